@@ -1,0 +1,79 @@
+//! Operations that are to be carried out at an engine.
+//!
+//! An intent is written in the same change as the facts that call for it, with its idempotency
+//! key, before the engine is asked. A crash anywhere is mended by carrying it out again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{IntentId, InvoiceId, SubscriptionId, TenantId, TypedId};
+
+/// One operation that is to be carried out at the tenant's engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// Derived from the operation: one operation, one intent.
+    pub id: IntentId,
+    /// Whose engine.
+    pub tenant: TenantId,
+    /// What is to be done.
+    pub operation: Operation,
+    /// Not before this instant, in business time.
+    pub due_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+impl Intent {
+    /// The intent to do this.
+    #[must_use]
+    pub fn new(tenant: TenantId, operation: Operation, due_at: Timestamp) -> Self {
+        let id = IntentId::derived(&[operation.key().as_bytes()]);
+        Self {
+            id,
+            tenant,
+            operation,
+            due_at,
+            attempts: 0,
+        }
+    }
+}
+
+/// What is to be done at an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "operation")]
+#[expect(clippy::exhaustive_enums, reason = "a new operation needs a runner")]
+pub enum Operation {
+    /// Make the subscription there, with its customer and its plan.
+    StartSubscription {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// End the subscription there.
+    CancelSubscription {
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// Ask for the money of an invoice that core made.
+    IssueInvoice {
+        /// Which one.
+        invoice: InvoiceId,
+    },
+    /// Take an unpaid invoice back.
+    VoidInvoice {
+        /// Which one.
+        invoice: InvoiceId,
+    },
+}
+
+impl Operation {
+    /// The idempotency key: made of stable ids alone, so that repeating is not doing twice.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::StartSubscription { subscription } => format!("start:{subscription}"),
+            Self::CancelSubscription { subscription } => format!("cancel:{subscription}"),
+            Self::IssueInvoice { invoice } => format!("issue:{invoice}"),
+            Self::VoidInvoice { invoice } => format!("void:{invoice}"),
+        }
+    }
+}

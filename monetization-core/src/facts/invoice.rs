@@ -1,0 +1,303 @@
+//! What is owed, and whether it was paid.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Span, Timestamp};
+use crate::ids::{ConsumerId, InvoiceId, MeterId, ProductId, SegmentId, SubscriptionId, TenantId};
+use crate::money::{Currency, Money, MoneyError, UnitPrice};
+use crate::product::IllegalMove;
+
+/// Who makes a subscription's invoices: fixed when it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Invoicing {
+    /// Core closes the period and rates its ledger; the engine collects the finished invoice.
+    #[default]
+    ByCore,
+    /// The engine rates and invoices from the use that is published to it (WSO2 with Stripe).
+    ByEngine,
+}
+
+impl Invoicing {
+    /// Its name where it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ByCore => "by_core",
+            Self::ByEngine => "by_engine",
+        }
+    }
+}
+
+/// What a consumer owes for one occasion of one subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoice {
+    /// Its id, derived from the subscription and the occasion: one occasion, one invoice.
+    pub id: InvoiceId,
+    /// The marketplace.
+    pub tenant: TenantId,
+    /// Who owes it.
+    pub consumer: ConsumerId,
+    /// What for.
+    pub subscription: SubscriptionId,
+    /// The product of that subscription.
+    pub product: ProductId,
+    /// Who made it.
+    pub invoicing: Invoicing,
+    /// Why it was made.
+    pub occasion: Occasion,
+    /// What it bills, line by line; every line in `currency`.
+    pub lines: Vec<Line>,
+    /// The currency of all its amounts.
+    pub currency: Currency,
+    /// The sum of its lines.
+    pub total: Money,
+    /// Where it is in its life.
+    pub state: InvoiceState,
+    /// Where it can be paid, once the engine has said so.
+    pub payment_url: Option<String>,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From when on it is past due.
+    pub due_at: Timestamp,
+    /// When it was paid.
+    pub paid_at: Option<Timestamp>,
+    /// The newest version of the engine's object that was taken in; older news is ignored.
+    pub engine_version: u64,
+}
+
+impl Invoice {
+    /// When it falls due, while it can.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        matches!(self.state, InvoiceState::Draft | InvoiceState::Open).then_some(self.due_at)
+    }
+
+    /// Checks that its lines are in its currency and add up to its total.
+    ///
+    /// # Errors
+    /// [`InvoiceError`] where they do not: such an invoice is neither written nor sent.
+    pub fn check(&self) -> Result<(), InvoiceError> {
+        let sum = Money::sum(self.currency, self.lines.iter().map(|line| line.amount))?;
+        if sum == self.total {
+            Ok(())
+        } else {
+            Err(InvoiceError::Total {
+                lines: sum,
+                total: self.total,
+            })
+        }
+    }
+}
+
+/// Why an invoice was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new occasion changes every match on purpose"
+)]
+pub enum Occasion {
+    /// Setup fee and first base price, due before the first call.
+    Start,
+    /// A billing period has ended: its use, and the next base price where there is a next one.
+    Period {
+        /// The number of the period, from 0.
+        index: u32,
+        /// The period.
+        period: Span,
+    },
+}
+
+/// One line of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// What it bills.
+    pub item: LineItem,
+    /// What it says to people.
+    pub description: String,
+    /// What it costs; rounded once.
+    pub amount: Money,
+}
+
+/// What a line bills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new kind of line changes every match on purpose"
+)]
+pub enum LineItem {
+    /// The start, once.
+    Setup,
+    /// A period before any use.
+    Base {
+        /// Which period.
+        period: Span,
+    },
+    /// The use of a segment.
+    Usage(UsageLine),
+    /// Use of a segment that came after its invoice.
+    LateUsage(UsageLine),
+}
+
+/// The use of one meter in one segment, as it is billed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageLine {
+    /// The segment in which it was used.
+    pub segment: SegmentId,
+    /// What was counted.
+    pub meter: MeterId,
+    /// How much was used, in the meter's scale.
+    pub used: crate::money::Quantity,
+    /// How much of it is charged: what included units do not pay for.
+    pub charged: crate::money::Quantity,
+    /// The price of one unit.
+    pub unit_price: UnitPrice,
+}
+
+/// Where an invoice is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new state changes every match on purpose"
+)]
+pub enum InvoiceState {
+    /// Made, and not yet at the engine.
+    Draft,
+    /// To be paid.
+    Open,
+    /// To be paid, and late.
+    PastDue,
+    /// Paid. Final.
+    Paid,
+    /// Taken back before it was paid. Final.
+    Void,
+    /// Given up; a payment that comes all the same still counts.
+    Uncollectible,
+}
+
+/// What can happen to an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new event changes every match on purpose"
+)]
+pub enum InvoiceEvent {
+    /// The engine asks for the money.
+    Opened,
+    /// A payment was tried and failed.
+    PaymentFailed,
+    /// It was to be paid by now.
+    FellDue,
+    /// It was paid.
+    Paid,
+    /// It was taken back.
+    Voided,
+    /// It was given up.
+    GivenUp,
+}
+
+impl InvoiceState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Draft,
+        Self::Open,
+        Self::PastDue,
+        Self::Paid,
+        Self::Void,
+        Self::Uncollectible,
+    ];
+
+    /// The state after `event`. News that is older than the state changes nothing: a failed
+    /// payment that is heard of after the payment, a second `paid`, an `opened` that comes late.
+    ///
+    /// # Errors
+    /// [`IllegalMove`] for news that contradicts the state: a payment of, or a demand for, what
+    /// was taken back; taking back what was paid.
+    pub fn on(self, event: InvoiceEvent) -> Result<Self, IllegalMove> {
+        use InvoiceEvent as Event;
+        match (self, event) {
+            (Self::Draft, Event::Opened) => Ok(Self::Open),
+            (Self::Draft | Self::Open | Self::PastDue, Event::PaymentFailed | Event::FellDue) => {
+                Ok(Self::PastDue)
+            }
+            (Self::Draft | Self::Open | Self::PastDue | Self::Uncollectible, Event::Paid) => {
+                Ok(Self::Paid)
+            }
+            (Self::Draft | Self::Open | Self::PastDue | Self::Uncollectible, Event::Voided) => {
+                Ok(Self::Void)
+            }
+            (Self::Draft | Self::Open | Self::PastDue, Event::GivenUp) => Ok(Self::Uncollectible),
+            (Self::Paid, Event::Voided | Event::GivenUp) | (Self::Void, Event::Paid) => {
+                Err(IllegalMove::new(self, event))
+            }
+            (Self::Paid | Self::Void | Self::Uncollectible, _)
+            | (Self::Open | Self::PastDue, Event::Opened) => Ok(self),
+        }
+    }
+
+    /// Its name where it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Open => "open",
+            Self::PastDue => "past_due",
+            Self::Paid => "paid",
+            Self::Void => "void",
+            Self::Uncollectible => "uncollectible",
+        }
+    }
+}
+
+/// Why an invoice is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvoiceError {
+    /// Its lines cannot be added.
+    #[error("the lines cannot be added")]
+    Lines(#[from] MoneyError),
+    /// Its lines add up to another amount.
+    #[error("the lines add up to {lines}, the total says {total}")]
+    Total {
+        /// What the lines add up to.
+        lines: Money,
+        /// What the total says.
+        total: Money,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InvoiceEvent::{FellDue, GivenUp, Opened, Paid, PaymentFailed, Voided};
+    use super::*;
+
+    #[test]
+    fn paid_is_final_and_late_bad_news_changes_nothing_d5() {
+        for event in [PaymentFailed, FellDue, Opened, Paid] {
+            assert_eq!(
+                InvoiceState::Paid.on(event),
+                Ok(InvoiceState::Paid),
+                "{event:?}"
+            );
+        }
+        for event in [Voided, GivenUp] {
+            assert!(InvoiceState::Paid.on(event).is_err(), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_payment_of_what_was_taken_back_is_an_error() {
+        assert!(InvoiceState::Void.on(Paid).is_err());
+        assert_eq!(InvoiceState::Void.on(Opened), Ok(InvoiceState::Void));
+    }
+
+    #[test]
+    fn what_was_given_up_can_still_be_paid() {
+        assert_eq!(InvoiceState::Uncollectible.on(Paid), Ok(InvoiceState::Paid));
+    }
+}

@@ -1,0 +1,306 @@
+//! What a product costs and what it allows: plans and their immutable versions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::field::FieldError;
+use crate::ids::{PlanId, PlanVersionId, ProductId, TenantId};
+use crate::money::{Currency, Money, Quantity, Rounding, UnitPrice};
+use crate::period::Cycle;
+use crate::product::{Meter, Unit};
+use crate::text::Name;
+
+pub use draft::{TermsDraft, UsageDraft};
+pub use limits::{Overage, Quota, QuotaWindow, Rate, RateWindow};
+
+mod draft;
+mod limits;
+
+/// A plan of a product: a name under which versions of its terms follow each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its id.
+    pub id: PlanId,
+    /// The marketplace it is sold in.
+    pub tenant: TenantId,
+    /// What it is a plan of.
+    pub product: ProductId,
+    /// Its name, shown to people and the engine.
+    pub name: Name,
+    /// Whether it can be subscribed to.
+    pub state: PlanState,
+    /// The version that new subscribers get.
+    pub current: PlanVersionId,
+    /// The number of that version, from 1.
+    pub number: u32,
+    /// How subscriptions come into force.
+    pub approval: Approval,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Whether a plan can be subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new state changes every match on purpose"
+)]
+pub enum PlanState {
+    /// On sale.
+    Active,
+    /// Kept by those who have it; nobody new may subscribe.
+    Deprecated,
+    /// Shown to nobody any more.
+    Archived,
+}
+
+/// How a subscription comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Approval {
+    /// At once.
+    #[default]
+    Automatic,
+    /// Once somebody who owns the product has said yes; until then nothing is charged.
+    Manual,
+}
+
+/// One version of a plan's terms. It never changes: subscribers keep theirs until migrated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanVersion {
+    /// Its id.
+    pub id: PlanVersionId,
+    /// The marketplace it is sold in.
+    pub tenant: TenantId,
+    /// The product.
+    pub product: ProductId,
+    /// The plan.
+    pub plan: PlanId,
+    /// 1, 2, 3 and so on.
+    pub number: u32,
+    /// The plan's name when it was made: what engines and invoices show.
+    pub name: Name,
+    /// What it costs and allows.
+    pub terms: PlanTerms,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a plan costs and allows, checked: made from a [`TermsDraft`] only, so that whoever holds
+/// one need not ask whether it makes sense.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTerms {
+    billing: Billing,
+    cycle: Cycle,
+    base_price: Money,
+    setup_fee: Money,
+    usage: Vec<UsagePrice>,
+    rates: Vec<Rate>,
+    quotas: Vec<Quota>,
+    price_label: Option<Name>,
+    metering: MeteringPolicy,
+    rounding: Rounding,
+}
+
+impl PlanTerms {
+    /// Meters a plan may price.
+    pub const USAGE_MAX: usize = 8;
+
+    /// Checks `draft` against the meters of its product.
+    ///
+    /// # Errors
+    /// A [`FieldError`] for the first field that makes no sense: a price on a free plan, usage on
+    /// a fixed one, a meter the product lacks, two limits on one window, and so on.
+    pub fn new(draft: TermsDraft, meters: &[Meter]) -> Result<Self, FieldError> {
+        draft::check(draft, meters)
+    }
+
+    /// Free, fixed or metered.
+    #[must_use]
+    pub fn billing(&self) -> Billing {
+        self.billing
+    }
+
+    /// The currency of every price in it.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        self.base_price.currency()
+    }
+
+    /// How often it is billed.
+    #[must_use]
+    pub fn cycle(&self) -> Cycle {
+        self.cycle
+    }
+
+    /// What each period costs before any use, charged at its start.
+    #[must_use]
+    pub fn base_price(&self) -> Money {
+        self.base_price
+    }
+
+    /// What the start costs once, charged with the first base price.
+    #[must_use]
+    pub fn setup_fee(&self) -> Money {
+        self.setup_fee
+    }
+
+    /// What use costs, a meter each.
+    #[must_use]
+    pub fn usage(&self) -> &[UsagePrice] {
+        &self.usage
+    }
+
+    /// What may pass in a short time.
+    #[must_use]
+    pub fn rates(&self) -> &[Rate] {
+        &self.rates
+    }
+
+    /// What may pass in a long time, as written in the plan.
+    #[must_use]
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+
+    /// What may pass in a long time, counting included units that must not be exceeded: those
+    /// are a strict quota of the billing period.
+    #[must_use]
+    pub fn enforced_quotas(&self) -> Vec<Quota> {
+        let included = self
+            .usage
+            .iter()
+            .filter(|usage| usage.meter.unit == Unit::Requests && usage.overage == Overage::Strict);
+        let included = included.map(|usage| Quota {
+            window: QuotaWindow::Period,
+            max: u64::try_from(usage.included.scaled()).unwrap_or(0),
+            overage: Overage::Strict,
+        });
+        self.quotas.iter().copied().chain(included).collect()
+    }
+
+    /// The price as the owner wants people to read it; never used for billing.
+    #[must_use]
+    pub fn price_label(&self) -> Option<&Name> {
+        self.price_label.as_ref()
+    }
+
+    /// The label, or one made from the structured prices where there is none.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if let Some(label) = &self.price_label {
+            return label.to_string();
+        }
+        let mut parts = Vec::new();
+        if self.billing == Billing::Free {
+            parts.push("free".to_owned());
+        }
+        if !self.base_price.is_zero() {
+            parts.push(format!("{} per {}", self.base_price, self.cycle.as_str()));
+        }
+        for usage in &self.usage {
+            let unit = format!(
+                "{} {} per {}",
+                usage.unit_price,
+                self.currency(),
+                usage.meter.name
+            );
+            parts.push(match usage.included {
+                Quantity::ZERO => unit,
+                included => format!("{unit} after {}", usage.meter.scale.render(included)),
+            });
+        }
+        if !self.setup_fee.is_zero() {
+            parts.push(format!("{} once", self.setup_fee));
+        }
+        parts.join(" + ")
+    }
+
+    /// Which calls are billed.
+    #[must_use]
+    pub fn metering(&self) -> MeteringPolicy {
+        self.metering
+    }
+
+    /// How the amount of a line is rounded.
+    #[must_use]
+    pub fn rounding(&self) -> Rounding {
+        self.rounding
+    }
+
+    /// What is due before the first call: setup fee and first base price.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`](crate::money::MoneyError::Overflow) where the two do not fit together.
+    pub fn due_at_start(&self) -> Result<Money, crate::money::MoneyError> {
+        self.setup_fee.checked_add(self.base_price)
+    }
+}
+
+/// How a plan earns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "the three modes are the product")]
+pub enum Billing {
+    /// Not at all: use is recorded and limited, nothing is invoiced.
+    Free,
+    /// The same amount each period, whatever is used (WSO2: `FixedRate`).
+    Fixed,
+    /// By use, beside a base price that may be nothing (WSO2: `DynamicRate`).
+    Metered,
+}
+
+/// What the use of one meter costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsagePrice {
+    /// What is counted.
+    pub meter: Meter,
+    /// The price of one unit, in major units of the plan's currency.
+    pub unit_price: UnitPrice,
+    /// Units of each billing period that the base price pays for.
+    pub included: Quantity,
+    /// What happens beyond them.
+    pub overage: Overage,
+}
+
+/// Which calls are billed, and whether those that are not give their unit back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeteringPolicy {
+    /// Which calls are billed.
+    pub bill: Billable,
+    /// Whether a call that is not billed gives its unit of a quota back.
+    pub unbilled: UnbilledCall,
+}
+
+/// Which calls are billed, by what the upstream answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Billable {
+    /// Every call that was sent to the upstream, whatever came of it.
+    Attempt,
+    /// Calls the upstream answered with 2xx and, as far as the client listened, completely.
+    #[default]
+    Success,
+    /// Calls the upstream answered with anything but 5xx.
+    #[serde(rename = "non_5xx")]
+    Non5xx,
+}
+
+/// What becomes of the unit of quota that an unbilled call has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum UnbilledCall {
+    /// It goes back: only billed calls use the quota up.
+    #[default]
+    GivesBack,
+    /// It is spent: every call that was let through uses the quota up.
+    Spends,
+}
+
+#[cfg(test)]
+mod tests;

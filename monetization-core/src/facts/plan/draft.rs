@@ -1,0 +1,228 @@
+//! A plan's terms as somebody writes them, and what makes them right.
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::FieldError;
+use crate::money::{Currency, Money, Quantity, Rounding, UnitPrice};
+use crate::period::Cycle;
+use crate::plan::{
+    Billing, MeteringPolicy, Overage, PlanTerms, Quota, QuotaWindow, Rate, UsagePrice,
+};
+use crate::product::{Meter, Unit};
+use crate::text::{Name, Slug};
+
+/// A plan's terms as somebody writes them: what is left out is nothing, or the default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TermsDraft {
+    /// Free, fixed or metered.
+    pub billing: Billing,
+    /// Three letters of ISO 4217.
+    pub currency: Currency,
+    /// `day`, `week`, `month` or `year`, in any case.
+    pub cycle: Cycle,
+    /// What each period costs before any use, in major units, such as `"25.00"`.
+    #[serde(default)]
+    pub base_price: Option<String>,
+    /// What the start costs once, in major units.
+    #[serde(default)]
+    pub setup_fee: Option<String>,
+    /// What use costs; for metered plans, a meter each.
+    #[serde(default)]
+    pub usage: Vec<UsageDraft>,
+    /// Limits in a short time.
+    #[serde(default)]
+    pub rates: Vec<Rate>,
+    /// Limits in a long time.
+    #[serde(default)]
+    pub quotas: Vec<Quota>,
+    /// The price as people should read it.
+    #[serde(default)]
+    pub price_label: Option<Name>,
+    /// Which calls are billed.
+    #[serde(default)]
+    pub metering: MeteringPolicy,
+    /// How a line's amount is rounded.
+    #[serde(default)]
+    pub rounding: Rounding,
+}
+
+impl TermsDraft {
+    /// Terms that cost nothing and allow everything: what a draft starts from.
+    #[must_use]
+    pub fn new(billing: Billing, currency: Currency, cycle: Cycle) -> Self {
+        Self {
+            billing,
+            currency,
+            cycle,
+            base_price: None,
+            setup_fee: None,
+            usage: Vec::new(),
+            rates: Vec::new(),
+            quotas: Vec::new(),
+            price_label: None,
+            metering: MeteringPolicy::default(),
+            rounding: Rounding::default(),
+        }
+    }
+}
+
+/// What the use of one meter costs, as somebody writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageDraft {
+    /// Name of the product's meter.
+    pub meter: Slug,
+    /// The price of one unit, in major units, such as `"0.0001"`.
+    pub unit_price: UnitPrice,
+    /// Units of each period that the base price pays for.
+    #[serde(default)]
+    pub included: Option<String>,
+    /// What happens beyond them; without included units nothing can stop, so the default is loose.
+    #[serde(default = "loose")]
+    pub overage: Overage,
+}
+
+fn loose() -> Overage {
+    Overage::Loose
+}
+
+pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, FieldError> {
+    let price = |field: &str, text: Option<&String>| {
+        let text = text.map_or("0", String::as_str);
+        Money::parse(text, draft.currency).map_err(|error| FieldError::new(field, error))
+    };
+    let base_price = price("base_price", draft.base_price.as_ref())?;
+    let setup_fee = price("setup_fee", draft.setup_fee.as_ref())?;
+    check_billing(&draft, base_price, setup_fee)?;
+    let usage = check_usage(&draft, meters)?;
+    check_limits(&draft, &usage)?;
+    let TermsDraft {
+        billing,
+        cycle,
+        rates,
+        quotas,
+        price_label,
+        metering,
+        rounding,
+        ..
+    } = draft;
+    let terms = PlanTerms {
+        billing,
+        cycle,
+        base_price,
+        setup_fee,
+        usage,
+        rates,
+        quotas,
+        price_label,
+        metering,
+        rounding,
+    };
+    terms
+        .due_at_start()
+        .map_err(|error| FieldError::new("base_price", error))?;
+    Ok(terms)
+}
+
+fn check_billing(draft: &TermsDraft, base: Money, setup: Money) -> Result<(), FieldError> {
+    let refuse = |field: &str, problem: &str| Err(FieldError::new(field, problem));
+    match draft.billing {
+        Billing::Free if !base.is_zero() => refuse(
+            "base_price",
+            "a free plan has no price: leave it out, or choose fixed or metered",
+        ),
+        Billing::Free if !setup.is_zero() => refuse(
+            "setup_fee",
+            "a free plan has no price: leave it out, or choose fixed or metered",
+        ),
+        Billing::Free | Billing::Fixed if !draft.usage.is_empty() => refuse(
+            "usage",
+            "only a metered plan prices use: leave it out, or choose metered",
+        ),
+        Billing::Metered if draft.usage.is_empty() => refuse(
+            "usage",
+            "a metered plan needs the price of at least one meter",
+        ),
+        Billing::Free | Billing::Fixed | Billing::Metered => Ok(()),
+    }
+}
+
+fn check_usage(draft: &TermsDraft, meters: &[Meter]) -> Result<Vec<UsagePrice>, FieldError> {
+    if draft.usage.len() > PlanTerms::USAGE_MAX {
+        let problem = format!("too many meters: allowed are {}", PlanTerms::USAGE_MAX);
+        return Err(FieldError::new("usage", problem));
+    }
+    let mut usage: Vec<UsagePrice> = Vec::with_capacity(draft.usage.len());
+    for (index, priced) in draft.usage.iter().enumerate() {
+        let field = |name: &str| format!("usage[{index}].{name}");
+        let Some(meter) = meters.iter().find(|meter| meter.name == priced.meter) else {
+            let known: Vec<&str> = meters.iter().map(|meter| meter.name.as_str()).collect();
+            let problem = format!(
+                "{:?} is no meter of the product: allowed are {}",
+                priced.meter,
+                known.join(", ")
+            );
+            return Err(FieldError::new(field("meter"), problem));
+        };
+        if usage.iter().any(|other| other.meter.id == meter.id) {
+            return Err(FieldError::new(
+                field("meter"),
+                "the meter is priced twice: allowed is once",
+            ));
+        }
+        let included = match &priced.included {
+            Some(text) => meter
+                .scale
+                .parse(text)
+                .map_err(|error| FieldError::new(field("included"), error))?,
+            None => Quantity::ZERO,
+        };
+        if priced.overage == Overage::Strict && meter.unit != Unit::Requests {
+            let problem = "only requests can be stopped at the gateway: allowed is loose";
+            return Err(FieldError::new(field("overage"), problem));
+        }
+        usage.push(UsagePrice {
+            meter: meter.clone(),
+            unit_price: priced.unit_price,
+            included,
+            overage: priced.overage,
+        });
+    }
+    Ok(usage)
+}
+
+fn check_limits(draft: &TermsDraft, usage: &[UsagePrice]) -> Result<(), FieldError> {
+    let mut limits = Vec::with_capacity(draft.rates.len());
+    for (index, rate) in draft.rates.iter().enumerate() {
+        let limit = rate.limit();
+        limits.push(limit.map_err(|error| FieldError::new(format!("rates[{index}]"), error))?);
+    }
+    monetization_rate_limiter::Limits::new(limits)
+        .map_err(|error| FieldError::new("rates", error))?;
+    for (index, quota) in draft.quotas.iter().enumerate() {
+        let earlier = draft
+            .quotas
+            .iter()
+            .take(index)
+            .any(|other| other.window == quota.window);
+        if earlier {
+            let problem = format!(
+                "there are two quotas for the {}: allowed is one",
+                quota.window.as_str()
+            );
+            return Err(FieldError::new(format!("quotas[{index}].window"), problem));
+        }
+    }
+    let strict = usage.iter().any(|usage| usage.overage == Overage::Strict);
+    if strict
+        && draft
+            .quotas
+            .iter()
+            .any(|quota| quota.window == QuotaWindow::Period)
+    {
+        let problem = "included units with strict overage are a quota of the period already";
+        return Err(FieldError::new("quotas", problem));
+    }
+    Ok(())
+}

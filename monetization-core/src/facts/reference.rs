@@ -1,0 +1,95 @@
+//! Our names for objects that live at an engine.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::ids::{ReferenceId, TenantId, TypedId};
+use crate::text::{ForeignId, Slug};
+
+/// One object at an engine and what it is here. Engines keep no tables of their own: every id
+/// they hand back is written down as one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Derived from engine, account, kind and our id: one thing here, one object there.
+    pub id: ReferenceId,
+    /// The marketplace.
+    pub tenant: TenantId,
+    /// The engine, by the id in its descriptor.
+    pub engine: Slug,
+    /// The account at the engine; `None` for the tenant's own.
+    pub account: Option<ForeignId>,
+    /// What kind of object.
+    pub object: ObjectKind,
+    /// What it is here.
+    pub ours: Uuid,
+    /// What it is called there.
+    pub external: ForeignId,
+    /// When we learnt of it.
+    pub created_at: Timestamp,
+}
+
+impl Reference {
+    /// Where it lives.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            engine: self.engine.clone(),
+            account: self.account.clone(),
+        }
+    }
+}
+
+/// Where an object lives: an account at an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The engine.
+    pub engine: Slug,
+    /// The account; `None` for the tenant's own.
+    pub account: Option<ForeignId>,
+}
+
+impl Place {
+    /// The id of the reference from `ours` to its object of this kind.
+    #[must_use]
+    pub fn reference(&self, tenant: TenantId, object: ObjectKind, ours: Uuid) -> ReferenceId {
+        ReferenceId::derived(&[
+            tenant.uuid().as_bytes(),
+            self.engine.as_str().as_bytes(),
+            self.account
+                .as_ref()
+                .map_or("", ForeignId::as_str)
+                .as_bytes(),
+            object.as_str().as_bytes(),
+            ours.as_bytes(),
+        ])
+    }
+}
+
+/// What kind of object at an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// A plan version.
+    Plan,
+    /// A consumer.
+    Customer,
+    /// A subscription.
+    Subscription,
+    /// An invoice.
+    Invoice,
+}
+
+impl ObjectKind {
+    /// Its name where it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Customer => "customer",
+            Self::Subscription => "subscription",
+            Self::Invoice => "invoice",
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Who is who: the marketplace, its publishers, and the tokens of the control plane.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{AccessTokenId, ConsumerId, PublisherId, TenantId};
+use crate::invoice::Invoicing;
+use crate::key::SecretDigest;
+use crate::text::{ForeignId, Name, Slug};
+
+/// A marketplace: the widest circle of who may see what. Everything belongs to one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, shown to people.
+    pub name: Name,
+    /// The engine that bills for it, by the id in the engine's descriptor.
+    pub engine: Slug,
+    /// Who makes the invoices of subscriptions that begin from now on.
+    pub invoicing: Invoicing,
+    /// Days a consumer has to pay an invoice that core made.
+    pub payment_days: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An owner of products, paid for their use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publisher {
+    /// Its id.
+    pub id: PublisherId,
+    /// The marketplace it sells in.
+    pub tenant: TenantId,
+    /// Its name, shown to people.
+    pub name: Name,
+    /// Its own account at the engine, where it has one (WSO2's `ConnectedAccountKey`).
+    pub account: Option<ForeignId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What a token of the control plane lets its bearer do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "role")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new role must be thought through at every check"
+)]
+pub enum Role {
+    /// Everything within the tenant.
+    PlatformOwner,
+    /// The products of one publisher and what concerns them.
+    Publisher {
+        /// Whose products.
+        publisher: PublisherId,
+    },
+    /// What one consumer has bought.
+    Developer {
+        /// Which consumer.
+        consumer: ConsumerId,
+    },
+}
+
+/// A token for the control plane. Its secret is shown once; only a keyed digest is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: AccessTokenId,
+    /// The tenant it is good for.
+    pub tenant: TenantId,
+    /// What it lets its bearer do.
+    pub role: Role,
+    /// Keyed digest of the secret.
+    pub digest: SecretDigest,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub revoked_at: Option<Timestamp>,
+}

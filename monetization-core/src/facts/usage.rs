@@ -1,0 +1,169 @@
+//! What was used: the rows of the ledger.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock::{Span, Timestamp};
+use crate::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
+use crate::money::Quantity;
+use crate::plan::QuotaWindow;
+use crate::subscription::Segment;
+use crate::text::{ForeignId, Slug};
+
+/// One call, or one event somebody reported: what it counted and what it spent. It is written
+/// once and never changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRecord {
+    /// Time-ordered and made by us; for reported events derived from the event.
+    pub id: RecordId,
+    /// The marketplace.
+    pub tenant: TenantId,
+    /// Where it belongs: fixed when the call was granted.
+    pub segment: Segment,
+    /// When it was used; inside the segment.
+    pub occurred_at: Timestamp,
+    /// When the ledger took it.
+    pub recorded_at: Timestamp,
+    /// The operation of the product, where it declares its operations.
+    pub resource: Option<Slug>,
+    /// How the call ended; `None` for reported events.
+    pub outcome: Option<Outcome>,
+    /// What it counted: a meter at most once, at least one. Nothing for a call that is not
+    /// billed is a quantity of zero, not a missing entry.
+    pub counted: Vec<Counted>,
+    /// What it spent of which quotas.
+    pub spent: Vec<Spent>,
+    /// The event it was reported as.
+    pub event: Option<ForeignEvent>,
+}
+
+/// So much of one meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Which meter.
+    pub meter: MeterId,
+    /// How much, in the meter's scale; never negative.
+    pub quantity: Quantity,
+}
+
+/// So many units of one quota in one of its windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Which quota.
+    pub quota: QuotaWindow,
+    /// Which stretch of it.
+    pub window: Span,
+    /// The block they came from; `None` for a loose quota, which needs none.
+    pub lease: Option<LeaseId>,
+    /// How many.
+    pub units: u64,
+}
+
+/// An event's name in the system it comes from, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignEvent {
+    /// The system.
+    pub source: ForeignId,
+    /// The event's id there.
+    pub id: ForeignId,
+    /// SHA-256 of what it says: the same id with another digest is a conflict.
+    pub digest: [u8; 32],
+}
+
+impl ForeignEvent {
+    /// The event of this name that says `content`.
+    #[must_use]
+    pub fn new(source: ForeignId, id: ForeignId, content: &[u8]) -> Self {
+        Self {
+            source,
+            id,
+            digest: Sha256::digest(content).into(),
+        }
+    }
+
+    /// The record that this event becomes, in this tenant: the same each time it is reported.
+    #[must_use]
+    pub fn record(&self, tenant: TenantId) -> RecordId {
+        let source = self.source.as_str().as_bytes();
+        RecordId::derived(&[
+            tenant.uuid().as_bytes(),
+            source,
+            self.id.as_str().as_bytes(),
+        ])
+    }
+}
+
+/// How a call through the gateway ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The upstream's status; `None` where it gave none.
+    pub status: Option<u16>,
+    /// How far it went.
+    pub ending: Ending,
+}
+
+/// How far a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "a new ending must be priced")]
+pub enum Ending {
+    /// The upstream's answer was complete.
+    Complete,
+    /// The client went away before the end.
+    ClientGone,
+    /// The upstream broke off within its answer.
+    UpstreamBroke,
+    /// The upstream could not be reached or gave no answer in time.
+    NoAnswer,
+    /// The gateway itself failed after the call was granted.
+    Failed,
+}
+
+impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 5] = [
+        Self::Complete,
+        Self::ClientGone,
+        Self::UpstreamBroke,
+        Self::NoAnswer,
+        Self::Failed,
+    ];
+
+    /// Its name where it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamBroke => "upstream_broke",
+            Self::NoAnswer => "no_answer",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Where a quantity is summed.
+///
+/// Use of an open segment is summed under itself: `segment` and `origin` are the same. Use that
+/// comes after its segment was closed is summed under the segment that pays for it instead,
+/// with the closed one as its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SumKey {
+    /// The segment whose closing pays for it.
+    pub segment: SegmentId,
+    /// The segment it belongs to by the time of use.
+    pub origin: SegmentId,
+    /// What was counted.
+    pub meter: MeterId,
+}
+
+/// What was used so far under one key, and how much of it is in batches for the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Under which key.
+    pub key: SumKey,
+    /// What was used, ever growing.
+    pub total: Quantity,
+    /// How much of `total` is sealed into batches.
+    pub sealed: Quantity,
+}

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::field::FieldError;
+use crate::plan::PlanTerms;
+use crate::text::Slug;
+
+/// What an engine is and what it needs, as data: flows obey it without asking which engine it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineDescriptor {
+    /// Its id, by which a configuration chooses it: `mock`, `stripe`, `none`.
+    pub id: Slug,
+    /// The version of the provider's interface it speaks, for people.
+    pub api_version: String,
+    /// What it has to know of a product that is sold through it.
+    pub attributes: Vec<Attribute>,
+    /// What it can take.
+    pub limits: EngineLimits,
+    /// Which prices it can invoice by itself.
+    pub shapes: PriceShapes,
+}
+
+impl EngineDescriptor {
+    /// Checks what was given against what it needs, and fills in defaults.
+    ///
+    /// # Errors
+    /// A [`FieldError`] naming the attribute that is missing, or one it does not know.
+    pub fn check_attributes(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, FieldError> {
+        let known = |name: &str| {
+            self.attributes
+                .iter()
+                .any(|attribute| attribute.name == name)
+        };
+        if let Some(unknown) = given.keys().find(|name| !known(name)) {
+            let names: Vec<&str> = self
+                .attributes
+                .iter()
+                .map(|known| known.name.as_str())
+                .collect();
+            let problem = match names.as_slice() {
+                [] => format!("engine {} takes no attributes", self.id),
+                names => format!(
+                    "engine {} does not know it: allowed are {}",
+                    self.id,
+                    names.join(", ")
+                ),
+            };
+            return Err(FieldError::new(format!("attributes.{unknown}"), problem));
+        }
+        let mut checked = BTreeMap::new();
+        for attribute in &self.attributes {
+            let value = given.get(&attribute.name).or(attribute.default.as_ref());
+            match value.filter(|value| !value.is_empty()) {
+                Some(value) => {
+                    checked.insert(attribute.name.clone(), value.clone());
+                }
+                None if attribute.required => {
+                    let problem = format!("engine {} needs it: {}", self.id, attribute.description);
+                    return Err(FieldError::new(
+                        format!("attributes.{}", attribute.name),
+                        problem,
+                    ));
+                }
+                None => {}
+            }
+        }
+        Ok(checked)
+    }
+}
+
+/// One thing an engine has to know of a product (WSO2's `additional_attributes`).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Attribute {
+    /// Its name in JSON.
+    pub name: String,
+    /// Its name for people.
+    pub label: String,
+    /// Whether a product cannot be sold without it.
+    pub required: bool,
+    /// What it is, for people.
+    pub description: String,
+    /// What holds where it is left out.
+    pub default: Option<String>,
+}
+
+/// What an engine can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// For how long it recognises a usage record that it has had before.
+    pub deduplicates_for: Duration,
+    /// How old the time of use may be.
+    pub age_max: Duration,
+    /// How far ahead the time of use may be.
+    pub ahead_max: Duration,
+    /// Usage records of one call.
+    pub batch_max: usize,
+    /// How long after a period's end it still takes use of that period.
+    pub grace: Duration,
+}
+
+/// Which prices an engine can invoice by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a promise of its own"
+)]
+pub struct PriceShapes {
+    /// A base price each period.
+    pub base: bool,
+    /// A fee once.
+    pub setup: bool,
+    /// A price for each unit.
+    pub per_unit: bool,
+    /// Units each period that cost nothing.
+    pub included: bool,
+}
+
+impl PriceShapes {
+    /// Checks that the engine can invoice these terms by itself.
+    ///
+    /// # Errors
+    /// A [`FieldError`] naming the part of the terms it cannot express.
+    pub fn check(&self, terms: &PlanTerms) -> Result<(), FieldError> {
+        let included = terms
+            .usage()
+            .iter()
+            .any(|usage| usage.included != crate::money::Quantity::ZERO);
+        let demands = [
+            ("base_price", !terms.base_price().is_zero(), self.base),
+            ("setup_fee", !terms.setup_fee().is_zero(), self.setup),
+            ("usage", !terms.usage().is_empty(), self.per_unit),
+            ("usage.included", included, self.included),
+        ];
+        match demands
+            .into_iter()
+            .find(|(_, demanded, offered)| *demanded && !offered)
+        {
+            Some((field, ..)) => {
+                let problem = "the engine cannot invoice this by itself: leave it out, or let core make the invoices";
+                Err(FieldError::new(field, problem))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use async_trait::async_trait;
+
+use super::{EngineContext, EngineError, Removal};
+use crate::clock::{Span, Timestamp};
+use crate::invoice::{Invoice, InvoiceState};
+use crate::money::Money;
+use crate::store::Port;
+use crate::text::ForeignId;
+
+/// Collects invoices that core has made.
+#[async_trait]
+pub trait InvoiceIssuing: Port {
+    /// Asks the customer for the money of a finished invoice: its lines and its total exactly.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn issue(
+        &self,
+        cx: &EngineContext,
+        customer: &ForeignId,
+        invoice: &Invoice,
+    ) -> Result<Issued, EngineError>;
+
+    /// Takes an unpaid invoice back.
+    ///
+    /// # Errors
+    /// [`EngineError`]; that it does not exist is [`Removal::AlreadyGone`] and no error.
+    async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError>;
+}
+
+/// An invoice that the provider collects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// What the provider calls it.
+    pub external: ForeignId,
+    /// Where the consumer pays it.
+    pub payment_url: Option<String>,
+}
+
+/// Tells what a provider has invoiced and would invoice.
+#[async_trait]
+pub trait InvoiceReading: Port {
+    /// The invoices of a subscription, oldest first.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn list(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+    ) -> Result<Vec<EngineInvoice>, EngineError>;
+
+    /// The invoice of the current period as it would be now.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn preview(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+    ) -> Result<EngineInvoice, EngineError>;
+}
+
+/// An invoice as the provider has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInvoice {
+    /// What the provider calls it; `None` for one that does not exist yet.
+    pub external: Option<ForeignId>,
+    /// The period whose use it bills; `None` for what is due before the first call.
+    pub period: Option<Span>,
+    /// Its lines: what they say and what they cost.
+    pub lines: Vec<(String, Money)>,
+    /// What is owed in all.
+    pub total: Money,
+    /// How it stands.
+    pub state: InvoiceState,
+    /// Where the consumer pays it.
+    pub payment_url: Option<String>,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From when on it is past due.
+    pub due_at: Timestamp,
+}

@@ -1,0 +1,113 @@
+use async_trait::async_trait;
+
+use super::{EngineContext, EngineError, EngineInvoice};
+use crate::clock::{Span, Timestamp};
+use crate::ids::BatchId;
+use crate::money::Quantity;
+use crate::product::Meter;
+use crate::store::Port;
+use crate::text::ForeignId;
+
+/// Takes use and invoices it by the provider's own rating.
+#[async_trait]
+pub trait UsageReporting: Port {
+    /// Writes a report as the bytes that will be sent. Called once for each report, when it is
+    /// sealed; the bytes are kept and sent as they are however often sending is repeated. They
+    /// carry the report's id, by which the provider recognises it.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the provider could not take such a report.
+    fn serialise(&self, report: &UsageReport) -> Result<Vec<u8>, EngineError>;
+
+    /// Sends reports (WSO2: `publishMonetizationUsageRecords`); one receipt for each, in order.
+    /// At most as many as the descriptor's `batch_max`.
+    ///
+    /// # Errors
+    /// [`EngineError`] where nothing is known of any of them.
+    async fn publish(
+        &self,
+        cx: &EngineContext,
+        reports: &[SealedReport],
+    ) -> Result<Vec<Receipt>, EngineError>;
+
+    /// What a subscription has used in its current period, and what that would cost (WSO2:
+    /// `getCurrentUsageForSubscription`).
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn current(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+    ) -> Result<CurrentUsage, EngineError>;
+
+    /// How much of a meter the provider has counted for a subscription in a stretch of time.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn summary(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+        meter: &Meter,
+        span: Span,
+    ) -> Result<Quantity, EngineError>;
+}
+
+/// Use that is to be reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageReport {
+    /// Recognises it at the provider.
+    pub batch: BatchId,
+    /// Whose use, as the provider calls the subscription.
+    pub subscription: ForeignId,
+    /// Who pays, as the provider calls them.
+    pub customer: ForeignId,
+    /// What was counted.
+    pub meter: Meter,
+    /// How much, in the meter's scale.
+    pub quantity: Quantity,
+    /// When, inside the period that shall pay for it.
+    pub used_at: Timestamp,
+}
+
+/// A report as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedReport {
+    /// Recognises it here.
+    pub batch: BatchId,
+    /// What is sent, byte for byte.
+    pub body: Vec<u8>,
+}
+
+/// What the provider says to one report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "publishing must decide about every receipt"
+)]
+pub enum Receipt {
+    /// It has it now.
+    Accepted,
+    /// It had it before.
+    Duplicate,
+    /// It will never take it.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows: send the same again.
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// What a subscription has used so far, and what that would cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentUsage {
+    /// Since when and until when it counts.
+    pub period: Span,
+    /// The invoice as it would be now.
+    pub preview: EngineInvoice,
+}

@@ -1,0 +1,199 @@
+use async_trait::async_trait;
+
+use super::{Claim, Port, StoreError};
+use crate::clock::Timestamp;
+use crate::ids::{BatchId, SegmentId, TenantId, TypedId};
+use crate::money::Quantity;
+use crate::reference::Place;
+use crate::subscription::Segment;
+use crate::usage::{Sum, SumKey};
+
+/// Pieces of sums on their way to an engine.
+#[async_trait]
+pub trait Batches: Port {
+    /// Sums of the tenant's segments that the engine invoices and that hold more than is sealed,
+    /// after this key, by key, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn unsealed(
+        &self,
+        tenant: TenantId,
+        after: Option<SumKey>,
+        limit: usize,
+    ) -> Result<Vec<UnsealedSum>, StoreError>;
+
+    /// Seals the piece `[from, to)` of a sum: writes the batch and sets the sum's `sealed` from
+    /// `from` to `to`, if it still is `from` and the sum has reached `to`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know; then seal the same again.
+    async fn seal(&self, batch: &Batch) -> Result<Sealed, StoreError>;
+
+    /// Takes batches that are to be sent and due at `now`, in the order they were sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot; claims that nobody heard of lapse by themselves.
+    async fn claim_batches(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+        claim: Claim,
+    ) -> Result<Vec<Batch>, StoreError>;
+
+    /// Writes what became of a claimed batch; `false` where the claim was lost meanwhile, and
+    /// then nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know; then settle again.
+    async fn settle_batch(
+        &self,
+        batch: BatchId,
+        fence: u64,
+        verdict: &Verdict,
+    ) -> Result<bool, StoreError>;
+
+    /// The batches of a segment, by the key and piece of their sums.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn batches(&self, tenant: TenantId, segment: SegmentId)
+    -> Result<Vec<Batch>, StoreError>;
+}
+
+/// A sum that holds more than is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnsealedSum {
+    /// The sum.
+    pub sum: Sum,
+    /// The segment it is summed under.
+    pub segment: Segment,
+}
+
+/// An immutable piece of a sum. The same id always means the same quantity, time and bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Derived from the sum's key and the piece.
+    pub id: BatchId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The sum it is a piece of.
+    pub key: SumKey,
+    /// Where the piece begins.
+    pub from: Quantity,
+    /// Where the piece ends.
+    pub to: Quantity,
+    /// Where it is reported to; a batch never goes anywhere else.
+    pub place: Place,
+    /// The time of use that is reported.
+    pub used_at: Timestamp,
+    /// What is sent, byte for byte, each time it is sent.
+    pub body: Vec<u8>,
+    /// How far it has come.
+    pub state: BatchState,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When it was first sent, in business time.
+    pub first_sent_at: Option<Timestamp>,
+    /// The claim under which it is being sent.
+    pub fence: u64,
+}
+
+impl Batch {
+    /// The id of this piece.
+    #[must_use]
+    pub fn identity(key: SumKey, from: Quantity, to: Quantity) -> BatchId {
+        BatchId::derived(&[
+            key.segment.uuid().as_bytes(),
+            key.origin.uuid().as_bytes(),
+            key.meter.uuid().as_bytes(),
+            &from.scaled().to_be_bytes(),
+            &to.scaled().to_be_bytes(),
+        ])
+    }
+
+    /// How much it reports.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`](crate::money::MoneyError::Overflow) where that does not fit.
+    pub fn quantity(&self) -> Result<Quantity, crate::money::MoneyError> {
+        self.to.checked_sub(self.from)
+    }
+}
+
+/// How far a batch has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchState {
+    /// To be sent, or being sent.
+    Sealed,
+    /// The engine has it.
+    Confirmed,
+    /// The engine will never take it; an operator has to look at it.
+    Rejected {
+        /// What the engine said.
+        reason: String,
+    },
+    /// The engine may have it, and can no longer recognise it if it is sent again.
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
+    /// Held back; an operator has to look at it.
+    Parked {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl BatchState {
+    /// Its name where it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Confirmed => "confirmed",
+            Self::Rejected { .. } => "rejected",
+            Self::Unknown { .. } => "unknown",
+            Self::Parked { .. } => "parked",
+        }
+    }
+
+    /// Why it is where it is.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Sealed | Self::Confirmed => None,
+            Self::Rejected { reason } | Self::Unknown { reason } | Self::Parked { reason } => {
+                Some(reason)
+            }
+        }
+    }
+}
+
+/// What became of a seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Sealed {
+    /// It is sealed.
+    New,
+    /// It had been sealed before.
+    Again,
+    /// The sum was sealed further by somebody else: read it again.
+    Moved,
+}
+
+/// What became of sending a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Verdict {
+    /// It has come to this state.
+    State(BatchState),
+    /// It is to be sent again, the same, not before `due_at` (business time).
+    Again {
+        /// When at the earliest.
+        due_at: Timestamp,
+        /// Whether it has left the house: when it did so first, in business time.
+        first_sent_at: Option<Timestamp>,
+    },
+}

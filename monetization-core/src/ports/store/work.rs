@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Port, StoreError};
+use crate::clock::Timestamp;
+use crate::ids::{IntentId, TenantId};
+use crate::intent::Intent;
+use crate::text::Slug;
+
+/// Work that one worker at a time does, whoever it is. A claim is a lease on the store's own
+/// time with a fence: a number that grows with every claim, so that a worker who was asleep for
+/// longer than its lease changes nothing when it wakes.
+#[async_trait]
+pub trait Work: Port {
+    /// Takes operations of all tenants that are due at `now`, oldest first, each with the fence
+    /// of its claim.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot; claims that nobody heard of lapse by themselves.
+    async fn claim_intents(
+        &self,
+        now: Timestamp,
+        claim: Claim,
+    ) -> Result<Vec<(Intent, u64)>, StoreError>;
+
+    /// Puts a claimed operation off; `false` where the claim was lost meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know; then the claim lapses by itself.
+    async fn postpone_intent(
+        &self,
+        intent: IntentId,
+        fence: u64,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Operations of a tenant that were given up, with the reason, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError>;
+
+    /// Starts a job, unless one of that name is running for the tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know; then the lease lapses by itself.
+    async fn start_job(
+        &self,
+        tenant: TenantId,
+        name: &Slug,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<JobStart, StoreError>;
+
+    /// Says that a job is alive and how far it is, and lengthens its lease; `false` where the
+    /// lease was lost meanwhile. A state other than running ends it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know; then say it again.
+    async fn keep_job(
+        &self,
+        tenant: TenantId,
+        name: &Slug,
+        run: &JobRun,
+        lease: Duration,
+    ) -> Result<bool, StoreError>;
+
+    /// The last run of a job; a running one whose lease has lapsed is [`JobState::Lapsed`].
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn last_job(&self, tenant: TenantId, name: &Slug) -> Result<Option<JobRun>, StoreError>;
+}
+
+/// How much to claim and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// At most so many.
+    pub limit: usize,
+    /// For so long, on the store's own time.
+    pub lease: Duration,
+}
+
+/// What became of starting a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum JobStart {
+    /// It runs now, under this fence.
+    Started(JobRun),
+    /// One is running.
+    Busy(JobRun),
+}
+
+/// One run of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRun {
+    /// The number of the run, from 1; it is also its fence.
+    pub fence: u64,
+    /// How it stands.
+    pub state: JobState,
+    /// When it was started, in business time.
+    pub started_at: Timestamp,
+    /// When it ended, in business time.
+    pub ended_at: Option<Timestamp>,
+    /// Pieces of work done.
+    pub done: u64,
+    /// Pieces of work that failed.
+    pub failed: u64,
+}
+
+/// How a run of a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum JobState {
+    /// It runs.
+    Running,
+    /// It ran to its end, and all of its work is done.
+    Succeeded,
+    /// It ran to its end, and some of its work is not done.
+    Incomplete,
+    /// It broke off.
+    Failed,
+    /// Nobody has heard of it for longer than its lease.
+    Lapsed,
+}

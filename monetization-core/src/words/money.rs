@@ -1,0 +1,515 @@
+//! Money, prices and quantities: integers with a known scale, checked arithmetic, strings in
+//! JSON, and no binary fraction anywhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::decimal::{self, DecimalError, Shape};
+
+/// A currency of ISO 4217 with a minor unit.
+///
+/// Its exponent says how many decimals an amount has: 0 for the yen, 2 for the dollar, 3 for the
+/// Kuwaiti dinar. Codes without one (gold, test codes) are refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Currency {
+    iso: iso_currency::Currency,
+    exponent: u32,
+}
+
+impl Currency {
+    /// The three letters, upper case.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.iso.code()
+    }
+
+    /// Decimals of an amount: 0 to 4.
+    #[must_use]
+    pub fn exponent(self) -> u32 {
+        self.exponent
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    /// Reads a code in upper or lower case.
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let known = iso_currency::Currency::from_code(&text.to_ascii_uppercase());
+        known
+            .and_then(|iso| {
+                iso.exponent().map(|exponent| Self {
+                    iso,
+                    exponent: exponent.into(),
+                })
+            })
+            .ok_or_else(|| MoneyError::UnknownCurrency {
+                code: text.chars().take(16).collect(),
+            })
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// An amount of one currency in its minor unit (cents, yen, fils).
+///
+/// In JSON: `{"amount":"27.00","currency":"USD"}`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Money {
+    minor: i64,
+    currency: Currency,
+}
+
+impl Money {
+    /// So many minor units: `Money::new(2_700, usd)` is 27.00 USD.
+    #[must_use]
+    pub fn new(minor: i64, currency: Currency) -> Self {
+        Self { minor, currency }
+    }
+
+    /// Nothing, in this currency.
+    #[must_use]
+    pub fn zero(currency: Currency) -> Self {
+        Self::new(0, currency)
+    }
+
+    /// Reads an amount such as `25` or `25.00`; at most the currency's decimals, not negative.
+    ///
+    /// # Errors
+    /// [`MoneyError::Number`] where the text is no such number; an amount that the currency
+    /// cannot express is refused, never rounded.
+    pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let decimals_max = usize::try_from(currency.exponent).unwrap_or(0);
+        let shape = Shape {
+            integer_digits_max: 12,
+            decimals_max,
+            digits_max: 16,
+        };
+        let digits = decimal::parse(text, shape)?;
+        let missing = currency.exponent.saturating_sub(digits.decimals);
+        let minor = 10_i128
+            .checked_pow(missing)
+            .and_then(|factor| digits.scaled()?.checked_mul(factor))
+            .and_then(|minor| i64::try_from(minor).ok());
+        Ok(Self::new(minor.ok_or(MoneyError::Overflow)?, currency))
+    }
+
+    /// Minor units: cents for the dollar, whole yen for the yen.
+    #[must_use]
+    pub fn minor(self) -> i64 {
+        self.minor
+    }
+
+    /// The currency.
+    #[must_use]
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+
+    /// Whether it is exactly nothing.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.minor == 0
+    }
+
+    /// The sum of two amounts of one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::CurrencyMismatch`] for two currencies, [`MoneyError::Overflow`] past 64 bits.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        self.combine(other, i64::checked_add)
+    }
+
+    /// The difference of two amounts of one currency.
+    ///
+    /// # Errors
+    /// As [`checked_add`](Self::checked_add).
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        self.combine(other, i64::checked_sub)
+    }
+
+    /// The sum of many amounts, starting from nothing in `currency`.
+    ///
+    /// # Errors
+    /// As [`checked_add`](Self::checked_add).
+    pub fn sum(
+        currency: Currency,
+        amounts: impl IntoIterator<Item = Self>,
+    ) -> Result<Self, MoneyError> {
+        amounts
+            .into_iter()
+            .try_fold(Self::zero(currency), Self::checked_add)
+    }
+
+    /// The amount with all decimals of its currency and without its code: `27.00`.
+    #[must_use]
+    pub fn amount(self) -> String {
+        decimal::render(self.minor, self.currency.exponent)
+    }
+
+    fn combine(self, other: Self, with: fn(i64, i64) -> Option<i64>) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::CurrencyMismatch {
+                left: self.currency,
+                right: other.currency,
+            });
+        }
+        let minor = with(self.minor, other.minor).ok_or(MoneyError::Overflow)?;
+        Ok(Self::new(minor, self.currency))
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.amount(), self.currency)
+    }
+}
+
+impl fmt::Debug for Money {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoneyJson {
+    amount: String,
+    currency: Currency,
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        MoneyJson {
+            amount: self.amount(),
+            currency: self.currency,
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let MoneyJson { amount, currency } = MoneyJson::deserialize(from)?;
+        // Stored credits are negative; what users send is checked to be positive where it enters.
+        let (negative, digits) = match amount.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, amount.as_str()),
+        };
+        let money = Self::parse(digits, currency).map_err(D::Error::custom)?;
+        let minor = if negative {
+            money.minor.checked_neg()
+        } else {
+            Some(money.minor)
+        };
+        Ok(Self::new(
+            minor.ok_or_else(|| D::Error::custom(MoneyError::Overflow))?,
+            currency,
+        ))
+    }
+}
+
+/// The price of one unit, in major units of the plan's currency: at most 9 digits before the
+/// point and 12 after it. A ten-thousandth of a cent is a price like any other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct UnitPrice(Decimal);
+
+impl UnitPrice {
+    /// The price as a decimal number of major units.
+    #[must_use]
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// What `quantity` units cost, rounded once to the currency's minor unit.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] where the exact product needs more than 127 bits or the amount
+    /// more than 63: it is never cut short.
+    pub fn times(
+        self,
+        quantity: Quantity,
+        scale: Scale,
+        currency: Currency,
+        rounding: Rounding,
+    ) -> Result<Money, MoneyError> {
+        let product = self.0.mantissa().checked_mul(i128::from(quantity.scaled()));
+        let product = product.ok_or(MoneyError::Overflow)?;
+        let decimals = self.0.scale().saturating_add(u32::from(scale.decimals()));
+        let minor = match decimals.checked_sub(currency.exponent) {
+            Some(surplus) => {
+                let divisor = 10_i128.checked_pow(surplus).ok_or(MoneyError::Overflow)?;
+                rounding.divide(product, divisor)
+            }
+            None => 10_i128
+                .checked_pow(currency.exponent.saturating_sub(decimals))
+                .and_then(|factor| product.checked_mul(factor)),
+        };
+        let minor = minor.and_then(|minor| i64::try_from(minor).ok());
+        Ok(Money::new(minor.ok_or(MoneyError::Overflow)?, currency))
+    }
+}
+
+impl FromStr for UnitPrice {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let shape = Shape {
+            integer_digits_max: 9,
+            decimals_max: 12,
+            digits_max: 21,
+        };
+        let digits = decimal::parse(text, shape)?;
+        let mantissa = digits.scaled().ok_or(MoneyError::Overflow)?;
+        let price = Decimal::try_from_i128_with_scale(mantissa, digits.decimals);
+        Ok(Self(price.map_err(|_| MoneyError::Overflow)?))
+    }
+}
+
+impl fmt::Display for UnitPrice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, out)
+    }
+}
+
+impl fmt::Debug for UnitPrice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl Serialize for UnitPrice {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnitPrice {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// How many decimals the quantities of a meter have: 0 to 6, fixed when the meter is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Scale(u8);
+
+impl Scale {
+    /// Whole units.
+    pub const WHOLE: Self = Self(0);
+    /// The most decimals there are.
+    pub const DECIMALS_MAX: u8 = 6;
+
+    /// Decimals of a quantity.
+    #[must_use]
+    pub fn decimals(self) -> u8 {
+        self.0
+    }
+
+    /// Reads a quantity of this scale: at most 15 digits in all, not negative.
+    ///
+    /// # Errors
+    /// [`DecimalError`] where the text is no such number; never rounded.
+    pub fn parse(self, text: &str) -> Result<Quantity, DecimalError> {
+        let decimals_max = usize::from(self.0);
+        let digits_max = Quantity::DIGITS_MAX;
+        let shape = Shape {
+            integer_digits_max: digits_max.saturating_sub(decimals_max),
+            decimals_max,
+            digits_max,
+        };
+        let digits = decimal::parse(text, shape)?;
+        let missing = u32::from(self.0).saturating_sub(digits.decimals);
+        let scaled = 10_i128
+            .checked_pow(missing)
+            .and_then(|factor| digits.scaled()?.checked_mul(factor))
+            .and_then(|scaled| i64::try_from(scaled).ok());
+        // 15 digits always fit 64 bits, so this cannot be missing.
+        scaled.map(Quantity).ok_or_else(|| DecimalError::Grammar {
+            value: text.chars().take(64).collect(),
+        })
+    }
+
+    /// Writes a quantity of this scale with all its decimals.
+    #[must_use]
+    pub fn render(self, quantity: Quantity) -> String {
+        decimal::render(quantity.0, u32::from(self.0))
+    }
+}
+
+impl TryFrom<u8> for Scale {
+    type Error = MoneyError;
+
+    fn try_from(decimals: u8) -> Result<Self, MoneyError> {
+        if decimals <= Self::DECIMALS_MAX {
+            Ok(Self(decimals))
+        } else {
+            Err(MoneyError::Scale { decimals })
+        }
+    }
+}
+
+impl From<Scale> for u8 {
+    fn from(scale: Scale) -> Self {
+        scale.0
+    }
+}
+
+/// An amount of use: an integer of its meter's [`Scale`] (1.5 at scale 2 is 150). It stands for
+/// nothing without its meter, and quantities of two meters are never added.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Quantity(i64);
+
+impl Quantity {
+    /// No use.
+    pub const ZERO: Self = Self(0);
+    /// Digits a quantity that comes from outside may have, decimals included.
+    pub const DIGITS_MAX: usize = 15;
+
+    /// A quantity of so many units of the meter's scale.
+    #[must_use]
+    pub const fn from_scaled(scaled: i64) -> Self {
+        Self(scaled)
+    }
+
+    /// So many units of the meter's scale.
+    #[must_use]
+    pub const fn scaled(self) -> i64 {
+        self.0
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] past 64 bits.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        self.0
+            .checked_add(other.0)
+            .map(Self)
+            .ok_or(MoneyError::Overflow)
+    }
+
+    /// The difference.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] past 64 bits.
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        self.0
+            .checked_sub(other.0)
+            .map(Self)
+            .ok_or(MoneyError::Overflow)
+    }
+
+    /// What is left of it above `floor`; nothing where it does not reach that far.
+    #[must_use]
+    pub fn above(self, floor: Self) -> Self {
+        Self(self.0.saturating_sub(floor.0).max(0))
+    }
+}
+
+/// How an amount between two minor units is rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Rounding {
+    /// To the nearest; a half away from zero: 1.5 to 2, -1.5 to -2.
+    #[default]
+    HalfAwayFromZero,
+    /// To the nearest; a half to the even neighbour: 1.5 and 2.5 to 2.
+    HalfEven,
+    /// Away from zero: 1.1 to 2.
+    Up,
+    /// Towards zero: 1.9 to 1.
+    Down,
+}
+
+impl Rounding {
+    /// `numerator / divisor`, rounded; `None` where it does not fit or `divisor` is not positive.
+    #[must_use]
+    pub fn divide(self, numerator: i128, divisor: i128) -> Option<i128> {
+        if divisor <= 0 {
+            return None;
+        }
+        let quotient = numerator.checked_div(divisor)?;
+        let remainder = numerator.checked_rem(divisor)?.checked_abs()?;
+        let twice = remainder.checked_mul(2)?;
+        let odd = quotient.checked_rem(2)? != 0;
+        let away = match self {
+            Self::HalfAwayFromZero => twice >= divisor,
+            Self::HalfEven => twice > divisor || (twice == divisor && odd),
+            Self::Up => remainder > 0,
+            Self::Down => false,
+        };
+        if away {
+            quotient.checked_add(numerator.signum())
+        } else {
+            Some(quotient)
+        }
+    }
+}
+
+/// Why an amount could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoneyError {
+    /// The text is not a number of the wanted kind.
+    #[error(transparent)]
+    Number(#[from] DecimalError),
+    /// No currency of that code has a minor unit.
+    #[error(
+        "{code:?} is not a currency: allowed are the codes of ISO 4217 that have a minor unit, such as USD, JPY or KWD"
+    )]
+    UnknownCurrency {
+        /// The code, cut to 16 characters.
+        code: String,
+    },
+    /// Two currencies in one sum.
+    #[error("amounts in {left} and {right} cannot be combined")]
+    CurrencyMismatch {
+        /// Currency of the first amount.
+        left: Currency,
+        /// Currency of the second amount.
+        right: Currency,
+    },
+    /// More than 64 bits hold.
+    #[error("the amount does not fit 64 bits of minor units")]
+    Overflow,
+    /// More decimals than a meter can have.
+    #[error("{decimals} decimals are too many: a meter has 0 to 6")]
+    Scale {
+        /// The decimals asked for.
+        decimals: u8,
+    },
+}
+
+#[cfg(test)]
+mod tests;

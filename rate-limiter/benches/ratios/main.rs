@@ -1,0 +1,36 @@
+//! How the limiter compares with `governor`, measured in one run: what people read is the table at the end.
+//!
+//! Both sides run in turns, a short round each, and the ratio of a row is the median over the pairs of rounds, so that
+//! what else the machine does falls out. `cargo bench -p monetization-rate-limiter -- WORDS` runs only the rows whose
+//! name contains the words.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark reads the clock, computes ratios, prints, and may fail"
+)]
+
+mod cells;
+mod growth;
+mod keyed;
+mod measure;
+mod workload;
+
+use measure::Report;
+
+fn main() {
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let mut report = Report::new(words);
+    growth::run(&mut report);
+    cells::run(&mut report);
+    keyed::run(&mut report);
+    report.print();
+}

@@ -1,0 +1,163 @@
+//! Rounds in turns, and the table.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Instant;
+
+/// Pairs of rounds a row.
+const ROUNDS: usize = 61;
+
+/// What one row must reach: our figure divided by the peer's.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    AtMost(f64),
+    /// Printed to be seen, bound to nothing.
+    Shown,
+}
+
+/// Collects rows and prints them at the end.
+pub(crate) struct Report {
+    words: Vec<String>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    ours: f64,
+    peer: f64,
+    ratio: f64,
+    unit: &'static str,
+    goal: Goal,
+}
+
+impl Report {
+    pub(crate) const fn new(words: Vec<String>) -> Self {
+        Self {
+            words,
+            rows: Vec::new(),
+        }
+    }
+
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.words.iter().all(|word| name.contains(word.as_str()))
+    }
+
+    /// Runs both sides in turns on so many threads; each side gets the number of its round.
+    pub(crate) fn compare(
+        &mut self,
+        name: &str,
+        threads: usize,
+        goal: Goal,
+        sides: (impl Side, impl Side),
+    ) {
+        if !self.wants(name) {
+            return;
+        }
+        let (ours, peer) = sides;
+        let (mut ours_ns, mut peer_ns, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..ROUNDS + 3 {
+            let (a, b) = if round % 2 == 0 {
+                let a = timed(threads, round, &ours);
+                (a, timed(threads, round, &peer))
+            } else {
+                let b = timed(threads, round, &peer);
+                (timed(threads, round, &ours), b)
+            };
+            // The first rounds only fill the maps and the caches.
+            if round >= 3 {
+                ours_ns.push(a);
+                peer_ns.push(b);
+                ratios.push(a / b);
+            }
+        }
+        self.add(
+            name,
+            [median(ours_ns), median(peer_ns), median(ratios)],
+            "ns",
+            goal,
+        );
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        [ours, peer, ratio]: [f64; 3],
+        unit: &'static str,
+        goal: Goal,
+    ) {
+        println!("{name}: {ours:.1} against {peer:.1} {unit}, ratio {ratio:.2}");
+        self.rows.push(Row {
+            name: name.to_owned(),
+            ours,
+            peer,
+            ratio,
+            unit,
+            goal,
+        });
+    }
+
+    pub(crate) fn print(&self) {
+        println!();
+        println!(
+            "{:<78} {:>8} {:>8} {:>6} {:>6}",
+            "", "ours", "peer", "ratio", "goal"
+        );
+        for row in &self.rows {
+            let (goal, verdict) = match row.goal {
+                Goal::AtMost(most) => (
+                    format!("{most:.2}"),
+                    if row.ratio <= most { "met" } else { "MISSED" },
+                ),
+                Goal::Shown => ("-".to_owned(), ""),
+            };
+            let Row {
+                name,
+                ours,
+                peer,
+                ratio,
+                unit,
+                ..
+            } = row;
+            println!(
+                "{name:<78} {ours:>8.1} {peer:>8.1} {ratio:>6.2} {goal:>6} {verdict} ({unit})"
+            );
+        }
+    }
+}
+
+/// One side of a comparison: what one thread does in one round. The answer is how many calls it made.
+pub(crate) trait Side: Fn(usize, usize) -> usize + Sync {}
+
+impl<F: Fn(usize, usize) -> usize + Sync> Side for F {}
+
+/// Nanoseconds a call.
+fn timed(threads: usize, round: usize, side: &impl Side) -> f64 {
+    if threads == 1 {
+        let start = Instant::now();
+        let calls = black_box(side(0, round));
+        return start.elapsed().as_nanos() as f64 / calls as f64;
+    }
+    let gate = Barrier::new(threads);
+    let caller = |thread| {
+        gate.wait();
+        let start = Instant::now();
+        let calls = black_box(side(thread, round));
+        start.elapsed().as_nanos() as f64 / calls as f64
+    };
+    let all: Vec<f64> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || caller(thread)))
+            .collect();
+        callers
+            .into_iter()
+            .map(|caller| caller.join().unwrap())
+            .collect()
+    });
+    all.iter().sum::<f64>() / threads as f64
+}
+
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}

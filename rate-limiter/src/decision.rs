@@ -1,0 +1,221 @@
+//! What came of a call.
+
+use std::cmp::Reverse;
+
+use crate::limits::LIMITS_MAX;
+use crate::slot::Slot;
+use crate::{Limit, LimitKind, Limits, Timestamp};
+
+/// The answer to one call: whether it passes all limits, and how each of them stands.
+///
+/// It carries all that response headers need and never asks for the time. A refused call has taken nothing from any
+/// limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a decision that nobody reads refuses nobody"]
+pub struct Decision {
+    decided_at: Timestamp,
+    weight: u64,
+    allowed: bool,
+    len: u8,
+    standings: [Standing; LIMITS_MAX],
+}
+
+impl Decision {
+    /// Whether the call passes.
+    #[must_use]
+    #[inline]
+    pub const fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// The instant for which it was decided.
+    #[must_use]
+    pub const fn decided_at(&self) -> Timestamp {
+        self.decided_at
+    }
+
+    /// The units asked for. A weight of zero always passes and takes nothing.
+    #[must_use]
+    pub const fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// How each limit stands, in the order of the [`Limits`].
+    #[must_use]
+    #[inline]
+    pub fn standings(&self) -> &[Standing] {
+        self.standings
+            .get(..usize::from(self.len))
+            .unwrap_or_default()
+    }
+
+    /// When the same weight could pass, if nothing else is taken until then: the end of the calendar window, the
+    /// conforming instant of a GCRA (rounded up to the microsecond), the latest of them when several limits refused.
+    ///
+    /// For an allowed call this is the instant of the decision. `None` when the weight is more than a limit's maximum:
+    /// then it can never pass.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        let exceeded = || self.standings().iter().filter(|standing| standing.exceeded);
+        if exceeded().any(|standing| standing.max < self.weight) {
+            return None;
+        }
+        Some(
+            exceeded()
+                .map(|standing| standing.reset_at)
+                .fold(self.decided_at, Timestamp::max),
+        )
+    }
+
+    /// The limit to tell a client about: of a refused call, the exceeded one that resets last; else the one with the
+    /// smallest remaining quota, of several such the longer. `None` without limits.
+    #[must_use]
+    pub fn most_constrained(&self) -> Option<&Standing> {
+        let pressing = |standing: &&Standing| {
+            let waits = standing.exceeded.then_some(standing.reset_at);
+            (Reverse(waits), standing.remaining, Reverse(standing.rank))
+        };
+        self.standings().iter().min_by_key(pressing)
+    }
+
+    /// Asks every limit for `weight`; `slot_of` finds a limit's state by its place and kind. The states with the
+    /// weight taken are left in `next`, by place, to be stored if [`takes`](Self::takes).
+    #[inline]
+    pub(crate) fn make(
+        limits: &Limits,
+        now: Timestamp,
+        weight: u64,
+        slot_of: impl Fn(usize, LimitKind) -> Slot,
+        next: &mut [Slot; LIMITS_MAX],
+    ) -> Self {
+        let mut decision = Self::none(now, weight);
+        let places = decision.standings.iter_mut().zip(next);
+        for ((place, (limit, rank)), (standing, next)) in limits.ranked().enumerate().zip(places) {
+            let slot = slot_of(place, limit.kind());
+            let reading = slot.read(limit, now.as_micros(), weight);
+            decision.allowed &= weight == 0 || weight <= reading.available;
+            *standing = Standing::taken(
+                limit,
+                rank,
+                reading.available.saturating_sub(weight),
+                reading.reset,
+            );
+            *next = reading.next;
+            decision.len = decision.len.saturating_add(1);
+        }
+        if !decision.allowed {
+            decision.refuse(limits, slot_of);
+        }
+        decision
+    }
+
+    /// Whether there is anything to store.
+    #[inline]
+    pub(crate) const fn takes(&self) -> bool {
+        self.allowed && self.weight > 0
+    }
+
+    #[inline]
+    const fn none(decided_at: Timestamp, weight: u64) -> Self {
+        Self {
+            decided_at,
+            weight,
+            allowed: true,
+            len: 0,
+            standings: [Standing::EMPTY; LIMITS_MAX],
+        }
+    }
+
+    /// Writes the standings of a call that takes nothing.
+    #[cold]
+    fn refuse(&mut self, limits: &Limits, slot_of: impl Fn(usize, LimitKind) -> Slot) {
+        let now = self.decided_at.as_micros();
+        for (place, ((limit, rank), standing)) in
+            limits.ranked().zip(&mut self.standings).enumerate()
+        {
+            let slot = slot_of(place, limit.kind());
+            let asked = slot.read(limit, now, self.weight);
+            *standing = if self.weight > asked.available {
+                Standing::exceeded(limit, rank, asked.reset)
+            } else {
+                let untouched = slot.read(limit, now, 0);
+                Standing::taken(limit, rank, untouched.available, untouched.reset)
+            };
+        }
+    }
+}
+
+/// How one limit stands after a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    max: u64,
+    remaining: u64,
+    reset_at: Timestamp,
+    kind: LimitKind,
+    rank: u8,
+    exceeded: bool,
+}
+
+impl Standing {
+    const EMPTY: Self = Self {
+        max: 0,
+        remaining: 0,
+        reset_at: Timestamp::EPOCH,
+        kind: LimitKind::Gcra,
+        rank: 0,
+        exceeded: false,
+    };
+
+    #[inline]
+    pub(crate) const fn taken(limit: &Limit, rank: u8, remaining: u64, reset: i64) -> Self {
+        Self {
+            max: limit.max(),
+            remaining,
+            reset_at: Timestamp::from_micros(reset),
+            kind: limit.kind(),
+            rank,
+            exceeded: false,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn exceeded(limit: &Limit, rank: u8, reset: i64) -> Self {
+        let mut standing = Self::taken(limit, rank, 0, reset);
+        standing.exceeded = true;
+        standing
+    }
+
+    /// What kind of limit this is.
+    #[must_use]
+    pub const fn kind(&self) -> LimitKind {
+        self.kind
+    }
+
+    /// The most units: the window's, or the burst.
+    #[must_use]
+    pub const fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Units that can still be had after this call. Zero when this limit refused it; what there was before, when only
+    /// another limit refused it.
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// The end of the calendar window. For GCRA the instant at which one unit more can be had (that of the decision
+    /// when the burst is whole); if this limit refused the call, at which the call could pass, or, if its weight is
+    /// more than the burst, at which the burst is whole.
+    #[must_use]
+    pub const fn reset_at(&self) -> Timestamp {
+        self.reset_at
+    }
+
+    /// Whether this limit refused the call.
+    #[must_use]
+    #[inline]
+    pub const fn is_exceeded(&self) -> bool {
+        self.exceeded
+    }
+}

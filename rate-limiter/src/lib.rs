@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod bucket;
+mod cells;
+mod decision;
+mod gcra;
+mod keyed;
+mod limit;
+mod limits;
+mod packed_cell;
+mod slot;
+mod span;
+mod sync;
+mod timestamp;
+mod window;
+
+pub use bucket::Bucket;
+pub use cells::Cells;
+pub use decision::{Decision, Standing};
+pub use gcra::{Gcra, GcraError};
+pub use keyed::{Full, Keyed};
+pub use limit::{Limit, LimitKind};
+pub use limits::{DuplicateLimit, LIMITS_MAX, Limits};
+pub use packed_cell::{DoesNotFit, PackedCell};
+pub use span::Span;
+pub use timestamp::{OutOfRange, ParseTimestampError, Timestamp};
+pub use window::{UnknownWindow, Window};
