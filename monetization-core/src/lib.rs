@@ -1,9 +1,13 @@
 //! Domain of an SDK that turns calls through an API gateway into money.
 
+mod decisions;
 mod facts;
+pub mod memory;
 mod ports;
+pub mod runtime;
 mod words;
 
+pub use decisions::{access, metering, rating, routing};
 pub use facts::{
     consumer, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
 };

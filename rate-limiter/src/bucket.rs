@@ -33,7 +33,13 @@ impl Bucket {
     /// on more than limits: under one lock, assess, look at the rest, then [`commit`](Self::commit).
     #[inline]
     pub fn assess(&self, limits: &Limits, now: Timestamp, weight: u64) -> Decision {
-        self.decide(limits, now, weight, &mut [Slot::FRESH; LIMITS_MAX])
+        let mut decision = Decision::open(now, weight);
+        decision.ask(
+            limits,
+            |_, kind| self.slots[kind.index()],
+            &mut [Slot::FRESH; LIMITS_MAX],
+        );
+        decision
     }
 
     /// Takes what `decision` found free, and says whether it did. A refused decision takes nothing; neither does one
@@ -49,8 +55,9 @@ impl Bucket {
     /// Takes `weight` units of all `limits` at `now`, or of none. A weight of zero always passes and takes nothing.
     #[inline]
     pub fn take(&mut self, limits: &Limits, now: Timestamp, weight: u64) -> Decision {
+        let mut decision = Decision::open(now, weight);
         let mut next = [Slot::FRESH; LIMITS_MAX];
-        let decision = self.decide(limits, now, weight, &mut next);
+        decision.ask(limits, |_, kind| self.slots[kind.index()], &mut next);
         if decision.takes() {
             for (limit, next) in limits.into_iter().zip(next) {
                 self.slots[limit.kind().index()] = next;
@@ -69,23 +76,6 @@ impl Bucket {
             let slot = &mut self.slots[limit.kind().index()];
             *slot = slot.give_back(limit, taken_at.as_micros(), weight);
         }
-    }
-
-    #[inline]
-    fn decide(
-        &self,
-        limits: &Limits,
-        now: Timestamp,
-        weight: u64,
-        next: &mut [Slot; LIMITS_MAX],
-    ) -> Decision {
-        Decision::make(
-            limits,
-            now,
-            weight,
-            |_, kind| self.slots[kind.index()],
-            next,
-        )
     }
 }
 

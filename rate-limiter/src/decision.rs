@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::limits::LIMITS_MAX;
-use crate::slot::Slot;
+use crate::state::State;
 use crate::{Limit, LimitKind, Limits, Timestamp};
 
 /// The answer to one call: whether it passes all limits, and how each of them stands.
@@ -78,45 +78,9 @@ impl Decision {
         self.standings().iter().min_by_key(pressing)
     }
 
-    /// Asks every limit for `weight`; `slot_of` finds a limit's state by its place and kind. The states with the
-    /// weight taken are left in `next`, by place, to be stored if [`takes`](Self::takes).
+    /// A decision before any limit is asked.
     #[inline]
-    pub(crate) fn make(
-        limits: &Limits,
-        now: Timestamp,
-        weight: u64,
-        slot_of: impl Fn(usize, LimitKind) -> Slot,
-        next: &mut [Slot; LIMITS_MAX],
-    ) -> Self {
-        let mut decision = Self::none(now, weight);
-        let places = decision.standings.iter_mut().zip(next);
-        for ((place, (limit, rank)), (standing, next)) in limits.ranked().enumerate().zip(places) {
-            let slot = slot_of(place, limit.kind());
-            let reading = slot.read(limit, now.as_micros(), weight);
-            decision.allowed &= weight == 0 || weight <= reading.available;
-            *standing = Standing::taken(
-                limit,
-                rank,
-                reading.available.saturating_sub(weight),
-                reading.reset,
-            );
-            *next = reading.next;
-            decision.len = decision.len.saturating_add(1);
-        }
-        if !decision.allowed {
-            decision.refuse(limits, slot_of);
-        }
-        decision
-    }
-
-    /// Whether there is anything to store.
-    #[inline]
-    pub(crate) const fn takes(&self) -> bool {
-        self.allowed && self.weight > 0
-    }
-
-    #[inline]
-    const fn none(decided_at: Timestamp, weight: u64) -> Self {
+    pub(crate) const fn open(decided_at: Timestamp, weight: u64) -> Self {
         Self {
             decided_at,
             weight,
@@ -126,19 +90,53 @@ impl Decision {
         }
     }
 
+    /// Asks every limit; `state_of` finds a limit's state by its place and kind. The states with the weight taken are
+    /// left in `next`, by place, to be stored if [`takes`](Self::takes).
+    #[inline]
+    pub(crate) fn ask<S: State>(
+        &mut self,
+        limits: &Limits,
+        state_of: impl Fn(usize, LimitKind) -> S,
+        next: &mut [S],
+    ) {
+        let (now, weight) = (self.decided_at.as_micros(), self.weight);
+        let places = self.standings.iter_mut().zip(next);
+        for ((place, (limit, rank)), (standing, next)) in limits.ranked().enumerate().zip(places) {
+            let reading = state_of(place, limit.kind()).read(limit, now, weight);
+            self.allowed &= weight == 0 || weight <= reading.available;
+            self.len = self.len.saturating_add(1);
+            *standing = Standing::taken(
+                limit,
+                rank,
+                reading.available.saturating_sub(weight),
+                reading.reset,
+            );
+            *next = reading.next;
+        }
+        if !self.allowed {
+            self.refuse(limits, state_of);
+        }
+    }
+
+    /// Whether there is anything to store.
+    #[inline]
+    pub(crate) const fn takes(&self) -> bool {
+        self.allowed && self.weight > 0
+    }
+
     /// Writes the standings of a call that takes nothing.
     #[cold]
-    fn refuse(&mut self, limits: &Limits, slot_of: impl Fn(usize, LimitKind) -> Slot) {
+    fn refuse<S: State>(&mut self, limits: &Limits, state_of: impl Fn(usize, LimitKind) -> S) {
         let now = self.decided_at.as_micros();
         for (place, ((limit, rank), standing)) in
             limits.ranked().zip(&mut self.standings).enumerate()
         {
-            let slot = slot_of(place, limit.kind());
-            let asked = slot.read(limit, now, self.weight);
+            let state = state_of(place, limit.kind());
+            let asked = state.read(limit, now, self.weight);
             *standing = if self.weight > asked.available {
                 Standing::exceeded(limit, rank, asked.reset)
             } else {
-                let untouched = slot.read(limit, now, 0);
+                let untouched = state.read(limit, now, 0);
                 Standing::taken(limit, rank, untouched.available, untouched.reset)
             };
         }

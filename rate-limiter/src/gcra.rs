@@ -12,6 +12,8 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Gcra {
     interval: NonZeroU64,
+    /// `u64::MAX / interval`, to divide by the interval without dividing.
+    reciprocal: u64,
     capacity: u64,
     burst: NonZeroU32,
     count: NonZeroU32,
@@ -44,6 +46,7 @@ impl Gcra {
             .ok_or(GcraError::BurstTooLarge)?;
         Ok(Self {
             interval,
+            reciprocal: u64::MAX / interval,
             capacity,
             burst,
             count,
@@ -81,11 +84,11 @@ impl Gcra {
     }
 
     /// Asks for `weight` units when what was admitted still occupies `backlog` nanoseconds from now on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn draw(self, backlog: u64, weight: u64) -> Draw {
         let interval = self.interval.get();
         let burst = u64::from(self.burst.get());
-        let available = self.capacity.saturating_sub(backlog) / self.interval;
+        let available = self.units_in(self.capacity.saturating_sub(backlog));
         if weight > available {
             let wait = if weight > burst {
                 backlog
@@ -113,8 +116,17 @@ impl Gcra {
         }
     }
 
+    /// How many whole intervals there are in `nanos`.
+    #[inline(always)]
+    fn units_in(self, nanos: u64) -> u64 {
+        // Never too large, and too small by at most one, since the reciprocal lacks at most one 2^64th.
+        let (_, units) = nanos.carrying_mul(self.reciprocal, 0);
+        let rest = nanos.saturating_sub(units.saturating_mul(self.interval.get()));
+        units.saturating_add(u64::from(rest >= self.interval.get()))
+    }
+
     /// By how much `backlog` must shrink until `weight` units fit, at most a burst.
-    #[inline]
+    #[inline(always)]
     fn excess(self, backlog: u64, weight: u64) -> u64 {
         backlog
             .saturating_add(weight.saturating_mul(self.interval.get()))
@@ -181,6 +193,17 @@ mod tests {
             GcraError::BurstTooLarge
         );
         assert!(Gcra::new(count(1), Gcra::PERIOD_MAX, count(182)).is_ok());
+    }
+
+    #[test]
+    fn dividing_by_the_reciprocal_is_exact() {
+        for interval in [1, 2, 3, 7, 1 << 20, 999_999_937, Gcra::PERIOD_MAX.as_nanos().try_into().unwrap()] {
+            let gcra = Gcra::new(count(1), Duration::from_nanos(interval), count(1)).unwrap();
+            let edges = [0, 1, interval, u64::MAX / 2, u64::MAX / interval * interval, u64::MAX];
+            for nanos in edges.into_iter().flat_map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]) {
+                assert_eq!(gcra.units_in(nanos), nanos / interval, "{nanos} / {interval}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The running state of one limit, and the pure arithmetic on it.
+//! The running state of one limit that may be exchanged.
 
 use crate::limit::Form;
+use crate::state::{Reading, State};
 use crate::{Gcra, Limit};
 
 /// Sixteen bytes that count for one limit.
@@ -14,51 +15,12 @@ pub(crate) struct Slot {
     tail: u64,
 }
 
-/// What a slot says to a weight.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
-    /// Units that could be had before this call.
-    pub(crate) available: u64,
-    /// The state with the weight taken; unchanged if it does not fit.
-    pub(crate) next: Slot,
-    /// Microseconds since the epoch: the end of the calendar window; for GCRA when one unit more can be had, or, if
-    /// the weight does not fit, when it will.
-    pub(crate) reset: i64,
-}
-
 impl Slot {
     /// Nothing was ever taken.
     pub(crate) const FRESH: Self = Self {
         at: i64::MIN,
         tail: 0,
     };
-
-    /// Asks for `weight` at `now`. A `now` before the latest window counts in that window.
-    #[inline]
-    pub(crate) fn read(self, limit: &Limit, now: i64, weight: u64) -> Reading {
-        match limit.form() {
-            Form::Calendar { window, max } => {
-                let current = if now < self.at {
-                    self
-                } else {
-                    Self {
-                        at: window.bounds(now).1,
-                        tail: 0,
-                    }
-                };
-                current.read_window(*max, weight)
-            }
-            Form::Gcra(gcra) => self.read_gcra(gcra, now, weight),
-        }
-    }
-
-    /// Whether a fresh slot would answer the same from `now` on.
-    pub(crate) fn is_idle(self, limit: &Limit, now: i64) -> bool {
-        match limit.form() {
-            Form::Calendar { .. } => self.at <= now || self.tail == 0,
-            Form::Gcra(_) => self.backlog(now) == 0,
-        }
-    }
 
     /// Takes back units that were taken at `taken_at`, if they still count.
     pub(crate) fn give_back(self, limit: &Limit, taken_at: i64, weight: u64) -> Self {
@@ -80,25 +42,20 @@ impl Slot {
     }
 
     #[inline]
-    fn read_window(self, max: u64, weight: u64) -> Reading {
+    fn read_window(self, max: u64, weight: u64) -> Reading<Self> {
         let available = max.saturating_sub(self.tail);
-        let next = if weight <= available {
-            Self {
-                tail: self.tail.saturating_add(weight),
-                ..self
-            }
-        } else {
-            self
-        };
         Reading {
             available,
-            next,
+            next: Self {
+                tail: self.tail.saturating_add(weight),
+                ..self
+            },
             reset: self.at,
         }
     }
 
     #[inline]
-    fn read_gcra(self, gcra: &Gcra, now: i64, weight: u64) -> Reading {
+    fn read_gcra(self, gcra: &Gcra, now: i64, weight: u64) -> Reading<Self> {
         let interval = gcra.interval_ns();
         let mut backlog = self.backlog(now);
         if backlog > 0 && self.tail >> SUB_MICRO_BITS != interval {
@@ -128,6 +85,26 @@ impl Slot {
         Self {
             at: from.saturating_add_unsigned(backlog / NANOS_PER_MICRO),
             tail: (interval << SUB_MICRO_BITS) | (backlog % NANOS_PER_MICRO),
+        }
+    }
+}
+
+impl State for Slot {
+    #[inline]
+    fn read(self, limit: &Limit, now: i64, weight: u64) -> Reading<Self> {
+        match limit.form() {
+            Form::Calendar { window, max } => {
+                let current = if now < self.at {
+                    self
+                } else {
+                    Self {
+                        at: window.bounds(now).1,
+                        tail: 0,
+                    }
+                };
+                current.read_window(*max, weight)
+            }
+            Form::Gcra(gcra) => self.read_gcra(gcra, now, weight),
         }
     }
 }

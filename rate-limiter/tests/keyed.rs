@@ -27,7 +27,7 @@ fn allowed<S: std::hash::BuildHasher>(keyed: &Keyed<u32, S>, key: u32, now: Time
 
 #[test]
 fn keys_are_counted_apart() {
-    let keyed = Keyed::new(minute(2), number(100));
+    let keyed = Keyed::new(minute(2), number(100)).unwrap();
     for key in 0..50 {
         assert!(allowed(&keyed, key, NOW));
         assert!(allowed(&keyed, key, NOW));
@@ -38,7 +38,7 @@ fn keys_are_counted_apart() {
 
 #[test]
 fn a_full_limiter_says_so_and_forgets_no_live_count() {
-    let keyed = Keyed::new(minute(1), number(4));
+    let keyed = Keyed::new(minute(1), number(4)).unwrap();
     for key in 0..4 {
         assert!(allowed(&keyed, key, NOW));
     }
@@ -53,7 +53,7 @@ fn a_full_limiter_says_so_and_forgets_no_live_count() {
 
 #[test]
 fn idle_keys_make_room() {
-    let keyed = Keyed::new(minute(1), number(4));
+    let keyed = Keyed::new(minute(1), number(4)).unwrap();
     for key in 0..4 {
         assert!(allowed(&keyed, key, NOW));
     }
@@ -71,7 +71,7 @@ fn idle_keys_make_room() {
 fn a_key_is_idle_only_when_all_its_limits_are() {
     let gcra = Gcra::new(number(1), Duration::from_secs(1), number(10)).unwrap();
     let limits = Limits::new([Limit::gcra(gcra), Limit::calendar(Window::Hour, 10)]).unwrap();
-    let keyed = Keyed::new(limits, number(1));
+    let keyed = Keyed::new(limits, number(1)).unwrap();
     assert!(allowed(&keyed, 0, NOW));
     assert!(
         keyed
@@ -84,7 +84,7 @@ fn a_key_is_idle_only_when_all_its_limits_are() {
 
 #[test]
 fn a_dropped_key_cannot_return_to_its_window_by_a_clock_that_steps_back() {
-    let keyed = Keyed::new(minute(1), number(1));
+    let keyed = Keyed::new(minute(1), number(1)).unwrap();
     assert!(allowed(&keyed, 0, NOW));
     let later = NOW.saturating_add(Duration::from_secs(60));
     assert!(allowed(&keyed, 1, later));
@@ -95,11 +95,11 @@ fn a_dropped_key_cannot_return_to_its_window_by_a_clock_that_steps_back() {
 
 #[test]
 fn calls_that_take_nothing_leave_no_key() {
-    let keyed = Keyed::new(minute(5), number(10));
+    let keyed = Keyed::new(minute(5), number(10)).unwrap();
     assert!(keyed.take(&1_u32, NOW, 0).unwrap().is_allowed());
     assert!(!keyed.take(&2_u32, NOW, 6).unwrap().is_allowed());
     assert!(keyed.is_empty());
-    let unlimited = Keyed::new(Limits::default(), number(1));
+    let unlimited = Keyed::new(Limits::default(), number(1)).unwrap();
     for key in 0..5 {
         assert!(allowed(&unlimited, key, NOW));
     }
@@ -108,7 +108,7 @@ fn calls_that_take_nothing_leave_no_key() {
 
 #[test]
 fn a_forgotten_key_starts_fresh() {
-    let keyed = Keyed::new(minute(1), number(300));
+    let keyed = Keyed::new(minute(1), number(300)).unwrap();
     for key in 0..300 {
         assert!(allowed(&keyed, key, NOW));
     }
@@ -125,7 +125,7 @@ fn a_forgotten_key_starts_fresh() {
 
 #[test]
 fn many_shards_together_hold_exactly_the_bound() {
-    let keyed = Keyed::new(minute(1), number(20_000));
+    let keyed = Keyed::new(minute(1), number(20_000)).unwrap();
     let mut refused = 0;
     for key in 0..30_000 {
         match keyed.take(&key, NOW, 1) {
@@ -155,7 +155,8 @@ impl Hasher for Worst {
 
 #[test]
 fn keys_with_the_same_hash_are_told_apart() {
-    let keyed = Keyed::with_hasher(minute(1), number(1_000), BuildHasherDefault::<Worst>::new());
+    let keyed =
+        Keyed::with_hasher(minute(1), number(1_000), BuildHasherDefault::<Worst>::new()).unwrap();
     for key in 0..200 {
         assert!(allowed(&keyed, key, NOW));
     }

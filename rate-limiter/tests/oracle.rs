@@ -169,7 +169,7 @@ proptest! {
         wanted in wanted(), calls in calls(), start in starts(),
     ) {
         let limits = limits(&wanted);
-        let (cells, keyed) = (Cells::new(), Keyed::new(limits.clone(), NonZeroU32::MIN));
+        let (cells, keyed) = (Cells::new(), Keyed::new(limits.clone(), NonZeroU32::MIN).unwrap());
         let mut admitted = Admitted::default();
         let mut now = start;
         for (step, weight) in calls {

@@ -121,7 +121,7 @@ fn exactly_the_limit_passes_for_each_key() {
         Limit::calendar(Window::Month, 90),
     ])
     .unwrap();
-    let keyed = Keyed::new(limits, number(10_000));
+    let keyed = Keyed::new(limits, number(10_000)).unwrap();
     let admitted = passed(4, |call| {
         u64::from(keyed.take(&(call % 50), NOW, 1).unwrap().is_allowed())
     });
@@ -132,7 +132,7 @@ fn exactly_the_limit_passes_for_each_key() {
 #[test]
 fn a_limiter_at_its_bound_stays_exact_while_keys_come_and_go() {
     let limits = Limits::new([Limit::calendar(Window::Minute, 3)]).unwrap();
-    let keyed = Keyed::new(limits, number(600));
+    let keyed = Keyed::new(limits, number(600)).unwrap();
     let admitted = passed(4, |call| match keyed.take(&(call % 1_000), NOW, 1) {
         Ok(decision) => u64::from(decision.is_allowed()),
         Err(_) => 0,

@@ -1,1 +1,7 @@
-//! To be written.
+//! What every store and every engine owes, as tests that a backend of your own can run too.
+//!
+//! Each behaviour is one function, named for it. A macro holds the list of them once and makes
+//! one test of each for a backend. See [`store`] for how to run them.
+
+pub mod sample;
+pub mod store;

@@ -23,7 +23,7 @@ pub(crate) fn run(report: &mut Report) {
 /// Resident memory, so what the allocator wastes is counted too.
 fn memory(report: &mut Report) {
     let before = resident();
-    let keyed: Keyed<Key> = Keyed::new(wide_limits(), units(2_000_000));
+    let keyed: Keyed<Key> = Keyed::new(wide_limits(), units(2_000_000)).unwrap();
     let mut figures = Vec::new();
     for number in 0..KEYS {
         assert!(keyed.take(&key(number), now(), 1).unwrap().is_allowed());
@@ -68,7 +68,7 @@ fn resident() -> u64 {
 fn new_keys(report: &mut Report) {
     let mut rows = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..REPEATS {
-        let keyed: Keyed<Key> = Keyed::new(wide_limits(), units(2_000_000));
+        let keyed: Keyed<Key> = Keyed::new(wide_limits(), units(2_000_000)).unwrap();
         let now = now();
         let [ours, ours_max] = slowest(|key| keyed.take(key, now, 1).is_ok());
         let governor: DefaultKeyedRateLimiter<Key> = RateLimiter::keyed(wide_quota());
@@ -103,6 +103,8 @@ fn slowest(first_call: impl Fn(&Key) -> bool) -> [f64; 2] {
         })
         .collect();
     times.sort_unstable();
+    for q in [500,900,950,970,980,990,995,998,999] { print!("{q}:{} ", times[times.len() / 1_000 * q]); }
+    println!();
     [
         times[times.len() / 1_000 * 999] as f64,
         times[times.len() - 1] as f64,

@@ -49,9 +49,9 @@ fn keys(report: &mut Report, name: &str, keys: u32, (limits, goal): (&Limits, Go
     if !report.wants(name) {
         return;
     }
-    let zipf = Zipf::new(keys);
+    let zipf = Zipf::new(keys).with_keys();
     let names: Vec<Key> = (0..u64::from(keys)).map(key).collect();
-    let keyed: Keyed<Key> = Keyed::new(limits.clone(), units(2_000_000));
+    let keyed: Keyed<Key> = Keyed::new(limits.clone(), units(2_000_000)).unwrap();
     let governor: DefaultKeyedRateLimiter<Key> = RateLimiter::keyed(wide_quota());
     let faked = RateLimiter::dashmap_with_clock(wide_quota(), FakeRelativeClock::default());
     for name in &names {
@@ -61,24 +61,24 @@ fn keys(report: &mut Report, name: &str, keys: u32, (limits, goal): (&Limits, Go
     }
     let ours = |thread: usize, round: usize| {
         let now = now();
-        let sequence = zipf.sequence(thread, round);
-        for number in sequence {
-            let decision = keyed.take(&names[*number as usize], now, 1);
-            black_box(decision.is_ok_and(|decision| decision.is_allowed()));
+        let sequence = zipf.keys(thread, round);
+        for key in sequence {
+            let decision = keyed.take(key, now, 1);
+            black_box(matches!(&decision, Ok(decision) if decision.is_allowed()));
         }
         sequence.len()
     };
     let peer = |thread: usize, round: usize| {
-        let sequence = zipf.sequence(thread, round);
-        for number in sequence {
-            black_box(governor.check_key(&names[*number as usize]).is_ok());
+        let sequence = zipf.keys(thread, round);
+        for key in sequence {
+            black_box(governor.check_key(key).is_ok());
         }
         sequence.len()
     };
     let peer_faked = |thread: usize, round: usize| {
-        let sequence = zipf.sequence(thread, round);
-        for number in sequence {
-            black_box(faked.check_key(&names[*number as usize]).is_ok());
+        let sequence = zipf.keys(thread, round);
+        for key in sequence {
+            black_box(faked.check_key(key).is_ok());
         }
         sequence.len()
     };

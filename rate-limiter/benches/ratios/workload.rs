@@ -9,9 +9,9 @@ use monetization_rate_limiter::{Gcra, Limit, Limits, Timestamp, Window};
 pub(crate) type Key = [u8; 16];
 
 /// Calls a thread makes in one round on keys of a distribution.
-pub(crate) const CALLS: usize = 20_000;
+pub(crate) const CALLS: usize = 60_000;
 
-const SEQUENCES: usize = 16;
+const SEQUENCES: usize = 6;
 
 /// The time, read once a round.
 pub(crate) fn now() -> Timestamp {
@@ -33,7 +33,7 @@ pub(crate) fn wide_rate() -> Limit {
 
 /// Four limits: smooth, minute, day, month.
 pub(crate) fn wide_limits() -> Limits {
-    let calendar = |window| Limit::calendar(window, u64::MAX);
+    let calendar = |window| Limit::calendar(window, 1 << 34);
     Limits::new([
         wide_rate(),
         calendar(Window::Minute),
@@ -70,6 +70,7 @@ pub(crate) fn key(number: u64) -> Key {
 /// Sequences of key numbers by Zipf's law with exponent 1, spread so that frequent keys are not neighbours.
 pub(crate) struct Zipf {
     sequences: Vec<Vec<u32>>,
+    keys: Vec<Vec<Key>>,
 }
 
 impl Zipf {
@@ -93,10 +94,31 @@ impl Zipf {
         let sequences = (0..SEQUENCES)
             .map(|_| (0..CALLS).map(|_| draw()).collect())
             .collect();
-        Self { sequences }
+        Self {
+            sequences,
+            keys: Vec::new(),
+        }
     }
 
     pub(crate) fn sequence(&self, thread: usize, round: usize) -> &[u32] {
         &self.sequences[(round + thread * 7) % SEQUENCES]
+    }
+
+    /// With the keys laid out in a row, as a request has its key at hand.
+    pub(crate) fn with_keys(self) -> Self {
+        let keys = |sequence: &Vec<u32>| {
+            sequence
+                .iter()
+                .map(|number| key(u64::from(*number)))
+                .collect()
+        };
+        Self {
+            keys: self.sequences.iter().map(keys).collect(),
+            ..self
+        }
+    }
+
+    pub(crate) fn keys(&self, thread: usize, round: usize) -> &[Key] {
+        &self.keys[(round + thread * 7) % SEQUENCES]
     }
 }

@@ -1,105 +1,70 @@
 //! Counters of many keys, side by side.
 
-use crate::limits::LIMITS_MAX;
-use crate::slot::Slot;
+use crate::word::Word;
 
-/// A dense list of keys with the same number of counters each, in chunks that are never copied.
-pub(super) struct Slab<K> {
-    chunks: Vec<Chunk<K>>,
-    width: usize,
+/// A dense list of entries in chunks that are never copied.
+pub(super) struct Slab<K, const N: usize> {
+    chunks: Vec<Vec<Entry<K, N>>>,
     len: usize,
 }
 
-impl<K> Slab<K> {
-    /// For `width` counters a key.
-    pub(super) const fn new(width: usize) -> Self {
+impl<K, const N: usize> Slab<K, N> {
+    /// Empty.
+    pub(super) const fn new() -> Self {
         Self {
             chunks: Vec::new(),
-            width,
             len: 0,
         }
     }
 
-    /// How many keys there are; their indexes are below it.
+    /// How many entries there are; their indexes are below it.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// The key at `index`.
-    #[inline]
-    pub(super) fn head(&self, index: usize) -> &Head<K> {
-        &self.chunks[index / CHUNK].heads[index % CHUNK]
+    /// The entries by index.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry<K, N>> {
+        self.chunks.iter().flatten()
     }
 
-    /// Its counters.
     #[inline]
-    pub(super) fn slots(&self, index: usize) -> &[Slot] {
-        let start = self.start(index);
-        &self.chunks[index / CHUNK].slots[start..start.saturating_add(self.width)]
+    pub(super) fn get(&self, index: usize) -> &Entry<K, N> {
+        &self.chunks[index / CHUNK][index % CHUNK]
     }
 
-    /// Its counters, to change them.
     #[inline]
-    pub(super) fn slots_mut(&mut self, index: usize) -> &mut [Slot] {
-        let start = self.start(index);
-        &mut self.chunks[index / CHUNK].slots[start..start.saturating_add(self.width)]
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Entry<K, N> {
+        &mut self.chunks[index / CHUNK][index % CHUNK]
     }
 
-    /// Adds a key at index [`len`](Self::len).
-    pub(super) fn push(&mut self, head: Head<K>, slots: &[Slot]) {
-        if self.len == self.chunks.len().saturating_mul(CHUNK) {
-            self.chunks.push(Chunk {
-                heads: Vec::with_capacity(CHUNK),
-                slots: Vec::with_capacity(CHUNK.saturating_mul(self.width)),
-            });
+    /// Adds an entry at index [`len`](Self::len).
+    pub(super) fn push(&mut self, entry: Entry<K, N>) {
+        let place = self.len / CHUNK;
+        if place == self.chunks.len() {
+            self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        if let Some(chunk) = self.chunks.get_mut(self.len / CHUNK) {
-            chunk.heads.push(head);
-            chunk.slots.extend_from_slice(slots);
-            self.len = self.len.saturating_add(1);
-        }
+        self.chunks[place].push(entry);
+        self.len = self.len.saturating_add(1);
     }
 
-    /// Removes the key at `index`; the last one moves there. Keeps at most one empty chunk.
+    /// Removes the entry at `index`; the last one moves there. Keeps at most one empty chunk.
     pub(super) fn swap_remove(&mut self, index: usize) {
         let last = self.len.saturating_sub(1);
-        let start = self.start(last);
-        let chunk = &mut self.chunks[last / CHUNK];
-        let Some(head) = chunk.heads.pop() else {
-            return;
-        };
-        if index == last {
-            chunk.slots.truncate(start);
-        } else {
-            let mut moved = [Slot::FRESH; LIMITS_MAX];
-            for (moved, slot) in moved.iter_mut().zip(chunk.slots.drain(start..)) {
-                *moved = slot;
+        if let Some(entry) = self.chunks[last / CHUNK].pop() {
+            if index != last {
+                *self.get_mut(index) = entry;
             }
-            for (slot, moved) in self.slots_mut(index).iter_mut().zip(moved) {
-                *slot = moved;
-            }
-            self.chunks[index / CHUNK].heads[index % CHUNK] = head;
+            self.len = last;
+            self.chunks.truncate(last.div_ceil(CHUNK).saturating_add(1));
         }
-        self.len = last;
-        self.chunks.truncate(last.div_ceil(CHUNK).saturating_add(1));
-    }
-
-    #[inline]
-    const fn start(&self, index: usize) -> usize {
-        (index % CHUNK).saturating_mul(self.width)
     }
 }
 
-/// A key, with the part of its hash that the index is built from.
-pub(super) struct Head<K> {
-    pub(super) key: K,
+/// The counters of one key, and of its hash what the index is built from.
+pub(super) struct Entry<K, const N: usize> {
+    pub(super) words: [Word; N],
     pub(super) tag: u32,
+    pub(super) key: K,
 }
 
-/// Both lists are made at their full capacity.
-struct Chunk<K> {
-    heads: Vec<Head<K>>,
-    slots: Vec<Slot>,
-}
-
-const CHUNK: usize = 256;
+const CHUNK: usize = 1_024;

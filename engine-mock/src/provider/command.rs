@@ -1,0 +1,314 @@
+//! What a provider is asked and what it answers, as data that can be written down and sent.
+
+use std::collections::BTreeMap;
+
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::engine::CancelMode;
+use monetization_core::ids::{BatchId, ConsumerId, InvoiceId, MeterId, PlanVersionId, ProductId, SubscriptionId};
+use monetization_core::invoice::InvoiceState;
+use monetization_core::money::{Money, Quantity};
+use monetization_core::period::Schedule;
+use monetization_core::plan::PlanVersion;
+use monetization_core::text::{ForeignId, Name};
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+
+/// An order as it reaches the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// The account it is for; `None` for the platform's own.
+    pub account: Option<ForeignId>,
+    /// Recognises it when it is repeated.
+    pub key: String,
+    /// What is to be done.
+    pub order: Order,
+    /// Present where the provider shall fail within: it does nothing, and keeps this as the
+    /// answer to the key.
+    pub breaks: Option<Refusal>,
+}
+
+/// What changes something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do", deny_unknown_fields)]
+#[expect(clippy::exhaustive_enums, reason = "the provider must know every order")]
+pub enum Order {
+    /// Make a product known. Answered by [`Reply::Done`].
+    EnsureProduct {
+        /// What it is at the caller's.
+        product: ProductId,
+        /// Its name.
+        name: Name,
+    },
+    /// Make a plan version known, or put it on sale again. Answered by [`Reply::Plan`].
+    EnsurePlan {
+        /// The plan version.
+        plan: Box<PlanVersion>,
+    },
+    /// Take a plan off sale. Answered by [`Reply::Removed`].
+    RetirePlan {
+        /// Which one.
+        plan: ForeignId,
+    },
+    /// Take a product off sale, without its plans. Answered by [`Reply::Removed`].
+    RetireProduct {
+        /// What it is at the caller's.
+        product: ProductId,
+    },
+    /// Make a customer known. Answered by [`Reply::Named`].
+    EnsureCustomer {
+        /// What they are at the caller's.
+        consumer: ConsumerId,
+        /// Their name.
+        name: Name,
+    },
+    /// Start a subscription. Answered by [`Reply::Started`].
+    StartSubscription(StartSubscription),
+    /// Move a subscription to another plan with its next period. Answered by [`Reply::Done`].
+    ChangePlan {
+        /// Which subscription.
+        subscription: ForeignId,
+        /// To which plan.
+        plan: ForeignId,
+    },
+    /// End a subscription. Answered by [`Reply::Removed`].
+    EndSubscription {
+        /// Which one.
+        subscription: ForeignId,
+        /// When.
+        when: When,
+    },
+    /// Ask a customer for the money of a finished invoice. Answered by [`Reply::Started`].
+    IssueInvoice(FinishedInvoice),
+    /// Take an unpaid invoice back. Answered by [`Reply::Removed`].
+    VoidInvoice {
+        /// Which one.
+        invoice: ForeignId,
+    },
+    /// Take usage records. Answered by [`Reply::Verdicts`].
+    TakeUsage {
+        /// The records.
+        records: Vec<SentRecord>,
+    },
+}
+
+/// A subscription to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartSubscription {
+    /// What it is at the caller's.
+    pub subscription: SubscriptionId,
+    /// Who pays.
+    pub customer: ForeignId,
+    /// What for.
+    pub plan: ForeignId,
+    /// Its billing periods.
+    pub schedule: Schedule,
+}
+
+/// When a subscription ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum When {
+    /// At once.
+    Now,
+    /// With its current period.
+    PeriodEnd,
+}
+
+impl From<CancelMode> for When {
+    fn from(mode: CancelMode) -> Self {
+        match mode {
+            CancelMode::Now => Self::Now,
+            CancelMode::AtPeriodEnd => Self::PeriodEnd,
+        }
+    }
+}
+
+/// An invoice that somebody else has calculated: what of it never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinishedInvoice {
+    /// What it is at the caller's.
+    pub invoice: InvoiceId,
+    /// Who owes it.
+    pub customer: ForeignId,
+    /// The period whose use it bills; `None` for what is due at the start.
+    pub period: Option<Span>,
+    /// What it says and what that costs.
+    pub lines: Vec<StatedLine>,
+    /// What is owed in all.
+    pub total: Money,
+    /// From when on it is past due.
+    pub due_at: Timestamp,
+}
+
+/// A usage record as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentRecord {
+    /// What the caller says recognises it.
+    pub identifier: BatchId,
+    /// What was sent.
+    pub body: String,
+}
+
+/// What only asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask", deny_unknown_fields)]
+#[expect(clippy::exhaustive_enums, reason = "the provider must know every question")]
+pub enum Query {
+    /// The plans of a product that are on sale. Answered by [`Reply::Mapping`].
+    Plans {
+        /// What it is at the caller's.
+        product: ProductId,
+    },
+    /// How a subscription stands. Answered by [`Reply::Subscription`].
+    Subscription {
+        /// Which one.
+        subscription: ForeignId,
+    },
+    /// The invoices of a subscription, oldest first. Answered by [`Reply::Invoices`].
+    Invoices {
+        /// Which subscription.
+        subscription: ForeignId,
+    },
+    /// The invoice of the current period as it would be now. Answered by [`Reply::Invoices`] with
+    /// one invoice.
+    Preview {
+        /// Which subscription.
+        subscription: ForeignId,
+    },
+    /// How much of a meter was counted. Answered by [`Reply::Total`].
+    Usage {
+        /// Which subscription.
+        subscription: ForeignId,
+        /// Which meter.
+        meter: MeterId,
+        /// Of which stretch of time.
+        span: Span,
+    },
+}
+
+/// What the provider answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "the client must know every answer")]
+pub enum Reply {
+    /// It is so now.
+    Done,
+    /// The object's name.
+    Named(ForeignId),
+    /// A plan.
+    Plan {
+        /// Its name.
+        plan: ForeignId,
+        /// Whether it was known before.
+        existed: bool,
+    },
+    /// A subscription or an invoice for which money may be asked.
+    Started {
+        /// Its name.
+        object: ForeignId,
+        /// The token of the payment link; `None` where nothing is to be paid.
+        link: Option<String>,
+    },
+    /// How an object went.
+    Removed(Gone),
+    /// One verdict for each usage record, in order.
+    Verdicts(Vec<RecordVerdict>),
+    /// Plan versions and their names.
+    Mapping(BTreeMap<PlanVersionId, ForeignId>),
+    /// How a subscription stands; `None` where there is none.
+    Subscription(Option<StatedSubscription>),
+    /// Invoices.
+    Invoices(Vec<StatedInvoice>),
+    /// A sum of use, in the meter's scale.
+    Total(Quantity),
+}
+
+/// How an object went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Gone {
+    /// It is kept, and no longer in use.
+    Archived,
+    /// It is gone.
+    Deleted,
+    /// It was not there, or gone before.
+    AlreadyGone,
+}
+
+/// What the provider says to one usage record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum RecordVerdict {
+    /// It is counted now.
+    Accepted,
+    /// It was counted before.
+    Duplicate,
+    /// It will never be counted.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows.
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// How a subscription stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedSubscription {
+    /// What it is at the caller's.
+    pub subscription: SubscriptionId,
+    /// Whether it lives.
+    pub live: bool,
+    /// Whether what was due at the start is paid, or nothing was.
+    pub first_paid: bool,
+    /// Its current period.
+    pub period: Span,
+    /// When it ended or will.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// An invoice as the provider shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedInvoice {
+    /// Its name; `None` for a preview.
+    pub invoice: Option<ForeignId>,
+    /// The subscription it bills, where the provider made it.
+    pub subscription: Option<ForeignId>,
+    /// The period whose use it bills; `None` for what is due at the start.
+    pub period: Option<Span>,
+    /// What it says and what that costs.
+    pub lines: Vec<StatedLine>,
+    /// What is owed in all.
+    pub total: Money,
+    /// How it stands.
+    pub state: InvoiceState,
+    /// The token of its payment link while it can be paid.
+    pub link: Option<String>,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From when on it is past due.
+    pub due_at: Timestamp,
+}
+
+/// One line of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedLine {
+    /// What it says.
+    pub text: String,
+    /// What it costs.
+    pub amount: Money,
+}

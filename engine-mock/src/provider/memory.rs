@@ -1,0 +1,59 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use monetization_core::clock::Timestamp;
+
+/// What is remembered for a while and then forgotten.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory<K, V> {
+    lasts: Duration,
+    kept: BTreeMap<K, (Timestamp, V)>,
+    order: VecDeque<(Timestamp, K)>,
+}
+
+impl<K: Ord + Clone, V> Memory<K, V> {
+    pub(crate) fn lasting(lasts: Duration) -> Self {
+        Self {
+            lasts,
+            kept: BTreeMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn recall(&self, key: &K) -> Option<&V> {
+        self.kept.get(key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn keep(&mut self, key: K, value: V, now: Timestamp) {
+        self.order.push_back((now, key.clone()));
+        self.kept.insert(key, (now, value));
+    }
+
+    /// Forgets what was kept too long ago.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        while let Some((since, _)) = self.order.front() {
+            if now.saturating_since(*since) < self.lasts {
+                break;
+            }
+            if let Some((_, key)) = self.order.pop_front() {
+                self.kept.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_is_forgotten_when_its_time_is_over_and_not_before() {
+        let mut memory = Memory::lasting(Duration::from_secs(10));
+        memory.keep("a", 1, Timestamp::from_secs(0));
+        memory.keep("b", 2, Timestamp::from_secs(5));
+        memory.forget(Timestamp::from_micros(9_999_999));
+        assert_eq!(memory.recall(&"a"), Some(&1));
+        memory.forget(Timestamp::from_secs(10));
+        assert_eq!((memory.recall(&"a"), memory.recall(&"b")), (None, Some(&2)));
+    }
+}

@@ -1,0 +1,237 @@
+//! One quota of one subscription: the blocks of it that this process may spend.
+
+use std::time::Duration;
+
+use super::QuotaNeed;
+use crate::clock::{Span, Timestamp};
+use crate::ids::LeaseId;
+use crate::plan::{Overage, Quota, QuotaWindow};
+use crate::runtime::standing::QuotaStanding;
+use crate::store::LeaseAnswer;
+use crate::usage::Spent;
+
+/// The counter of a quota in its current window. A window is never turned back: a clock that
+/// steps back goes on counting in the latest window seen.
+#[derive(Debug)]
+pub(super) struct QuotaCell {
+    pub(super) quota: QuotaWindow,
+    window: Span,
+    /// Blocks of a strict quota, also of windows that are over while calls are in flight.
+    blocks: Vec<Block>,
+    /// Units that the store still had beyond the blocks when it was last asked.
+    free: u64,
+    /// The store has nothing left.
+    exhausted: Option<Exhausted>,
+    /// What has been used of a loose quota, once the store has said so.
+    used: Option<u64>,
+    /// The wish whose answer has not come.
+    pub(super) asked: Option<LeaseId>,
+}
+
+#[derive(Debug)]
+struct Block {
+    lease: LeaseId,
+    window: Span,
+    left: u64,
+    in_flight: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Exhausted {
+    max: u64,
+    /// From when on it is worth asking again; `None` while nothing can come back.
+    recheck_at: Option<Duration>,
+}
+
+impl QuotaCell {
+    pub(super) fn new(quota: QuotaWindow) -> Self {
+        let window = Span {
+            start: Timestamp::MIN,
+            end: Timestamp::MIN,
+        };
+        Self {
+            quota,
+            window,
+            blocks: Vec::new(),
+            free: 0,
+            exhausted: None,
+            used: None,
+            asked: None,
+        }
+    }
+
+    /// Goes on to `window` if it begins later; answers the window that counts.
+    pub(super) fn turn_to(&mut self, window: Span) -> Span {
+        if window.start > self.window.start {
+            self.window = window;
+            self.free = 0;
+            self.exhausted = None;
+            self.used = None;
+            self.asked = None;
+        }
+        self.window
+    }
+
+    /// Whether it can be decided without asking the store.
+    pub(super) fn is_known(&self, quota: &Quota, uptime: Duration) -> bool {
+        match quota.overage {
+            Overage::Loose => self.used.is_some(),
+            Overage::Strict => self.left() > 0 || self.is_exhausted(quota.max, uptime),
+        }
+    }
+
+    fn is_exhausted(&self, max: u64, uptime: Duration) -> bool {
+        self.exhausted.is_some_and(|exhausted| {
+            exhausted.max == max
+                && exhausted
+                    .recheck_at
+                    .is_none_or(|recheck_at| uptime < recheck_at)
+        })
+    }
+
+    /// How it stands before a unit is taken.
+    pub(super) fn standing(&self, quota: &Quota) -> QuotaStanding {
+        let max = quota.max;
+        match quota.overage {
+            Overage::Loose => {
+                let remaining = max.saturating_sub(self.used.unwrap_or(0));
+                QuotaStanding {
+                    max,
+                    remaining,
+                    exceeded: false,
+                }
+            }
+            Overage::Strict => {
+                let left = self.left();
+                let remaining = left.saturating_add(self.free).min(max);
+                QuotaStanding {
+                    max,
+                    remaining,
+                    exceeded: left == 0,
+                }
+            }
+        }
+    }
+
+    /// Takes one unit; the caller has found it known and not exceeded.
+    pub(super) fn spend(&mut self, quota: &Quota) -> Spent {
+        let window = self.window;
+        let lease = match quota.overage {
+            Overage::Loose => {
+                self.used = self.used.map(|used| used.saturating_add(1));
+                None
+            }
+            Overage::Strict => self.current().find(|block| block.left > 0).map(|block| {
+                block.left = block.left.saturating_sub(1);
+                block.in_flight = block.in_flight.saturating_add(1);
+                block.lease
+            }),
+        };
+        Spent {
+            quota: self.quota,
+            window,
+            lease,
+            units: 1,
+        }
+    }
+
+    /// Ends a call; answers its block if that is done with.
+    pub(super) fn finish(&mut self, spent: &Spent, give_back: bool) -> Option<LeaseId> {
+        let Some(lease) = spent.lease else {
+            if give_back && spent.window == self.window {
+                self.used = self.used.map(|used| used.saturating_sub(spent.units));
+            }
+            return None;
+        };
+        let window = self.window;
+        let block = self.blocks.iter_mut().find(|block| block.lease == lease)?;
+        block.in_flight = block.in_flight.saturating_sub(spent.units);
+        if give_back {
+            block.left = block.left.saturating_add(spent.units);
+        }
+        let over = block.window != window || block.left == 0;
+        (over && block.in_flight == 0).then(|| self.drop_block(lease))
+    }
+
+    pub(super) fn granted(
+        &mut self,
+        need: QuotaNeed,
+        lease: LeaseId,
+        answer: LeaseAnswer,
+        recheck_at: Duration,
+    ) {
+        if self.asked == Some(lease) {
+            self.asked = None;
+        }
+        match answer {
+            LeaseAnswer::Granted { units, free } => {
+                self.blocks.push(Block {
+                    lease,
+                    window: need.window,
+                    left: units,
+                    in_flight: 0,
+                });
+                if need.window == self.window {
+                    self.free = free;
+                    self.exhausted = None;
+                }
+            }
+            LeaseAnswer::Exhausted { outstanding } => {
+                if need.window == self.window {
+                    self.free = 0;
+                    let recheck_at = (outstanding > 0).then_some(recheck_at);
+                    self.exhausted = Some(Exhausted {
+                        max: need.quota.max,
+                        recheck_at,
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) fn counted(&mut self, need: QuotaNeed, committed: u64) {
+        if need.window == self.window {
+            self.used.get_or_insert(committed);
+        }
+    }
+
+    pub(super) fn release(&mut self) -> Vec<LeaseId> {
+        self.drop_blocks(|_| true)
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<LeaseId> {
+        self.drop_blocks(|block| block.window.end <= now)
+    }
+
+    fn drop_blocks(&mut self, which: impl Fn(&Block) -> bool) -> Vec<LeaseId> {
+        let done = |block: &Block| block.in_flight == 0 && which(block);
+        let leases = self
+            .blocks
+            .iter()
+            .filter(|block| done(block))
+            .map(|block| block.lease)
+            .collect();
+        self.blocks.retain(|block| !done(block));
+        leases
+    }
+
+    fn drop_block(&mut self, lease: LeaseId) -> LeaseId {
+        self.blocks.retain(|block| block.lease != lease);
+        lease
+    }
+
+    fn current(&mut self) -> impl Iterator<Item = &mut Block> {
+        let window = self.window;
+        self.blocks
+            .iter_mut()
+            .filter(move |block| block.window == window)
+    }
+
+    fn left(&self) -> u64 {
+        let current = self
+            .blocks
+            .iter()
+            .filter(|block| block.window == self.window);
+        current.fold(0, |left, block| left.saturating_add(block.left))
+    }
+}

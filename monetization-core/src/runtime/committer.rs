@@ -1,0 +1,238 @@
+//! Makes use durable: one writer that takes all records that wait and appends them in one
+//! transaction, for any store.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use futures::channel::oneshot;
+
+use super::gatekeeper::Sleep;
+use super::permit::Settled;
+use crate::clock::Clock;
+use crate::store::{Appended, Refusal, Store};
+
+/// Where settled calls wait to be written. Clones share one queue.
+///
+/// A place in the queue is reserved before a call is forwarded, so that a full queue refuses
+/// calls instead of losing their records; memory stays bounded. While the store is away the
+/// records stay and are appended again, under the same ids, until it has taken them.
+#[derive(Clone)]
+pub struct Committer(Arc<Shared>);
+
+/// Bounds of a [`Committer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitterOptions {
+    /// Calls that may be under way or waiting to be written; further ones are refused.
+    pub queue_max: usize,
+    /// Records of one transaction.
+    pub batch_max: usize,
+}
+
+impl Default for CommitterOptions {
+    /// 100,000 calls and 1,000 records.
+    fn default() -> Self {
+        Self {
+            queue_max: 100_000,
+            batch_max: 1_000,
+        }
+    }
+}
+
+/// That a record is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Committed {
+    /// It has been written.
+    New,
+    /// It had been written.
+    Duplicate,
+}
+
+/// What the ledger says to a record.
+pub(super) type Answer = Result<Committed, Refusal>;
+
+struct Shared {
+    options: CommitterOptions,
+    clock: Clock,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Pending>,
+    /// Places that are reserved or waiting.
+    taken: usize,
+    closed: bool,
+    writer: Option<Waker>,
+    /// Since when (process time) the store has not taken what it was given.
+    failing_since: Option<Duration>,
+}
+
+struct Pending {
+    settled: Settled,
+    heard_by: Option<oneshot::Sender<Answer>>,
+}
+
+/// A place in the queue. Given back when it is dropped without being used.
+#[derive(Debug)]
+pub(super) struct Place {
+    committer: Option<Committer>,
+}
+
+impl Committer {
+    pub(super) fn new(options: CommitterOptions, clock: Clock) -> Self {
+        Self(Arc::new(Shared {
+            options,
+            clock,
+            queue: Mutex::default(),
+        }))
+    }
+
+    /// Reserves a place; `None` where the queue is full or closed.
+    pub(super) fn reserve(&self) -> Option<Place> {
+        let mut queue = self.0.lock();
+        let free = !queue.closed && queue.taken < self.0.options.queue_max;
+        free.then(|| {
+            queue.taken = queue.taken.saturating_add(1);
+            Place {
+                committer: Some(self.clone()),
+            }
+        })
+    }
+
+    /// Puts a settled call in its place, and tells whoever waits what the ledger says.
+    pub(super) fn put(
+        &self,
+        mut place: Place,
+        settled: Settled,
+        heard_by: Option<oneshot::Sender<Answer>>,
+    ) {
+        let mut queue = self.0.lock();
+        // The place goes on to be taken by the record.
+        place.committer = None;
+        queue.waiting.push_back(Pending { settled, heard_by });
+        queue.wake_writer();
+    }
+
+    /// Calls that are under way or waiting to be written.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.0.lock().taken
+    }
+
+    /// For how long the store has not taken what it was given; `None` while it does.
+    #[must_use]
+    pub fn failing_for(&self) -> Option<Duration> {
+        let since = self.0.lock().failing_since?;
+        Some(self.0.clock.uptime().saturating_sub(since))
+    }
+
+    /// Lets no further call in. [`run`](Self::run) ends once all that is under way is written.
+    pub fn close(&self) {
+        let mut queue = self.0.lock();
+        queue.closed = true;
+        queue.wake_writer();
+    }
+
+    /// Writes what waits, until [`close`](Self::close) and the last record. To be spawned once.
+    pub(super) async fn run(self, store: Arc<dyn Store>, sleep: Arc<dyn Sleep>) {
+        while let Some(mut batch) = self.next_batch().await {
+            let recorded_at = self.0.clock.now();
+            for pending in &mut batch {
+                pending.settled.record.recorded_at = recorded_at;
+            }
+            let records: Vec<_> = batch
+                .iter()
+                .map(|pending| pending.settled.record.clone())
+                .collect();
+            let mut wait = Duration::from_millis(5);
+            let answers = loop {
+                match store.append(&records).await {
+                    Ok(answers) => break answers,
+                    Err(_) => {
+                        self.0
+                            .lock()
+                            .failing_since
+                            .get_or_insert(self.0.clock.uptime());
+                        sleep.sleep(wait).await;
+                        wait = wait.saturating_mul(2).min(Duration::from_secs(1));
+                    }
+                }
+            };
+            self.release(batch, answers);
+        }
+    }
+
+    fn release(&self, batch: Vec<Pending>, answers: Vec<Appended>) {
+        for (pending, answer) in batch.into_iter().zip(answers) {
+            let said = match answer {
+                Appended::New => Ok(Committed::New),
+                Appended::Duplicate | Appended::Conflict => Ok(Committed::Duplicate),
+                Appended::Refused(refusal) => Err(refusal),
+            };
+            pending.settled.finish();
+            if let Some(heard_by) = pending.heard_by {
+                // Whoever waited may have gone; the record is written all the same.
+                let _heard = heard_by.send(said);
+            }
+            let mut queue = self.0.lock();
+            queue.taken = queue.taken.saturating_sub(1);
+        }
+        let mut queue = self.0.lock();
+        queue.failing_since = None;
+        queue.wake_writer();
+    }
+
+    async fn next_batch(&self) -> Option<Vec<Pending>> {
+        poll_fn(|cx| {
+            let mut queue = self.0.lock();
+            let count = queue.waiting.len().min(self.0.options.batch_max);
+            if count > 0 {
+                Poll::Ready(Some(queue.waiting.drain(..count).collect()))
+            } else if queue.closed && queue.taken == 0 {
+                Poll::Ready(None)
+            } else {
+                queue.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Committer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Committer")
+            .field("backlog", &self.backlog())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // The queue is whole after every statement that holds the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn wake_writer(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(committer) = self.committer.take() {
+            let mut queue = committer.0.lock();
+            queue.taken = queue.taken.saturating_sub(1);
+            queue.wake_writer();
+        }
+    }
+}

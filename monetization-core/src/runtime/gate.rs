@@ -1,0 +1,168 @@
+//! One subscription as the request path knows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use super::cells::{Allowance, Cells};
+use super::denial::Denial;
+use crate::access::{Closed, access};
+use crate::clock::Timestamp;
+use crate::field::FieldError;
+use crate::ids::{MeterId, PlanVersionId};
+use crate::plan::{MeteringPolicy, PlanTerms};
+use crate::product::{Meter, Product, ProductState};
+use crate::routing::{Route, Routes};
+use crate::subscription::{Segment, Subscription};
+use crate::text::{Endpoint, Slug};
+
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The product, by its slug in the caller's tenant.
+    pub product: &'a str,
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The path below the product's, beginning with `/`, exactly as it will be forwarded.
+    pub path: &'a str,
+}
+
+/// One subscription: terms that are exchanged as they change, and counters that stay. Shared by
+/// all keys that open it.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    terms: ArcSwapOption<Terms>,
+    stretch: ArcSwapOption<Stretch>,
+    pub(super) cells: Cells,
+    /// Held while an empty cell is being filled.
+    pub(super) supply: futures::lock::Mutex<()>,
+}
+
+/// What is known of a subscription, as of one place in the change sequence.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) seq: u64,
+    pub(super) subscription: Subscription,
+    pub(super) product: Arc<ProductCell>,
+    /// The plan versions of its timeline.
+    pub(super) versions: BTreeMap<PlanVersionId, Arc<PlanTerms>>,
+}
+
+/// What holds from one instant to another: a segment, and what its plan version allows.
+#[derive(Debug)]
+pub(super) struct Stretch {
+    seq: u64,
+    pub(super) segment: Segment,
+    pub(super) allowance: Allowance,
+    pub(super) metering: MeteringPolicy,
+    pub(super) requests: MeterId,
+}
+
+impl Gate {
+    pub(super) fn terms(&self) -> Option<Arc<Terms>> {
+        self.terms.load_full()
+    }
+
+    /// Takes newer terms in; older ones never replace newer ones.
+    pub(super) fn set_terms(&self, terms: Terms) {
+        let terms = Arc::new(terms);
+        self.terms.rcu(|known| match known {
+            Some(known) if known.seq > terms.seq => Some(Arc::clone(known)),
+            _ => Some(Arc::clone(&terms)),
+        });
+    }
+
+    /// The stretch that `now` lies in, where the subscription is open then.
+    pub(super) fn enter(&self, terms: &Terms, now: Timestamp) -> Result<Arc<Stretch>, Denial> {
+        let product = terms.product.load().ok_or(Closed::NotServed)?;
+        access(&terms.subscription, product.state, now)?;
+        if let Some(known) = &*self.stretch.load()
+            && known.seq == terms.seq
+            && known.segment.span.contains(now)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let stretch = terms.stretch_at(&product, now).ok_or(Closed::Ended)?;
+        let stretch = Arc::new(stretch);
+        self.stretch.store(Some(Arc::clone(&stretch)));
+        Ok(stretch)
+    }
+}
+
+impl Terms {
+    fn stretch_at(&self, product: &ProductView, now: Timestamp) -> Option<Stretch> {
+        let segment = self.subscription.segment_at(now)?;
+        let terms = self.versions.get(&segment.version)?;
+        let limits: Result<Vec<_>, _> =
+            terms.rates().iter().map(crate::plan::Rate::limit).collect();
+        Some(Stretch {
+            seq: self.seq,
+            segment,
+            allowance: Allowance {
+                limits: monetization_rate_limiter::Limits::new(limits.ok()?).ok()?,
+                quotas: terms.enforced_quotas(),
+            },
+            metering: terms.metering(),
+            requests: product.requests,
+        })
+    }
+}
+
+/// A product as the request path knows it; exchanged as it changes.
+#[derive(Debug, Default)]
+pub(super) struct ProductCell(ArcSwapOption<ProductView>);
+
+/// What is known of a product, as of one place in the change sequence.
+#[derive(Debug)]
+pub(super) struct ProductView {
+    seq: u64,
+    pub(super) slug: Slug,
+    state: ProductState,
+    pub(super) endpoint: Arc<Endpoint>,
+    requests: MeterId,
+    routes: Routes,
+}
+
+impl ProductCell {
+    pub(super) fn load(&self) -> Option<Arc<ProductView>> {
+        self.0.load_full()
+    }
+
+    /// Takes a newer view in; older ones never replace newer ones.
+    pub(super) fn set(&self, view: ProductView) {
+        let view = Arc::new(view);
+        self.0.rcu(|known| match known {
+            Some(known) if known.seq > view.seq => Some(Arc::clone(known)),
+            _ => Some(Arc::clone(&view)),
+        });
+    }
+}
+
+impl ProductView {
+    /// # Errors
+    /// A [`FieldError`] where the product has no meter for calls or its operations make no sense,
+    /// which the catalogue lets nobody store.
+    pub(super) fn new(seq: u64, product: &Product) -> Result<Self, FieldError> {
+        let requests = product.meter(Meter::REQUESTS);
+        let requests =
+            requests.ok_or_else(|| FieldError::new("meters", "the meter requests is missing"))?;
+        Ok(Self {
+            seq,
+            slug: product.slug.clone(),
+            state: product.state,
+            endpoint: Arc::new(product.gateway_endpoint.clone()),
+            requests: requests.id,
+            routes: Routes::new(&product.resources)?,
+        })
+    }
+
+    /// The operation that a call is.
+    pub(super) fn resource(&self, target: &Target<'_>) -> Result<Option<Slug>, Denial> {
+        match self.routes.of(target.method, target.path) {
+            Route::Resource(identifier) => Ok(Some(identifier.clone())),
+            Route::Anything => Ok(None),
+            Route::Nothing => Err(Denial::NoSuchResource),
+        }
+    }
+}

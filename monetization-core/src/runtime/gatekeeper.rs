@@ -1,0 +1,420 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::cells::{Moment, QuotaNeed, Taken};
+use super::committer::{Committer, CommitterOptions};
+use super::denial::{Denial, Unauthenticated};
+use super::feed::{Feed, KeyEntry, Keys};
+use super::gate::{Gate, Target};
+use super::keeper::Keeper;
+use super::permit::Permit;
+use crate::clock::{Clock, Timestamp};
+use crate::entropy::Entropy;
+use crate::key::{KeyKind, Pepper, PresentedKey};
+use crate::store::{Store, StoreError};
+
+/// Waits; the one thing core cannot do by itself. `tokio::time::sleep` in a box is one.
+pub trait Sleep: Send + Sync + 'static {
+    /// Is done after so long.
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+impl<F> Sleep for F
+where
+    F: Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+{
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self(length)
+    }
+}
+
+/// Decides about calls and makes their use durable: the request path of a gateway, whatever the
+/// gateway is built with. Clones share everything.
+#[derive(Clone)]
+pub struct Gatekeeper(Arc<Shared>);
+
+/// How a [`Gatekeeper`] behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GatekeeperOptions {
+    /// How long it may go without news of the store before it asks; 1 second. A revoked key is
+    /// refused after this time at the latest.
+    pub stale_after: Duration,
+    /// How often the news is read; a quarter of a second.
+    pub poll_every: Duration,
+    /// Bounds of the committer.
+    pub committer: CommitterOptions,
+}
+
+impl Default for GatekeeperOptions {
+    fn default() -> Self {
+        Self {
+            stale_after: Duration::from_secs(1),
+            poll_every: Duration::from_millis(250),
+            committer: CommitterOptions::default(),
+        }
+    }
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    entropy: Arc<Entropy>,
+    pepper: Pepper,
+    options: GatekeeperOptions,
+    keys: Keys,
+    feed: futures::lock::Mutex<Feed>,
+    /// The process time, in microseconds, at which the last complete reading of the news began.
+    fresh_as_of: AtomicU64,
+    committer: Committer,
+    keeper: Keeper,
+}
+
+/// No reading of the news has been complete.
+const NEVER: u64 = u64::MAX;
+
+/// What came of deciding about a call.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "adapters must handle every case")]
+pub enum Decided {
+    /// It may be forwarded.
+    Granted(Permit),
+    /// It is refused.
+    Denied(Denial),
+    /// Something has to be known first: [`Gatekeeper::supply`] it, then decide again.
+    Needs(Need),
+}
+
+/// What has to be known before a call can be decided.
+#[derive(Debug)]
+pub struct Need(Missing);
+
+#[derive(Debug)]
+enum Missing {
+    /// News that is no older than the call.
+    News,
+    Quota(Arc<Gate>, QuotaNeed),
+}
+
+/// What was needed could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the call cannot be decided at the moment")]
+pub struct Unavailable(#[from] StoreError);
+
+impl Gatekeeper {
+    /// Decides from what this store holds.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        entropy: Arc<Entropy>,
+        pepper: Pepper,
+        options: GatekeeperOptions,
+    ) -> Self {
+        let committer = Committer::new(options.committer, clock.clone());
+        let keeper = Keeper::new(Arc::clone(&store), clock.clone(), Arc::clone(&entropy));
+        Self(Arc::new(Shared {
+            store,
+            clock,
+            entropy,
+            pepper,
+            options,
+            keys: Keys::default(),
+            feed: futures::lock::Mutex::default(),
+            fresh_as_of: AtomicU64::new(NEVER),
+            committer,
+            keeper,
+        }))
+    }
+
+    /// What has to run beside the calls: the reader of news, the writer of records, the keeper
+    /// of leases. It ends once [`shutdown`](Self::shutdown) was called and every record is
+    /// written; spawn it once.
+    pub async fn run(self, sleep: Arc<dyn Sleep>) {
+        let shared = &*self.0;
+        let keeper = shared.keeper.clone();
+        let gates = || {
+            shared
+                .feed
+                .try_lock()
+                .map(|feed| feed.gates())
+                .unwrap_or_default()
+        };
+        let beside = futures::future::join(
+            self.poll_news(&sleep),
+            keeper.run(Arc::clone(&sleep), gates),
+        );
+        let writing = shared
+            .committer
+            .clone()
+            .run(Arc::clone(&shared.store), Arc::clone(&sleep));
+        futures::pin_mut!(beside, writing);
+        let _ended = futures::future::select(writing, beside).await;
+        self.return_leases().await;
+    }
+
+    /// Lets no further call in. Those under way are brought to their end and recorded.
+    pub fn shutdown(&self) {
+        self.0.committer.close();
+    }
+
+    /// The committer: its backlog and whether the store takes what it is given.
+    #[must_use]
+    pub fn committer(&self) -> &Committer {
+        &self.0.committer
+    }
+
+    /// For how long there has been no news of the store; `None` before the first.
+    #[must_use]
+    pub fn news_age(&self) -> Option<Duration> {
+        let as_of = self.0.fresh_as_of.load(Ordering::Acquire);
+        let now = self.0.clock.uptime();
+        (as_of != NEVER).then(|| now.saturating_sub(Duration::from_micros(as_of)))
+    }
+
+    /// Decides about a call from what is in memory; never waits.
+    #[must_use]
+    pub fn decide(&self, headers: &HeaderMap, target: &Target<'_>, now: Timestamp) -> Decided {
+        match self.try_decide(headers, target, now) {
+            Ok(permit) => Decided::Granted(permit),
+            Err(Stop::Denied(denial)) => Decided::Denied(denial),
+            Err(Stop::Needs(missing)) => Decided::Needs(Need(missing)),
+        }
+    }
+
+    /// Gets what a decision needs. Whoever needs the same waits for the same answer.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where the store does not answer: the call is to be refused as temporarily
+    /// impossible.
+    pub async fn supply(&self, need: Need) -> Result<(), Unavailable> {
+        match need.0 {
+            Missing::News => self.refresh().await?,
+            Missing::Quota(gate, need) => self.0.keeper.supply(&gate, need).await?,
+        }
+        Ok(())
+    }
+
+    /// Decides about a call and gets what that needs.
+    ///
+    /// # Errors
+    /// The [`Denial`]; [`Denial::Busy`] where what is needed cannot be had.
+    pub async fn admit(
+        &self,
+        headers: &HeaderMap,
+        target: &Target<'_>,
+        now: Timestamp,
+    ) -> Result<Permit, Denial> {
+        // A key, the news and each of a plan's quotas may be missing in turn, and under a load
+        // that empties blocks as they come the same one more than once.
+        for _ in 0..ROUNDS_MAX {
+            match self.decide(headers, target, now) {
+                Decided::Granted(permit) => return Ok(permit),
+                Decided::Denied(denial) => return Err(denial),
+                Decided::Needs(need) => {
+                    if self.supply(need).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(Denial::Busy {
+            retry_after: RETRY_AFTER,
+        })
+    }
+
+    /// Reads the news now: what was written before this call is known after it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not answer.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let shared = &*self.0;
+        let asked_at = shared.uptime_micros();
+        let mut feed = shared.feed.lock().await;
+        let known = shared.fresh_as_of.load(Ordering::Acquire);
+        if known != NEVER && known > asked_at {
+            // Somebody else has read it while this call waited for its turn.
+            return Ok(());
+        }
+        let as_of = shared.uptime_micros();
+        feed.catch_up(&*shared.store, &shared.keys).await?;
+        shared.fresh_as_of.store(as_of, Ordering::Release);
+        Ok(())
+    }
+
+    fn try_decide(
+        &self,
+        headers: &HeaderMap,
+        target: &Target<'_>,
+        now: Timestamp,
+    ) -> Result<Permit, Stop> {
+        let shared = &*self.0;
+        let presented = present(headers)?;
+        let uptime = shared.clock.uptime();
+        if !shared.is_fresh(uptime) {
+            return Err(Stop::Needs(Missing::News));
+        }
+        let entry = shared.authenticate(&presented, now, uptime)?;
+        let (gate, terms, product) = entry
+            .gates
+            .iter()
+            .find_map(|gate| {
+                let terms = gate.terms()?;
+                let product = terms.product.load()?;
+                (product.slug.as_str() == target.product).then_some((gate, terms, product))
+            })
+            .ok_or(Denial::NoSubscription)?;
+        let stretch = gate.enter(&terms, now)?;
+        let resource = product.resource(target)?;
+        let place = shared.committer.reserve().ok_or(Denial::Busy {
+            retry_after: RETRY_AFTER,
+        })?;
+        let moment = Moment {
+            now,
+            period: stretch.segment.period,
+            uptime,
+        };
+        match gate.cells.take(&stretch.allowance, moment) {
+            Taken::Passed { spent, standings } => Ok(Permit {
+                record: shared.entropy.id(now),
+                occurred_at: now,
+                gate: Arc::clone(gate),
+                terms,
+                stretch,
+                endpoint: Arc::clone(&product.endpoint),
+                resource,
+                spent,
+                standings,
+                committer: shared.committer.clone(),
+                keeper: shared.keeper.clone(),
+                place: Some(place),
+            }),
+            Taken::Refused(limited) => Err(Denial::Limited(Box::new(limited)).into()),
+            Taken::Needs(need) => Err(Stop::Needs(Missing::Quota(Arc::clone(gate), need))),
+        }
+    }
+
+    async fn poll_news(&self, sleep: &Arc<dyn Sleep>) {
+        loop {
+            // A store that is away is told by the age of the news, which closes the gates.
+            drop(self.refresh().await);
+            sleep.sleep(self.0.options.poll_every).await;
+        }
+    }
+
+    async fn return_leases(&self) {
+        let shared = &*self.0;
+        let feed = shared.feed.lock().await;
+        for gate in feed.gates() {
+            if let Some(terms) = gate.terms() {
+                shared
+                    .keeper
+                    .settle_later(terms.subscription.tenant, gate.cells.release());
+            }
+        }
+        // What the store does not take now it settles when this process is gone.
+        drop(shared.keeper.settle_all().await);
+    }
+}
+
+/// How often a decision is taken up again after something it needs was supplied.
+const ROUNDS_MAX: usize = 64;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Shared {
+    fn uptime_micros(&self) -> u64 {
+        u64::try_from(self.clock.uptime().as_micros()).unwrap_or(NEVER)
+    }
+
+    fn is_fresh(&self, uptime: Duration) -> bool {
+        let as_of = self.fresh_as_of.load(Ordering::Acquire);
+        as_of != NEVER
+            && uptime.saturating_sub(Duration::from_micros(as_of)) <= self.options.stale_after
+    }
+
+    fn authenticate(
+        &self,
+        presented: &PresentedKey,
+        now: Timestamp,
+        uptime: Duration,
+    ) -> Result<Arc<KeyEntry>, Stop> {
+        if presented.kind() == KeyKind::Admin {
+            return Err(Unauthenticated::Invalid.into());
+        }
+        // The digest is made before the look-up, so that known and unknown ids take as long.
+        let digest = presented.digest(&self.pepper);
+        let Some(entry) = self.keys.find(presented.id()) else {
+            // It may be newer than the news. Junk with a right checksum asks no more often than
+            // the news can be old.
+            let as_of = self.fresh_as_of.load(Ordering::Acquire);
+            let recent = uptime.saturating_sub(Duration::from_micros(as_of)) <= UNKNOWN_KEY_GRACE;
+            return Err(if recent {
+                Unauthenticated::Invalid.into()
+            } else {
+                Stop::Needs(Missing::News)
+            });
+        };
+        let revoked = entry.revoked_at.is_some_and(|at| at <= now);
+        if entry.digest == digest && !revoked {
+            Ok(entry)
+        } else {
+            Err(Unauthenticated::Invalid.into())
+        }
+    }
+}
+
+/// News this young is taken to know every key.
+const UNKNOWN_KEY_GRACE: Duration = Duration::from_millis(20);
+
+enum Stop {
+    Denied(Denial),
+    Needs(Missing),
+}
+
+impl From<Denial> for Stop {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl From<Unauthenticated> for Stop {
+    fn from(why: Unauthenticated) -> Self {
+        Self::Denied(why.into())
+    }
+}
+
+/// The one key of a call: `Authorization: Bearer` or `X-API-Key`.
+fn present(headers: &HeaderMap) -> Result<PresentedKey, Unauthenticated> {
+    let bearer = headers.get_all(AUTHORIZATION).into_iter().map(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| key.trim_start())
+    });
+    let header = headers
+        .get_all("x-api-key")
+        .into_iter()
+        .map(|value| value.to_str().ok());
+    let mut keys = bearer.chain(header);
+    let first = keys.next().ok_or(Unauthenticated::Missing)?;
+    if keys.next().is_some() {
+        return Err(Unauthenticated::Several);
+    }
+    first
+        .and_then(PresentedKey::parse)
+        .ok_or(Unauthenticated::Invalid)
+}
+
+impl fmt::Debug for Gatekeeper {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Gatekeeper")
+            .field("committer", &self.0.committer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+
+use super::cells::GiveBack;
+use super::committer::{Answer, Committed, Committer, Place};
+use super::gate::{Gate, Stretch, Terms};
+use super::keeper::Keeper;
+use super::standing::Standings;
+use crate::clock::Timestamp;
+use crate::ids::RecordId;
+use crate::metering::charge;
+use crate::money::Quantity;
+use crate::store::Refusal;
+use crate::subscription::Subscription;
+use crate::text::{Endpoint, Slug};
+use crate::usage::{Counted, Ending, Outcome, Spent, UsageRecord};
+
+/// The right to forward one call. It has taken its units and holds a place for its record.
+///
+/// Settle it once the call has ended, or abandon it if the call was never sent to the upstream.
+/// A permit that is dropped settles itself as a call that the gateway failed to bring to its
+/// end, so that no way out of the request path leaves a call unrecorded.
+#[derive(Debug)]
+pub struct Permit {
+    pub(super) record: RecordId,
+    pub(super) occurred_at: Timestamp,
+    pub(super) gate: Arc<Gate>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) stretch: Arc<Stretch>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) resource: Option<Slug>,
+    pub(super) spent: Vec<Spent>,
+    pub(super) standings: Standings,
+    pub(super) committer: Committer,
+    pub(super) keeper: Keeper,
+    /// Taken when the call is settled or abandoned.
+    pub(super) place: Option<Place>,
+}
+
+impl Permit {
+    /// How the plan's limits stand after this call.
+    #[must_use]
+    pub fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
+    /// What was bought, and by whom.
+    #[must_use]
+    pub fn subscription(&self) -> &Subscription {
+        &self.terms.subscription
+    }
+
+    /// Where the product is served.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The id that the call's record will have.
+    #[must_use]
+    pub fn record(&self) -> RecordId {
+        self.record
+    }
+
+    /// Whether the answer's end has to wait for the ledger whatever the gateway's mode: the call
+    /// spends from a strict quota.
+    #[must_use]
+    pub fn must_be_durable(&self) -> bool {
+        self.spent.iter().any(|spent| spent.lease.is_some())
+    }
+
+    /// The call has ended so; its record goes to the ledger.
+    pub fn settle(mut self, outcome: Outcome) -> Settlement {
+        let (heard_by, hears) = oneshot::channel();
+        self.commit(outcome, Some(heard_by));
+        Settlement(hears)
+    }
+
+    /// The call was never sent to the upstream: everything it has taken goes back, and nothing
+    /// is recorded.
+    pub fn abandon(mut self) {
+        if self.place.take().is_some() {
+            self.give_back(Some(self.occurred_at));
+        }
+    }
+
+    fn commit(&mut self, outcome: Outcome, heard_by: Option<oneshot::Sender<Answer>>) {
+        let Some(place) = self.place.take() else {
+            return;
+        };
+        let charge = charge(self.stretch.metering, outcome);
+        if !charge.spends {
+            self.give_back(None);
+        }
+        let quantity = Quantity::from_scaled(i64::from(charge.billed));
+        let record = UsageRecord {
+            id: self.record,
+            tenant: self.terms.subscription.tenant,
+            segment: self.stretch.segment,
+            occurred_at: self.occurred_at,
+            recorded_at: self.occurred_at,
+            resource: self.resource.take(),
+            outcome: Some(outcome),
+            counted: vec![Counted {
+                meter: self.stretch.requests,
+                quantity,
+            }],
+            spent: std::mem::take(&mut self.spent),
+            event: None,
+        };
+        let (gate, stretch, keeper) = (
+            Arc::clone(&self.gate),
+            Arc::clone(&self.stretch),
+            self.keeper.clone(),
+        );
+        self.committer.put(
+            place,
+            Settled {
+                record,
+                gate,
+                stretch,
+                keeper,
+            },
+            heard_by,
+        );
+    }
+
+    fn give_back(&mut self, rates_at: Option<Timestamp>) {
+        let spent = std::mem::take(&mut self.spent);
+        let back = GiveBack {
+            quotas: true,
+            rates_at,
+        };
+        let done = self
+            .gate
+            .cells
+            .finish(&self.stretch.allowance, &spent, back);
+        self.keeper
+            .settle_later(self.terms.subscription.tenant, done);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.commit(
+            Outcome {
+                status: None,
+                ending: Ending::Failed,
+            },
+            None,
+        );
+    }
+}
+
+/// A settled call on its way into the ledger.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) record: UsageRecord,
+    gate: Arc<Gate>,
+    stretch: Arc<Stretch>,
+    keeper: Keeper,
+}
+
+impl Settled {
+    /// The ledger has answered: nothing of it is in flight any more.
+    pub(super) fn finish(self) {
+        let back = GiveBack {
+            quotas: false,
+            rates_at: None,
+        };
+        let done = self
+            .gate
+            .cells
+            .finish(&self.stretch.allowance, &self.record.spent, back);
+        self.keeper.settle_later(self.record.tenant, done);
+    }
+}
+
+/// The record of a call is on its way into the ledger, whether anybody waits for it or not.
+#[derive(Debug)]
+#[must_use = "the end of the answer waits for it, or it is left to the background"]
+pub struct Settlement(oneshot::Receiver<Answer>);
+
+impl Settlement {
+    /// Waits until the record is durable. Only then may the end of the answer be sent.
+    ///
+    /// # Errors
+    /// [`NotRecorded`] where the ledger refused it or can no longer be heard of: then the end of
+    /// the answer must not be sent.
+    pub async fn durable(self) -> Result<Committed, NotRecorded> {
+        match self.0.await {
+            Ok(answer) => answer.map_err(NotRecorded::Refused),
+            Err(oneshot::Canceled) => Err(NotRecorded::Stopped),
+        }
+    }
+
+    /// Leaves it to the background.
+    pub fn in_background(self) {
+        drop(self.0);
+    }
+}
+
+/// Why it cannot be said that a record is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotRecorded {
+    /// The ledger cannot take it.
+    #[error("the ledger refused the record")]
+    Refused(#[source] Refusal),
+    /// The committer has stopped.
+    #[error("the committer has stopped")]
+    Stopped,
+}

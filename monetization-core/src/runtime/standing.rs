@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use monetization_rate_limiter::{Decision, LimitKind, Limits, Window};
+
+use crate::clock::{Span, Timestamp};
+use crate::plan::QuotaWindow;
+
+/// How one limit stands after a call, as response headers tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Which limit.
+    pub name: WindowName,
+    /// What it lets through in its window, or at once for a burst.
+    pub max: u64,
+    /// What is left after this call; what was left before it where another limit refused it.
+    pub remaining: u64,
+    /// When there is more again: the window's end.
+    pub reset_at: Timestamp,
+    /// The length of the window.
+    pub length: Duration,
+    /// Whether this limit refused the call.
+    pub exceeded: bool,
+}
+
+/// The name of a limit's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the window of that name")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "header styles must name every window"
+)]
+pub enum WindowName {
+    Burst,
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Month,
+    Year,
+    /// The billing period.
+    Period,
+}
+
+impl From<QuotaWindow> for WindowName {
+    fn from(window: QuotaWindow) -> Self {
+        match window {
+            QuotaWindow::Day => Self::Day,
+            QuotaWindow::Month => Self::Month,
+            QuotaWindow::Year => Self::Year,
+            QuotaWindow::Period => Self::Period,
+        }
+    }
+}
+
+/// How all limits of a call stand, rates first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standings(Vec<Standing>);
+
+impl Standings {
+    pub(super) fn of_rates(limits: &Limits, decision: &Decision, quotas: usize) -> Self {
+        let mut all = Vec::with_capacity(limits.len().saturating_add(quotas));
+        for (limit, standing) in limits.as_slice().iter().zip(decision.standings()) {
+            all.push(Standing {
+                name: name(standing.kind()),
+                max: standing.max(),
+                remaining: standing.remaining(),
+                reset_at: standing.reset_at(),
+                length: limit.period(decision.decided_at()),
+                exceeded: standing.is_exceeded(),
+            });
+        }
+        Self(all)
+    }
+
+    pub(super) fn push_quota(&mut self, quota: QuotaWindow, window: Span, of: QuotaStanding) {
+        self.0.push(Standing {
+            name: quota.into(),
+            max: of.max,
+            remaining: of.remaining,
+            reset_at: window.end,
+            length: window.duration(),
+            exceeded: of.exceeded,
+        });
+    }
+
+    /// A call that passed has taken one unit of the last `quotas` limits.
+    pub(super) fn take_one_of_last(&mut self, quotas: usize) {
+        for standing in self.0.iter_mut().rev().take(quotas) {
+            standing.remaining = standing.remaining.saturating_sub(1);
+        }
+    }
+
+    /// Every limit, rates first.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Standing] {
+        &self.0
+    }
+
+    /// The limit to tell a client about: of a refused call the exceeded one that resets last,
+    /// else the one with the least left, of several such the longest.
+    #[must_use]
+    pub fn most_constrained(&self) -> Option<&Standing> {
+        let exceeded = self.0.iter().filter(|standing| standing.exceeded);
+        exceeded
+            .max_by_key(|standing| standing.reset_at)
+            .or_else(|| {
+                self.0
+                    .iter()
+                    .min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.length)))
+            })
+    }
+}
+
+pub(super) struct QuotaStanding {
+    pub(super) max: u64,
+    pub(super) remaining: u64,
+    pub(super) exceeded: bool,
+}
+
+fn name(kind: LimitKind) -> WindowName {
+    match kind {
+        LimitKind::Calendar(Window::Second) => WindowName::Second,
+        LimitKind::Calendar(Window::Minute) => WindowName::Minute,
+        LimitKind::Calendar(Window::Hour) => WindowName::Hour,
+        LimitKind::Calendar(Window::Day) => WindowName::Day,
+        LimitKind::Calendar(Window::Month) => WindowName::Month,
+        LimitKind::Calendar(Window::Year) => WindowName::Year,
+        LimitKind::Gcra => WindowName::Burst,
+    }
+}
