@@ -2,6 +2,7 @@
 
 mod decisions;
 mod facts;
+pub mod flows;
 pub mod memory;
 mod ports;
 pub mod runtime;

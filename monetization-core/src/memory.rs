@@ -24,12 +24,13 @@ mod work;
 /// use monetization_core::memory::MemoryStore;
 /// use monetization_core::store::{Kind, Rows};
 ///
-/// # futures::executor::block_on(async {
+/// # use futures::FutureExt;
+/// # async {
 /// let store = MemoryStore::default();
 /// let tenant = TenantId::derived(&[b"market"]);
 /// assert_eq!(store.row(tenant, Kind::Tenant, tenant.uuid()).await?, None);
 /// # Ok::<(), monetization_core::store::StoreError>(())
-/// # }).unwrap();
+/// # }.now_or_never().unwrap().unwrap();
 /// ```
 #[derive(Debug)]
 pub struct MemoryStore {

@@ -56,13 +56,7 @@ impl Bucket {
     #[inline]
     pub fn take(&mut self, limits: &Limits, now: Timestamp, weight: u64) -> Decision {
         let mut decision = Decision::open(now, weight);
-        let mut next = [Slot::FRESH; LIMITS_MAX];
-        decision.ask(limits, |_, kind| self.slots[kind.index()], &mut next);
-        if decision.takes() {
-            for (limit, next) in limits.into_iter().zip(next) {
-                self.slots[limit.kind().index()] = next;
-            }
-        }
+        self.take_into(limits, &mut decision);
         decision
     }
 
@@ -75,6 +69,17 @@ impl Bucket {
         for limit in limits {
             let slot = &mut self.slots[limit.kind().index()];
             *slot = slot.give_back(limit, taken_at.as_micros(), weight);
+        }
+    }
+
+    /// As [`take`](Self::take), for an open decision: it is large, and is written only where the caller wants it.
+    pub(crate) fn take_into(&mut self, limits: &Limits, decision: &mut Decision) {
+        let mut next = [Slot::FRESH; LIMITS_MAX];
+        decision.ask(limits, |_, kind| self.slots[kind.index()], &mut next);
+        if decision.takes() {
+            for (limit, next) in limits.into_iter().zip(next) {
+                self.slots[limit.kind().index()] = next;
+            }
         }
     }
 }

@@ -25,7 +25,9 @@ impl Cells {
     /// As [`Bucket::take`].
     #[inline]
     pub fn take(&self, limits: &Limits, now: Timestamp, weight: u64) -> Decision {
-        lock(&self.bucket).take(limits, now, weight)
+        let mut decision = Decision::open(now, weight);
+        lock(&self.bucket).take_into(limits, &mut decision);
+        decision
     }
 
     /// As [`Bucket::assess`]: how things stood; another thread may take the units before the answer is read.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::limits::LIMITS_MAX;
 use crate::state::State;
-use crate::{Limit, LimitKind, Limits, Timestamp};
+use crate::{Limit, LimitKind, Limits, Timestamp, Window};
 
 /// The answer to one call: whether it passes all limits, and how each of them stands.
 ///
@@ -103,7 +103,7 @@ impl Decision {
         let places = self.standings.iter_mut().zip(next);
         for ((place, (limit, rank)), (standing, next)) in limits.ranked().enumerate().zip(places) {
             let reading = state_of(place, limit.kind()).read(limit, now, weight);
-            self.allowed &= weight == 0 || weight <= reading.available;
+            self.allowed &= reading.fits;
             self.len = self.len.saturating_add(1);
             *standing = Standing::taken(
                 limit,
@@ -133,11 +133,11 @@ impl Decision {
         {
             let state = state_of(place, limit.kind());
             let asked = state.read(limit, now, self.weight);
-            *standing = if self.weight > asked.available {
-                Standing::exceeded(limit, rank, asked.reset)
-            } else {
+            *standing = if asked.fits {
                 let untouched = state.read(limit, now, 0);
                 Standing::taken(limit, rank, untouched.available, untouched.reset)
+            } else {
+                Standing::exceeded(limit, rank, asked.reset)
             };
         }
     }
@@ -159,7 +159,8 @@ impl Standing {
         max: 0,
         remaining: 0,
         reset_at: Timestamp::EPOCH,
-        kind: LimitKind::Gcra,
+        // The kind whose representation is zero, so that blank standings are.
+        kind: LimitKind::Calendar(Window::Second),
         rank: 0,
         exceeded: false,
     };

@@ -86,23 +86,25 @@ impl Gcra {
     /// Asks for `weight` units when what was admitted still occupies `backlog` nanoseconds from now on.
     #[inline(always)]
     pub(crate) fn draw(self, backlog: u64, weight: u64) -> Draw {
-        let interval = self.interval.get();
         let burst = u64::from(self.burst.get());
-        let available = self.units_in(self.capacity.saturating_sub(backlog));
-        if weight > available {
+        let free = self.capacity.saturating_sub(backlog);
+        let asked = weight.saturating_mul(self.interval.get());
+        let available = self.units_in(free);
+        // Asked as nanoseconds, so that who needs no more than yes or no pays for no division.
+        if weight > burst || asked > free {
             let wait = if weight > burst {
                 backlog
             } else {
                 self.excess(backlog, weight)
             };
             return Draw {
+                fits: false,
                 available,
                 backlog,
                 wait,
             };
         }
-        // No overflow: so many units fit in the capacity.
-        let backlog = backlog.saturating_add(weight.saturating_mul(interval));
+        let backlog = backlog.saturating_add(asked);
         let left = available.saturating_sub(weight);
         let wait = if left == burst {
             0
@@ -110,6 +112,7 @@ impl Gcra {
             self.excess(backlog, left.saturating_add(1))
         };
         Draw {
+            fits: true,
             available,
             backlog,
             wait,
@@ -137,6 +140,8 @@ impl Gcra {
 /// Answer to [`Gcra::draw`], times in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw {
+    /// Whether the weight does. Zero always does.
+    pub(crate) fits: bool,
     /// Units that could be had.
     pub(crate) available: u64,
     /// What is occupied afterwards; unchanged when the weight does not fit.
@@ -197,11 +202,33 @@ mod tests {
 
     #[test]
     fn dividing_by_the_reciprocal_is_exact() {
-        for interval in [1, 2, 3, 7, 1 << 20, 999_999_937, Gcra::PERIOD_MAX.as_nanos().try_into().unwrap()] {
+        for interval in [
+            1,
+            2,
+            3,
+            7,
+            1 << 20,
+            999_999_937,
+            Gcra::PERIOD_MAX.as_nanos().try_into().unwrap(),
+        ] {
             let gcra = Gcra::new(count(1), Duration::from_nanos(interval), count(1)).unwrap();
-            let edges = [0, 1, interval, u64::MAX / 2, u64::MAX / interval * interval, u64::MAX];
-            for nanos in edges.into_iter().flat_map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]) {
-                assert_eq!(gcra.units_in(nanos), nanos / interval, "{nanos} / {interval}");
+            let edges = [
+                0,
+                1,
+                interval,
+                u64::MAX / 2,
+                u64::MAX / interval * interval,
+                u64::MAX,
+            ];
+            for nanos in edges
+                .into_iter()
+                .flat_map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)])
+            {
+                assert_eq!(
+                    gcra.units_in(nanos),
+                    nanos / interval,
+                    "{nanos} / {interval}"
+                );
             }
         }
     }

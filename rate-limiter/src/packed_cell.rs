@@ -1,5 +1,7 @@
 //! One limit in one atomic word.
 
+use std::hint::spin_loop;
+
 use crate::state::State;
 use crate::sync::{AtomicU64, Ordering};
 use crate::word::{DoesNotFit, Word};
@@ -54,24 +56,27 @@ impl PackedCell {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let reading = Word(word).read(&self.limit, now.as_micros(), weight);
-            if weight > reading.available {
+            if !reading.fits {
                 return Standing::exceeded(&self.limit, 0, reading.reset);
             }
+            let remaining = reading.available.saturating_sub(weight);
+            let standing = Standing::taken(&self.limit, 0, remaining, reading.reset);
+            if weight == 0 {
+                return standing;
+            }
             // Relaxed: the word is all there is, nothing else is published through it.
-            let swapped = weight == 0
-                || self
-                    .word
-                    .compare_exchange_weak(
-                        word,
-                        reading.next.0,
-                        Ordering::Relaxed,
-                        Ordering::Relaxed,
-                    )
-                    .map_err(|changed| word = changed)
-                    .is_ok();
-            if swapped {
-                let remaining = reading.available.saturating_sub(weight);
-                return Standing::taken(&self.limit, 0, remaining, reading.reset);
+            match self.word.compare_exchange_weak(
+                word,
+                reading.next.0,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return standing,
+                Err(changed) => {
+                    // Out of the other thread's way: at once again would only take the line from it.
+                    spin_loop();
+                    word = changed;
+                }
             }
         }
     }

@@ -45,6 +45,7 @@ impl Slot {
     fn read_window(self, max: u64, weight: u64) -> Reading<Self> {
         let available = max.saturating_sub(self.tail);
         Reading {
+            fits: weight == 0 || weight <= available,
             available,
             next: Self {
                 tail: self.tail.saturating_add(weight),
@@ -63,6 +64,7 @@ impl Slot {
         }
         let draw = gcra.draw(backlog, weight);
         Reading {
+            fits: draw.fits,
             available: draw.available,
             next: Self::occupied(interval, now, draw.backlog),
             reset: now.saturating_add_unsigned(draw.wait.div_ceil(NANOS_PER_MICRO)),

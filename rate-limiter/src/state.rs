@@ -11,6 +11,8 @@ pub(crate) trait State: Copy {
 /// What a state says to a weight, times in microseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<S> {
+    /// Whether the weight can be taken. Zero always can.
+    pub(crate) fits: bool,
     /// Units that could be had before this call.
     pub(crate) available: u64,
     /// The state with the weight taken; means nothing if it does not fit.

@@ -45,6 +45,7 @@ impl Word {
         let now = nanos(micros);
         let draw = gcra.draw(self.0.saturating_sub(now), weight);
         Reading {
+            fits: draw.fits,
             available: draw.available,
             next: Self(now.saturating_add(draw.backlog)),
             reset: micros.saturating_add_unsigned(draw.wait.div_ceil(1_000)),
@@ -59,8 +60,10 @@ impl Word {
             end = window.bounds(micros).1;
             current = Self::opened(window, end);
         }
+        let available = max.saturating_sub(current.0 & count_mask(window));
         Reading {
-            available: max.saturating_sub(current.0 & count_mask(window)),
+            fits: weight == 0 || weight <= available,
+            available,
             // What is taken never passes the maximum, so the count never runs into the window's end.
             next: Self(current.0.saturating_add(weight)),
             reset: end,

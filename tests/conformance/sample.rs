@@ -7,24 +7,20 @@
 
 use std::str::FromStr;
 
-use monetization_core::clock::{Span, Timestamp};
+use monetization_core::clock::Timestamp;
 use monetization_core::entropy::Entropy;
 use monetization_core::ids::{
     ChangeSetId, LeaseId, MeterId, PlanVersionId, SubscriptionId, TenantId, TypedId,
 };
+use monetization_core::intent::{Intent, Operation};
 use monetization_core::invoice::Invoicing;
 use monetization_core::money::Quantity;
 use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::QuotaWindow;
-use monetization_core::store::{
-    Batch, BatchState, ChangeSet, Closing, Kind, LeaseRequest, Row, RowKey,
-};
-use monetization_core::subscription::{Segment, Timeline};
-use monetization_core::usage::{
-    Counted, Ending, Outcome, Spent, Sum, UsageRecord,
-};
 use monetization_core::reference::Place;
-use uuid::Uuid;
+use monetization_core::store::{Batch, BatchState, ChangeSet, Closing, Kind, LeaseRequest, Row};
+use monetization_core::subscription::{Segment, Timeline};
+use monetization_core::usage::{Counted, Ending, Outcome, Spent, Sum, UsageRecord};
 
 /// The business time at which everything here begins: 2026-01-01, 00:00 UTC.
 pub const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -121,6 +117,13 @@ impl Sample {
     #[must_use]
     pub fn records(&self, of: &Subscriber, segment: Segment, count: usize) -> Vec<UsageRecord> {
         (0..count).map(|_| self.record(of, segment, 1)).collect()
+    }
+
+    /// An operation that is due at [`START`].
+    #[must_use]
+    pub fn intent(&self, tenant: TenantId) -> Intent {
+        let invoice = self.id();
+        Intent::new(tenant, Operation::IssueInvoice { invoice }, START)
     }
 
     /// A wish for at most `want` units of the quota of the first month.

@@ -36,7 +36,23 @@ use monetization_core::store::Store;
 
 use crate::sample::{START, Sample};
 
+pub use faulty::{Fault, FaultyStore};
+
+pub mod atomicity;
+pub mod batches;
+pub mod closing;
+pub mod directory;
+pub mod jobs;
+pub mod leases;
+pub mod ledger;
+pub mod observed;
+pub mod quotas;
 pub mod rows;
+pub mod sealing;
+pub mod work;
+
+mod faulty;
+mod steps;
 
 /// Where the stores of one check come from. Each check gets a backend of its own.
 #[async_trait]
@@ -126,6 +142,147 @@ macro_rules! store_suite {
     (@behaviours $backend:expr) => {
         $crate::store_suite!(@checks rows $backend => [
             a_new_row_is_read_back_as_it_was_written,
+            a_row_that_is_missing_is_none,
+            a_change_replaces_the_row_and_its_keys,
+            a_row_that_exists_is_not_made_anew,
+            a_row_in_another_version_is_not_overwritten,
+            a_missing_row_is_not_changed,
+            a_row_of_another_tenant_is_not_overwritten,
+            one_id_may_stand_in_two_kinds,
+            a_repeated_change_is_recognised,
+            an_empty_change_is_recognised,
+            a_refused_change_is_new_once_it_fits,
+            a_value_unique_in_the_tenant_is_taken_once,
+            a_value_unique_everywhere_is_taken_across_tenants,
+            a_value_that_is_not_unique_is_shared,
+            a_row_keeps_its_own_unique_value,
+            a_unique_value_that_was_given_up_is_free,
+            two_rows_of_one_change_cannot_take_one_unique_value,
+            of_concurrent_changes_of_one_version_one_is_written,
+            of_concurrent_rows_with_one_unique_value_one_is_written,
+            a_change_sent_many_times_at_once_is_written_once,
+            an_event_is_taken_in_once,
+        ]);
+        $crate::store_suite!(@checks atomicity $backend => [
+            a_version_conflict_at_any_place_leaves_nothing,
+            a_taken_value_at_any_place_leaves_nothing,
+            a_seen_event_leaves_nothing,
+            a_lost_claim_at_any_place_leaves_nothing,
+            a_change_without_conflict_is_written_whole,
+        ]);
+        $crate::store_suite!(@checks directory $backend => [
+            rows_are_listed_by_id_page_by_page,
+            a_listing_by_key_finds_what_has_the_key,
+            a_listing_gives_at_most_its_limit,
+            tenants_never_see_each_others_rows,
+            a_row_is_found_across_tenants,
+            due_rows_come_earliest_first,
+            a_row_put_off_is_not_due,
+            all_rows_of_a_kind_come_by_id,
+            changes_come_in_the_order_they_were_made,
+            what_is_not_written_takes_no_place_in_the_sequence,
+            a_reader_beside_writers_misses_no_change,
+        ]);
+        $crate::store_suite!(@checks ledger $backend => [
+            a_record_is_read_back_as_it_was_written,
+            records_are_listed_by_id_page_by_page,
+            what_records_count_is_summed_by_segment_and_meter,
+            a_record_that_counts_zero_is_kept,
+            a_segments_row_is_made_by_its_first_record,
+            an_empty_append_answers_nothing,
+            a_repeated_record_is_a_duplicate,
+            one_record_twice_in_a_batch_counts_once,
+            an_event_reported_again_is_a_duplicate,
+            an_event_that_says_something_else_is_a_conflict,
+            concurrent_appends_of_one_record_give_one_new,
+            concurrent_appends_lose_nothing,
+            a_sum_that_would_overflow_is_refused,
+            tenants_never_see_each_others_use,
+        ]);
+        $crate::store_suite!(@checks closing $backend => [
+            a_segment_without_use_is_closed_all_the_same,
+            late_use_is_summed_under_the_successor,
+            late_use_passes_over_closed_successors,
+            late_use_finds_its_way_however_the_chain_was_closed,
+            late_use_is_unsealed_under_a_successor_that_had_no_row,
+            a_batch_may_mix_early_and_late_use,
+            closing_a_closed_segment_changes_nothing,
+            a_segment_is_kept_as_it_was_closed,
+            appends_racing_a_close_land_on_one_side_or_the_other,
+        ]);
+        $crate::store_suite!(@checks quotas $backend => [
+            a_counter_is_zero_before_its_first_use,
+            a_loose_quota_is_counted_without_a_lease,
+            a_record_spends_from_its_lease,
+            a_lease_cannot_be_overspent,
+            a_record_under_an_unknown_lease_is_refused,
+            a_lease_covers_no_other_quota,
+            a_refused_record_spends_and_counts_nothing,
+            a_lease_is_judged_before_a_sum,
+            a_counter_that_would_overflow_is_refused,
+            quotas_and_windows_are_counted_apart,
+            tenants_never_see_each_others_counters,
+        ]);
+        $crate::store_suite!(@checks leases $backend => [
+            a_block_is_a_quarter_of_what_is_left,
+            blocks_shrink_until_all_is_handed_out,
+            asking_again_gives_the_same_block,
+            a_wish_sent_many_times_at_once_takes_one_block,
+            concurrent_takers_spend_exactly_the_limit,
+            the_last_unit_goes_to_one_taker,
+            settling_frees_exactly_what_was_not_spent,
+            settling_again_changes_nothing,
+            a_record_under_a_settled_lease_is_refused,
+            a_lease_outlives_its_window,
+            an_exhausted_quota_tells_what_may_come_back,
+            a_lowered_limit_hands_out_nothing_more,
+            own_blocks_are_no_orphans,
+            committed_never_exceeds_leased_nor_leased_the_limit,
+        ]);
+        $crate::store_suite!(@checks batches $backend => [
+            a_batch_is_read_back_as_it_was_sealed,
+            batches_are_claimed_in_the_order_of_sealing,
+            a_claimed_batch_is_claimed_again_once_its_claim_lapsed,
+            concurrent_claims_share_no_batch,
+            a_batch_that_came_to_its_end_is_not_claimed_again,
+            a_batch_to_be_sent_again_waits_until_it_is_due,
+            a_settlement_under_an_old_fence_changes_nothing,
+            a_repeated_settlement_is_recognised,
+            tenants_never_see_each_others_batches,
+            what_core_invoices_is_never_offered_for_sealing,
+        ]);
+        $crate::store_suite!(@checks sealing $backend => [
+            unsealed_sums_come_by_key_page_by_page,
+            a_sealed_sum_is_offered_again_once_it_grows,
+            a_repeated_seal_is_recognised,
+            a_piece_begins_where_the_last_one_ended,
+            what_is_not_there_is_not_sealed,
+            concurrent_seals_of_one_piece_seal_it_once,
+            of_concurrent_seals_of_overlapping_pieces_one_holds,
+            pieces_sealed_beside_appends_add_up_to_the_sum,
+        ]);
+        $crate::store_suite!(@checks work $backend => [
+            an_operation_is_claimed_once_it_is_due,
+            operations_are_claimed_oldest_first,
+            an_operation_that_exists_stays_as_it_is,
+            a_claimed_operation_is_claimed_again_once_its_claim_lapsed,
+            concurrent_claims_share_no_operation,
+            an_operation_put_off_waits_until_it_is_due,
+            putting_off_under_an_old_fence_changes_nothing,
+            an_operation_that_is_done_is_not_claimed_again,
+            finishing_without_the_claim_is_refused,
+            an_operation_is_finished_once,
+            an_operation_given_up_is_listed_with_its_reason,
+        ]);
+        $crate::store_suite!(@checks jobs $backend => [
+            a_job_that_never_ran_is_none,
+            a_job_runs_once_at_a_time,
+            of_concurrent_starts_one_runs,
+            jobs_of_other_names_and_tenants_run_beside,
+            a_job_that_is_kept_holds_its_lease,
+            a_job_that_ended_may_be_started_again,
+            a_lapsed_job_may_be_taken_over,
+            a_job_that_never_ran_is_not_kept,
         ]);
     };
     (@checks $group:ident $backend:expr => [$($check:ident),+ $(,)?]) => {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::engine::CancelMode;
-use monetization_core::ids::{BatchId, ConsumerId, InvoiceId, MeterId, PlanVersionId, ProductId, SubscriptionId};
+use monetization_core::ids::{
+    BatchId, ConsumerId, InvoiceId, MeterId, PlanVersionId, ProductId, SubscriptionId,
+};
 use monetization_core::invoice::InvoiceState;
 use monetization_core::money::{Money, Quantity};
 use monetization_core::period::Schedule;
@@ -32,7 +34,10 @@ pub struct Placed {
 /// What changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do", deny_unknown_fields)]
-#[expect(clippy::exhaustive_enums, reason = "the provider must know every order")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the provider must know every order"
+)]
 pub enum Order {
     /// Make a product known. Answered by [`Reply::Done`].
     EnsureProduct {
@@ -158,7 +163,10 @@ pub struct SentRecord {
 /// What only asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ask", deny_unknown_fields)]
-#[expect(clippy::exhaustive_enums, reason = "the provider must know every question")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the provider must know every question"
+)]
 pub enum Query {
     /// The plans of a product that are on sale. Answered by [`Reply::Mapping`].
     Plans {

@@ -52,7 +52,9 @@ fn on_the_same_day(anchor: Timestamp, months: u32) -> Option<Timestamp> {
         };
     }
     let days = (1..=anchor.day()).rev();
-    let date = days.filter_map(|day| NaiveDate::from_ymd_opt(year, month, day)).next()?;
+    let date = days
+        .filter_map(|day| NaiveDate::from_ymd_opt(year, month, day))
+        .next()?;
     Timestamp::try_from(date.and_time(anchor.time()).and_utc()).ok()
 }
 
@@ -65,10 +67,9 @@ mod tests {
     proptest! {
         #[test]
         fn both_calendars_agree(
-            day in 0_u64..20_000, micros in 0_i64..86_400_000_000, cycle in 0_usize..4, later in 0_u32..60,
+            micros in 0_i64..1_700_000_000_000_000, cycle in 0_usize..4, later in 0_u32..60,
         ) {
-            let start = Timestamp::EPOCH.saturating_add(Duration::from_secs(day * 86_400));
-            let anchor = Timestamp::from_micros(start.as_micros() + micros);
+            let anchor = Timestamp::from_micros(micros);
             let schedule = Schedule { anchor, cycle: Cycle::ALL[cycle] };
             let mine = period(schedule, later);
             prop_assert_eq!(mine, schedule.period(later));

@@ -69,6 +69,10 @@ fn multiply(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "big integers do not overflow"
+)]
 mod tests {
     use monetization_core::money::{Scale, UnitPrice};
     use num_bigint::BigUint;
@@ -77,16 +81,33 @@ mod tests {
     use super::*;
 
     fn minor(price: &str, units: i64, currency: &str, rounding: Rounding) -> Option<i64> {
-        multiply(price, (&units.to_string(), 0), currency.parse().unwrap(), rounding)
+        multiply(
+            price,
+            (&units.to_string(), 0),
+            currency.parse().unwrap(),
+            rounding,
+        )
     }
 
     #[test]
     fn a_tenth_of_a_cent_does_not_collapse_b3() {
-        assert_eq!(minor("0.0001", 12_345, "USD", Rounding::HalfAwayFromZero), Some(123));
-        assert_eq!(minor("0.01", 1_000, "USD", Rounding::HalfAwayFromZero), Some(1_000));
+        assert_eq!(
+            minor("0.0001", 12_345, "USD", Rounding::HalfAwayFromZero),
+            Some(123)
+        );
+        assert_eq!(
+            minor("0.01", 1_000, "USD", Rounding::HalfAwayFromZero),
+            Some(1_000)
+        );
         assert_eq!(minor("0.01", 0, "USD", Rounding::HalfAwayFromZero), Some(0));
-        assert_eq!(minor("5", 100, "JPY", Rounding::HalfAwayFromZero), Some(500));
-        assert_eq!(minor("0.05", 100, "KWD", Rounding::HalfAwayFromZero), Some(5_000));
+        assert_eq!(
+            minor("5", 100, "JPY", Rounding::HalfAwayFromZero),
+            Some(500)
+        );
+        assert_eq!(
+            minor("0.05", 100, "KWD", Rounding::HalfAwayFromZero),
+            Some(5_000)
+        );
     }
 
     #[test]
@@ -123,11 +144,10 @@ mod tests {
             prop_assert_eq!(paper, core.ok().map(Money::minor));
 
             let digits: BigUint = format!("{whole}{fraction}").parse().unwrap();
-            let product = digits * BigUint::from(units.unsigned_abs());
             let surplus = u32::try_from(decimals).unwrap() + u32::from(scale.decimals());
+            let product = digits * BigUint::from(units.unsigned_abs());
             let exact = product * BigUint::from(10_u32).pow(currency.exponent());
-            let whole = &exact / BigUint::from(10_u32).pow(surplus);
-            let floor = i64::try_from(whole).ok();
+            let floor = i64::try_from(exact / BigUint::from(10_u32).pow(surplus)).ok();
             if let (Some(floor), Some(paper)) = (floor, paper) {
                 prop_assert!(paper == floor || paper == floor + 1);
             }

@@ -44,7 +44,11 @@ impl Default for Rules {
             ahead_max: MINUTE.saturating_mul(5),
             batch_max: 100,
             payment_within: DAY.saturating_mul(14),
-            retries: vec![DAY.saturating_mul(3), DAY.saturating_mul(5), DAY.saturating_mul(7)],
+            retries: vec![
+                DAY.saturating_mul(3),
+                DAY.saturating_mul(5),
+                DAY.saturating_mul(7),
+            ],
             link_lives_for: DAY,
             payment: PaymentBehaviour::WaitsForLink,
         }

@@ -52,6 +52,8 @@ pub enum Operation {
     CancelSubscription {
         /// Which one.
         subscription: SubscriptionId,
+        /// With its current period; otherwise at once.
+        at_period_end: bool,
     },
     /// Ask for the money of an invoice that core made.
     IssueInvoice {
@@ -71,7 +73,14 @@ impl Operation {
     pub fn key(&self) -> String {
         match self {
             Self::StartSubscription { subscription } => format!("start:{subscription}"),
-            Self::CancelSubscription { subscription } => format!("cancel:{subscription}"),
+            Self::CancelSubscription {
+                subscription,
+                at_period_end: true,
+            } => format!("cancel-at-end:{subscription}"),
+            Self::CancelSubscription {
+                subscription,
+                at_period_end: false,
+            } => format!("cancel:{subscription}"),
             Self::IssueInvoice { invoice } => format!("issue:{invoice}"),
             Self::VoidInvoice { invoice } => format!("void:{invoice}"),
         }

@@ -140,6 +140,8 @@ pub enum LineItem {
     Usage(UsageLine),
     /// Use of a segment that came after its invoice.
     LateUsage(UsageLine),
+    /// Whatever the engine that made the invoice says.
+    Mirrored,
 }
 
 /// The use of one meter in one segment, as it is billed.

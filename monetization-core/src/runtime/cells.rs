@@ -75,8 +75,13 @@ impl Cells {
         let mut state = self.lock();
         let State { bucket, quotas } = &mut *state;
         let decision = bucket.assess(&allowance.limits, moment.now, 1);
-        let mut standings =
-            Standings::of_rates(&allowance.limits, &decision, allowance.quotas.len());
+        let mut standings = Standings::with_capacity(
+            allowance
+                .limits
+                .len()
+                .saturating_add(allowance.quotas.len()),
+        );
+        standings.set_rates(&allowance.limits, &decision);
         let mut quota_until = None;
         for quota in &allowance.quotas {
             let window = quota.window.containing(moment.now, moment.period);
@@ -95,6 +100,11 @@ impl Cells {
             standings.push_quota(quota.window, window, standing);
         }
         if quota_until.is_some() || !decision.is_allowed() {
+            if decision.is_allowed() {
+                // The rates would have let it pass: they stand as before the call.
+                let untouched = bucket.assess(&allowance.limits, moment.now, 0);
+                standings.set_rates(&allowance.limits, &untouched);
+            }
             let rates_until = if decision.is_allowed() {
                 Some(moment.now)
             } else {

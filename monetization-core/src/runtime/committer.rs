@@ -152,8 +152,9 @@ impl Committer {
             let mut wait = Duration::from_millis(5);
             let answers = loop {
                 match store.append(&records).await {
-                    Ok(answers) => break answers,
-                    Err(_) => {
+                    Ok(answers) if answers.len() == records.len() => break answers,
+                    // An answer that leaves records out is none: nothing may be lost.
+                    Ok(_) | Err(_) => {
                         self.0
                             .lock()
                             .failing_since

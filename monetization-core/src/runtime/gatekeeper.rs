@@ -76,6 +76,17 @@ struct Shared {
     keeper: Keeper,
 }
 
+/// A call to be decided about.
+struct Call<'a> {
+    headers: &'a HeaderMap,
+    target: &'a Target<'a>,
+    now: Timestamp,
+    /// Process time: news read since then is new enough for it, however long the reading took.
+    arrived: Duration,
+    /// Process time now.
+    uptime: Duration,
+}
+
 /// No reading of the news has been complete.
 const NEVER: u64 = u64::MAX;
 
@@ -146,16 +157,19 @@ impl Gatekeeper {
                 .map(|feed| feed.gates())
                 .unwrap_or_default()
         };
-        let beside = futures::future::join(
-            self.poll_news(&sleep),
-            keeper.run(Arc::clone(&sleep), gates),
-        );
         let writing = shared
             .committer
             .clone()
             .run(Arc::clone(&shared.store), Arc::clone(&sleep));
-        futures::pin_mut!(beside, writing);
-        let _ended = futures::future::select(writing, beside).await;
+        {
+            let beside = futures::future::join(
+                self.poll_news(&sleep),
+                keeper.run(Arc::clone(&sleep), gates),
+            );
+            futures::pin_mut!(beside, writing);
+            let _ended = futures::future::select(writing, beside).await;
+            // The reader of news is let go of here, wherever it is: it may hold the feed.
+        }
         self.return_leases().await;
     }
 
@@ -181,7 +195,18 @@ impl Gatekeeper {
     /// Decides about a call from what is in memory; never waits.
     #[must_use]
     pub fn decide(&self, headers: &HeaderMap, target: &Target<'_>, now: Timestamp) -> Decided {
-        match self.try_decide(headers, target, now) {
+        let uptime = self.0.clock.uptime();
+        self.decide_call(&Call {
+            headers,
+            target,
+            now,
+            arrived: uptime,
+            uptime,
+        })
+    }
+
+    fn decide_call(&self, call: &Call<'_>) -> Decided {
+        match self.try_decide(call) {
             Ok(permit) => Decided::Granted(permit),
             Err(Stop::Denied(denial)) => Decided::Denied(denial),
             Err(Stop::Needs(missing)) => Decided::Needs(Need(missing)),
@@ -211,16 +236,25 @@ impl Gatekeeper {
         target: &Target<'_>,
         now: Timestamp,
     ) -> Result<Permit, Denial> {
+        let arrived = self.0.clock.uptime();
+        let mut call = Call {
+            headers,
+            target,
+            now,
+            arrived,
+            uptime: arrived,
+        };
         // A key, the news and each of a plan's quotas may be missing in turn, and under a load
         // that empties blocks as they come the same one more than once.
         for _ in 0..ROUNDS_MAX {
-            match self.decide(headers, target, now) {
+            match self.decide_call(&call) {
                 Decided::Granted(permit) => return Ok(permit),
                 Decided::Denied(denial) => return Err(denial),
                 Decided::Needs(need) => {
                     if self.supply(need).await.is_err() {
                         break;
                     }
+                    call.uptime = self.0.clock.uptime();
                 }
             }
         }
@@ -248,19 +282,14 @@ impl Gatekeeper {
         Ok(())
     }
 
-    fn try_decide(
-        &self,
-        headers: &HeaderMap,
-        target: &Target<'_>,
-        now: Timestamp,
-    ) -> Result<Permit, Stop> {
+    fn try_decide(&self, call: &Call<'_>) -> Result<Permit, Stop> {
         let shared = &*self.0;
-        let presented = present(headers)?;
-        let uptime = shared.clock.uptime();
-        if !shared.is_fresh(uptime) {
+        let (target, now) = (call.target, call.now);
+        let presented = present(call.headers)?;
+        if !shared.is_known_since(call.arrived, shared.options.stale_after) {
             return Err(Stop::Needs(Missing::News));
         }
-        let entry = shared.authenticate(&presented, now, uptime)?;
+        let entry = shared.authenticate(&presented, call)?;
         let (gate, terms, product) = entry
             .gates
             .iter()
@@ -278,7 +307,7 @@ impl Gatekeeper {
         let moment = Moment {
             now,
             period: stretch.segment.period,
-            uptime,
+            uptime: call.uptime,
         };
         match gate.cells.take(&stretch.allowance, moment) {
             Taken::Passed { spent, standings } => Ok(Permit {
@@ -332,17 +361,16 @@ impl Shared {
         u64::try_from(self.clock.uptime().as_micros()).unwrap_or(NEVER)
     }
 
-    fn is_fresh(&self, uptime: Duration) -> bool {
+    /// Whether news has been read that is at most so much older than a call of that arrival.
+    fn is_known_since(&self, arrived: Duration, older_by: Duration) -> bool {
         let as_of = self.fresh_as_of.load(Ordering::Acquire);
-        as_of != NEVER
-            && uptime.saturating_sub(Duration::from_micros(as_of)) <= self.options.stale_after
+        as_of != NEVER && arrived.saturating_sub(Duration::from_micros(as_of)) <= older_by
     }
 
     fn authenticate(
         &self,
         presented: &PresentedKey,
-        now: Timestamp,
-        uptime: Duration,
+        call: &Call<'_>,
     ) -> Result<Arc<KeyEntry>, Stop> {
         if presented.kind() == KeyKind::Admin {
             return Err(Unauthenticated::Invalid.into());
@@ -352,15 +380,14 @@ impl Shared {
         let Some(entry) = self.keys.find(presented.id()) else {
             // It may be newer than the news. Junk with a right checksum asks no more often than
             // the news can be old.
-            let as_of = self.fresh_as_of.load(Ordering::Acquire);
-            let recent = uptime.saturating_sub(Duration::from_micros(as_of)) <= UNKNOWN_KEY_GRACE;
+            let recent = self.is_known_since(call.arrived, UNKNOWN_KEY_GRACE);
             return Err(if recent {
                 Unauthenticated::Invalid.into()
             } else {
                 Stop::Needs(Missing::News)
             });
         };
-        let revoked = entry.revoked_at.is_some_and(|at| at <= now);
+        let revoked = entry.revoked_at.is_some_and(|at| at <= call.now);
         if entry.digest == digest && !revoked {
             Ok(entry)
         } else {

@@ -1,4 +1,6 @@
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
 
@@ -53,8 +55,14 @@ impl Permit {
 
     /// Where the product is served.
     #[must_use]
-    pub fn endpoint(&self) -> &Endpoint {
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// The operation that the call is, where the product declares its operations.
+    #[must_use]
+    pub fn resource(&self) -> Option<&Slug> {
+        self.resource.as_ref()
     }
 
     /// The id that the call's record will have.
@@ -178,26 +186,37 @@ impl Settled {
 }
 
 /// The record of a call is on its way into the ledger, whether anybody waits for it or not.
+///
+/// As a future it is done once the record is durable; only then may the end of the answer be
+/// sent. It fails with [`NotRecorded`] where the ledger refused the record or can no longer be
+/// heard of: then the end of the answer must not be sent.
 #[derive(Debug)]
 #[must_use = "the end of the answer waits for it, or it is left to the background"]
 pub struct Settlement(oneshot::Receiver<Answer>);
 
 impl Settlement {
-    /// Waits until the record is durable. Only then may the end of the answer be sent.
+    /// Waits until the record is durable.
     ///
     /// # Errors
-    /// [`NotRecorded`] where the ledger refused it or can no longer be heard of: then the end of
-    /// the answer must not be sent.
+    /// [`NotRecorded`], as the future itself.
     pub async fn durable(self) -> Result<Committed, NotRecorded> {
-        match self.0.await {
-            Ok(answer) => answer.map_err(NotRecorded::Refused),
-            Err(oneshot::Canceled) => Err(NotRecorded::Stopped),
-        }
+        self.await
     }
 
     /// Leaves it to the background.
     pub fn in_background(self) {
         drop(self.0);
+    }
+}
+
+impl Future for Settlement {
+    type Output = Result<Committed, NotRecorded>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|heard| match heard {
+            Ok(answer) => answer.map_err(NotRecorded::Refused),
+            Err(oneshot::Canceled) => Err(NotRecorded::Stopped),
+        })
     }
 }
 

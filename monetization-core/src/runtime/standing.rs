@@ -57,19 +57,23 @@ impl From<QuotaWindow> for WindowName {
 pub struct Standings(Vec<Standing>);
 
 impl Standings {
-    pub(super) fn of_rates(limits: &Limits, decision: &Decision, quotas: usize) -> Self {
-        let mut all = Vec::with_capacity(limits.len().saturating_add(quotas));
-        for (limit, standing) in limits.as_slice().iter().zip(decision.standings()) {
-            all.push(Standing {
-                name: name(standing.kind()),
-                max: standing.max(),
-                remaining: standing.remaining(),
-                reset_at: standing.reset_at(),
-                length: limit.period(decision.decided_at()),
-                exceeded: standing.is_exceeded(),
-            });
-        }
-        Self(all)
+    pub(super) fn with_capacity(limits: usize) -> Self {
+        Self(Vec::with_capacity(limits))
+    }
+
+    /// Puts the rates first, in the place of those that are there.
+    pub(super) fn set_rates(&mut self, limits: &Limits, decision: &Decision) {
+        let rates = limits.as_slice().iter().zip(decision.standings());
+        let rates = rates.map(|(limit, standing)| Standing {
+            name: name(standing.kind()),
+            max: standing.max(),
+            remaining: standing.remaining(),
+            reset_at: standing.reset_at(),
+            length: limit.period(decision.decided_at()),
+            exceeded: standing.is_exceeded(),
+        });
+        let known = self.0.len().min(limits.len());
+        self.0.splice(..known, rates).for_each(drop);
     }
 
     pub(super) fn push_quota(&mut self, quota: QuotaWindow, window: Span, of: QuotaStanding) {

@@ -43,6 +43,37 @@ pub(crate) fn run(report: &mut Report) {
         1_000_000,
         (&wide_limits(), Goal::AtMost(1.5)),
     );
+    size(report);
+}
+
+/// The same limiter with many keys and with few.
+fn size(report: &mut Report) {
+    let name = "size: keyed, four limits, zipf, 1M keys / 1k keys";
+    if !report.wants(name) {
+        return;
+    }
+    let [many, few] = [1_000_000, 1_000].map(|keys| {
+        let keyed: Keyed<Key> = Keyed::new(wide_limits(), units(2_000_000)).unwrap();
+        for number in 0..keys {
+            assert!(
+                keyed
+                    .take(&key(number.into()), Timestamp::EPOCH, 1)
+                    .unwrap()
+                    .is_allowed()
+            );
+        }
+        let zipf = Zipf::new(keys).with_keys();
+        move |thread: usize, round: usize| {
+            let now = now();
+            let sequence = zipf.keys(thread, round);
+            for key in sequence {
+                let decision = keyed.take(key, now, 1);
+                black_box(matches!(&decision, Ok(decision) if decision.is_allowed()));
+            }
+            sequence.len()
+        }
+    });
+    report.compare(name, 1, Goal::AtMost(3.0), (many, few));
 }
 
 fn keys(report: &mut Report, name: &str, keys: u32, (limits, goal): (&Limits, Goal)) {

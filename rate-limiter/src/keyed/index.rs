@@ -1,25 +1,37 @@
 //! Where the counters of a hash lie.
 
-/// An open-addressed table of [`Place`]s, sixteen to a cache line, probed in a row.
+/// An open-addressed table of [`Place`]s, sixteen to a cache line, probed in a row, at most half full.
 pub(super) struct Index {
     places: Vec<Place>,
-    len: usize,
 }
 
 impl Index {
     /// Empty, without memory.
     pub(super) const fn new() -> Self {
-        Self {
-            places: Vec::new(),
-            len: 0,
+        Self { places: Vec::new() }
+    }
+
+    /// Made anew with room for at least `capacity` entries; `tags` are those of the entries there are, in their order.
+    pub(super) fn rebuilt(capacity: usize, tags: impl Iterator<Item = u32>) -> Self {
+        let mut index = Self {
+            places: vec![Place::EMPTY; capacity.next_power_of_two().saturating_mul(2)],
+        };
+        for (entry, tag) in tags.enumerate() {
+            index.insert(tag, entry);
         }
+        index
+    }
+
+    /// How many entries there is room for.
+    pub(super) const fn capacity(&self) -> usize {
+        self.places.len() / 2
     }
 
     /// The entry that `is_it` recognises among those whose tag looks like this.
     #[inline]
     pub(super) fn find(&self, tag: u32, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let mut at = self.home(tag);
-        // A quarter of the places is empty, so that the search ends.
+        // Half of the places are empty, so that the search ends.
         while let Some(place) = self.places.get(at).filter(|place| !place.is_empty()) {
             if place.may_be(tag) && is_it(place.index()) {
                 return Some(place.index());
@@ -29,24 +41,6 @@ impl Index {
         None
     }
 
-    /// Whether one more must be made room for by [`grow`](Self::grow).
-    pub(super) const fn is_full(&self) -> bool {
-        self.len >= self.places.len() / 4 * 3
-    }
-
-    /// Doubles the table; `tags` are those of all entries, in their order.
-    #[cold]
-    pub(super) fn grow(&mut self, tags: impl Iterator<Item = u32>) {
-        let size = self.places.len().saturating_mul(2).max(PLACES_MIN);
-        *self = Self {
-            places: vec![Place::EMPTY; size],
-            len: 0,
-        };
-        for (index, tag) in tags.enumerate() {
-            self.insert(tag, index);
-        }
-    }
-
     /// Adds an entry that is not there. There is room.
     pub(super) fn insert(&mut self, tag: u32, index: usize) {
         let mut at = self.home(tag);
@@ -54,7 +48,6 @@ impl Index {
             at = self.after(at);
         }
         self.places[at] = Place::new(tag, index);
-        self.len = self.len.saturating_add(1);
     }
 
     /// Removes an entry, and moves those behind it nearer to their homes; `tag_of` says an entry's tag.
@@ -72,7 +65,6 @@ impl Index {
             at = self.after(at);
         }
         self.places[gap] = Place::EMPTY;
-        self.len = self.len.saturating_sub(1);
     }
 
     /// Notes that the entry at `old` moved to `new`.
@@ -148,21 +140,13 @@ impl Place {
 pub(super) const ENTRIES_MAX: usize = NUMBER_MASK as usize;
 
 const NUMBER_MASK: u32 = (1 << 24) - 1;
-const PLACES_MIN: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn filled(tags: &[u32]) -> Index {
-        let mut index = Index::new();
-        for (entry, tag) in tags.iter().enumerate() {
-            if index.is_full() {
-                index.grow(tags[..entry].iter().copied());
-            }
-            index.insert(*tag, entry);
-        }
-        index
+        Index::rebuilt(tags.len(), tags.iter().copied())
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl<K: Eq, const N: usize> Shard<K, N> {
     #[inline]
     pub(super) fn find(&self, tag: u32, key: &K) -> Option<usize> {
         self.index
-            .find(tag, |index| self.slab.get(index).key == *key)
+            .find(tag, |index| self.slab.get(index).key.as_ref() == Some(key))
     }
 
     /// Takes from the counters at `index`, all or none.
@@ -57,11 +57,15 @@ impl<K: Eq, const N: usize> Shard<K, N> {
 
     /// Stores the counters of a key that has none yet.
     pub(super) fn insert(&mut self, tag: u32, key: K, words: [Word; N]) {
-        if self.index.is_full() {
-            self.index.grow(self.slab.iter().map(|entry| entry.tag));
+        if self.slab.len() == self.slab.capacity() {
+            self.grow();
         }
         self.index.insert(tag, self.slab.len());
-        self.slab.push(Entry { words, key, tag });
+        self.slab.push(Entry {
+            words,
+            tag,
+            key: Some(key),
+        });
     }
 
     /// Drops the counters of `key`; says whether there were any.
@@ -89,6 +93,15 @@ impl<K: Eq, const N: usize> Shard<K, N> {
             }
         }
         false
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.slab.grow();
+        if self.slab.capacity() > self.index.capacity() {
+            let tags = self.slab.iter().map(|entry| entry.tag);
+            self.index = Index::rebuilt(self.slab.capacity(), tags);
+        }
     }
 
     /// Removes one entry; the last one of the slab moves into the gap.

@@ -54,7 +54,7 @@ impl<K: Eq + Clone, const N: usize> Shards<K, N> {
                 shard.take(index, limits, decision);
                 Ok(())
             }
-            None => self.take_first(shard, Newcomer { spot, key }, limits, decision),
+            None => self.take_first(shard, &Newcomer { spot, key }, limits, decision),
         }
     }
 
@@ -73,11 +73,11 @@ impl<K: Eq + Clone, const N: usize> Shards<K, N> {
     fn take_first(
         &self,
         mut shard: MutexGuard<'_, Shard<K, N>>,
-        newcomer: Newcomer<'_, K>,
+        newcomer: &Newcomer<'_, K>,
         limits: &Limits,
         decision: &mut Decision,
     ) -> Result<(), Full> {
-        let Newcomer { spot, key } = newcomer;
+        let Newcomer { spot, key } = *newcomer;
         let now = decision.decided_at().max(shard.evicted_at());
         *decision = Decision::open(now, decision.weight());
         let mut words = [Word::FRESH; N];
@@ -161,8 +161,8 @@ struct Spot {
     tag: u32,
 }
 
-const SHARDS_MAX: usize = 64;
-const KEYS_PER_SHARD: usize = 512;
+const SHARDS_MAX: usize = 16;
+const KEYS_PER_SHARD: usize = 2_048;
 const SHARDS_SEARCHED_MAX: usize = 8;
 /// Spreads what a hash has in its low bits to its high ones.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;

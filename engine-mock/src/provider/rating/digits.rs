@@ -6,12 +6,19 @@ const TEN: u32 = 10;
 
 /// The digits of a number in text; `None` where it is none.
 pub(super) fn read(text: &str) -> Option<Vec<u32>> {
-    text.chars().rev().map(|digit| digit.to_digit(TEN)).collect()
+    text.chars()
+        .rev()
+        .map(|digit| digit.to_digit(TEN))
+        .collect()
 }
 
 /// The number in text.
 pub(super) fn show(digits: &[u32]) -> String {
-    let text: String = digits.iter().rev().filter_map(|digit| char::from_digit(*digit, TEN)).collect();
+    let text: String = digits
+        .iter()
+        .rev()
+        .filter_map(|digit| char::from_digit(*digit, TEN))
+        .collect();
     match text.trim_start_matches('0') {
         "" => "0".to_owned(),
         trimmed => trimmed.to_owned(),
@@ -32,7 +39,12 @@ pub(super) fn multiply(left: &[u32], right: &[u32]) -> Option<Vec<u32>> {
 /// The number without its lowest `places` digits, rounded by looking at them.
 pub(super) fn cut(digits: &[u32], places: usize, rounding: Rounding) -> Option<Vec<u32>> {
     let (lost, kept) = digits.split_at(places.min(digits.len()));
-    let lost_in_full: Vec<u32> = lost.iter().copied().chain(std::iter::repeat(0)).take(places).collect();
+    let lost_in_full: Vec<u32> = lost
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(0))
+        .take(places)
+        .collect();
     let highest = lost_in_full.last().copied().unwrap_or(0);
     let below = lost_in_full.iter().rev().skip(1).any(|digit| *digit != 0);
     let odd = matches!(kept.first(), Some(1 | 3 | 5 | 7 | 9));

@@ -131,6 +131,21 @@ pub enum Index {
 }
 
 impl Index {
+    /// Every index.
+    pub const ALL: [Self; 11] = [
+        Self::ProductSlug,
+        Self::ProductsOfPublisher,
+        Self::PlansOfProduct,
+        Self::PlanVersionNumber,
+        Self::SubscriptionRequest,
+        Self::SubscriptionsOfConsumer,
+        Self::SubscriptionsOfProduct,
+        Self::KeysOfSubscription,
+        Self::InvoicesOfSubscription,
+        Self::InvoicesOfConsumer,
+        Self::ReferenceExternal,
+    ];
+
     /// Its name where it is stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {

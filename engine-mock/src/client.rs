@@ -1,0 +1,103 @@
+//! The engine ports over a transport. The client keeps nothing and makes one attempt a call.
+
+use std::sync::Arc;
+
+use monetization_core::engine::{EngineContext, EngineError, EngineErrorKind, EngineInvoice};
+
+use crate::provider::{Order, Query, Refusal, RefusalKind, Reply, StatedInvoice};
+use crate::transport::{Call, Request, Transport, TransportError};
+
+mod billing;
+mod invoices;
+mod usage;
+
+/// Speaks to a provider for core.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) transport: Arc<dyn Transport>,
+    /// What stands before the token of a payment link.
+    pub(crate) payment_url_base: Arc<str>,
+}
+
+impl Client {
+    async fn order(&self, cx: &EngineContext, order: Order) -> Result<Reply, EngineError> {
+        self.send(cx, Request::Do(order)).await
+    }
+
+    async fn ask(&self, cx: &EngineContext, query: Query) -> Result<Reply, EngineError> {
+        self.send(cx, Request::Ask(query)).await
+    }
+
+    async fn send(&self, cx: &EngineContext, request: Request) -> Result<Reply, EngineError> {
+        let call = Call {
+            account: cx.account.clone(),
+            credentials: cx.credentials.clone(),
+            key: cx.key.as_str().to_owned(),
+            timeout: cx.timeout,
+            request,
+            breaks: None,
+        };
+        match self.transport.send(call).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(refusal)) => Err(refused(refusal)),
+            Err(error) => Err(no_answer(error)),
+        }
+    }
+
+    fn payment_url(&self, link: Option<&String>) -> Option<String> {
+        link.map(|token| format!("{}{token}", self.payment_url_base))
+    }
+
+    fn engine_invoice(&self, stated: StatedInvoice) -> EngineInvoice {
+        let payment_url = self.payment_url(stated.link.as_ref());
+        engine_invoice(stated, payment_url)
+    }
+}
+
+/// The invoice as core knows it.
+pub(crate) fn engine_invoice(stated: StatedInvoice, payment_url: Option<String>) -> EngineInvoice {
+    EngineInvoice {
+        external: stated.invoice,
+        period: stated.period,
+        lines: stated
+            .lines
+            .into_iter()
+            .map(|line| (line.text, line.amount))
+            .collect(),
+        total: stated.total,
+        state: stated.state,
+        payment_url,
+        issued_at: stated.issued_at,
+        due_at: stated.due_at,
+    }
+}
+
+fn refused(refusal: Refusal) -> EngineError {
+    let (kind, wait) = match refusal.kind {
+        RefusalKind::Throttled { retry_after } => (EngineErrorKind::Retryable, Some(retry_after)),
+        RefusalKind::Unavailable => (EngineErrorKind::Retryable, None),
+        RefusalKind::Broken => (EngineErrorKind::Ambiguous, None),
+        RefusalKind::Permanent => (EngineErrorKind::Permanent, None),
+        RefusalKind::Conflict => (EngineErrorKind::Conflict, None),
+        RefusalKind::NotFound => (EngineErrorKind::NotFound, None),
+        RefusalKind::Unauthorized => (EngineErrorKind::Unauthorized, None),
+    };
+    let error = EngineError::new(kind, refusal.message);
+    match wait {
+        Some(wait) => error.retry_after(wait),
+        None => error,
+    }
+}
+
+fn no_answer(error: TransportError) -> EngineError {
+    let kind = match error {
+        TransportError::NotSent { .. } => EngineErrorKind::Retryable,
+        TransportError::NoAnswer { .. } => EngineErrorKind::Ambiguous,
+    };
+    EngineError::new(kind, "the mock provider cannot be reached").because(error)
+}
+
+fn unexpected(reply: &Reply) -> EngineError {
+    let message = format!("the mock provider answered something else: {reply:?}");
+    EngineError::new(EngineErrorKind::Permanent, message)
+}

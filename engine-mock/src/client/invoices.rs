@@ -1,0 +1,87 @@
+use async_trait::async_trait;
+use monetization_core::engine::{
+    EngineContext, EngineError, EngineErrorKind, EngineInvoice, InvoiceIssuing, InvoiceReading,
+    Issued, Removal,
+};
+use monetization_core::invoice::{Invoice, Occasion};
+use monetization_core::text::ForeignId;
+
+use super::{Client, unexpected};
+use crate::provider::{FinishedInvoice, Order, Query, Reply, StatedLine};
+
+#[async_trait]
+impl InvoiceIssuing for Client {
+    async fn issue(
+        &self,
+        cx: &EngineContext,
+        customer: &ForeignId,
+        invoice: &Invoice,
+    ) -> Result<Issued, EngineError> {
+        // Only what of an invoice never changes is sent: repeated later, it is the same order.
+        let lines = invoice.lines.iter().map(|line| StatedLine {
+            text: line.description.clone(),
+            amount: line.amount,
+        });
+        let finished = FinishedInvoice {
+            invoice: invoice.id,
+            customer: customer.clone(),
+            period: match invoice.occasion {
+                Occasion::Start => None,
+                Occasion::Period { period, .. } => Some(period),
+            },
+            lines: lines.collect(),
+            total: invoice.total,
+            due_at: invoice.due_at,
+        };
+        match self.order(cx, Order::IssueInvoice(finished)).await? {
+            Reply::Started { object, link } => Ok(Issued {
+                external: object,
+                payment_url: self.payment_url(link.as_ref()),
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError> {
+        let invoice = invoice.clone();
+        self.remove(cx, Order::VoidInvoice { invoice }).await
+    }
+}
+
+#[async_trait]
+impl InvoiceReading for Client {
+    async fn list(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+    ) -> Result<Vec<EngineInvoice>, EngineError> {
+        let subscription = subscription.clone();
+        match self.ask(cx, Query::Invoices { subscription }).await? {
+            Reply::Invoices(stated) => Ok(stated
+                .into_iter()
+                .map(|stated| self.engine_invoice(stated))
+                .collect()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn preview(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+    ) -> Result<EngineInvoice, EngineError> {
+        let subscription = subscription.clone();
+        match self.ask(cx, Query::Preview { subscription }).await? {
+            Reply::Invoices(stated) => {
+                let preview = stated
+                    .into_iter()
+                    .next()
+                    .map(|stated| self.engine_invoice(stated));
+                let missing =
+                    || EngineError::new(EngineErrorKind::NotFound, "there is nothing to preview");
+                preview.ok_or_else(missing)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use async_trait::async_trait;
+use monetization_core::clock::Span;
+use monetization_core::engine::{
+    CurrentUsage, EngineContext, EngineError, EngineErrorKind, InvoiceReading, Receipt,
+    SealedReport, UsageReport, UsageReporting,
+};
+use monetization_core::money::Quantity;
+use monetization_core::product::Meter;
+use monetization_core::text::ForeignId;
+
+use super::{Client, unexpected};
+use crate::provider::{Order, Query, RecordVerdict, Reply, SentRecord, UsageBody};
+
+#[async_trait]
+impl UsageReporting for Client {
+    fn serialise(&self, report: &UsageReport) -> Result<Vec<u8>, EngineError> {
+        let refuse = |message: &str| EngineError::new(EngineErrorKind::Permanent, message);
+        let scale = report.meter.scale;
+        let quantity = scale.render(report.quantity);
+        scale
+            .parse(&quantity)
+            .map_err(|error| refuse("the quantity cannot be reported").because(error))?;
+        let body = UsageBody {
+            identifier: report.batch,
+            subscription: report.subscription.clone(),
+            customer: report.customer.clone(),
+            meter: report.meter.clone(),
+            quantity,
+            used_at: report.used_at,
+        };
+        serde_json::to_vec(&body)
+            .map_err(|error| refuse("the report cannot be written").because(error))
+    }
+
+    async fn publish(
+        &self,
+        cx: &EngineContext,
+        reports: &[SealedReport],
+    ) -> Result<Vec<Receipt>, EngineError> {
+        let records = reports.iter().map(|report| SentRecord {
+            identifier: report.batch,
+            // What is not text is not a record either: the provider rejects it by itself.
+            body: String::from_utf8_lossy(&report.body).into_owned(),
+        });
+        let records = records.collect();
+        match self.order(cx, Order::TakeUsage { records }).await? {
+            Reply::Verdicts(verdicts) => Ok(verdicts.into_iter().map(receipt).collect()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn current(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+    ) -> Result<CurrentUsage, EngineError> {
+        let preview = self.preview(cx, subscription).await?;
+        let missing =
+            || EngineError::new(EngineErrorKind::Permanent, "the preview names no period");
+        Ok(CurrentUsage {
+            period: preview.period.ok_or_else(missing)?,
+            preview,
+        })
+    }
+
+    async fn summary(
+        &self,
+        cx: &EngineContext,
+        subscription: &ForeignId,
+        meter: &Meter,
+        span: Span,
+    ) -> Result<Quantity, EngineError> {
+        let query = Query::Usage {
+            subscription: subscription.clone(),
+            meter: meter.id,
+            span,
+        };
+        match self.ask(cx, query).await? {
+            Reply::Total(total) => Ok(total),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn receipt(verdict: RecordVerdict) -> Receipt {
+    match verdict {
+        RecordVerdict::Accepted => Receipt::Accepted,
+        RecordVerdict::Duplicate => Receipt::Duplicate,
+        RecordVerdict::Rejected { reason } => Receipt::Rejected { reason },
+        RecordVerdict::Unknown { reason } => Receipt::Unknown { reason },
+    }
+}

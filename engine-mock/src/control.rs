@@ -1,0 +1,314 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::ids::MeterId;
+use monetization_core::money::Quantity;
+use monetization_core::secret::Secret;
+use monetization_core::text::ForeignId;
+
+use crate::faults::{Faults, Injection, SeenCall};
+use crate::journal::JournalError;
+use crate::provider::{
+    Customer, Invoice, Outcome, Payment, PaymentBehaviour, PaymentOutcome, Plan, Provider, Step,
+    Subscription,
+};
+use crate::transport::Host;
+use crate::webhooks::Delivery;
+
+/// The provider's side of a mock: what its people and its customers do. Clones control the same
+/// provider.
+#[derive(Debug, Clone)]
+pub struct Control {
+    host: Arc<Host>,
+    faults: Arc<Faults>,
+    payment_url_base: Arc<str>,
+    outgoing: Arc<Mutex<Outgoing>>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    secrets: Vec<Secret>,
+    disturbance: Disturbance,
+}
+
+/// What happens to messages on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Disturbance {
+    /// Each is delivered twice.
+    pub twice: bool,
+    /// The newest come first.
+    pub reversed: bool,
+}
+
+/// Why the provider's side could not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// There is no such object.
+    #[error("the provider has no {what}")]
+    Missing {
+        /// What was named.
+        what: String,
+    },
+    /// The journal does not take it.
+    #[error("the provider cannot write it down")]
+    Journal(#[from] JournalError),
+}
+
+impl Control {
+    pub(crate) fn new(
+        host: Arc<Host>,
+        faults: Arc<Faults>,
+        payment_url_base: Arc<str>,
+        secrets: Vec<Secret>,
+    ) -> Self {
+        let outgoing = Outgoing {
+            secrets,
+            disturbance: Disturbance::default(),
+        };
+        Self {
+            host,
+            faults,
+            payment_url_base,
+            outgoing: Arc::new(Mutex::new(outgoing)),
+        }
+    }
+
+    /// What the provider's clock says.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.host.read(Provider::now)
+    }
+
+    /// Sets the provider's clock forward; an earlier instant changes nothing. Periods end,
+    /// drafts become final and money is asked for as the clock passes their time.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    pub fn set(&self, at: Timestamp) -> Result<(), ControlError> {
+        Ok(self.host.set_clock(at)?)
+    }
+
+    /// Moves the provider's clock forward, as [`set`](Self::set) does.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    pub fn advance(&self, by: Duration) -> Result<(), ControlError> {
+        self.set(self.now().saturating_add(by))
+    }
+
+    /// A customer pays: by the name of the invoice, by a payment link or by its token. A link
+    /// whose page is gone pays nothing.
+    ///
+    /// # Errors
+    /// [`ControlError`]; that it cannot be paid is a value.
+    pub fn pay(&self, what: &str) -> Result<PaymentOutcome, ControlError> {
+        self.settle(what, Payment::Pays)
+    }
+
+    /// A customer tries to pay and fails; the invoice is past due then.
+    ///
+    /// # Errors
+    /// As [`pay`](Self::pay).
+    pub fn fail_payment(&self, what: &str) -> Result<PaymentOutcome, ControlError> {
+        self.settle(what, Payment::Fails)
+    }
+
+    /// How a customer pays from now on.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn set_payment_behaviour(
+        &self,
+        customer: &ForeignId,
+        behaviour: PaymentBehaviour,
+    ) -> Result<(), ControlError> {
+        let step = Step::Behaviour {
+            customer: customer.clone(),
+            behaviour,
+        };
+        match self.host.step(|_| step)? {
+            Outcome::Missing => Err(missing(customer.as_str())),
+            Outcome::Done | Outcome::Answered(_) | Outcome::Paid(_) => Ok(()),
+        }
+    }
+
+    /// The newest payment link of an invoice; `None` where it is unknown or nothing is owed.
+    #[must_use]
+    pub fn payment_url(&self, invoice: &ForeignId) -> Option<String> {
+        let token = self.host.read(|provider| {
+            let mut invoices = provider.invoices();
+            let found = invoices.find(|known| known.id == *invoice)?;
+            provider.link(found)
+        })?;
+        Some(format!("{}{token}", self.payment_url_base))
+    }
+
+    /// The messages that wait to be posted, signed as of now. They wait until
+    /// [`delivered`](Self::delivered), so that none is lost.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        let outgoing = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deliveries: Vec<Delivery> = self.host.read(|provider| {
+            let now = provider.now();
+            let sign =
+                |notice| Delivery::new(notice, &self.payment_url_base, &outgoing.secrets, now);
+            provider.notices().filter_map(sign).collect()
+        });
+        if outgoing.disturbance.reversed {
+            deliveries.reverse();
+        }
+        if outgoing.disturbance.twice {
+            deliveries = deliveries
+                .into_iter()
+                .flat_map(|delivery| [delivery.clone(), delivery])
+                .collect();
+        }
+        deliveries
+    }
+
+    /// Messages that have arrived and are not posted again.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    pub fn delivered(&self, messages: &[ForeignId]) -> Result<(), ControlError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let notices = messages.to_vec();
+        self.host.step(|_| Step::Delivered { notices })?;
+        Ok(())
+    }
+
+    /// The messages that wait to be posted; they wait no longer.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    pub fn take_deliveries(&self) -> Result<Vec<Delivery>, ControlError> {
+        let deliveries = self.deliveries();
+        let taken: Vec<ForeignId> = deliveries
+            .iter()
+            .map(|delivery| delivery.id.clone())
+            .collect();
+        self.delivered(&taken)?;
+        Ok(deliveries)
+    }
+
+    /// Messages are delivered so from now on.
+    pub fn disturb_deliveries(&self, disturbance: Disturbance) {
+        self.outgoing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .disturbance = disturbance;
+    }
+
+    /// What messages are signed with.
+    #[must_use]
+    pub fn webhook_secrets(&self) -> Vec<Secret> {
+        self.outgoing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .secrets
+            .clone()
+    }
+
+    /// Messages are signed with each of these from now on.
+    pub fn set_webhook_secrets(&self, secrets: Vec<Secret>) {
+        self.outgoing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .secrets = secrets;
+    }
+
+    /// Adds a fault: see [`Faults::inject`].
+    pub fn inject(&self, injection: Injection) {
+        self.faults.inject(injection);
+    }
+
+    /// Takes back every fault to come.
+    pub fn clear_faults(&self) {
+        self.faults.clear();
+    }
+
+    /// Lets the held calls go on.
+    pub fn release(&self) {
+        self.faults.release();
+    }
+
+    /// The calls that were seen, oldest first, with their keys and credentials.
+    #[must_use]
+    pub fn calls(&self) -> Vec<SeenCall> {
+        self.faults.seen()
+    }
+
+    /// What was counted of a meter for a subscription in all; `None` where it is unknown.
+    #[must_use]
+    pub fn usage(&self, subscription: &ForeignId, meter: MeterId) -> Option<Quantity> {
+        let ever = Span {
+            start: Timestamp::MIN,
+            end: Timestamp::MAX,
+        };
+        let found = self
+            .subscriptions()
+            .into_iter()
+            .find(|known| known.id == *subscription);
+        found.and_then(|found| found.counted(meter, ever).ok())
+    }
+
+    /// The plans, oldest first.
+    #[must_use]
+    pub fn plans(&self) -> Vec<Plan> {
+        self.host
+            .read(|provider| provider.plans().cloned().collect())
+    }
+
+    /// The customers, oldest first.
+    #[must_use]
+    pub fn customers(&self) -> Vec<Customer> {
+        self.host
+            .read(|provider| provider.customers().cloned().collect())
+    }
+
+    /// The subscriptions, oldest first, those that are over too.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.host
+            .read(|provider| provider.subscriptions().cloned().collect())
+    }
+
+    /// The invoices, oldest first; drafts without their lines.
+    #[must_use]
+    pub fn invoices(&self) -> Vec<Invoice> {
+        self.host
+            .read(|provider| provider.invoices().cloned().collect())
+    }
+
+    fn settle(&self, what: &str, payment: Payment) -> Result<PaymentOutcome, ControlError> {
+        let name = what.rsplit('/').next().unwrap_or(what);
+        let found = self.host.read(|provider| match name.parse::<ForeignId>() {
+            Ok(id) if provider.invoices().any(|invoice| invoice.id == id) => Some((id, true)),
+            Ok(_) => provider
+                .behind_link(name)
+                .map(|(invoice, open)| (invoice.id.clone(), open)),
+            Err(_) => None,
+        });
+        let (invoice, open) = found.ok_or_else(|| missing(name))?;
+        if !open {
+            return Ok(PaymentOutcome::LinkExpired);
+        }
+        match self.host.step(|at| Step::Payment {
+            at,
+            invoice,
+            payment,
+        })? {
+            Outcome::Paid(outcome) => Ok(outcome),
+            Outcome::Done | Outcome::Answered(_) | Outcome::Missing => Err(missing(name)),
+        }
+    }
+}
+
+fn missing(what: &str) -> ControlError {
+    let what = what.chars().take(64).collect();
+    ControlError::Missing { what }
+}

@@ -1,0 +1,288 @@
+//! Failures on demand, on the way between a client and its provider.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+use monetization_core::secret::Secret;
+
+use crate::provider::{Account, Order, RecordVerdict, Refusal, Reply};
+use crate::transport::{Answer, Call, Operation, Request, Transport, TransportError};
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Fault {
+    /// It is refused at the door: nothing was done, nothing is remembered.
+    Refuse(Refusal),
+    /// It never leaves.
+    NotSent,
+    /// It is carried out and its answer is lost.
+    LoseReply,
+    /// It is carried out and answered with this all the same.
+    FailAfter(Refusal),
+    /// The provider fails within: nothing is done, and the same key gets the same failure again
+    /// until the provider forgets it.
+    Break(Refusal),
+    /// The answer takes so long. Nobody waits: an answer that takes longer than the call's
+    /// time-out is lost, any other comes at once.
+    Delay(Duration),
+    /// The call is held on its way to the provider until [`Faults::release`].
+    Hold,
+    /// One usage record of a report fails by itself.
+    Record {
+        /// Which one, from 0.
+        index: usize,
+        /// How.
+        fault: RecordFault,
+    },
+}
+
+/// What goes wrong with one usage record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum RecordFault {
+    /// It is not counted, and its receipt says that nobody knows.
+    NotTaken,
+    /// It is counted, and its receipt says that nobody knows.
+    ReceiptLost,
+    /// It is not counted, and its receipt says that it never will be.
+    Rejected,
+}
+
+/// A fault and the calls it befalls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Injection {
+    fault: Fault,
+    on: Option<Operation>,
+    skip: u32,
+    times: u32,
+}
+
+impl Injection {
+    /// Befalls the next call.
+    #[must_use]
+    pub fn next(fault: Fault) -> Self {
+        Self {
+            fault,
+            on: None,
+            skip: 0,
+            times: 1,
+        }
+    }
+
+    /// Only calls of this operation.
+    #[must_use]
+    pub fn on(mut self, operation: Operation) -> Self {
+        self.on = Some(operation);
+        self
+    }
+
+    /// Lets so many calls through first.
+    #[must_use]
+    pub fn after(mut self, calls: u32) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    /// Befalls so many calls in a row.
+    #[must_use]
+    pub fn times(mut self, calls: u32) -> Self {
+        self.times = calls;
+        self
+    }
+
+    /// Befalls every call until [`Faults::clear`].
+    #[must_use]
+    pub fn always(self) -> Self {
+        self.times(u32::MAX)
+    }
+}
+
+/// A call that was seen on its way, whatever came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeenCall {
+    /// What it asked for.
+    pub operation: Operation,
+    /// The key it carried.
+    pub key: String,
+    /// The account it was for.
+    pub account: Account,
+    /// What it signed in with.
+    pub credentials: Option<Secret>,
+}
+
+/// The faults to come and the calls that were seen. Shared by the transport and the tests.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<Script>);
+
+#[derive(Debug, Default)]
+struct Script {
+    injections: VecDeque<Injection>,
+    held: Vec<oneshot::Sender<()>>,
+    seen: VecDeque<SeenCall>,
+}
+
+impl Faults {
+    /// Calls that are remembered; older ones are forgotten.
+    pub const SEEN_MAX: usize = 10_000;
+
+    /// Adds a fault. Of several that fit a call the one added first befalls it.
+    pub fn inject(&self, injection: Injection) {
+        self.lock().injections.push_back(injection);
+    }
+
+    /// Takes back every fault to come.
+    pub fn clear(&self) {
+        self.lock().injections.clear();
+    }
+
+    /// Lets the held calls go on; how many there were.
+    pub fn release(&self) -> usize {
+        let held = std::mem::take(&mut self.lock().held);
+        held.into_iter()
+            .filter_map(|call| call.send(()).ok())
+            .count()
+    }
+
+    /// The calls that were seen, oldest first.
+    #[must_use]
+    pub fn seen(&self) -> Vec<SeenCall> {
+        self.lock().seen.iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn befalls(&self, call: &Call) -> Option<Fault> {
+        let mut script = self.lock();
+        let operation = call.request.operation();
+        if script.seen.len() >= Self::SEEN_MAX {
+            script.seen.pop_front();
+        }
+        script.seen.push_back(SeenCall {
+            operation,
+            key: call.key.clone(),
+            account: call.account.clone(),
+            credentials: call.credentials.clone(),
+        });
+        script.choose(operation)
+    }
+
+    fn hold(&self) -> oneshot::Receiver<()> {
+        let (release, held) = oneshot::channel();
+        self.lock().held.push(release);
+        held
+    }
+}
+
+impl Script {
+    fn choose(&mut self, operation: Operation) -> Option<Fault> {
+        let mut chosen = None;
+        for (index, injection) in self.injections.iter_mut().enumerate() {
+            if injection.on.is_some_and(|on| on != operation) {
+                continue;
+            }
+            if injection.skip > 0 {
+                injection.skip = injection.skip.saturating_sub(1);
+                continue;
+            }
+            if injection.times != u32::MAX {
+                injection.times = injection.times.saturating_sub(1);
+            }
+            chosen = Some((index, injection.times, injection.fault.clone()));
+            break;
+        }
+        let (index, left, fault) = chosen?;
+        if left == 0 {
+            self.injections.remove(index);
+        }
+        Some(fault)
+    }
+}
+
+/// A transport on which things go wrong as scripted.
+#[derive(Debug)]
+pub struct FaultyTransport<T> {
+    inner: T,
+    faults: Arc<Faults>,
+}
+
+impl<T: Transport> FaultyTransport<T> {
+    /// Around `inner`, by the script of `faults`.
+    pub fn new(inner: T, faults: Arc<Faults>) -> Self {
+        Self { inner, faults }
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Transport for FaultyTransport<T> {
+    async fn send(&self, mut call: Call) -> Result<Answer, TransportError> {
+        let lost = || Err(TransportError::NoAnswer { source: None });
+        match self.faults.befalls(&call) {
+            None => self.inner.send(call).await,
+            Some(Fault::Refuse(refusal)) => Ok(Err(refusal)),
+            Some(Fault::NotSent) => Err(TransportError::NotSent { source: None }),
+            Some(Fault::LoseReply) => {
+                drop(self.inner.send(call).await?);
+                lost()
+            }
+            Some(Fault::FailAfter(refusal)) => {
+                drop(self.inner.send(call).await?);
+                Ok(Err(refusal))
+            }
+            Some(Fault::Break(refusal)) => {
+                call.breaks = Some(refusal);
+                self.inner.send(call).await
+            }
+            Some(Fault::Delay(takes)) => {
+                let too_long = takes > call.timeout;
+                let answer = self.inner.send(call).await;
+                if too_long { lost() } else { answer }
+            }
+            Some(Fault::Hold) => {
+                let held = self.faults.hold();
+                // Released or not: once its sender is gone the hold is over.
+                held.await.unwrap_or(());
+                self.inner.send(call).await
+            }
+            Some(Fault::Record { index, fault }) => {
+                let skipped =
+                    fault != RecordFault::ReceiptLost && skip_record(&mut call.request, index);
+                let answer = self.inner.send(call).await?;
+                Ok(answer.map(|reply| with_verdict(reply, index, fault, skipped)))
+            }
+        }
+    }
+}
+
+fn skip_record(request: &mut Request, index: usize) -> bool {
+    match request {
+        Request::Do(Order::TakeUsage { records }) if index < records.len() => {
+            drop(records.remove(index));
+            true
+        }
+        Request::Do(_) | Request::Ask(_) => false,
+    }
+}
+
+fn with_verdict(reply: Reply, index: usize, fault: RecordFault, skipped: bool) -> Reply {
+    let Reply::Verdicts(mut verdicts) = reply else {
+        return reply;
+    };
+    let reason = "a scripted fault".to_owned();
+    let verdict = match fault {
+        RecordFault::NotTaken | RecordFault::ReceiptLost => RecordVerdict::Unknown { reason },
+        RecordFault::Rejected => RecordVerdict::Rejected { reason },
+    };
+    if skipped {
+        verdicts.insert(index.min(verdicts.len()), verdict);
+    } else if let Some(replaced) = verdicts.get_mut(index) {
+        *replaced = verdict;
+    }
+    Reply::Verdicts(verdicts)
+}

@@ -1,0 +1,240 @@
+//! What has happened to a provider, one JSON line each, on the disk before it is answered.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use monetization_core::clock::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::provider::{Provider, Rules, Step};
+
+/// Where a journal is kept.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum JournalPlace {
+    /// In a file, made where it is missing; each line is flushed to the disk before the call that
+    /// it records is answered.
+    File(PathBuf),
+    /// In memory, for as long as a clone of it lives.
+    Memory(MemoryJournal),
+}
+
+/// A journal in memory. Clones are the same journal: a provider opened on one of them goes on
+/// where another has stopped.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryJournal(Arc<Mutex<Vec<u8>>>);
+
+impl MemoryJournal {
+    /// A copy of what is in it.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// What was found in a journal when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// Steps that were taken again.
+    pub steps: usize,
+    /// Bytes of a last line that was never finished; its call was never answered, so they were
+    /// cut off.
+    pub torn_bytes: usize,
+}
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// It cannot be read or written.
+    #[error("the journal cannot be read or written")]
+    Io(#[from] io::Error),
+    /// A line before the last makes no sense.
+    #[error("line {line} of the journal makes no sense")]
+    Corrupt {
+        /// The line, from 1.
+        line: usize,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// It was begun under other rules.
+    #[error("the journal was begun under other rules: keep them, or begin another journal")]
+    OtherRules,
+    /// A write has failed before; what the disk holds is unknown until it is opened again.
+    #[error("the journal has failed before and must be opened again")]
+    Down,
+}
+
+/// The first line of a journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beginning {
+    format: u32,
+    start: Timestamp,
+    rules: Rules,
+}
+
+const FORMAT: u32 = 1;
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    medium: Medium,
+    down: bool,
+}
+
+#[derive(Debug)]
+enum Medium {
+    File(File),
+    Memory(MemoryJournal),
+    Forgetful,
+}
+
+impl Journal {
+    /// Opens a journal and takes its steps again; a new one begins at `start` under `rules`.
+    pub(crate) fn open(
+        place: &JournalPlace,
+        start: Timestamp,
+        rules: &Rules,
+    ) -> Result<(Self, Provider, Recovered), JournalError> {
+        let (mut medium, bytes) = match place {
+            JournalPlace::File(path) => read_file(path)?,
+            JournalPlace::Memory(memory) => (Medium::Memory(memory.clone()), memory.bytes()),
+        };
+        let finished = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |last| last.saturating_add(1));
+        let torn_bytes = bytes.len().saturating_sub(finished);
+        if torn_bytes > 0 {
+            medium.cut(finished)?;
+        }
+        let mut lines = bytes
+            .split(|byte| *byte == b'\n')
+            .take(count_lines(&bytes))
+            .enumerate();
+        let mut journal = Self {
+            medium,
+            down: false,
+        };
+        let Some((_, first)) = lines.next() else {
+            let begun = Beginning {
+                format: FORMAT,
+                start,
+                rules: rules.clone(),
+            };
+            journal.write(&begun)?;
+            let recovered = Recovered {
+                steps: 0,
+                torn_bytes,
+            };
+            return Ok((journal, Provider::new(start, rules.clone()), recovered));
+        };
+        let begun: Beginning = parse(first, 0)?;
+        if begun.rules != *rules || begun.format != FORMAT {
+            return Err(JournalError::OtherRules);
+        }
+        let mut provider = Provider::new(begun.start, begun.rules);
+        let mut steps = 0_usize;
+        for (index, line) in lines {
+            // Its outcome was told when it happened first.
+            drop(provider.step(parse::<Step>(line, index)?));
+            steps = steps.saturating_add(1);
+        }
+        Ok((journal, provider, Recovered { steps, torn_bytes }))
+    }
+
+    /// A journal in memory that nobody will read.
+    pub(crate) fn forgetful() -> Self {
+        Self {
+            medium: Medium::Forgetful,
+            down: false,
+        }
+    }
+
+    /// Writes a step down for good. After a failure nothing more is written.
+    pub(crate) fn append(&mut self, step: &Step) -> Result<(), JournalError> {
+        self.write(step)
+    }
+
+    fn write(&mut self, entry: &impl Serialize) -> Result<(), JournalError> {
+        if self.down {
+            return Err(JournalError::Down);
+        }
+        let mut line = serde_json::to_vec(entry).map_err(io::Error::from)?;
+        line.push(b'\n');
+        let written = match &mut self.medium {
+            Medium::Memory(memory) => {
+                memory
+                    .0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend_from_slice(&line);
+                Ok(())
+            }
+            Medium::Forgetful => Ok(()),
+            Medium::File(file) => file.write_all(&line).and_then(|()| file.sync_data()),
+        };
+        self.down = written.is_err();
+        Ok(written?)
+    }
+}
+
+impl Medium {
+    fn cut(&mut self, length: usize) -> io::Result<()> {
+        match self {
+            Self::Memory(memory) => {
+                memory
+                    .0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .truncate(length);
+                Ok(())
+            }
+            Self::Forgetful => Ok(()),
+            Self::File(file) => {
+                let length = u64::try_from(length).unwrap_or(u64::MAX);
+                file.set_len(length)?;
+                file.seek(SeekFrom::End(0))?;
+                file.sync_data()
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<(Medium, Vec<u8>)> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    if bytes.is_empty() {
+        // The name of a new file must survive as well as what is written to it.
+        file.sync_all()?;
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            File::open(folder)?.sync_all()?;
+        }
+    }
+    Ok((Medium::File(file), bytes))
+}
+
+fn count_lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
+fn parse<'a, T: Deserialize<'a>>(line: &'a [u8], index: usize) -> Result<T, JournalError> {
+    serde_json::from_slice(line).map_err(|source| JournalError::Corrupt {
+        line: index.saturating_add(1),
+        source,
+    })
+}

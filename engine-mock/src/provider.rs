@@ -1,0 +1,298 @@
+//! The provider itself: one deterministic state machine without input or output.
+//!
+//! It is told what happens ([`Step`]) and how late it is only by those steps, so that the same
+//! steps in the same order always end in the same state: that is what the journal relies on.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use monetization_core::clock::Timestamp;
+use monetization_core::ids::{
+    BatchId, ConsumerId, InvoiceId, PlanVersionId, ProductId, SubscriptionId,
+};
+use monetization_core::text::{ForeignId, Name};
+use serde::{Deserialize, Serialize};
+
+pub use command::{
+    FinishedInvoice, Gone, Order, Placed, Query, RecordVerdict, Reply, SentRecord,
+    StartSubscription, StatedInvoice, StatedLine, StatedSubscription, When,
+};
+pub use customers::Customer;
+pub use invoices::{Draft, Invoice};
+pub use outbox::{Notice, NoticeAbout};
+pub use payments::{Payment, PaymentOutcome};
+pub use plans::Plan;
+pub use refusal::{Refusal, RefusalKind};
+pub use rules::{PaymentBehaviour, Rules};
+pub use subscriptions::Subscription;
+pub use usage::{Record, UsageBody};
+
+use agenda::Due;
+use keys::Answered;
+use memory::Memory;
+
+mod agenda;
+mod command;
+mod customers;
+mod invoices;
+mod keys;
+mod memory;
+mod outbox;
+mod payments;
+mod periods;
+mod plans;
+mod rating;
+mod refusal;
+mod rules;
+mod subscriptions;
+mod usage;
+
+/// An account at the provider; `None` is the platform's own. Nothing is seen from another.
+pub type Account = Option<ForeignId>;
+
+/// One thing that happens to a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "step", deny_unknown_fields)]
+#[expect(clippy::exhaustive_enums, reason = "the provider must know every step")]
+pub enum Step {
+    /// Its clock moves forward to an instant; what falls due on the way happens.
+    Clock {
+        /// The instant.
+        at: Timestamp,
+    },
+    /// It is given an order.
+    Order {
+        /// When.
+        at: Timestamp,
+        /// The order.
+        placed: Box<Placed>,
+    },
+    /// A customer does something about an invoice.
+    Payment {
+        /// When.
+        at: Timestamp,
+        /// Which invoice.
+        invoice: ForeignId,
+        /// What they do.
+        payment: Payment,
+    },
+    /// A customer pays in another way from now on.
+    Behaviour {
+        /// Who.
+        customer: ForeignId,
+        /// How.
+        behaviour: PaymentBehaviour,
+    },
+    /// Notices have reached whom they are for.
+    Delivered {
+        /// Which.
+        notices: Vec<ForeignId>,
+    },
+}
+
+/// What came of a [`Step`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever steps must know every outcome"
+)]
+pub enum Outcome {
+    /// It happened.
+    Done,
+    /// The order was answered.
+    Answered(Result<Reply, Refusal>),
+    /// The payment ended so.
+    Paid(PaymentOutcome),
+    /// What it is about does not exist.
+    Missing,
+}
+
+/// A billing provider.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    rules: Rules,
+    now: Timestamp,
+    made: u64,
+    products: BTreeMap<(Account, ProductId), Name>,
+    plans: BTreeMap<ForeignId, Plan>,
+    plans_by_version: BTreeMap<(Account, PlanVersionId), ForeignId>,
+    customers: BTreeMap<ForeignId, Customer>,
+    customers_by_consumer: BTreeMap<(Account, ConsumerId), ForeignId>,
+    subscriptions: BTreeMap<ForeignId, Subscription>,
+    subscriptions_by_ours: BTreeMap<(Account, SubscriptionId), ForeignId>,
+    invoices: BTreeMap<ForeignId, Invoice>,
+    invoices_by_ours: BTreeMap<(Account, InvoiceId), ForeignId>,
+    answers: Memory<(Account, String), Answered>,
+    records: Memory<(Account, BatchId), String>,
+    agenda: BTreeSet<(Timestamp, Due)>,
+    outbox: VecDeque<Notice>,
+}
+
+impl Provider {
+    /// A provider without any objects, whose clock stands at `start`.
+    #[must_use]
+    pub fn new(start: Timestamp, rules: Rules) -> Self {
+        Self {
+            now: start,
+            made: 0,
+            products: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            plans_by_version: BTreeMap::new(),
+            customers: BTreeMap::new(),
+            customers_by_consumer: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            subscriptions_by_ours: BTreeMap::new(),
+            invoices: BTreeMap::new(),
+            invoices_by_ours: BTreeMap::new(),
+            answers: Memory::lasting(rules.remembers_keys_for),
+            records: Memory::lasting(rules.deduplicates_for),
+            agenda: BTreeSet::new(),
+            outbox: VecDeque::new(),
+            rules,
+        }
+    }
+
+    /// Lets one thing happen.
+    pub fn step(&mut self, step: Step) -> Outcome {
+        match step {
+            Step::Clock { at } => {
+                self.advance(at);
+                Outcome::Done
+            }
+            Step::Order { at, placed } => {
+                self.advance(at);
+                Outcome::Answered(self.answer(*placed))
+            }
+            Step::Payment {
+                at,
+                invoice,
+                payment,
+            } => {
+                self.advance(at);
+                match self.pay(&invoice, payment) {
+                    Some(outcome) => Outcome::Paid(outcome),
+                    None => Outcome::Missing,
+                }
+            }
+            Step::Behaviour {
+                customer,
+                behaviour,
+            } => match self.customers.get_mut(&customer) {
+                Some(customer) => {
+                    customer.behaviour = Some(behaviour);
+                    Outcome::Done
+                }
+                None => Outcome::Missing,
+            },
+            Step::Delivered { notices } => {
+                self.outbox.retain(|notice| !notices.contains(&notice.id));
+                Outcome::Done
+            }
+        }
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// [`Refusal`] where what is asked about does not exist in `account`.
+    pub fn ask(&self, account: &Account, query: &Query) -> Result<Reply, Refusal> {
+        match query {
+            Query::Plans { product } => Ok(Reply::Mapping(self.mapping(account, *product))),
+            Query::Subscription { subscription } => {
+                let found = self.subscriptions.get(subscription);
+                let found = found.filter(|found| found.account == *account);
+                Ok(Reply::Subscription(
+                    found.map(|found| self.stated_subscription(found)),
+                ))
+            }
+            Query::Invoices { subscription } => {
+                let subscription = self.subscription(account, subscription)?;
+                Ok(Reply::Invoices(self.invoices_of(&subscription.id)))
+            }
+            Query::Preview { subscription } => {
+                let subscription = self.subscription(account, subscription)?;
+                Ok(Reply::Invoices(vec![self.preview(subscription)?]))
+            }
+            Query::Usage {
+                subscription,
+                meter,
+                span,
+            } => {
+                let subscription = self.subscription(account, subscription)?;
+                subscription.counted(*meter, *span).map(Reply::Total)
+            }
+        }
+    }
+
+    /// What its clock says.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How it conducts itself.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The plans it has, oldest first.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.plans.values()
+    }
+
+    /// The customers it has, oldest first.
+    pub fn customers(&self) -> impl Iterator<Item = &Customer> {
+        self.customers.values()
+    }
+
+    /// The subscriptions it has, oldest first, those that are over too.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.values()
+    }
+
+    /// The invoices it has, oldest first.
+    pub fn invoices(&self) -> impl Iterator<Item = &Invoice> {
+        self.invoices.values()
+    }
+
+    fn execute(&mut self, account: &Account, order: Order) -> Result<Reply, Refusal> {
+        match order {
+            Order::EnsureProduct { product, name } => {
+                self.products.insert((account.clone(), product), name);
+                Ok(Reply::Done)
+            }
+            Order::EnsurePlan { plan } => self.ensure_plan(account, *plan),
+            Order::RetirePlan { plan } => Ok(Reply::Removed(self.retire_plan(account, &plan))),
+            Order::RetireProduct { product } => {
+                let known = self.products.remove(&(account.clone(), product));
+                Ok(Reply::Removed(
+                    known.map_or(Gone::AlreadyGone, |_| Gone::Deleted),
+                ))
+            }
+            Order::EnsureCustomer { consumer, name } => {
+                Ok(self.ensure_customer(account, consumer, name))
+            }
+            Order::StartSubscription(start) => self.start_subscription(account, start),
+            Order::ChangePlan { subscription, plan } => {
+                self.change_plan(account, &subscription, &plan)
+            }
+            Order::EndSubscription { subscription, when } => self
+                .end_subscription(account, &subscription, when)
+                .map(Reply::Removed),
+            Order::IssueInvoice(invoice) => self.issue(account, invoice),
+            Order::VoidInvoice { invoice } => self.void(account, &invoice).map(Reply::Removed),
+            Order::TakeUsage { records } => self.take_usage(account, &records),
+        }
+    }
+
+    /// A name no other object has; later ones sort later.
+    fn name(&mut self, prefix: &str) -> ForeignId {
+        self.made = self.made.saturating_add(1);
+        let name = format!("{prefix}_{:010}", self.made).parse();
+        #[expect(
+            clippy::unwrap_used,
+            reason = "a prefix of our own and digits are a name"
+        )]
+        name.unwrap()
+    }
+}

@@ -1,0 +1,74 @@
+use monetization_core::clock::Timestamp;
+use monetization_core::text::ForeignId;
+
+use super::{Provider, Subscription};
+
+/// What happens by itself when its time has come.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// A period of a subscription ends.
+    PeriodEnd(ForeignId),
+    /// A draft becomes final.
+    Finalise(ForeignId),
+    /// An open invoice is past due.
+    PaymentLate(ForeignId),
+    /// Money is asked for again.
+    Retry { invoice: ForeignId, attempt: usize },
+}
+
+impl Provider {
+    /// When the next thing happens by itself; `None` where nothing is due.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.agenda.first().map(|(at, _)| *at)
+    }
+
+    /// Moves the clock forward to `to`, never back; everything due on the way happens at its own
+    /// instant, in order.
+    pub(super) fn advance(&mut self, to: Timestamp) {
+        let to = to.max(self.now);
+        while self.due_at().is_some_and(|at| at <= to) {
+            let Some((at, due)) = self.agenda.pop_first() else {
+                break;
+            };
+            self.now = self.now.max(at);
+            match due {
+                Due::PeriodEnd(subscription) => self.end_period(&subscription),
+                Due::Finalise(invoice) => self.finalise(&invoice),
+                Due::PaymentLate(invoice) => self.becomes_late(&invoice),
+                Due::Retry { invoice, attempt } => self.retry(&invoice, attempt),
+            }
+        }
+        self.now = to;
+        self.records.forget(to);
+    }
+
+    fn end_period(&mut self, id: &ForeignId) {
+        let Some(subscription) = self.subscriptions.get(id).filter(|known| known.live) else {
+            return;
+        };
+        let next = self.next_of(subscription);
+        if self.draft_period(id, next.clone()).is_err() {
+            // What cannot be calculated was not taken either: see `take_usage`.
+            return;
+        }
+        match (next, self.subscriptions.get_mut(id)) {
+            (Some((plan, period)), Some(subscription)) => {
+                subscription.enter(plan, period);
+                self.agenda.insert((period.end, Due::PeriodEnd(id.clone())));
+            }
+            (None, _) => self.end(id),
+            (Some(_), None) => {}
+        }
+    }
+}
+
+impl Subscription {
+    fn enter(&mut self, plan: ForeignId, period: monetization_core::clock::Span) {
+        self.period_index = self.period_index.saturating_add(1);
+        self.period = period;
+        self.plans.insert(self.period_index, plan.clone());
+        self.plan = plan;
+        self.next_plan = None;
+    }
+}

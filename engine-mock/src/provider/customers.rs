@@ -1,0 +1,61 @@
+use monetization_core::ids::ConsumerId;
+use monetization_core::text::{ForeignId, Name};
+
+use super::{Account, PaymentBehaviour, Provider, Refusal, Reply};
+
+/// A customer as the provider has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Customer {
+    /// Their name here.
+    pub id: ForeignId,
+    /// Where they live.
+    pub account: Account,
+    /// Who they are at the caller's.
+    pub consumer: ConsumerId,
+    /// Their name, for people.
+    pub name: Name,
+    /// How they pay; `None` for how the rules say.
+    pub behaviour: Option<PaymentBehaviour>,
+}
+
+impl Provider {
+    pub(super) fn ensure_customer(
+        &mut self,
+        account: &Account,
+        consumer: ConsumerId,
+        name: Name,
+    ) -> Reply {
+        let slot = (account.clone(), consumer);
+        let known = self.customers_by_consumer.get(&slot);
+        if let Some(known) = known.and_then(|id| self.customers.get_mut(id)) {
+            known.name = name;
+            return Reply::Named(known.id.clone());
+        }
+        let id = self.name("cus");
+        let customer = Customer {
+            id: id.clone(),
+            account: account.clone(),
+            consumer,
+            name,
+            behaviour: None,
+        };
+        self.customers_by_consumer.insert(slot, id.clone());
+        self.customers.insert(id.clone(), customer);
+        Reply::Named(id)
+    }
+
+    pub(super) fn customer(&self, account: &Account, id: &ForeignId) -> Result<&Customer, Refusal> {
+        let customer = self.customers.get(id);
+        customer
+            .filter(|customer| customer.account == *account)
+            .ok_or_else(|| Refusal::missing(id))
+    }
+
+    pub(super) fn behaviour(&self, customer: &ForeignId) -> PaymentBehaviour {
+        let customer = self.customers.get(customer);
+        customer
+            .and_then(|customer| customer.behaviour)
+            .unwrap_or(self.rules.payment)
+    }
+}

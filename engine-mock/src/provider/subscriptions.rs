@@ -1,0 +1,290 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::ids::{MeterId, SubscriptionId};
+use monetization_core::invoice::InvoiceState;
+use monetization_core::money::Quantity;
+use monetization_core::period::Schedule;
+use monetization_core::plan::PlanVersion;
+use monetization_core::text::ForeignId;
+
+use super::agenda::Due;
+use super::{
+    Account, Gone, NoticeAbout, Plan, Provider, Record, Refusal, Reply, StartSubscription,
+    StatedLine, StatedSubscription, When, periods, rating,
+};
+
+/// A subscription as the provider has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Subscription {
+    /// Its name here.
+    pub id: ForeignId,
+    /// Where it lives.
+    pub account: Account,
+    /// What it is at the caller's, and how it was started.
+    pub start: StartSubscription,
+    /// The plan of its current period.
+    pub plan: ForeignId,
+    /// The plan of each period so far, by the period's number.
+    pub plans: BTreeMap<u32, ForeignId>,
+    /// The plan of its next period, where that is another.
+    pub next_plan: Option<ForeignId>,
+    /// The number of its current period, from 0.
+    pub period_index: u32,
+    /// Its current period.
+    pub period: Span,
+    /// The invoice of what was due at the start; `None` where nothing was.
+    pub first_invoice: Option<ForeignId>,
+    /// Whether it lives.
+    pub live: bool,
+    /// When it ended or will.
+    pub ends_at: Option<Timestamp>,
+    /// Grows with each change of it that is told.
+    pub version: u64,
+    /// Periods whose invoice is final: no more use of them is taken.
+    pub closed: BTreeSet<u32>,
+    /// What was counted for it, in the order in which it came.
+    pub records: Vec<Record>,
+    /// The sum of the records for each period and meter.
+    pub totals: BTreeMap<(u32, MeterId), Quantity>,
+}
+
+impl Subscription {
+    /// What it is at the caller's.
+    #[must_use]
+    pub fn ours(&self) -> SubscriptionId {
+        self.start.subscription
+    }
+
+    /// Its billing periods.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        self.start.schedule
+    }
+
+    /// How much of a meter was counted in a stretch of time.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the sum does not fit.
+    pub fn counted(&self, meter: MeterId, span: Span) -> Result<Quantity, Refusal> {
+        let mut total = 0_i64;
+        for record in &self.records {
+            if record.meter.id == meter && span.contains(record.used_at) {
+                let sum = total.checked_add(record.quantity.scaled());
+                total = sum.ok_or_else(|| Refusal::permanent("the use does not fit 64 bits"))?;
+            }
+        }
+        Ok(Quantity::from_scaled(total))
+    }
+
+    /// How much of a meter was counted in the period of this number.
+    #[must_use]
+    pub fn used_in(&self, index: u32, meter: MeterId) -> Quantity {
+        self.totals
+            .get(&(index, meter))
+            .copied()
+            .unwrap_or(Quantity::ZERO)
+    }
+}
+
+impl Provider {
+    pub(super) fn subscription(
+        &self,
+        account: &Account,
+        id: &ForeignId,
+    ) -> Result<&Subscription, Refusal> {
+        let subscription = self.subscriptions.get(id);
+        subscription
+            .filter(|subscription| subscription.account == *account)
+            .ok_or_else(|| Refusal::missing(id))
+    }
+
+    pub(super) fn start_subscription(
+        &mut self,
+        account: &Account,
+        start: StartSubscription,
+    ) -> Result<Reply, Refusal> {
+        let slot = (account.clone(), start.subscription);
+        if let Some(known) = self.subscriptions_by_ours.get(&slot) {
+            let known = self.subscription(account, known)?;
+            if known.start != start {
+                return Err(Refusal::conflict(
+                    "the subscription was started in another way",
+                ));
+            }
+            return Ok(self.started(known));
+        }
+        self.customer(account, &start.customer)?;
+        let version = self.sellable(account, &start.plan)?.version.clone();
+        if version.terms.cycle() != start.schedule.cycle {
+            return Err(Refusal::permanent("the plan is billed in another cycle"));
+        }
+        let beyond = || Refusal::permanent("the schedule lies beyond the calendar");
+        let period = periods::period(start.schedule, 0).ok_or_else(beyond)?;
+        let lines = opening_lines(&version, period);
+        let owed = rating::total(&lines, version.terms.currency())
+            .ok_or_else(|| Refusal::permanent("what is due at the start does not fit 64 bits"))?;
+        let id = self.name("sub");
+        let first_invoice = (!owed.is_zero()).then(|| self.name("inv"));
+        let subscription = Subscription {
+            id: id.clone(),
+            account: account.clone(),
+            plan: start.plan.clone(),
+            plans: BTreeMap::from([(0, start.plan.clone())]),
+            next_plan: None,
+            period_index: 0,
+            period,
+            first_invoice: first_invoice.clone(),
+            live: true,
+            ends_at: None,
+            version: 0,
+            closed: BTreeSet::new(),
+            records: Vec::new(),
+            totals: BTreeMap::new(),
+            start,
+        };
+        self.subscribe(&subscription.plan);
+        self.agenda.insert((period.end, Due::PeriodEnd(id.clone())));
+        self.subscriptions_by_ours.insert(slot, id.clone());
+        self.subscriptions.insert(id.clone(), subscription.clone());
+        if let Some(invoice) = first_invoice {
+            self.demand_opening(&invoice, &subscription, lines, owed);
+        }
+        // Periods that are over already are invoiced at once.
+        self.advance(self.now);
+        let subscription = self.subscription(account, &id)?;
+        Ok(self.started(subscription))
+    }
+
+    fn started(&self, subscription: &Subscription) -> Reply {
+        let invoice = subscription.first_invoice.as_ref();
+        let invoice = invoice.and_then(|invoice| self.invoices.get(invoice));
+        Reply::Started {
+            object: subscription.id.clone(),
+            link: invoice.and_then(|invoice| self.link(invoice)),
+        }
+    }
+
+    pub(super) fn change_plan(
+        &mut self,
+        account: &Account,
+        id: &ForeignId,
+        plan: &ForeignId,
+    ) -> Result<Reply, Refusal> {
+        let current = self.subscription(account, id)?;
+        if !current.live {
+            return Err(Refusal::permanent(format!("{id} is over")));
+        }
+        let next = &self.sellable(account, plan)?.version.terms;
+        if next.cycle() != current.schedule().cycle {
+            return Err(Refusal::permanent("the plan is billed in another cycle"));
+        }
+        let before = self.plans.get(&current.plan);
+        if before.is_some_and(|before| before.version.terms.currency() != next.currency()) {
+            return Err(Refusal::permanent("the plan is billed in another currency"));
+        }
+        self.subscribe(plan);
+        if let Some(subscription) = self.subscriptions.get_mut(id) {
+            subscription.next_plan = (subscription.plan != *plan).then(|| plan.clone());
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn end_subscription(
+        &mut self,
+        account: &Account,
+        id: &ForeignId,
+        when: When,
+    ) -> Result<Gone, Refusal> {
+        let now = self.now;
+        let Some(subscription) = self.subscriptions.get_mut(id) else {
+            return Ok(Gone::AlreadyGone);
+        };
+        if subscription.account != *account || !subscription.live {
+            return Ok(Gone::AlreadyGone);
+        }
+        match when {
+            When::PeriodEnd => subscription.ends_at = Some(subscription.period.end),
+            When::Now => {
+                subscription.ends_at = Some(now);
+                self.settle_ended(id)?;
+            }
+        }
+        Ok(Gone::Archived)
+    }
+
+    /// Ends a subscription in the middle of its period: nobody will pay what was due at the
+    /// start any more, and what was used is invoiced at once.
+    fn settle_ended(&mut self, id: &ForeignId) -> Result<(), Refusal> {
+        let first = self
+            .subscriptions
+            .get(id)
+            .and_then(|ended| ended.first_invoice.clone());
+        if let Some(first) = first {
+            let unpaid = self
+                .invoices
+                .get(&first)
+                .is_some_and(|first| first.state != InvoiceState::Paid);
+            if unpaid {
+                self.take_back(&first);
+            }
+        }
+        self.draft_period(id, None)?;
+        self.end(id);
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, id: &ForeignId) {
+        let Some(subscription) = self.subscriptions.get_mut(id) else {
+            return;
+        };
+        subscription.live = false;
+        subscription.version = subscription.version.saturating_add(1);
+        let (account, version) = (subscription.account.clone(), subscription.version);
+        self.tell(account, version, NoticeAbout::SubscriptionEnded(id.clone()));
+    }
+
+    pub(super) fn stated_subscription(&self, subscription: &Subscription) -> StatedSubscription {
+        let first = subscription.first_invoice.as_ref();
+        let first = first.and_then(|first| self.invoices.get(first));
+        StatedSubscription {
+            subscription: subscription.ours(),
+            live: subscription.live,
+            first_paid: first.is_none_or(|first| first.state == InvoiceState::Paid),
+            period: subscription.period,
+            ends_at: subscription.ends_at,
+        }
+    }
+
+    fn subscribe(&mut self, plan: &ForeignId) {
+        if let Some(plan) = self.plans.get_mut(plan) {
+            plan.subscribed = true;
+        }
+    }
+
+    pub(super) fn plan_named(&self, id: &ForeignId) -> Result<&Plan, Refusal> {
+        self.plans.get(id).ok_or_else(|| Refusal::missing(id))
+    }
+}
+
+/// What is due before the first call: what is nothing is not written.
+fn opening_lines(version: &PlanVersion, period: Span) -> Vec<StatedLine> {
+    let setup = version.terms.setup_fee();
+    let mut lines = Vec::new();
+    if !setup.is_zero() {
+        lines.push(StatedLine {
+            text: format!("{}: setup", version.name),
+            amount: setup,
+        });
+    }
+    lines.extend(base_line(version, period));
+    lines
+}
+
+/// What a period costs before any use.
+pub(super) fn base_line(version: &PlanVersion, period: Span) -> Option<StatedLine> {
+    let amount = version.terms.base_price();
+    let text = format!("{}: {} to {}", version.name, period.start, period.end);
+    (!amount.is_zero()).then_some(StatedLine { text, amount })
+}

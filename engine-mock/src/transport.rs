@@ -1,0 +1,147 @@
+//! How calls reach a provider.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use monetization_core::secret::Secret;
+
+use crate::journal::JournalError;
+use crate::provider::{Account, Order, Query, Refusal, Reply};
+
+pub(crate) use direct::Host;
+
+mod direct;
+
+/// One call of a provider: what would be one HTTP request.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The account it is for.
+    pub account: Account,
+    /// What the caller signs in with. It is recorded in memory and never written down.
+    pub credentials: Option<Secret>,
+    /// Recognises it when it is repeated.
+    pub key: String,
+    /// How long the caller waits.
+    pub timeout: Duration,
+    /// What it asks.
+    pub request: Request,
+    /// Present where the provider shall fail within.
+    pub breaks: Option<Refusal>,
+}
+
+/// What a call asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Request {
+    /// That something be done.
+    Do(Order),
+    /// How something stands.
+    Ask(Query),
+}
+
+impl Request {
+    /// Which operation it is.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Do(order) => match order {
+                Order::EnsureProduct { .. } => Operation::EnsureProduct,
+                Order::EnsurePlan { .. } => Operation::EnsurePlan,
+                Order::RetirePlan { .. } => Operation::RetirePlan,
+                Order::RetireProduct { .. } => Operation::RetireProduct,
+                Order::EnsureCustomer { .. } => Operation::EnsureCustomer,
+                Order::StartSubscription(_) => Operation::StartSubscription,
+                Order::ChangePlan { .. } => Operation::ChangePlan,
+                Order::EndSubscription { .. } => Operation::EndSubscription,
+                Order::IssueInvoice(_) => Operation::IssueInvoice,
+                Order::VoidInvoice { .. } => Operation::VoidInvoice,
+                Order::TakeUsage { .. } => Operation::TakeUsage,
+            },
+            Self::Ask(query) => match query {
+                Query::Plans { .. } => Operation::Plans,
+                Query::Subscription { .. } => Operation::Subscription,
+                Query::Invoices { .. } => Operation::Invoices,
+                Query::Preview { .. } => Operation::Preview,
+                Query::Usage { .. } => Operation::Usage,
+            },
+        }
+    }
+}
+
+/// An operation of the provider, to choose calls by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "one for each order and question")]
+pub enum Operation {
+    /// [`Order::EnsureProduct`].
+    EnsureProduct,
+    /// [`Order::EnsurePlan`].
+    EnsurePlan,
+    /// [`Order::RetirePlan`].
+    RetirePlan,
+    /// [`Order::RetireProduct`].
+    RetireProduct,
+    /// [`Order::EnsureCustomer`].
+    EnsureCustomer,
+    /// [`Order::StartSubscription`].
+    StartSubscription,
+    /// [`Order::ChangePlan`].
+    ChangePlan,
+    /// [`Order::EndSubscription`].
+    EndSubscription,
+    /// [`Order::IssueInvoice`].
+    IssueInvoice,
+    /// [`Order::VoidInvoice`].
+    VoidInvoice,
+    /// [`Order::TakeUsage`].
+    TakeUsage,
+    /// [`Query::Plans`].
+    Plans,
+    /// [`Query::Subscription`].
+    Subscription,
+    /// [`Query::Invoices`].
+    Invoices,
+    /// [`Query::Preview`].
+    Preview,
+    /// [`Query::Usage`].
+    Usage,
+}
+
+/// What came back over a transport: the provider's answer, or its refusal.
+pub type Answer = Result<Reply, Refusal>;
+
+/// Carries calls to a provider, one attempt each.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Carries one call.
+    ///
+    /// # Errors
+    /// [`TransportError`] where no answer came back.
+    async fn send(&self, call: Call) -> Result<Answer, TransportError>;
+}
+
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    async fn send(&self, call: Call) -> Result<Answer, TransportError> {
+        (**self).send(call).await
+    }
+}
+
+/// That no answer came back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The call has not left.
+    #[error("the call was not sent")]
+    NotSent {
+        /// Why not.
+        source: Option<JournalError>,
+    },
+    /// The call has left; whether it arrived nobody knows.
+    #[error("no answer came back")]
+    NoAnswer {
+        /// Why not.
+        source: Option<JournalError>,
+    },
+}

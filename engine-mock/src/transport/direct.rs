@@ -1,0 +1,112 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use monetization_core::clock::Timestamp;
+
+use super::{Answer, Call, Request, Transport, TransportError};
+use crate::journal::{Journal, JournalError};
+use crate::provider::{Outcome, Placed, Provider, Refusal, Step};
+
+/// A provider and its journal in this process: whatever changes the one is in the other first.
+#[derive(Debug)]
+pub(crate) struct Host(Mutex<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    journal: Journal,
+    provider: Provider,
+    written_at: Timestamp,
+}
+
+/// A clock that moves without anything happening is written down this often.
+const CLOCK_STEP: Duration = Duration::from_secs(60);
+
+impl Host {
+    pub(crate) fn new(journal: Journal, provider: Provider) -> Self {
+        let written_at = provider.now();
+        Self(Mutex::new(Kept {
+            journal,
+            provider,
+            written_at,
+        }))
+    }
+
+    /// Looks at the provider.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Provider) -> T) -> T {
+        look(&self.lock().provider)
+    }
+
+    /// Lets something happen, at the provider's time.
+    pub(crate) fn step(
+        &self,
+        step: impl FnOnce(Timestamp) -> Step,
+    ) -> Result<Outcome, JournalError> {
+        let mut kept = self.lock();
+        let step = step(kept.provider.now());
+        kept.take(step)
+    }
+
+    /// Sets the clock forward to `at`; an earlier instant changes nothing.
+    pub(crate) fn set_clock(&self, at: Timestamp) -> Result<(), JournalError> {
+        let mut kept = self.lock();
+        let step = Step::Clock { at };
+        let happens = kept.provider.due_at().is_some_and(|due_at| due_at <= at);
+        if happens || at.saturating_since(kept.written_at) >= CLOCK_STEP {
+            kept.take(step).map(drop)
+        } else {
+            // A server sets the clock each second: a line for each would fill the disk.
+            drop(kept.provider.step(step));
+            Ok(())
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn take(&mut self, step: Step) -> Result<Outcome, JournalError> {
+        self.journal.append(&step)?;
+        let outcome = self.provider.step(step);
+        self.written_at = self.provider.now();
+        Ok(outcome)
+    }
+}
+
+#[async_trait]
+impl Transport for Host {
+    async fn send(&self, call: Call) -> Result<Answer, TransportError> {
+        let Call {
+            account,
+            key,
+            request,
+            breaks,
+            ..
+        } = call;
+        let placed = match (request, breaks) {
+            (Request::Ask(_), Some(broken)) => return Ok(Err(broken)),
+            (Request::Ask(query), None) => {
+                return Ok(self.read(|provider| provider.ask(&account, &query)));
+            }
+            (Request::Do(order), breaks) => Placed {
+                account,
+                key,
+                order,
+                breaks,
+            },
+        };
+        let placed = Box::new(placed);
+        match self.step(|at| Step::Order { at, placed }) {
+            Ok(Outcome::Answered(answer)) => Ok(answer),
+            Ok(_) => Ok(Err(Refusal::permanent("an order was not answered"))),
+            Err(source @ JournalError::Down) => Err(TransportError::NotSent {
+                source: Some(source),
+            }),
+            Err(source) => Err(TransportError::NoAnswer {
+                source: Some(source),
+            }),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Signed messages, in the manner of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use monetization_core::clock::Timestamp;
+use monetization_core::engine::{EngineEvent, News, VerifiedEvent, WebhookError, Webhooks};
+use monetization_core::reference::ObjectKind;
+use monetization_core::secret::Secret;
+use monetization_core::text::ForeignId;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::client::engine_invoice;
+use crate::provider::{Account, Notice, NoticeAbout, StatedInvoice};
+
+/// The header with the message's name.
+pub const ID_HEADER: HeaderName = HeaderName::from_static("webhook-id");
+/// The header with the time of sending, in seconds since the epoch.
+pub const TIMESTAMP_HEADER: HeaderName = HeaderName::from_static("webhook-timestamp");
+/// The header with the signatures: `v1,` and base64, one for each secret, blanks between them.
+pub const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("webhook-signature");
+
+const TOLERANCE: Duration = Duration::from_secs(300);
+const INVOICE: &str = "invoice.updated";
+const SUBSCRIPTION_ENDED: &str = "subscription.ended";
+
+/// A message that waits to be posted.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Its name: the same however often it is delivered.
+    pub id: ForeignId,
+    /// The headers, signature included.
+    pub headers: HeaderMap,
+    /// The body, byte for byte as it was signed.
+    pub body: Vec<u8>,
+}
+
+impl Delivery {
+    /// Writes and signs a notice as it is sent at `now`.
+    pub(crate) fn new(
+        notice: &Notice,
+        payment_url_base: &str,
+        secrets: &[Secret],
+        now: Timestamp,
+    ) -> Option<Self> {
+        let (kind, object, invoice) = match &notice.about {
+            NoticeAbout::Invoice(stated) => {
+                (INVOICE, stated.invoice.clone()?, Some((**stated).clone()))
+            }
+            NoticeAbout::SubscriptionEnded(subscription) => {
+                (SUBSCRIPTION_ENDED, subscription.clone(), None)
+            }
+        };
+        let link = invoice.as_ref().and_then(|invoice| invoice.link.as_ref());
+        let message = Message {
+            kind: kind.to_owned(),
+            account: notice.account.clone(),
+            object,
+            version: notice.version,
+            occurred_at: notice.occurred_at,
+            payment_url: link.map(|token| format!("{payment_url_base}{token}")),
+            invoice,
+        };
+        let body = serde_json::to_vec(&message).ok()?;
+        let headers = sign(&notice.id, &body, secrets, now)?;
+        let id = notice.id.clone();
+        Some(Self { id, headers, body })
+    }
+}
+
+/// What a message says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Message {
+    #[serde(rename = "type")]
+    kind: String,
+    account: Account,
+    object: ForeignId,
+    version: u64,
+    occurred_at: Timestamp,
+    payment_url: Option<String>,
+    invoice: Option<StatedInvoice>,
+}
+
+/// Signs a message as the provider does, with each of the secrets; `None` where one is no secret.
+///
+/// A secret that begins with `whsec_` is the base64 of its key, any other is its key itself.
+#[must_use]
+pub fn sign(id: &ForeignId, body: &[u8], secrets: &[Secret], now: Timestamp) -> Option<HeaderMap> {
+    let seconds = now.as_micros().div_euclid(1_000_000).to_string();
+    let mut signatures = Vec::with_capacity(secrets.len());
+    for secret in secrets {
+        let signature = mac(secret, id.as_str(), &seconds, body)?
+            .finalize()
+            .into_bytes();
+        signatures.push(format!("v1,{}", STANDARD.encode(signature)));
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(ID_HEADER, HeaderValue::from_str(id.as_str()).ok()?);
+    headers.insert(TIMESTAMP_HEADER, HeaderValue::from_str(&seconds).ok()?);
+    headers.insert(
+        SIGNATURE_HEADER,
+        HeaderValue::from_str(&signatures.join(" ")).ok()?,
+    );
+    Some(headers)
+}
+
+fn mac(secret: &Secret, id: &str, seconds: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
+    let key = match secret.reveal().strip_prefix("whsec_") {
+        Some(encoded) => STANDARD.decode(encoded).ok()?,
+        None => secret.reveal().as_bytes().to_vec(),
+    };
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
+    mac.update(id.as_bytes());
+    mac.update(b".");
+    mac.update(seconds.as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    Some(mac)
+}
+
+/// Understands the mock's messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MockWebhooks;
+
+impl Webhooks for MockWebhooks {
+    fn verify(
+        &self,
+        body: &[u8],
+        headers: &HeaderMap,
+        secrets: &[Secret],
+        now: Timestamp,
+    ) -> Result<VerifiedEvent, WebhookError> {
+        let text = |name: &HeaderName| {
+            let mut values = headers.get_all(name).iter();
+            // A header given twice could be read differently by whoever stands before us.
+            let only = values.next().filter(|_| values.next().is_none());
+            only.and_then(|value| value.to_str().ok())
+                .ok_or(WebhookError::Signature)
+        };
+        let (id, seconds, signatures) = (
+            text(&ID_HEADER)?,
+            text(&TIMESTAMP_HEADER)?,
+            text(&SIGNATURE_HEADER)?,
+        );
+        let sent = signatures
+            .split(' ')
+            .filter_map(|signature| signature.strip_prefix("v1,"));
+        let sent: Vec<Vec<u8>> = sent
+            .filter_map(|signature| STANDARD.decode(signature).ok())
+            .collect();
+        let fits = secrets
+            .iter()
+            .filter_map(|secret| mac(secret, id, seconds, body))
+            .any(|mac| {
+                // `verify_slice` compares in constant time.
+                sent.iter()
+                    .any(|signature| mac.clone().verify_slice(signature).is_ok())
+            });
+        if !fits {
+            return Err(WebhookError::Signature);
+        }
+        check_fresh(seconds, now)?;
+        let malformed = |problem: String| WebhookError::Malformed { problem };
+        Ok(VerifiedEvent {
+            id: id
+                .parse()
+                .map_err(|_| malformed("its name is none".to_owned()))?,
+            body: body.to_vec(),
+        })
+    }
+
+    fn interpret(&self, event: &VerifiedEvent) -> Result<Vec<EngineEvent>, WebhookError> {
+        let malformed = |problem: String| WebhookError::Malformed { problem };
+        let kind: Kind =
+            serde_json::from_slice(&event.body).map_err(|error| malformed(error.to_string()))?;
+        if kind.kind != INVOICE && kind.kind != SUBSCRIPTION_ENDED {
+            return Ok(Vec::new());
+        }
+        let message: Message =
+            serde_json::from_slice(&event.body).map_err(|error| malformed(error.to_string()))?;
+        let (object, news) = match message.invoice {
+            Some(stated) => {
+                let subscription = stated.subscription.clone();
+                let invoice = engine_invoice(stated, message.payment_url);
+                (
+                    ObjectKind::Invoice,
+                    News::Invoice {
+                        subscription,
+                        invoice,
+                    },
+                )
+            }
+            None if message.kind == SUBSCRIPTION_ENDED => {
+                (ObjectKind::Subscription, News::SubscriptionEnded)
+            }
+            None => return Err(malformed("the invoice is missing".to_owned())),
+        };
+        Ok(vec![EngineEvent {
+            account: message.account,
+            object,
+            external: message.object,
+            version: message.version,
+            occurred_at: message.occurred_at,
+            news,
+        }])
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+fn check_fresh(seconds: &str, now: Timestamp) -> Result<(), WebhookError> {
+    let digits_only = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    let sent_at = seconds
+        .parse()
+        .ok()
+        .filter(|_| digits_only)
+        .map(Timestamp::from_secs);
+    let sent_at = sent_at.ok_or(WebhookError::Stale)?;
+    let apart = now
+        .saturating_since(sent_at)
+        .max(sent_at.saturating_since(now));
+    if apart > TOLERANCE {
+        Err(WebhookError::Stale)
+    } else {
+        Ok(())
+    }
+}

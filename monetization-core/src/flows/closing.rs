@@ -1,0 +1,322 @@
+//! Ends billing periods: closes their segments, rates what they hold, makes their invoices.
+
+use super::statements::PeriodBill;
+use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::clock::Timestamp;
+use crate::ids::{SubscriptionId, TenantId};
+use crate::intent::{Intent, Operation};
+use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::plan::Billing;
+use crate::store::{BatchState, ChangeSet, Closing, Kind, Listing, Stored, Write};
+use crate::subscription::{
+    BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
+};
+
+/// What a run of closing has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// Billing periods that were closed.
+    pub periods: usize,
+    /// Invoices that were made.
+    pub invoices: usize,
+    /// Subscriptions that are over.
+    pub ended: usize,
+    /// Subscriptions that could not be closed, and why: an operator has to look at them.
+    pub parked: Vec<(SubscriptionId, String)>,
+}
+
+enum Step {
+    /// A period was closed, with an invoice or without.
+    Closed { invoiced: bool, ended: bool },
+    /// It waits for something else.
+    Waiting,
+}
+
+impl Monetizer {
+    /// Closes every billing period that ended longer ago than the grace time. It may be run by
+    /// several processes at once and stopped anywhere: what is closed stays closed, and the next
+    /// run goes on.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`]; what is wrong with one subscription is in the report and does not
+    /// keep the others from being closed.
+    pub async fn close_due(&self) -> Result<Closed, FlowError> {
+        let before = self.now().saturating_sub(self.settings.closing_grace);
+        let mut closed = Closed::default();
+        let mut seen = std::collections::BTreeSet::new();
+        loop {
+            let rows = self
+                .store
+                .due(Kind::Subscription, before, Listing::LIMIT_MAX)
+                .await?;
+            let mut progress = false;
+            for row in &rows {
+                let subscription = Stored::<Subscription>::read(row)?.fact;
+                if closed.parked.iter().any(|(id, _)| *id == subscription.id)
+                    || seen.contains(&subscription.id)
+                {
+                    continue;
+                }
+                match self
+                    .close_next(subscription.tenant, subscription.id, before)
+                    .await
+                {
+                    Ok(Step::Closed { invoiced, ended }) => {
+                        progress = true;
+                        closed.periods = closed.periods.saturating_add(1);
+                        closed.invoices = closed.invoices.saturating_add(usize::from(invoiced));
+                        closed.ended = closed.ended.saturating_add(usize::from(ended));
+                    }
+                    Ok(Step::Waiting) => {
+                        seen.insert(subscription.id);
+                    }
+                    Err(FlowError::Store(error)) => return Err(error.into()),
+                    Err(error) => closed
+                        .parked
+                        .push((subscription.id, super::operations::chain(&error))),
+                }
+            }
+            if !progress {
+                return Ok(closed);
+            }
+        }
+    }
+
+    /// Marks invoices that were to be paid by now, and stops their subscriptions' calls; answers
+    /// how many there were.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`].
+    pub async fn mark_past_due(&self) -> Result<usize, FlowError> {
+        let mut marked = 0_usize;
+        loop {
+            let rows = self
+                .store
+                .due(Kind::Invoice, self.now(), Listing::LIMIT_MAX)
+                .await?;
+            if rows.is_empty() {
+                return Ok(marked);
+            }
+            for row in &rows {
+                let mut invoice = Stored::<Invoice>::read(row)?;
+                invoice.fact.state = invoice.fact.state.on(InvoiceEvent::FellDue)?;
+                let id = invoice.fact.subscription;
+                let mut subscription = self.must::<Subscription>(invoice.fact.tenant, id).await?;
+                let mut change = self.change();
+                change.writes.push(invoice.write()?);
+                if subscription.fact.blocks.insert(BlockReason::Payment) {
+                    change.writes.push(subscription.write()?);
+                }
+                marked = marked.saturating_add(usize::from(self.apply(&change).await?));
+            }
+        }
+    }
+
+    /// Closes the earliest open period of a subscription, or brings its end about.
+    async fn close_next(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        before: Timestamp,
+    ) -> Result<Step, FlowError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Subscription>(tenant, id).await?;
+            let Some(end) = stored.fact.due_at().filter(|end| *end <= before) else {
+                return Ok(Step::Waiting);
+            };
+            if stored.fact.state == SubscriptionState::AwaitingPayment {
+                let mut change = self.change();
+                stored.fact.on(SubscriptionEvent::PaymentLapsed)?;
+                stored.fact.timeline.ends_at = Some(self.now());
+                self.take_back_start(&stored.fact, &mut change).await?;
+                change.writes.push(stored.write()?);
+                if self.apply(&change).await? {
+                    return Ok(Step::Closed {
+                        invoiced: false,
+                        ended: true,
+                    });
+                }
+                continue;
+            }
+            let segments = self.close_segments(&stored.fact, end).await?;
+            let step = match stored.fact.invoicing {
+                Invoicing::ByCore => self.bill(stored, &segments).await?,
+                Invoicing::ByEngine => self.drain(stored, &segments).await?,
+            };
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    /// Closes the segments of the earliest open period up to `end`. What they hold does not
+    /// change any more after this.
+    async fn close_segments(
+        &self,
+        subscription: &Subscription,
+        end: Timestamp,
+    ) -> Result<Vec<Segment>, FlowError> {
+        let segments = open_segments(subscription, end);
+        let mut change: ChangeSet = self.change();
+        for segment in &segments {
+            let successor = subscription
+                .segment_at(segment.span.end)
+                .ok_or(crate::money::MoneyError::Overflow)?;
+            change.closings.push(Closing {
+                tenant: subscription.tenant,
+                segment: *segment,
+                successor,
+            });
+        }
+        self.apply(&change).await?;
+        Ok(segments)
+    }
+
+    /// Makes the invoice of a closed period. `None` where somebody else was quicker.
+    async fn bill(
+        &self,
+        mut stored: Stored<Subscription>,
+        segments: &[Segment],
+    ) -> Result<Option<Step>, FlowError> {
+        let subscription = &mut stored.fact;
+        let tenant = self
+            .must(subscription.tenant, subscription.tenant)
+            .await?
+            .fact;
+        let PeriodBill {
+            lines,
+            terms,
+            continues,
+        } = self.period_bill(subscription, segments).await?;
+        let mut change = self.change();
+        let mut invoiced = false;
+        if terms.billing() != Billing::Free && !lines.is_empty() {
+            let index = subscription.closed_periods;
+            let period = subscription
+                .timeline
+                .schedule
+                .period(index)
+                .ok_or(crate::money::MoneyError::Overflow)?;
+            let invoice = self.invoice(
+                subscription,
+                &tenant,
+                Occasion::Period { index, period },
+                lines,
+                &terms,
+            )?;
+            if invoice.state == InvoiceState::Draft {
+                let operation = Operation::IssueInvoice {
+                    invoice: invoice.id,
+                };
+                change
+                    .intents
+                    .push(Intent::new(subscription.tenant, operation, self.now()));
+            }
+            change.writes.push(Write::insert(&invoice)?);
+            invoiced = true;
+        }
+        subscription.closed_periods = subscription.closed_periods.saturating_add(1);
+        if !continues {
+            if subscription.state == SubscriptionState::Ending {
+                subscription.on(SubscriptionEvent::EndReached)?;
+            }
+            subscription.on(SubscriptionEvent::Drained)?;
+        }
+        change.writes.push(stored.write()?);
+        let step = Step::Closed {
+            invoiced,
+            ended: !continues,
+        };
+        Ok(self.apply(&change).await?.then_some(step))
+    }
+
+    /// Goes on after a closed period that the engine invoices. At the end of the subscription it
+    /// waits until the engine has all of its use.
+    async fn drain(
+        &self,
+        mut stored: Stored<Subscription>,
+        segments: &[Segment],
+    ) -> Result<Option<Step>, FlowError> {
+        let subscription = &mut stored.fact;
+        let mut change = self.change();
+        if !continues(subscription, segments) {
+            if subscription.state == SubscriptionState::Ending {
+                subscription.on(SubscriptionEvent::EndReached)?;
+                change.writes.push(stored.write()?);
+                let moved = self.apply(&change).await?;
+                return Ok(moved.then_some(Step::Closed {
+                    invoiced: false,
+                    ended: false,
+                }));
+            }
+            if !self.is_published(subscription.tenant, segments).await? {
+                return Ok(Some(Step::Waiting));
+            }
+            let operation = Operation::CancelSubscription {
+                subscription: subscription.id,
+                at_period_end: false,
+            };
+            change
+                .intents
+                .push(Intent::new(subscription.tenant, operation, self.now()));
+            let asked = self.apply(&change).await?;
+            return Ok(asked.then_some(Step::Waiting));
+        }
+        subscription.closed_periods = subscription.closed_periods.saturating_add(1);
+        change.writes.push(stored.write()?);
+        let step = Step::Closed {
+            invoiced: false,
+            ended: false,
+        };
+        Ok(self.apply(&change).await?.then_some(step))
+    }
+
+    async fn is_published(
+        &self,
+        tenant: TenantId,
+        segments: &[Segment],
+    ) -> Result<bool, FlowError> {
+        for segment in segments {
+            let sums = self.store.sums(tenant, segment.id).await?;
+            let batches = self.store.batches(tenant, segment.id).await?;
+            let sealed = sums.iter().all(|sum| sum.sealed == sum.total);
+            let answered = batches
+                .iter()
+                .all(|batch| batch.state != BatchState::Sealed);
+            if !sealed || !answered {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether the subscription goes on after these segments, which end its earliest open period.
+pub(super) fn continues(subscription: &Subscription, segments: &[Segment]) -> bool {
+    let end = segments.last().map(|segment| segment.span.end);
+    let ends = subscription
+        .timeline
+        .ends_at
+        .is_some_and(|ends_at| end.is_none_or(|end| ends_at <= end));
+    subscription.state != SubscriptionState::Draining && !ends
+}
+
+/// The segments of the earliest open period that begin before `end`, in the order of time.
+pub(super) fn open_segments(subscription: &Subscription, end: Timestamp) -> Vec<Segment> {
+    let Some(period) = subscription
+        .timeline
+        .schedule
+        .period(subscription.closed_periods)
+    else {
+        return Vec::new();
+    };
+    let next = |segment: &Segment| {
+        let at = segment.span.end;
+        (at < end).then(|| subscription.segment_at(at)).flatten()
+    };
+    let first = subscription
+        .segment_at(period.start)
+        .filter(|_| period.start < end);
+    std::iter::successors(first, next).collect()
+}

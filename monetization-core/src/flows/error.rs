@@ -1,0 +1,71 @@
+use crate::engine::{EngineError, WebhookError};
+use crate::field::FieldError;
+use crate::invoice::InvoiceError;
+use crate::money::MoneyError;
+use crate::product::IllegalMove;
+use crate::store::{Conflict, StoreError};
+
+use super::UnknownEngine;
+
+/// Why a flow came to nothing. Whatever it had written before is whole, and running it again
+/// goes on from there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlowError {
+    /// What was asked for makes no sense.
+    #[error("the input is not valid")]
+    Field(#[from] FieldError),
+    /// There is no such thing, or it belongs to somebody else.
+    #[error("{id} does not exist")]
+    NotFound {
+        /// Which thing.
+        id: String,
+    },
+    /// It cannot happen in this state.
+    #[error("the state does not allow it")]
+    Illegal(#[from] IllegalMove),
+    /// It would break what others rely on.
+    #[error("{problem}")]
+    InUse {
+        /// Who relies on it and what to do.
+        problem: String,
+    },
+    /// It clashes with what is stored.
+    #[error("it clashes with what is stored")]
+    Conflict(#[from] Conflict),
+    /// Others changed the same thing too often meanwhile.
+    #[error("too many changes of the same thing at once, try again")]
+    Contended,
+    /// An amount cannot be made.
+    #[error("an amount cannot be made")]
+    Money(#[from] MoneyError),
+    /// An invoice does not add up.
+    #[error("an invoice does not add up")]
+    Invoice(#[from] InvoiceError),
+    /// The store cannot, or does not know.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The engine did not do it, or we do not know.
+    #[error("the engine failed")]
+    Engine(#[from] EngineError),
+    /// The tenant's engine is not there.
+    #[error("the engine is not there")]
+    UnknownEngine(#[from] UnknownEngine),
+    /// The engine cannot do what is asked of it.
+    #[error("engine {engine} cannot {ability}")]
+    Unable {
+        /// Which engine.
+        engine: String,
+        /// What it cannot do.
+        ability: &'static str,
+    },
+    /// A message is not the engine's, or makes no sense.
+    #[error("the message was refused")]
+    Webhook(#[from] WebhookError),
+    /// A message speaks of something that is not known here, or not yet.
+    #[error("the message speaks of {external}, which is not known here")]
+    Unmatched {
+        /// What the engine calls it.
+        external: String,
+    },
+}

@@ -1,0 +1,413 @@
+//! Publishes use to engines that invoice it themselves.
+//!
+//! First every sum that holds more than is sealed gets a batch of exactly the difference, with
+//! the bytes that will be sent; then batches are sent until the engine has answered for each.
+//! A crash anywhere loses nothing: a sealed batch is sent again as it is, and the engine knows
+//! it by its id.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::operations::{back_off, chain, last_instant, unable};
+use super::{FlowError, Monetizer, publish_job};
+use crate::clock::Timestamp;
+use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};
+use crate::ids::{SubscriptionId, TenantId, TypedId};
+use crate::product::{Meter, Product};
+use crate::reference::{ObjectKind, Place};
+use crate::store::{
+    Batch, BatchState, Claim, JobRun, JobStart, JobState, Listing, UnsealedSum, Verdict,
+};
+use crate::subscription::Subscription;
+use crate::text::ForeignId;
+
+/// What a run of publishing has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishReport {
+    /// The run.
+    pub run: JobRun,
+    /// Batches that report use of closed segments: it is billed with a later period.
+    pub late: u64,
+    /// Sums that could not be sealed, and why.
+    pub unsealed: Vec<String>,
+}
+
+/// For how long a run that nobody hears of keeps others from starting.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long before the engine forgets a batch it is no longer sent again.
+const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
+
+/// What a subscription is at its engine.
+struct Known {
+    place: Place,
+    subscription: ForeignId,
+    customer: ForeignId,
+    meters: Vec<Meter>,
+}
+
+#[derive(Default)]
+struct Progress {
+    done: u64,
+    failed: u64,
+    late: u64,
+    unsealed: Vec<String>,
+}
+
+impl Monetizer {
+    /// Starts a run of publishing for a tenant, unless one is under way.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`].
+    pub async fn start_publishing(&self, tenant: TenantId) -> Result<JobStart, FlowError> {
+        Ok(self
+            .store
+            .start_job(tenant, &publish_job()?, self.now(), LEASE)
+            .await?)
+    }
+
+    /// The last run of publishing for a tenant.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`].
+    pub async fn last_publishing(&self, tenant: TenantId) -> Result<Option<JobRun>, FlowError> {
+        Ok(self.store.last_job(tenant, &publish_job()?).await?)
+    }
+
+    /// Carries a started run out and ends it.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`]; the run is then ended as failed if the store takes that, and lapses
+    /// by itself if not.
+    pub async fn publish(&self, tenant: TenantId, run: JobRun) -> Result<PublishReport, FlowError> {
+        let mut progress = Progress::default();
+        let outcome = self.publish_all(tenant, &run, &mut progress).await;
+        let state = match &outcome {
+            Err(_) => JobState::Failed,
+            Ok(()) if progress.failed > 0 || !progress.unsealed.is_empty() => JobState::Incomplete,
+            Ok(()) => JobState::Succeeded,
+        };
+        let failed = progress
+            .failed
+            .saturating_add(u64::try_from(progress.unsealed.len()).unwrap_or(u64::MAX));
+        let run = JobRun {
+            state,
+            ended_at: Some(self.now()),
+            done: progress.done,
+            failed,
+            ..run
+        };
+        let ended = self
+            .store
+            .keep_job(tenant, &publish_job()?, &run, LEASE)
+            .await;
+        outcome?;
+        ended?;
+        Ok(PublishReport {
+            run,
+            late: progress.late,
+            unsealed: progress.unsealed,
+        })
+    }
+
+    async fn publish_all(
+        &self,
+        tenant: TenantId,
+        run: &JobRun,
+        progress: &mut Progress,
+    ) -> Result<(), FlowError> {
+        let (_, engine) = self.engine_of(tenant).await?;
+        self.seal_all(tenant, engine, progress).await?;
+        let limit = engine.descriptor.limits.batch_max.max(1);
+        loop {
+            let alive = JobRun {
+                done: progress.done,
+                failed: progress.failed,
+                ..run.clone()
+            };
+            if !self
+                .store
+                .keep_job(tenant, &publish_job()?, &alive, LEASE)
+                .await?
+            {
+                // Another run has taken over: what is claimed here lapses, or is fenced off.
+                return Ok(());
+            }
+            let batches = self
+                .store
+                .claim_batches(
+                    tenant,
+                    self.now(),
+                    Claim {
+                        limit,
+                        lease: LEASE,
+                    },
+                )
+                .await?;
+            if batches.is_empty() {
+                return Ok(());
+            }
+            self.send_all(tenant, engine, batches, progress).await?;
+        }
+    }
+
+    async fn seal_all(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+        progress: &mut Progress,
+    ) -> Result<(), FlowError> {
+        let mut known = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self
+                .store
+                .unsealed(tenant, after, Listing::LIMIT_MAX)
+                .await?;
+            for unsealed in &page {
+                after = Some(unsealed.sum.key);
+                match self.seal(tenant, engine, unsealed, &mut known).await {
+                    Ok(late) => progress.late = progress.late.saturating_add(u64::from(late)),
+                    Err(FlowError::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        let subscription = unsealed.segment.subscription;
+                        progress
+                            .unsealed
+                            .push(format!("{subscription}: {}", chain(&error)));
+                    }
+                }
+            }
+            if page.len() < Listing::LIMIT_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Seals what a sum holds beyond its last batch; answers whether it is late use.
+    async fn seal(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+        unsealed: &UnsealedSum,
+        known: &mut BTreeMap<SubscriptionId, Known>,
+    ) -> Result<bool, FlowError> {
+        let UnsealedSum { sum, segment } = unsealed;
+        let reporting = engine
+            .usage
+            .as_ref()
+            .ok_or_else(|| unable(engine, "take use"))?;
+        let of = match known.entry(segment.subscription) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(self.known_at(tenant, engine, segment.subscription).await?)
+            }
+        };
+        let meter = of.meters.iter().find(|meter| meter.id == sum.key.meter);
+        let meter = meter.ok_or_else(|| FlowError::NotFound {
+            id: sum.key.meter.to_string(),
+        })?;
+        let used_at = self
+            .now()
+            .min(last_instant(segment.span.end))
+            .max(segment.span.start);
+        let (from, to) = (sum.sealed, sum.total);
+        let id = Batch::identity(sum.key, from, to);
+        let report = UsageReport {
+            batch: id,
+            subscription: of.subscription.clone(),
+            customer: of.customer.clone(),
+            meter: meter.clone(),
+            quantity: to.checked_sub(from)?,
+            used_at,
+        };
+        let batch = Batch {
+            id,
+            tenant,
+            key: sum.key,
+            from,
+            to,
+            place: of.place.clone(),
+            used_at,
+            body: reporting.serialise(&report)?,
+            state: BatchState::Sealed,
+            attempts: 0,
+            first_sent_at: None,
+            fence: 0,
+        };
+        // A sum that somebody else has sealed further is theirs to send; the rest waits for the
+        // next run.
+        self.store.seal(&batch).await?;
+        Ok(sum.key.origin != sum.key.segment)
+    }
+
+    async fn known_at(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+        id: SubscriptionId,
+    ) -> Result<Known, FlowError> {
+        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
+        let product = self
+            .must::<Product>(tenant, subscription.product)
+            .await?
+            .fact;
+        let place = self.place(tenant, engine, product.id).await?;
+        let missing = || FlowError::NotFound {
+            id: format!("{id} at engine {}", place.engine),
+        };
+        let external = self
+            .reference(&place, tenant, ObjectKind::Subscription, id.uuid())
+            .await?;
+        let customer = self
+            .reference(
+                &place,
+                tenant,
+                ObjectKind::Customer,
+                subscription.consumer.uuid(),
+            )
+            .await?;
+        Ok(Known {
+            subscription: external.ok_or_else(missing)?,
+            customer: customer.ok_or_else(missing)?,
+            place,
+            meters: product.meters,
+        })
+    }
+
+    async fn send_all(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+        batches: Vec<Batch>,
+        progress: &mut Progress,
+    ) -> Result<(), FlowError> {
+        let mut by_account: BTreeMap<Option<ForeignId>, Vec<Batch>> = BTreeMap::new();
+        for batch in batches {
+            match self.too_late(engine, &batch) {
+                Some(state) => {
+                    progress.failed = progress.failed.saturating_add(1);
+                    self.store
+                        .settle_batch(batch.id, batch.fence, &Verdict::State(state))
+                        .await?;
+                }
+                None => by_account
+                    .entry(batch.place.account.clone())
+                    .or_default()
+                    .push(batch),
+            }
+        }
+        for (account, batches) in by_account {
+            for (batch, verdict) in self.send(tenant, engine, account, batches).await? {
+                match &verdict {
+                    Verdict::State(BatchState::Confirmed) => {
+                        progress.done = progress.done.saturating_add(1)
+                    }
+                    Verdict::State(_) | Verdict::Again { .. } => {
+                        progress.failed = progress.failed.saturating_add(1)
+                    }
+                }
+                // A claim that was lost is somebody else's to settle.
+                self.store
+                    .settle_batch(batch.id, batch.fence, &verdict)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of a batch that may no longer be sent.
+    fn too_late(&self, engine: &Engine, batch: &Batch) -> Option<BatchState> {
+        let limits = &engine.descriptor.limits;
+        let now = self.now();
+        let remembered = limits.deduplicates_for.saturating_sub(FORGETS_MARGIN);
+        let forgotten = batch
+            .first_sent_at
+            .is_some_and(|first| now.saturating_since(first) >= remembered);
+        if forgotten {
+            let reason =
+                "it was sent without an answer, and the engine no longer knows it again".to_owned();
+            return Some(BatchState::Unknown { reason });
+        }
+        if batch.place.engine != engine.descriptor.id {
+            let reason = format!("it was sealed for engine {}", batch.place.engine);
+            return Some(BatchState::Parked { reason });
+        }
+        (now.saturating_since(batch.used_at) >= limits.age_max).then(|| BatchState::Parked {
+            reason: format!(
+                "its use of {} is older than the engine takes",
+                batch.used_at
+            ),
+        })
+    }
+
+    async fn send(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+        account: Option<ForeignId>,
+        batches: Vec<Batch>,
+    ) -> Result<Vec<(Batch, Verdict)>, FlowError> {
+        let reporting = engine
+            .usage
+            .as_ref()
+            .ok_or_else(|| unable(engine, "take use"))?;
+        let reports: Vec<SealedReport> = batches
+            .iter()
+            .map(|batch| SealedReport {
+                batch: batch.id,
+                body: batch.body.clone(),
+            })
+            .collect();
+        let ids: Vec<u8> = batches
+            .iter()
+            .flat_map(|batch| *batch.id.uuid().as_bytes())
+            .collect();
+        let key = IdempotencyKey::new(format!("publish:{}", crate::ids::BatchId::derived(&[&ids])));
+        let cx = self.context(tenant, account, key);
+        let sent_at = self.now();
+        let verdicts: Vec<Verdict> = match reporting.publish(&cx, &reports).await {
+            Ok(receipts) if receipts.len() == batches.len() => batches
+                .iter()
+                .zip(receipts)
+                .map(|(batch, receipt)| verdict(batch, receipt, sent_at))
+                .collect(),
+            // An engine that answers for another number of reports has said nothing about any.
+            Ok(_) => batches
+                .iter()
+                .map(|batch| postponed(batch, sent_at, None, true))
+                .collect(),
+            Err(error) if error.is_temporary() => {
+                let sent = error.may_have_taken_effect();
+                batches
+                    .iter()
+                    .map(|batch| postponed(batch, sent_at, error.wait(), sent))
+                    .collect()
+            }
+            Err(error) => {
+                let reason = chain(&error);
+                let parked = BatchState::Parked { reason };
+                batches
+                    .iter()
+                    .map(|_| Verdict::State(parked.clone()))
+                    .collect()
+            }
+        };
+        Ok(batches.into_iter().zip(verdicts).collect())
+    }
+}
+
+fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
+    match receipt {
+        Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
+        Receipt::Rejected { reason } => Verdict::State(BatchState::Rejected { reason }),
+        Receipt::Unknown { .. } => postponed(batch, sent_at, None, true),
+    }
+}
+
+fn postponed(batch: &Batch, sent_at: Timestamp, wait: Option<Duration>, sent: bool) -> Verdict {
+    let wait = wait.unwrap_or_else(|| back_off(batch.attempts));
+    let first_sent_at = batch.first_sent_at.or(sent.then_some(sent_at));
+    Verdict::Again {
+        due_at: sent_at.saturating_add(wait),
+        first_sent_at,
+    }
+}

@@ -1,0 +1,251 @@
+//! What a subscription has used and owes so far: the same calculation that closing bills.
+
+use std::collections::BTreeMap;
+
+use super::closing::{continues, open_segments};
+use super::{FlowError, Monetizer};
+use crate::clock::{Span, Timestamp};
+use crate::ids::{MeterId, SegmentId, SubscriptionId, TenantId};
+use crate::invoice::Line;
+use crate::money::{Money, MoneyError, Quantity};
+use crate::plan::{PlanTerms, PlanVersion};
+use crate::rating::{LateUse, SegmentUse, Used, base_line, late_line, total, usage_lines};
+use crate::store::{StoreError, StoreErrorKind};
+use crate::subscription::{Segment, Subscription};
+use crate::usage::Sum;
+
+/// What a subscription has used in its earliest open period, and the invoice that closing it now
+/// would make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The period.
+    pub period: Span,
+    /// The instant it speaks of.
+    pub as_of: Timestamp,
+    /// What was used, a meter each.
+    pub used: Vec<MeterUse>,
+    /// The lines of the invoice so far.
+    pub lines: Vec<Line>,
+    /// What they add up to.
+    pub total: Money,
+}
+
+/// What was used of one meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterUse {
+    /// The meter, with the price in force now where it has one.
+    pub meter: MeterId,
+    /// How much, in the meter's scale.
+    pub used: Quantity,
+    /// How much the base price pays for in the whole period.
+    pub included: Quantity,
+}
+
+pub(super) struct PeriodBill {
+    pub(super) lines: Vec<Line>,
+    /// The terms in force at the end.
+    pub(super) terms: PlanTerms,
+    pub(super) continues: bool,
+}
+
+impl Monetizer {
+    /// What a subscription has used and would be invoiced now.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Money`] for amounts that do not fit,
+    /// [`FlowError::Store`].
+    pub async fn statement(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+    ) -> Result<Statement, FlowError> {
+        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
+        let index = subscription.closed_periods;
+        let period = subscription
+            .timeline
+            .schedule
+            .period(index)
+            .ok_or(MoneyError::Overflow)?;
+        let end = subscription
+            .timeline
+            .ends_at
+            .map_or(period.end, |end| end.min(period.end));
+        let segments = open_segments(&subscription, end);
+        let bill = self.period_bill(&subscription, &segments).await?;
+        let mut used = Used::new();
+        for segment in &segments {
+            for sum in self.store.sums(tenant, segment.id).await? {
+                let known = used.get(&sum.key.meter).copied().unwrap_or_default();
+                used.insert(sum.key.meter, known.checked_add(sum.total)?);
+            }
+        }
+        let included = |meter: MeterId| {
+            let price = bill
+                .terms
+                .usage()
+                .iter()
+                .find(|price| price.meter.id == meter);
+            price.map_or(Quantity::ZERO, |price| price.included)
+        };
+        let used = used.into_iter().map(|(meter, used)| MeterUse {
+            meter,
+            used,
+            included: included(meter),
+        });
+        Ok(Statement {
+            period,
+            as_of: self.now(),
+            used: used.collect(),
+            total: total(&bill.terms, &bill.lines)?,
+            lines: bill.lines,
+        })
+    }
+
+    /// The lines of a period: the use of its segments, what came late for earlier ones, and the
+    /// next period's base price where there is a next one.
+    pub(super) async fn period_bill(
+        &self,
+        subscription: &Subscription,
+        segments: &[Segment],
+    ) -> Result<PeriodBill, FlowError> {
+        let tenant = subscription.tenant;
+        let mut versions = BTreeMap::new();
+        let mut uses = Vec::with_capacity(segments.len());
+        let mut late = Vec::new();
+        for segment in segments {
+            let terms = self.terms_of(&mut versions, tenant, segment).await?;
+            let sums = self.store.sums(tenant, segment.id).await?;
+            let (own, others): (Vec<Sum>, Vec<Sum>) = sums
+                .into_iter()
+                .partition(|sum| sum.key.origin == segment.id);
+            let used = own
+                .into_iter()
+                .map(|sum| (sum.key.meter, sum.total))
+                .collect();
+            uses.push((*segment, terms, used));
+            late.extend(others);
+        }
+        let uses: Vec<SegmentUse<'_>> = uses
+            .iter()
+            .map(
+                |(segment, terms, used): &(Segment, PlanTerms, Used)| SegmentUse {
+                    segment: *segment,
+                    terms,
+                    used: used.clone(),
+                },
+            )
+            .collect();
+        let mut lines = usage_lines(&uses)?;
+        for sum in late {
+            lines.extend(self.late_line(&mut versions, subscription, sum).await?);
+        }
+        let end = segments
+            .last()
+            .map_or(subscription.timeline.schedule.anchor, |segment| {
+                segment.span.end
+            });
+        let continues = continues(subscription, segments);
+        let last = self
+            .must::<PlanVersion>(tenant, subscription.timeline.version_at(end))
+            .await?
+            .fact
+            .terms;
+        if continues {
+            let next = subscription
+                .closed_periods
+                .checked_add(1)
+                .and_then(|next| subscription.timeline.schedule.period(next));
+            lines.extend(base_line(&last, next.ok_or(MoneyError::Overflow)?));
+        }
+        Ok(PeriodBill {
+            lines,
+            terms: last,
+            continues,
+        })
+    }
+
+    /// What use costs that came after its segment was closed.
+    async fn late_line(
+        &self,
+        versions: &mut BTreeMap<crate::ids::PlanVersionId, PlanTerms>,
+        subscription: &Subscription,
+        late: Sum,
+    ) -> Result<Option<Line>, FlowError> {
+        let tenant = subscription.tenant;
+        let (meter, origin) = (late.key.meter, late.key.origin);
+        let row = self.segment_row(tenant, origin).await?;
+        let terms = self.terms_of(versions, tenant, &row).await?;
+        let paying = self.segment_row(tenant, late.key.segment).await?;
+        let mut billed = Quantity::ZERO;
+        for sum in self.store.sums_of_origin(tenant, origin).await? {
+            if sum.key.meter != meter || sum.key == late.key {
+                continue;
+            }
+            // Later segments may hold late use of the same origin already: theirs is to pay.
+            let earlier = sum.key.segment == origin
+                || self.segment_row(tenant, sum.key.segment).await?.span.start < paying.span.start;
+            if earlier {
+                billed = billed.checked_add(sum.total)?;
+            }
+        }
+        let before = self.used_before(subscription, &row, meter).await?;
+        let line = late_line(&LateUse {
+            origin,
+            terms: &terms,
+            meter,
+            before,
+            billed,
+            late: late.total,
+        })?;
+        Ok(line)
+    }
+
+    /// What earlier segments of the same period had used when they were closed.
+    async fn used_before(
+        &self,
+        subscription: &Subscription,
+        segment: &Segment,
+        meter: MeterId,
+    ) -> Result<Quantity, FlowError> {
+        let mut used = Quantity::ZERO;
+        let mut at = segment.period.start;
+        while at < segment.span.start {
+            let Some(earlier) = subscription.segment_at(at) else {
+                break;
+            };
+            let sums = self.store.sums(subscription.tenant, earlier.id).await?;
+            for sum in sums
+                .iter()
+                .filter(|sum| sum.key.origin == earlier.id && sum.key.meter == meter)
+            {
+                used = used.checked_add(sum.total)?;
+            }
+            at = earlier.span.end;
+        }
+        Ok(used)
+    }
+
+    async fn segment_row(&self, tenant: TenantId, id: SegmentId) -> Result<Segment, FlowError> {
+        let row = self.store.segment(tenant, id).await?;
+        let missing = || StoreError::new(StoreErrorKind::Broken, "find the segment of a sum");
+        Ok(row.ok_or_else(missing)?.segment)
+    }
+
+    async fn terms_of(
+        &self,
+        versions: &mut BTreeMap<crate::ids::PlanVersionId, PlanTerms>,
+        tenant: TenantId,
+        segment: &Segment,
+    ) -> Result<PlanTerms, FlowError> {
+        if let Some(terms) = versions.get(&segment.version) {
+            return Ok(terms.clone());
+        }
+        let terms = self
+            .must::<PlanVersion>(tenant, segment.version)
+            .await?
+            .fact
+            .terms;
+        versions.insert(segment.version, terms.clone());
+        Ok(terms)
+    }
+}

@@ -1,0 +1,372 @@
+//! Takes in what engines have to say.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+
+use super::operations::unable;
+use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::engine::{EngineEvent, EngineInvoice, News};
+use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
+use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, LineItem, Occasion};
+use crate::reference::{ObjectKind, Place, Reference};
+use crate::secret::Secret;
+use crate::store::{ChangeSet, Conflict, Index, RowKey, StoreExt, Stored, Write};
+use crate::subscription::{BlockReason, Subscription, SubscriptionEvent, SubscriptionState};
+use crate::text::{ForeignId, Slug};
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenIn {
+    /// What the engine calls the message.
+    pub event: ForeignId,
+    /// Whether it was new; otherwise it had been taken in before.
+    pub new: bool,
+    /// News that contradicts what is settled here, such as a payment of what was taken back:
+    /// nothing was changed, and an operator has to look at it.
+    pub contradictions: Vec<String>,
+}
+
+/// What a message changes: every fact once, however often the message speaks of it.
+#[derive(Default)]
+struct Effect {
+    invoices: BTreeMap<InvoiceId, Stored<Invoice>>,
+    subscriptions: BTreeMap<SubscriptionId, Stored<Subscription>>,
+    contradictions: Vec<String>,
+}
+
+/// An invoice that has not been stored has this version.
+const UNSTORED: u64 = 0;
+
+impl Monetizer {
+    /// Takes a message in: its effect and the mark that it was taken in are one change. Answer
+    /// the engine only after this.
+    ///
+    /// # Errors
+    /// [`FlowError::Webhook`] for a message that is not the engine's; [`FlowError::Unmatched`]
+    /// for one about an object that is not known here yet: then it is not taken in, and the
+    /// engine has to send it again; [`FlowError::Store`].
+    pub async fn take_in(
+        &self,
+        engine: &Slug,
+        secrets: &[Secret],
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<TakenIn, FlowError> {
+        let engine = self.engines.choose(engine)?;
+        let webhooks = engine
+            .webhooks
+            .as_ref()
+            .ok_or_else(|| unable(engine, "send messages"))?;
+        let message = webhooks.verify(body, headers, secrets, self.now())?;
+        let events = webhooks.interpret(&message)?;
+        let id = engine.descriptor.id.clone();
+        for _ in 0..ATTEMPTS_MAX {
+            let mut change = self.change();
+            change.inbox = Some((id.clone(), message.id.clone()));
+            let mut effect = Effect::default();
+            for event in &events {
+                self.take_in_event(&id, event, &mut effect, &mut change)
+                    .await?;
+            }
+            let contradictions = std::mem::take(&mut effect.contradictions);
+            self.settle_blocks(&mut effect).await?;
+            effect.write(&mut change)?;
+            match self.apply(&change).await {
+                Ok(true) => {
+                    return Ok(TakenIn {
+                        event: message.id,
+                        new: true,
+                        contradictions,
+                    });
+                }
+                Ok(false) | Err(FlowError::Conflict(Conflict::Taken { .. })) => {}
+                Err(FlowError::Conflict(Conflict::Seen)) => {
+                    return Ok(TakenIn {
+                        event: message.id,
+                        new: false,
+                        contradictions: Vec::new(),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    async fn take_in_event(
+        &self,
+        engine: &Slug,
+        event: &EngineEvent,
+        effect: &mut Effect,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        let place = Place {
+            engine: engine.clone(),
+            account: event.account.clone(),
+        };
+        let known = self.whose(&place, event.object, &event.external).await?;
+        match &event.news {
+            News::SubscriptionEnded => {
+                let (tenant, ours) = known.ok_or_else(|| unmatched(&event.external))?;
+                let subscription = self
+                    .load_subscription(effect, tenant, SubscriptionId::from_uuid(ours))
+                    .await?;
+                if let SubscriptionState::AwaitingPayment = subscription.fact.state {
+                    subscription.fact.on(SubscriptionEvent::PaymentLapsed)?;
+                }
+                Ok(())
+            }
+            News::Invoice {
+                subscription,
+                invoice,
+            } => {
+                let (tenant, id) = match known {
+                    Some((tenant, ours)) => (tenant, InvoiceId::from_uuid(ours)),
+                    None => {
+                        let of = subscription
+                            .as_ref()
+                            .ok_or_else(|| unmatched(&event.external))?;
+                        let (tenant, ours) = self
+                            .whose(&place, ObjectKind::Subscription, of)
+                            .await?
+                            .ok_or_else(|| unmatched(&event.external))?;
+                        let id = self
+                            .mirror(
+                                effect,
+                                tenant,
+                                SubscriptionId::from_uuid(ours),
+                                (event, invoice),
+                            )
+                            .await?;
+                        self.refer(
+                            change,
+                            &place,
+                            ObjectKind::Invoice,
+                            (tenant, id.uuid()),
+                            &event.external,
+                        )
+                        .await?;
+                        (tenant, id)
+                    }
+                };
+                self.take_in_invoice(effect, tenant, id, (event, invoice))
+                    .await
+            }
+        }
+    }
+
+    /// Follows an invoice to how it stands at the engine. News that is older than what is known
+    /// changes nothing.
+    async fn take_in_invoice(
+        &self,
+        effect: &mut Effect,
+        tenant: TenantId,
+        id: InvoiceId,
+        (event, news): (&EngineEvent, &EngineInvoice),
+    ) -> Result<(), FlowError> {
+        if !effect.invoices.contains_key(&id) {
+            let stored = self.must::<Invoice>(tenant, id).await?;
+            effect.invoices.insert(id, stored);
+        }
+        let Some(stored) = effect.invoices.get_mut(&id) else {
+            return Ok(());
+        };
+        let invoice = &mut stored.fact;
+        if event.version <= invoice.engine_version {
+            return Ok(());
+        }
+        let moves = invoice_event(news.state)
+            .map(|happened| invoice.state.on(happened))
+            .transpose();
+        let state = match moves {
+            Ok(state) => state.unwrap_or(invoice.state),
+            Err(illegal) => {
+                effect
+                    .contradictions
+                    .push(format!("invoice {id}: {illegal}"));
+                return Ok(());
+            }
+        };
+        if state == InvoiceState::Paid && invoice.state != InvoiceState::Paid {
+            invoice.paid_at = Some(event.occurred_at);
+        }
+        invoice.state = state;
+        invoice.engine_version = event.version;
+        if news.payment_url.is_some() {
+            invoice.payment_url.clone_from(&news.payment_url);
+        }
+        if invoice.invoicing == Invoicing::ByEngine {
+            invoice.lines = mirrored_lines(news);
+            invoice.total = news.total;
+            invoice.due_at = news.due_at;
+        }
+        let (subscription, start) = (invoice.subscription, invoice.occasion == Occasion::Start);
+        let subscription = &mut self
+            .load_subscription(effect, tenant, subscription)
+            .await?
+            .fact;
+        if start
+            && state == InvoiceState::Paid
+            && subscription.state == SubscriptionState::AwaitingPayment
+        {
+            subscription.on(SubscriptionEvent::FirstPaid)?;
+        }
+        Ok(())
+    }
+
+    /// An invoice that the engine has made, as a fact of ours.
+    async fn mirror(
+        &self,
+        effect: &mut Effect,
+        tenant: TenantId,
+        subscription: SubscriptionId,
+        (event, news): (&EngineEvent, &EngineInvoice),
+    ) -> Result<InvoiceId, FlowError> {
+        let of = &self
+            .load_subscription(effect, tenant, subscription)
+            .await?
+            .fact;
+        let id = InvoiceId::derived(&[
+            subscription.uuid().as_bytes(),
+            event.external.as_str().as_bytes(),
+        ]);
+        let occasion = match news.period {
+            None => Occasion::Start,
+            Some(period) => {
+                let index = of
+                    .timeline
+                    .schedule
+                    .index_at(period.start)
+                    .unwrap_or(u32::MAX);
+                Occasion::Period { index, period }
+            }
+        };
+        let invoice = Invoice {
+            id,
+            tenant,
+            consumer: of.consumer,
+            subscription,
+            product: of.product,
+            invoicing: Invoicing::ByEngine,
+            occasion,
+            lines: mirrored_lines(news),
+            currency: news.total.currency(),
+            total: news.total,
+            state: InvoiceState::Draft,
+            payment_url: news.payment_url.clone(),
+            issued_at: news.issued_at,
+            due_at: news.due_at,
+            paid_at: None,
+            engine_version: 0,
+        };
+        effect.invoices.entry(id).or_insert(Stored {
+            fact: invoice,
+            version: UNSTORED,
+        });
+        Ok(id)
+    }
+
+    /// Blocks for payment while any invoice is past due or given up, and not otherwise. The
+    /// owner's block is another matter.
+    async fn settle_blocks(&self, effect: &mut Effect) -> Result<(), FlowError> {
+        for (id, subscription) in &mut effect.subscriptions {
+            let key = RowKey::new(Index::InvoicesOfSubscription, id);
+            let stored = self
+                .store
+                .facts_by::<Invoice>(subscription.fact.tenant, key)
+                .await?;
+            let unchanged = stored
+                .iter()
+                .filter(|known| !effect.invoices.contains_key(&known.fact.id));
+            let changed = effect
+                .invoices
+                .values()
+                .filter(|invoice| invoice.fact.subscription == *id);
+            let unpaid = unchanged.chain(changed).any(|invoice| {
+                matches!(
+                    invoice.fact.state,
+                    InvoiceState::PastDue | InvoiceState::Uncollectible
+                )
+            });
+            if unpaid {
+                subscription.fact.blocks.insert(BlockReason::Payment);
+            } else {
+                subscription.fact.blocks.remove(&BlockReason::Payment);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_subscription<'a>(
+        &self,
+        effect: &'a mut Effect,
+        tenant: TenantId,
+        id: SubscriptionId,
+    ) -> Result<&'a mut Stored<Subscription>, FlowError> {
+        use std::collections::btree_map::Entry;
+        match effect.subscriptions.entry(id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(self.must(tenant, id).await?)),
+        }
+    }
+
+    /// Whose an object at an engine is: several tenants may share one account there.
+    async fn whose(
+        &self,
+        place: &Place,
+        object: ObjectKind,
+        external: &ForeignId,
+    ) -> Result<Option<(TenantId, uuid::Uuid)>, FlowError> {
+        let row = self
+            .store
+            .find_by(&RowKey::external(place, object, external))
+            .await?;
+        let reference = row.as_ref().map(Stored::<Reference>::read).transpose()?;
+        Ok(reference.map(|stored| (stored.fact.tenant, stored.fact.ours)))
+    }
+}
+
+impl Effect {
+    fn write(self, change: &mut ChangeSet) -> Result<(), FlowError> {
+        for stored in self.invoices.into_values() {
+            let write = if stored.version == UNSTORED {
+                Write::insert(&stored.fact)?
+            } else {
+                stored.write()?
+            };
+            change.writes.push(write);
+        }
+        for stored in self.subscriptions.into_values() {
+            change.writes.push(stored.write()?);
+        }
+        Ok(())
+    }
+}
+
+fn unmatched(external: &ForeignId) -> FlowError {
+    FlowError::Unmatched {
+        external: external.to_string(),
+    }
+}
+
+/// What must have happened for an invoice to stand so; nothing for a draft.
+fn invoice_event(state: InvoiceState) -> Option<InvoiceEvent> {
+    match state {
+        InvoiceState::Draft => None,
+        InvoiceState::Open => Some(InvoiceEvent::Opened),
+        InvoiceState::PastDue => Some(InvoiceEvent::PaymentFailed),
+        InvoiceState::Paid => Some(InvoiceEvent::Paid),
+        InvoiceState::Void => Some(InvoiceEvent::Voided),
+        InvoiceState::Uncollectible => Some(InvoiceEvent::GivenUp),
+    }
+}
+
+fn mirrored_lines(news: &EngineInvoice) -> Vec<Line> {
+    let line = |(description, amount): &(String, crate::money::Money)| Line {
+        item: LineItem::Mirrored,
+        description: description.clone(),
+        amount: *amount,
+    };
+    news.lines.iter().map(line).collect()
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Everything that has to be right before a change goes in. Works on a fresh Debian machine with
+# Rust: what is missing is installed first.
+#
+# CI=true                     plain output, and nextest's profile `ci`
+# MONETIZATION_REQUIRE=a,b    servers whose tests must fail, not be ignored, where they are absent
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-$([[ -t 1 ]] && echo always || echo never)}"
+export MONETIZATION_REQUIRE="${MONETIZATION_REQUIRE:-}"
+nextest_profile=default
+if [[ "${CI:-}" == true ]]; then
+  nextest_profile=ci
+fi
+
+step=""
+step_began=$SECONDS
+
+# Ends the step before and begins the next one: begin NAME
+begin() {
+  finish
+  step="$1"
+  step_began=$SECONDS
+  printf '\n==> %s\n' "$step"
+}
+
+finish() {
+  if [[ -n "$step" ]]; then
+    printf '<== %s: %d s (%d s in all)\n' "$step" "$((SECONDS - step_began))" "$SECONDS"
+    step=""
+  fi
+}
+
+explain_failure() {
+  local code=$?
+  if [[ $code -ne 0 ]]; then
+    printf '\n%s failed after %d s (%d s in all)\n' "${step:-setup}" "$((SECONDS - step_began))" "$SECONDS" >&2
+  fi
+}
+trap explain_failure EXIT
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [[ "$(id -u)" -eq 0 ]]; then
+    "$@"
+  elif has sudo; then
+    sudo "$@"
+  else
+    echo "this needs root: $*" >&2
+    return 1
+  fi
+}
+
+install_what_is_missing() {
+  if ! has cargo; then
+    echo "Rust is missing: install it with rustup, then run this again" >&2
+    return 1
+  fi
+  # The linker, and the compiler of SQLite, which is built from source.
+  if ! has cc; then
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+  fi
+  local component
+  for component in rustfmt clippy; do
+    if ! cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1; then
+      rustup component add "$component"
+    fi
+  done
+  if ! cargo nextest --version >/dev/null 2>&1; then
+    echo "cargo-nextest is missing: building it, which takes some minutes, once"
+    cargo install cargo-nextest --locked
+  fi
+  cargo --version
+  cargo nextest --version | head -n 1
+  echo "servers required: ${MONETIZATION_REQUIRE:-none}"
+}
+
+check_dependencies() {
+  if cargo deny --version >/dev/null 2>&1; then
+    cargo deny --all-features check licenses bans sources
+    # The database of advisories is fetched; without it the rest still holds.
+    if cargo deny fetch db >/dev/null 2>&1; then
+      cargo deny --all-features check advisories
+    else
+      echo "skipped: advisories (their database cannot be reached)"
+    fi
+  else
+    echo "skipped: cargo-deny is not installed (cargo install cargo-deny --locked)"
+  fi
+}
+
+begin "tools"
+install_what_is_missing
+
+begin "format"
+cargo fmt --all --check
+
+begin "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+begin "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+begin "examples in the documentation"
+cargo test --workspace --doc --locked
+
+begin "dependencies"
+check_dependencies
+
+# Last, so that the runner's own summary closes the output.
+begin "tests"
+cargo nextest run --workspace --locked --profile "$nextest_profile"

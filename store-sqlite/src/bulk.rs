@@ -1,0 +1,67 @@
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Sqlite, SqliteConnection};
+
+/// A statement about many rows, in texts for 1, 2, 4, ... 512 of them: each is prepared once,
+/// and any number of rows takes few of them.
+pub(crate) struct Bulk(Vec<String>);
+
+/// A statement whose values are being bound.
+pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+const ROWS_MAX_LOG2: u32 = 9;
+
+impl Bulk {
+    /// `before`, one `row` for each row with commas between them, `after`.
+    pub(crate) fn new(before: &str, row: &str, after: &str) -> Self {
+        let texts = (0..=ROWS_MAX_LOG2).map(|log2| {
+            let rows = vec![row; 1_usize << log2].join(", ");
+            format!("{before} {rows} {after}")
+        });
+        Self(texts.collect())
+    }
+
+    /// Runs it for all rows and answers how many rows of the database it changed.
+    pub(crate) async fn execute<R>(
+        &'static self,
+        connection: &mut SqliteConnection,
+        rows: &[R],
+        bind: fn(Statement, &R) -> Statement,
+    ) -> sqlx::Result<u64> {
+        let mut changed = 0_u64;
+        let mut left = rows;
+        while let Some((statement, rest)) = self.next(left, bind) {
+            let done = statement.execute(&mut *connection).await?;
+            changed = changed.saturating_add(done.rows_affected());
+            left = rest;
+        }
+        Ok(changed)
+    }
+
+    /// Runs it for all rows and answers what it found.
+    pub(crate) async fn fetch<R>(
+        &'static self,
+        connection: &mut SqliteConnection,
+        rows: &[R],
+        bind: fn(Statement, &R) -> Statement,
+    ) -> sqlx::Result<Vec<SqliteRow>> {
+        let mut found = Vec::new();
+        let mut left = rows;
+        while let Some((statement, rest)) = self.next(left, bind) {
+            found.extend(statement.fetch_all(&mut *connection).await?);
+            left = rest;
+        }
+        Ok(found)
+    }
+
+    fn next<'r, R>(
+        &'static self,
+        rows: &'r [R],
+        bind: fn(Statement, &R) -> Statement,
+    ) -> Option<(Statement, &'r [R])> {
+        let log2 = rows.len().checked_ilog2()?.min(ROWS_MAX_LOG2);
+        let (now, rest) = rows.split_at_checked(1_usize << log2)?;
+        let text = self.0.get(usize::try_from(log2).ok()?)?;
+        Some((now.iter().fold(sqlx::query(text), bind), rest))
+    }
+}

@@ -1,0 +1,291 @@
+//! Between what the port says and what the columns hold.
+
+use std::error::Error;
+use std::str::FromStr;
+
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::ids::{SegmentId, TypedId};
+use monetization_core::intent::Intent;
+use monetization_core::invoice::Invoicing;
+use monetization_core::money::Quantity;
+use monetization_core::plan::QuotaWindow;
+use monetization_core::reference::Place;
+use monetization_core::store::{
+    Batch, BatchState, Index, JobRun, JobState, Kind, Row, RowKey, Unique,
+};
+use monetization_core::subscription::Segment;
+use monetization_core::usage::{Ending, SumKey};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Row as _, Sqlite, Type};
+use uuid::Uuid;
+
+use crate::error::senseless;
+
+/// The 16 bytes of an id.
+pub(crate) fn blob(id: impl TypedId) -> Vec<u8> {
+    bytes(id.uuid())
+}
+
+/// The 16 bytes of an id without a type.
+pub(crate) fn bytes(id: Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+/// A number that the port counts without a sign, as SQLite keeps it.
+pub(crate) fn signed(number: u64) -> sqlx::Result<i64> {
+    i64::try_from(number).map_err(senseless)
+}
+
+/// How many rows to ask for.
+pub(crate) fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// Where a value of an index stands once only: in the tenant's scope or in that of all.
+pub(crate) fn scope(index: Index, tenant: impl TypedId) -> Vec<u8> {
+    match index.unique() {
+        Unique::Everywhere => Vec::new(),
+        Unique::InTenant | Unique::No => blob(tenant),
+    }
+}
+
+/// The keys of a fact, as they stand in its row.
+pub(crate) fn keys_text(keys: &[RowKey]) -> sqlx::Result<String> {
+    let pairs: Vec<(&str, &str)> = keys
+        .iter()
+        .map(|key| (key.index.as_str(), key.value.as_str()))
+        .collect();
+    serde_json::to_string(&pairs).map_err(senseless)
+}
+
+/// What a record tells about its ending.
+pub(crate) fn ending_code(ending: Ending) -> i64 {
+    match ending {
+        Ending::Complete => 0,
+        Ending::ClientGone => 1,
+        Ending::UpstreamBroke => 2,
+        Ending::NoAnswer => 3,
+        Ending::Failed => 4,
+    }
+}
+
+/// How the state of a job's run is stored; a lapsed one is a running one that was not heard of.
+pub(crate) fn job_state_text(state: JobState) -> &'static str {
+    match state {
+        JobState::Running | JobState::Lapsed => "running",
+        JobState::Succeeded => "succeeded",
+        JobState::Incomplete => "incomplete",
+        JobState::Failed => "failed",
+    }
+}
+
+/// Reads columns as what the port calls them.
+pub(crate) trait Columns {
+    fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> sqlx::Result<T>;
+    fn uuid(&self, column: &str) -> sqlx::Result<Uuid>;
+    fn id<T: TypedId>(&self, column: &str) -> sqlx::Result<T> {
+        self.uuid(column).map(T::from_uuid)
+    }
+    fn optional_id<T: TypedId>(&self, column: &str) -> sqlx::Result<Option<T>>;
+    fn unsigned(&self, column: &str) -> sqlx::Result<u64>;
+    fn instant(&self, column: &str) -> sqlx::Result<Timestamp>;
+    fn optional_instant(&self, column: &str) -> sqlx::Result<Option<Timestamp>>;
+    fn span(&self, start: &str, end: &str) -> sqlx::Result<Span> {
+        Ok(Span {
+            start: self.instant(start)?,
+            end: self.instant(end)?,
+        })
+    }
+    fn quantity(&self, column: &str) -> sqlx::Result<Quantity>;
+    fn text<T: FromStr<Err: Error + Send + Sync + 'static>>(&self, column: &str)
+    -> sqlx::Result<T>;
+    fn optional_text<T: FromStr<Err: Error + Send + Sync + 'static>>(
+        &self,
+        column: &str,
+    ) -> sqlx::Result<Option<T>>;
+}
+
+impl Columns for SqliteRow {
+    fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> sqlx::Result<T> {
+        self.try_get(column)
+    }
+
+    fn uuid(&self, column: &str) -> sqlx::Result<Uuid> {
+        Uuid::from_slice(self.value(column)?).map_err(senseless)
+    }
+
+    fn optional_id<T: TypedId>(&self, column: &str) -> sqlx::Result<Option<T>> {
+        let bytes: Option<&[u8]> = self.value(column)?;
+        let uuid = bytes.map(Uuid::from_slice).transpose().map_err(senseless)?;
+        Ok(uuid.map(T::from_uuid))
+    }
+
+    fn unsigned(&self, column: &str) -> sqlx::Result<u64> {
+        u64::try_from(self.value::<i64>(column)?).map_err(senseless)
+    }
+
+    fn instant(&self, column: &str) -> sqlx::Result<Timestamp> {
+        self.value(column).map(Timestamp::from_micros)
+    }
+
+    fn optional_instant(&self, column: &str) -> sqlx::Result<Option<Timestamp>> {
+        let micros: Option<i64> = self.value(column)?;
+        Ok(micros.map(Timestamp::from_micros))
+    }
+
+    fn quantity(&self, column: &str) -> sqlx::Result<Quantity> {
+        self.value(column).map(Quantity::from_scaled)
+    }
+
+    fn text<T: FromStr<Err: Error + Send + Sync + 'static>>(
+        &self,
+        column: &str,
+    ) -> sqlx::Result<T> {
+        self.value::<&str>(column)?.parse().map_err(senseless)
+    }
+
+    fn optional_text<T: FromStr<Err: Error + Send + Sync + 'static>>(
+        &self,
+        column: &str,
+    ) -> sqlx::Result<Option<T>> {
+        let text: Option<&str> = self.value(column)?;
+        text.map(str::parse).transpose().map_err(senseless)
+    }
+}
+
+/// A row of `fact`.
+pub(crate) fn fact(row: &SqliteRow) -> sqlx::Result<Row> {
+    Ok(Row {
+        kind: known(&Kind::ALL, |kind| kind.as_str(), row.value("kind")?)?,
+        id: row.uuid("id")?,
+        tenant: row.id("tenant")?,
+        version: row.unsigned("version")?,
+        due_at: row.optional_instant("due_at")?,
+        keys: keys(row.value("keys")?)?,
+        body: row.value("body")?,
+        seq: row.unsigned("change_seq")?,
+    })
+}
+
+fn keys(text: &str) -> sqlx::Result<Vec<RowKey>> {
+    let pairs: Vec<(&str, String)> = serde_json::from_str(text).map_err(senseless)?;
+    pairs
+        .into_iter()
+        .map(|(index, value)| {
+            Ok(RowKey {
+                index: known(&Index::ALL, |index| index.as_str(), index)?,
+                value,
+            })
+        })
+        .collect()
+}
+
+/// A row of `segment`.
+pub(crate) fn segment(row: &SqliteRow) -> sqlx::Result<Segment> {
+    let invoicings = [Invoicing::ByCore, Invoicing::ByEngine];
+    Ok(Segment {
+        id: row.id("id")?,
+        subscription: row.id("subscription")?,
+        version: row.id("plan_version")?,
+        invoicing: known(&invoicings, |known| known.as_str(), row.value("invoicing")?)?,
+        period_index: row.value("period_index")?,
+        period: row.span("period_start_at", "period_end_at")?,
+        span: row.span("start_at", "end_at")?,
+    })
+}
+
+/// The key of a row that names its segments and meter `segment_id`, `origin_id`, `meter_id`.
+pub(crate) fn sum_key(row: &SqliteRow) -> sqlx::Result<SumKey> {
+    Ok(SumKey {
+        segment: row.id::<SegmentId>("segment_id")?,
+        origin: row.id("origin_id")?,
+        meter: row.id("meter_id")?,
+    })
+}
+
+/// A row of `batch`, joined with the ids of its sum.
+pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
+    Ok(Batch {
+        id: row.id("id")?,
+        tenant: row.id("tenant")?,
+        key: sum_key(row)?,
+        from: row.quantity("from_total")?,
+        to: row.quantity("to_total")?,
+        place: Place {
+            engine: row.text("engine")?,
+            account: row.optional_text("account")?,
+        },
+        used_at: row.instant("used_at")?,
+        body: row.value("body")?,
+        state: batch_state(row.value("state")?, row.value("reason")?)?,
+        attempts: row.value("attempts")?,
+        first_sent_at: row.optional_instant("first_sent_at")?,
+        fence: row.unsigned("fence")?,
+    })
+}
+
+fn batch_state(state: &str, reason: Option<String>) -> sqlx::Result<BatchState> {
+    let reason = reason.unwrap_or_default();
+    Ok(match state {
+        "sealed" => BatchState::Sealed,
+        "confirmed" => BatchState::Confirmed,
+        "rejected" => BatchState::Rejected { reason },
+        "unknown" => BatchState::Unknown { reason },
+        "parked" => BatchState::Parked { reason },
+        other => return Err(senseless(format!("{other:?} is no state of a batch"))),
+    })
+}
+
+/// A row of `intent`.
+pub(crate) fn intent(row: &SqliteRow) -> sqlx::Result<Intent> {
+    Ok(Intent {
+        id: row.id("id")?,
+        tenant: row.id("tenant")?,
+        operation: serde_json::from_str(row.value("operation")?).map_err(senseless)?,
+        due_at: row.instant("due_at")?,
+        attempts: row.value("attempts")?,
+    })
+}
+
+/// A row of `job`, as it stands at this instant of the store's time.
+pub(crate) fn job(row: &SqliteRow, now: Timestamp) -> sqlx::Result<JobRun> {
+    let states = [
+        JobState::Running,
+        JobState::Succeeded,
+        JobState::Incomplete,
+        JobState::Failed,
+    ];
+    let state = known(&states, |state| job_state_text(state), row.value("state")?)?;
+    let lapsed = state == JobState::Running && row.instant("lease_lapses_at")? <= now;
+    Ok(JobRun {
+        fence: row.unsigned("fence")?,
+        state: if lapsed { JobState::Lapsed } else { state },
+        started_at: row.instant("started_at")?,
+        ended_at: row.optional_instant("ended_at")?,
+        done: row.unsigned("done")?,
+        failed: row.unsigned("failed")?,
+    })
+}
+
+/// The ending that this code stands for.
+pub(crate) fn ending(code: i64) -> sqlx::Result<Ending> {
+    let mut endings = Ending::ALL.into_iter();
+    let ending = endings.find(|ending| ending_code(*ending) == code);
+    ending.ok_or_else(|| senseless(format!("{code} is no ending of a call")))
+}
+
+/// The quota window of this name.
+pub(crate) fn quota_window(name: &str) -> sqlx::Result<QuotaWindow> {
+    let windows = [
+        QuotaWindow::Day,
+        QuotaWindow::Month,
+        QuotaWindow::Year,
+        QuotaWindow::Period,
+    ];
+    known(&windows, |window| window.as_str(), name)
+}
+
+fn known<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> sqlx::Result<T> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| senseless(format!("{text:?} is not known to this program")))
+}

@@ -1,0 +1,82 @@
+use std::path::PathBuf;
+
+use monetization_core::store::{StoreError, StoreErrorKind};
+use sqlx::Error;
+
+/// What a failure before the commit means: nothing was written.
+pub(crate) fn failed(doing: &'static str, error: Error) -> StoreError {
+    StoreError::new(kind(&error), doing).because(error)
+}
+
+/// What a failure of the commit itself means: unless it was refused for want of room, the file
+/// may have it.
+pub(crate) fn commit_failed(doing: &'static str, error: Error) -> StoreError {
+    let kind = match kind(&error) {
+        StoreErrorKind::Full => StoreErrorKind::Full,
+        _ => StoreErrorKind::Unknown,
+    };
+    StoreError::new(kind, doing).because(error)
+}
+
+/// That what was read, or is to be written, makes no sense.
+pub(crate) fn senseless(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Decode(why.into())
+}
+
+fn kind(error: &Error) -> StoreErrorKind {
+    match error {
+        Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse().ok());
+            code.map_or(StoreErrorKind::Broken, kind_of_code)
+        }
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
+            StoreErrorKind::Unavailable
+        }
+        _ => StoreErrorKind::Broken,
+    }
+}
+
+/// By SQLite's result code, whose lowest byte says what happened and the others where.
+fn kind_of_code(code: u32) -> StoreErrorKind {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const NO_MEMORY: u32 = 7;
+    const READ_ONLY: u32 = 8;
+    const INTERRUPTED: u32 = 9;
+    const IO: u32 = 10;
+    const FULL: u32 = 13;
+    const CANNOT_OPEN: u32 = 14;
+    match code & 0xff {
+        FULL => StoreErrorKind::Full,
+        BUSY | LOCKED | NO_MEMORY | READ_ONLY | INTERRUPTED | IO | CANNOT_OPEN => {
+            StoreErrorKind::Unavailable
+        }
+        _ => StoreErrorKind::Broken,
+    }
+}
+
+/// Why a file cannot be opened, beyond what SQLite itself says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(
+        "{} is locked: another process has this database open; stop that process, or give this \
+         one a database file of its own",
+        owner_file.display()
+    )]
+    Owned { owner_file: PathBuf },
+    #[error("the owner file {} cannot be locked", owner_file.display())]
+    OwnerFile {
+        owner_file: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "the database has migration {found}, this program knows {known}: run the program that \
+         wrote it, or a newer one"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error(
+        "migration {version} ({name}) is not the one that was applied to this database: \
+         migrations are never edited, run the program it was made by"
+    )]
+    Changed { version: i64, name: &'static str },
+}

@@ -1,0 +1,227 @@
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use monetization_core::ids::{RecordId, SegmentId, TenantId};
+use monetization_core::store::{Appended, Ledger, SegmentRow, StoreError};
+use monetization_core::usage::{Sum, UsageRecord};
+use sqlx::sqlite::SqliteRow;
+use sqlx::SqliteConnection;
+
+use crate::bulk::Bulk;
+use crate::connection::{Done, Transaction};
+use crate::convert::{self, Columns, blob};
+use crate::error::{failed, senseless};
+use crate::hot::{Hot, QuotaKey};
+use crate::ledger::judge::{Judge, Known, Numbers};
+use crate::ledger::write::Draft;
+use crate::{SqliteStore, load};
+
+mod evidence;
+mod judge;
+mod write;
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    async fn append(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
+        let records = records.to_vec();
+        let job = self.writer.write("append to the ledger", |transaction| {
+            Box::pin(async move { append(transaction, &records).await.map(Done::Commit) })
+        });
+        job.await
+    }
+
+    async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
+        let select = "SELECT segment.id AS segment_id, origin.id AS origin_id,
+                meter.id AS meter_id, sum.total, sum.sealed
+            FROM segment
+            JOIN sum ON sum.segment = segment.number
+            JOIN segment AS origin ON origin.number = sum.origin
+            JOIN meter ON meter.number = sum.meter
+            WHERE segment.tenant = ? AND segment.id = ?
+            ORDER BY origin.id, meter.id";
+        let rows = sqlx::query(select)
+            .bind(blob(tenant))
+            .bind(blob(segment))
+            .fetch_all(&self.readers)
+            .await;
+        read_sums(rows)
+    }
+
+    async fn sums_of_origin(
+        &self,
+        tenant: TenantId,
+        origin: SegmentId,
+    ) -> Result<Vec<Sum>, StoreError> {
+        let select = "SELECT segment.id AS segment_id, origin.id AS origin_id,
+                meter.id AS meter_id, sum.total, sum.sealed
+            FROM segment AS origin
+            JOIN sum ON sum.origin = origin.number
+            JOIN segment ON segment.number = sum.segment
+            JOIN meter ON meter.number = sum.meter
+            WHERE origin.tenant = ? AND origin.id = ?
+            ORDER BY segment.id, meter.id";
+        let rows = sqlx::query(select)
+            .bind(blob(tenant))
+            .bind(blob(origin))
+            .fetch_all(&self.readers)
+            .await;
+        read_sums(rows)
+    }
+
+    async fn segment(
+        &self,
+        tenant: TenantId,
+        segment: SegmentId,
+    ) -> Result<Option<SegmentRow>, StoreError> {
+        let select = "SELECT segment.*, successor.id AS successor_id FROM segment
+            LEFT JOIN segment AS successor ON successor.number = segment.successor
+            WHERE segment.tenant = ? AND segment.id = ? AND segment.state <> 'announced'";
+        let row = sqlx::query(select)
+            .bind(blob(tenant))
+            .bind(blob(segment))
+            .fetch_optional(&self.readers)
+            .await;
+        row.and_then(|row| row.as_ref().map(segment_row).transpose())
+            .map_err(|error| failed("read a segment", error))
+    }
+
+    async fn records(
+        &self,
+        tenant: TenantId,
+        segment: SegmentId,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<UsageRecord>, StoreError> {
+        evidence::read(&self.readers, (tenant, segment), after, limit)
+            .await
+            .map_err(|error| failed("read records", error))
+    }
+}
+
+fn read_sums(rows: sqlx::Result<Vec<SqliteRow>>) -> Result<Vec<Sum>, StoreError> {
+    let sum = |row: &SqliteRow| {
+        Ok(Sum {
+            key: convert::sum_key(row)?,
+            total: row.quantity("total")?,
+            sealed: row.quantity("sealed")?,
+        })
+    };
+    rows.and_then(|rows| rows.iter().map(sum).collect())
+        .map_err(|error| failed("read sums", error))
+}
+
+fn segment_row(row: &SqliteRow) -> sqlx::Result<SegmentRow> {
+    Ok(SegmentRow {
+        segment: convert::segment(row)?,
+        successor: row.optional_id("successor_id")?,
+    })
+}
+
+async fn append(
+    transaction: Transaction<'_>,
+    records: &[UsageRecord],
+) -> sqlx::Result<Vec<Appended>> {
+    let Transaction { connection, hot } = transaction;
+    hot.trim();
+    load(connection, hot, records).await?;
+    let known = known(connection, records).await?;
+    let numbers = numbers(connection, hot, records).await?;
+    let mut judge = Judge {
+        hot,
+        known,
+        numbers,
+        draft: Draft::default(),
+    };
+    let appended: sqlx::Result<Vec<Appended>> =
+        records.iter().map(|record| judge.judge(record)).collect();
+    let appended = appended?;
+    judge.draft.write(connection).await?;
+    Ok(appended)
+}
+
+async fn load(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    records: &[UsageRecord],
+) -> sqlx::Result<()> {
+    let segments = records.iter().map(|record| (record.tenant, record.segment.id));
+    load::segments(connection, hot, segments).await?;
+    let counted = records.iter().flat_map(|record| &record.counted);
+    load::meters(connection, hot, counted.map(|counted| counted.meter)).await?;
+    let quotas = records.iter().flat_map(|record| {
+        let spent = record.spent.iter();
+        spent.map(|spent| QuotaKey::of_record(record, spent))
+    });
+    load::quotas(connection, hot, quotas).await?;
+    let leases = records.iter().flat_map(|record| {
+        let leases = record.spent.iter().filter_map(|spent| spent.lease);
+        leases.map(|lease| (record.tenant, lease))
+    });
+    load::leases(connection, hot, leases).await
+}
+
+/// Which of these records are in the ledger.
+async fn known(
+    connection: &mut SqliteConnection,
+    records: &[UsageRecord],
+) -> sqlx::Result<Known> {
+    let rows = KNOWN.fetch(connection, records, |statement, record| {
+        statement.bind(blob(record.id))
+    });
+    let mut known = Known::default();
+    for row in rows.await? {
+        let digest: Option<&[u8]> = row.value("digest")?;
+        let digest = digest.map(<[u8; 32]>::try_from).transpose();
+        let id = (row.id("tenant")?, row.id("id")?);
+        known.insert(id, digest.map_err(senseless)?);
+    }
+    Ok(known)
+}
+
+/// The numbers after which new rows are to be counted; not read where there will be none.
+async fn numbers(
+    connection: &mut SqliteConnection,
+    hot: &Hot,
+    records: &[UsageRecord],
+) -> sqlx::Result<Numbers> {
+    let has_all_rows = |record: &UsageRecord| {
+        let mut counted = record.counted.iter();
+        let mut spent = record.spent.iter();
+        hot.segments.contains_key(&(record.tenant, record.segment.id))
+            && counted.all(|counted| hot.meters.contains_key(&counted.meter))
+            && spent.all(|spent| hot.quotas.contains_key(&QuotaKey::of_record(record, spent)))
+    };
+    if records.iter().all(has_all_rows) {
+        return Ok(Numbers {
+            segment: 0,
+            meter: 0,
+            quota: 0,
+        });
+    }
+    let select = "SELECT (SELECT coalesce(max(number), 0) FROM segment) AS segment,
+        (SELECT coalesce(max(number), 0) FROM meter) AS meter,
+        (SELECT coalesce(max(number), 0) FROM quota) AS quota";
+    let row = sqlx::query(select).fetch_one(connection).await?;
+    Ok(Numbers {
+        segment: row.value("segment")?,
+        meter: row.value("meter")?,
+        quota: row.value("quota")?,
+    })
+}
+
+static KNOWN: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH asked (id) AS (VALUES",
+        "(?)",
+        ") SELECT asked.id, segment.tenant, NULL AS digest
+        FROM asked
+        CROSS JOIN record ON record.key = asked.id
+        JOIN segment ON segment.number = record.segment
+        WHERE record.event IS NULL
+        UNION ALL
+        SELECT asked.id, segment.tenant, event.digest
+        FROM asked
+        CROSS JOIN event ON event.id = asked.id
+        JOIN segment ON segment.number = event.segment",
+    )
+});

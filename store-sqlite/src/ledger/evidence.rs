@@ -1,0 +1,135 @@
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::ids::{LeaseId, RecordId, SegmentId, TenantId, TypedId};
+use monetization_core::subscription::Segment;
+use monetization_core::usage::{Counted, ForeignEvent, Outcome, Spent, UsageRecord};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use crate::convert::{self, Columns, blob, ending, quota_window};
+use crate::error::senseless;
+
+/// The records of a segment by the time of use, in the order of their ids.
+///
+/// The ledger has no index by segment, which would cost each append more than all the rest: the
+/// rows from `after` on are passed by until the page is full.
+pub(super) async fn read(
+    readers: &SqlitePool,
+    of: (TenantId, SegmentId),
+    after: Option<RecordId>,
+    limit: usize,
+) -> sqlx::Result<Vec<UsageRecord>> {
+    let (tenant, segment) = of;
+    let row = sqlx::query("SELECT * FROM segment WHERE tenant = ? AND id = ?")
+        .bind(blob(tenant))
+        .bind(blob(segment))
+        .fetch_optional(readers)
+        .await?;
+    let Some(row) = row else {
+        return Ok(Vec::new());
+    };
+    let rows = sqlx::query(PAGE)
+        .bind(after.map(blob).unwrap_or_default())
+        .bind(row.value::<i64>("number")?)
+        .bind(convert::limit(limit))
+        .fetch_all(readers)
+        .await?;
+    let segment = convert::segment(&row)?;
+    let mut records: Vec<UsageRecord> = Vec::new();
+    for row in &rows {
+        let counted = Counted {
+            meter: row.id("meter_id")?,
+            quantity: row.quantity("quantity")?,
+        };
+        let id = row.id("record_id")?;
+        match records.last_mut().filter(|last| last.id == id) {
+            Some(record) => record.counted.push(counted),
+            None => records.push(UsageRecord {
+                counted: vec![counted],
+                ..record(row, tenant, segment)?
+            }),
+        }
+    }
+    Ok(records)
+}
+
+fn record(row: &SqliteRow, tenant: TenantId, segment: Segment) -> sqlx::Result<UsageRecord> {
+    let code: Option<i64> = row.value("ending")?;
+    let status = row.value("status")?;
+    let outcome = code.map(|code| ending(code).map(|ending| Outcome { status, ending }));
+    Ok(UsageRecord {
+        id: row.id("record_id")?,
+        tenant,
+        segment,
+        occurred_at: row.instant("occurred_at")?,
+        recorded_at: row.instant("recorded_at")?,
+        resource: row.optional_text("resource")?,
+        outcome: outcome.transpose()?,
+        counted: Vec::new(),
+        spent: spent(row.value("spent")?)?,
+        event: event(row)?,
+    })
+}
+
+fn spent(text: &str) -> sqlx::Result<Vec<Spent>> {
+    type Columns = (String, i64, i64, Option<String>, u64);
+    let rows: Vec<Columns> = serde_json::from_str(text).map_err(senseless)?;
+    let spent = |(quota, start, end, lease, units): Columns| {
+        let lease = lease.map(|hex| Uuid::try_parse(&hex)).transpose();
+        Ok(Spent {
+            quota: quota_window(&quota)?,
+            window: Span {
+                start: Timestamp::from_micros(start),
+                end: Timestamp::from_micros(end),
+            },
+            lease: lease.map_err(senseless)?.map(LeaseId::from_uuid),
+            units,
+        })
+    };
+    rows.into_iter().map(spent).collect()
+}
+
+fn event(row: &SqliteRow) -> sqlx::Result<Option<ForeignEvent>> {
+    let Some(source) = row.optional_text("source")? else {
+        return Ok(None);
+    };
+    let digest: &[u8] = row.value("digest")?;
+    Ok(Some(ForeignEvent {
+        source,
+        id: row.text("name")?,
+        digest: digest.try_into().map_err(senseless)?,
+    }))
+}
+
+/// Records of our own are found in the order of their keys, which are their ids; those of events
+/// in the order of the events' ids. The earliest of both make the page.
+const PAGE: &str = "
+    WITH page (id, key) AS (
+        SELECT * FROM (
+            SELECT key AS id, key FROM record
+            WHERE key > ?1 AND segment = ?2 AND event IS NULL AND position = 0
+            ORDER BY key LIMIT ?3
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT id, key FROM event WHERE id > ?1 AND segment = ?2 ORDER BY id LIMIT ?3
+        )
+        ORDER BY 1 LIMIT ?3
+    )
+    SELECT page.id AS record_id, meter.id AS meter_id, record.quantity, record.occurred_at,
+        record.recorded_at, record.resource, record.status, record.ending,
+        event.source, event.name, event.digest,
+        (
+            SELECT json_group_array(
+                json_array(quota.quota, quota.start_at, quota.end_at, hex(lease.id), spent.value ->> 2)
+                ORDER BY spent.key
+            )
+            FROM json_each(record.spent) AS spent
+            JOIN quota ON quota.number = spent.value ->> 0
+            LEFT JOIN lease ON lease.number = spent.value ->> 1
+        ) AS spent
+    FROM page
+    JOIN record ON record.key = page.key AND record.segment = ?2
+    JOIN meter ON meter.number = record.meter
+    LEFT JOIN event ON event.id = record.event AND event.segment = record.segment
+    ORDER BY page.id, record.position";

@@ -1,0 +1,276 @@
+//! Which records the ledger takes, decided in memory on what the database says.
+
+use hashbrown::HashMap;
+use monetization_core::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
+use monetization_core::invoice::Invoicing;
+use monetization_core::store::{Appended, Refusal};
+use monetization_core::subscription::Segment;
+use monetization_core::usage::UsageRecord;
+
+use super::write::{Draft, EventRow, RecordRow};
+use crate::convert::{ending_code, signed};
+use crate::error::senseless;
+use crate::hot::{Hot, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
+
+/// The records that are in the ledger, with the digests of their events.
+pub(super) type Known = HashMap<(TenantId, RecordId), Option<[u8; 32]>>;
+
+/// The greatest number that is given to a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) segment: i64,
+    pub(super) meter: i64,
+    pub(super) quota: i64,
+}
+
+/// Judges records one after the other, each on what those before it have changed.
+#[derive(Debug)]
+pub(super) struct Judge<'a> {
+    pub(super) hot: &'a mut Hot,
+    pub(super) known: Known,
+    pub(super) numbers: Numbers,
+    pub(super) draft: Draft,
+}
+
+impl Judge<'_> {
+    /// Judges a record and, where it is taken, drafts what is to be written of it. An error
+    /// leaves what is remembered in disorder: forget it then.
+    pub(super) fn judge(&mut self, record: &UsageRecord) -> sqlx::Result<Appended> {
+        let id = (record.tenant, record.id);
+        if let Some(known) = self.known.get(&id) {
+            return Ok(judge_known(*known, record));
+        }
+        let payer = self.payer(record)?;
+        if let Some(refusal) = self.refusal(record, payer) {
+            return Ok(Appended::Refused(refusal));
+        }
+        self.accept(record, payer)?;
+        let digest = record.event.as_ref().map(|event| event.digest);
+        self.known.insert(id, digest);
+        Ok(Appended::New)
+    }
+
+    /// The first open segment along the successors of the record's.
+    fn payer(&self, record: &UsageRecord) -> sqlx::Result<SegmentId> {
+        let mut payer = record.segment.id;
+        for _ in 0..=self.hot.segments.len() {
+            let kept = self.hot.segments.get(&(record.tenant, payer));
+            match kept.map(|kept| kept.state) {
+                Some(SegmentState::Closed(successor)) => payer = successor,
+                Some(SegmentState::Announced | SegmentState::Open) | None => return Ok(payer),
+            }
+        }
+        Err(senseless("the successors of a segment form a circle"))
+    }
+
+    fn refusal(&self, record: &UsageRecord, payer: SegmentId) -> Option<Refusal> {
+        self.lease_refusal(record)
+            .or_else(|| self.overflows(record, payer).then_some(Refusal::Overflow))
+    }
+
+    fn lease_refusal(&self, record: &UsageRecord) -> Option<Refusal> {
+        for (at, spent) in record.spent.iter().enumerate() {
+            let Some(id) = spent.lease else { continue };
+            let key = QuotaKey::of_record(record, spent);
+            let kept = self.hot.leases.get(&(record.tenant, id));
+            let Some(lease) = kept.filter(|lease| lease.open && lease.quota == key) else {
+                return Some(Refusal::LeaseClosed);
+            };
+            let before = record.spent.iter().take(at);
+            let before = before.filter(|other| other.lease == spent.lease);
+            let wanted = checked_total(before.map(|other| other.units), spent.units);
+            if wanted.is_none_or(|wanted| wanted > lease.unspent()) {
+                return Some(Refusal::LeaseSpent);
+            }
+        }
+        None
+    }
+
+    fn overflows(&self, record: &UsageRecord, payer: SegmentId) -> bool {
+        let quota_overflows = record.spent.iter().enumerate().any(|(at, spent)| {
+            let key = QuotaKey::of_record(record, spent);
+            let before = record.spent.iter().take(at);
+            let before = before.filter(|other| QuotaKey::of_record(record, other) == key);
+            let units = checked_total(before.map(|other| other.units), spent.units);
+            // What is leased is never less than what is committed.
+            let leased = self.hot.quotas.get(&key).map_or(0, |quota| quota.leased);
+            units.and_then(|units| leased.checked_add(units)).is_none()
+        });
+        let total_overflows = record.counted.iter().any(|counted| {
+            let total = self.total(record, payer, counted.meter);
+            total.checked_add(counted.quantity.scaled()).is_none()
+        });
+        quota_overflows || total_overflows
+    }
+
+    fn total(&self, record: &UsageRecord, payer: SegmentId, meter: MeterId) -> i64 {
+        let number = |segment| self.hot.segments.get(&(record.tenant, segment)).map(|s| s.number);
+        let total = || {
+            let key = SumNumbers {
+                segment: number(payer)?,
+                origin: number(record.segment.id)?,
+                meter: *self.hot.meters.get(&meter)?,
+            };
+            self.hot.totals.get(&key).copied()
+        };
+        total().unwrap_or(0)
+    }
+
+    fn accept(&mut self, record: &UsageRecord, payer: SegmentId) -> sqlx::Result<()> {
+        let payer = self.open(record, payer)?;
+        let own = self.hot.segments.get(&(record.tenant, record.segment.id));
+        let origin = own.map_or(payer.number, |own| own.number);
+        let spent = self.spend(record)?;
+        let key = ledger_key(record);
+        for (position, counted) in record.counted.iter().enumerate() {
+            let sum = SumNumbers {
+                segment: payer.number,
+                origin,
+                meter: self.meter(counted.meter),
+            };
+            let quantity = counted.quantity.scaled();
+            let total = self.hot.totals.entry(sum).or_default();
+            *total = total.saturating_add(quantity);
+            self.draft.sums.push((sum, quantity, payer.by_engine));
+            let first = position == 0;
+            self.draft.records.push(RecordRow {
+                key,
+                segment: origin,
+                meter: sum.meter,
+                quantity,
+                occurred_at: record.occurred_at.as_micros(),
+                recorded_at: record.recorded_at.as_micros(),
+                resource: record.resource.as_ref().map(|slug| slug.as_str().to_owned()),
+                status: record.outcome.and_then(|outcome| outcome.status).map(i64::from),
+                ending: record.outcome.map(|outcome| ending_code(outcome.ending)),
+                spent: spent.clone().filter(|_| first),
+                event: record.event.as_ref().map(|_| *record.id.uuid().as_bytes()),
+                position: i64::try_from(position).map_err(senseless)?,
+            });
+        }
+        if record.counted.is_empty() {
+            return Err(senseless("a record counts nothing"));
+        }
+        self.draft.events.extend(record.event.as_ref().map(|event| EventRow {
+            id: *record.id.uuid().as_bytes(),
+            segment: origin,
+            key,
+            event: event.clone(),
+        }));
+        Ok(())
+    }
+
+    /// Sees to it that the segment which pays has a row.
+    fn open(&mut self, record: &UsageRecord, payer: SegmentId) -> sqlx::Result<HotSegment> {
+        let own = payer == record.segment.id;
+        let key = (record.tenant, payer);
+        match self.hot.segments.get_mut(&key) {
+            Some(kept) => {
+                if kept.state == SegmentState::Announced {
+                    kept.state = SegmentState::Open;
+                    let as_recorded = own.then_some(record.segment);
+                    self.draft.opened.push((kept.number, as_recorded));
+                }
+                Ok(*kept)
+            }
+            None if own => {
+                let segment = self.new_segment(record.tenant, record.segment);
+                self.hot.segments.insert(key, segment);
+                Ok(segment)
+            }
+            None => Err(senseless("the successor of a segment has no row")),
+        }
+    }
+
+    fn new_segment(&mut self, tenant: TenantId, segment: Segment) -> HotSegment {
+        self.numbers.segment = self.numbers.segment.saturating_add(1);
+        let number = self.numbers.segment;
+        self.draft.new_segments.push((number, tenant, segment));
+        HotSegment {
+            number,
+            by_engine: segment.invoicing == Invoicing::ByEngine,
+            state: SegmentState::Open,
+        }
+    }
+
+    fn meter(&mut self, id: MeterId) -> i64 {
+        if let Some(number) = self.hot.meters.get(&id) {
+            return *number;
+        }
+        self.numbers.meter = self.numbers.meter.saturating_add(1);
+        let number = self.numbers.meter;
+        self.draft.new_meters.push((number, id));
+        self.hot.meters.insert(id, number);
+        number
+    }
+
+    /// Spends what the record spent, and says so as the record's row keeps it.
+    fn spend(&mut self, record: &UsageRecord) -> sqlx::Result<Option<String>> {
+        let mut evidence: Vec<(i64, Option<i64>, i64)> = Vec::with_capacity(record.spent.len());
+        for spent in &record.spent {
+            let units = signed(spent.units)?;
+            let key = QuotaKey::of_record(record, spent);
+            // A block of a strict quota was counted as leased when it was handed out.
+            let newly_leased = if spent.lease.is_some() { 0 } else { units };
+            let quota = self.quota(key);
+            self.draft.quotas.push((quota, units, newly_leased));
+            if let Some(quota) = self.hot.quotas.get_mut(&key) {
+                quota.committed = quota.committed.saturating_add(units);
+                quota.leased = quota.leased.saturating_add(newly_leased);
+            }
+            let id = spent.lease.map(|id| (record.tenant, id));
+            let lease = id.and_then(|id| self.hot.leases.get_mut(&id)).map(|lease| {
+                lease.committed = lease.committed.saturating_add(units);
+                lease.number
+            });
+            self.draft.leases.extend(lease.map(|lease| (lease, units)));
+            evidence.push((quota, lease, units));
+        }
+        if evidence.is_empty() {
+            return Ok(None);
+        }
+        serde_json::to_string(&evidence).map(Some).map_err(senseless)
+    }
+
+    fn quota(&mut self, key: QuotaKey) -> i64 {
+        if let Some(quota) = self.hot.quotas.get(&key) {
+            return quota.number;
+        }
+        self.numbers.quota = self.numbers.quota.saturating_add(1);
+        let number = self.numbers.quota;
+        self.draft.new_quotas.push((number, key));
+        let quota = HotQuota {
+            number,
+            committed: 0,
+            leased: 0,
+        };
+        self.hot.quotas.insert(key, quota);
+        number
+    }
+}
+
+fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
+    match (known, &record.event) {
+        (Some(known), Some(event)) if known != event.digest => Appended::Conflict,
+        _ => Appended::Duplicate,
+    }
+}
+
+fn checked_total(before: impl Iterator<Item = u64>, last: u64) -> Option<i64> {
+    let total = before.fold(Some(last), |sum, units| sum?.checked_add(units))?;
+    i64::try_from(total).ok()
+}
+
+/// Where a record stands in the ledger. Ids of our own begin with their time. Those of reported
+/// events are digests; they get a time too, and keep enough of themselves to stay apart.
+fn ledger_key(record: &UsageRecord) -> [u8; 16] {
+    let mut key = *record.id.uuid().as_bytes();
+    if record.event.is_some() {
+        let milliseconds = record.recorded_at.as_micros().div_euclid(1_000);
+        let milliseconds = u64::try_from(milliseconds).unwrap_or(0).to_be_bytes();
+        for (byte, of_time) in key.iter_mut().zip(milliseconds.into_iter().skip(2)) {
+            *byte = of_time;
+        }
+    }
+    key
+}

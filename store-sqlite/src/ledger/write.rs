@@ -1,0 +1,254 @@
+//! Writes what was judged: each row that changes once, in the order of its key.
+
+use std::sync::LazyLock;
+
+use monetization_core::ids::{MeterId, TenantId};
+use monetization_core::subscription::Segment;
+use monetization_core::usage::ForeignEvent;
+use sqlx::SqliteConnection;
+
+use crate::bulk::Bulk;
+use crate::convert::blob;
+use crate::error::senseless;
+use crate::hot::{QuotaKey, SumNumbers};
+use crate::segments;
+
+/// What is to be written of the records that are taken.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) new_segments: Vec<(i64, TenantId, Segment)>,
+    /// Announced segments that are used now, with the segment as a record of its own has it.
+    pub(super) opened: Vec<(i64, Option<Segment>)>,
+    pub(super) new_meters: Vec<(i64, MeterId)>,
+    pub(super) new_quotas: Vec<(i64, QuotaKey)>,
+    pub(super) records: Vec<RecordRow>,
+    pub(super) events: Vec<EventRow>,
+    /// Sum, quantity, and whether the engine invoices it.
+    pub(super) sums: Vec<(SumNumbers, i64, bool)>,
+    /// Quota, units committed, units leased.
+    pub(super) quotas: Vec<(i64, i64, i64)>,
+    /// Lease, units committed.
+    pub(super) leases: Vec<(i64, i64)>,
+}
+
+/// A row of `record`.
+#[derive(Debug)]
+pub(super) struct RecordRow {
+    pub(super) key: [u8; 16],
+    pub(super) segment: i64,
+    pub(super) meter: i64,
+    pub(super) quantity: i64,
+    pub(super) occurred_at: i64,
+    pub(super) recorded_at: i64,
+    pub(super) resource: Option<String>,
+    pub(super) status: Option<i64>,
+    pub(super) ending: Option<i64>,
+    pub(super) spent: Option<String>,
+    pub(super) event: Option<[u8; 16]>,
+    pub(super) position: i64,
+}
+
+/// A row of `event`.
+#[derive(Debug)]
+pub(super) struct EventRow {
+    pub(super) id: [u8; 16],
+    pub(super) segment: i64,
+    pub(super) key: [u8; 16],
+    pub(super) event: ForeignEvent,
+}
+
+impl Draft {
+    /// Writes it. An error leaves part of it written: undo the transaction then.
+    pub(super) async fn write(mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.write_new_rows(connection).await?;
+        self.write_records(connection).await?;
+        self.write_sums(connection).await?;
+        self.write_quotas(connection).await?;
+        self.write_leases(connection).await
+    }
+
+    async fn write_new_rows(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        let segments = NEW_SEGMENTS.execute(
+            connection,
+            &self.new_segments,
+            |statement, (number, tenant, segment)| {
+                segments::bind(statement.bind(*number), *tenant, segment)
+            },
+        );
+        segments.await?;
+        for (number, as_recorded) in &self.opened {
+            segments::open(connection, *number, as_recorded.as_ref()).await?;
+        }
+        let meters = NEW_METERS.execute(connection, &self.new_meters, |statement, (number, id)| {
+            statement.bind(*number).bind(blob(*id))
+        });
+        meters.await?;
+        let quotas = NEW_QUOTAS.execute(connection, &self.new_quotas, |statement, (number, key)| {
+            statement
+                .bind(*number)
+                .bind(blob(key.tenant))
+                .bind(blob(key.subscription))
+                .bind(key.quota.as_str())
+                .bind(key.start.as_micros())
+                .bind(key.end.as_micros())
+        });
+        quotas.await.map(drop)
+    }
+
+    async fn write_records(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.records.sort_unstable_by_key(|row| (row.key, row.position));
+        let records = RECORDS.execute(connection, &self.records, |statement, row| {
+            statement
+                .bind(row.key.to_vec())
+                .bind(row.segment)
+                .bind(row.meter)
+                .bind(row.quantity)
+                .bind(row.occurred_at)
+                .bind(row.recorded_at)
+                .bind(row.resource.clone())
+                .bind(row.status)
+                .bind(row.ending)
+                .bind(row.spent.clone())
+                .bind(row.event.map(|id| id.to_vec()))
+                .bind(row.position)
+        });
+        records.await?;
+        self.events.sort_unstable_by_key(|row| row.id);
+        let events = EVENTS.execute(connection, &self.events, |statement, row| {
+            statement
+                .bind(row.id.to_vec())
+                .bind(row.segment)
+                .bind(row.key.to_vec())
+                .bind(row.event.digest.to_vec())
+                .bind(row.event.source.as_str().to_owned())
+                .bind(row.event.id.as_str().to_owned())
+        });
+        events.await.map(drop)
+    }
+
+    async fn write_sums(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.sums.sort_unstable_by_key(|(key, ..)| *key);
+        self.sums.dedup_by(|(key, more, _), (kept, quantity, _)| {
+            let same = key == kept;
+            if same {
+                *quantity = quantity.saturating_add(*more);
+            }
+            same
+        });
+        let sums = SUMS.execute(connection, &self.sums, |statement, (key, quantity, by_engine)| {
+            statement
+                .bind(key.segment)
+                .bind(key.origin)
+                .bind(key.meter)
+                .bind(*quantity)
+                .bind(*by_engine)
+        });
+        sums.await.map(drop)
+    }
+
+    async fn write_quotas(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.quotas.sort_unstable();
+        self.quotas.dedup_by(|(number, more, more_leased), (kept, committed, leased)| {
+            let same = number == kept;
+            if same {
+                *committed = committed.saturating_add(*more);
+                *leased = leased.saturating_add(*more_leased);
+            }
+            same
+        });
+        let quotas = QUOTAS.execute(connection, &self.quotas, |statement, row| {
+            statement.bind(row.0).bind(row.1).bind(row.2)
+        });
+        all_changed(quotas.await?, self.quotas.len())
+    }
+
+    async fn write_leases(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.leases.sort_unstable();
+        self.leases.dedup_by(|(number, more), (kept, units)| {
+            let same = number == kept;
+            if same {
+                *units = units.saturating_add(*more);
+            }
+            same
+        });
+        let leases = LEASES.execute(connection, &self.leases, |statement, row| {
+            statement.bind(row.0).bind(row.1)
+        });
+        all_changed(leases.await?, self.leases.len())
+    }
+}
+
+/// What is remembered must be what is there: a counter that is gone, or a lease that was settled
+/// behind our back, undoes the transaction.
+fn all_changed(changed: u64, wanted: usize) -> sqlx::Result<()> {
+    if usize::try_from(changed).is_ok_and(|changed| changed == wanted) {
+        Ok(())
+    } else {
+        Err(senseless(format!("{wanted} counters were to change, {changed} did")))
+    }
+}
+
+static NEW_SEGMENTS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO segment (number, tenant, id, subscription, plan_version, invoicing,
+            period_index, period_start_at, period_end_at, start_at, end_at, state) VALUES",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')",
+        "",
+    )
+});
+
+static NEW_METERS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new("INSERT INTO meter (number, id) VALUES", "(?, ?)", ""));
+
+static NEW_QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO quota (number, tenant, subscription, quota, start_at, end_at, committed,
+            leased) VALUES",
+        "(?, ?, ?, ?, ?, ?, 0, 0)",
+        "",
+    )
+});
+
+static RECORDS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO record (key, segment, meter, quantity, occurred_at, recorded_at, resource,
+            status, ending, spent, event, position) VALUES",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
+    )
+});
+
+static EVENTS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO event (id, segment, key, digest, source, name) VALUES",
+        "(?, ?, ?, ?, ?, ?)",
+        "",
+    )
+});
+
+static SUMS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO sum (segment, origin, meter, total, sealed, by_engine) VALUES",
+        "(?, ?, ?, ?, 0, ?)",
+        "ON CONFLICT (segment, origin, meter) DO UPDATE SET total = total + excluded.total",
+    )
+});
+
+static QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH more (number, committed, leased) AS (VALUES",
+        "(?, ?, ?)",
+        ") UPDATE quota SET committed = quota.committed + more.committed,
+            leased = quota.leased + more.leased
+        FROM more WHERE quota.number = more.number",
+    )
+});
+
+static LEASES: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH more (number, committed) AS (VALUES",
+        "(?, ?)",
+        ") UPDATE lease SET committed = lease.committed + more.committed
+        FROM more WHERE lease.number = more.number AND lease.state = 'open'",
+    )
+});

@@ -1,0 +1,211 @@
+//! Reads what the writer remembers, where it does not remember it yet.
+
+use std::sync::LazyLock;
+
+use monetization_core::clock::Timestamp;
+use monetization_core::ids::{LeaseId, MeterId, SegmentId, TenantId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::SqliteConnection;
+
+use crate::bulk::Bulk;
+use crate::convert::{Columns, blob, quota_window};
+use crate::error::senseless;
+use crate::hot::{Hot, HotLease, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
+
+/// Remembers these segments, as far as they have rows, with all segments that follow them and
+/// the sums that use of them can go to.
+pub(crate) async fn segments(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    asked: impl Iterator<Item = (TenantId, SegmentId)>,
+) -> sqlx::Result<()> {
+    let mut missing: Vec<_> = asked.filter(|key| !hot.segments.contains_key(key)).collect();
+    let mut open = Vec::new();
+    while !missing.is_empty() {
+        missing.sort_unstable();
+        missing.dedup();
+        let rows = SEGMENTS.fetch(connection, &missing, |statement, (tenant, id)| {
+            statement.bind(blob(*tenant)).bind(blob(*id))
+        });
+        let rows = rows.await?;
+        missing.clear();
+        for row in &rows {
+            let tenant = row.id("tenant")?;
+            let segment = hot_segment(row)?;
+            hot.segments.insert((tenant, row.id("id")?), segment);
+            match segment.state {
+                SegmentState::Announced | SegmentState::Open => open.push(segment.number),
+                SegmentState::Closed(next) => missing.push((tenant, next)),
+            }
+        }
+        missing.retain(|key| !hot.segments.contains_key(key));
+    }
+    totals(connection, hot, &open).await
+}
+
+fn hot_segment(row: &SqliteRow) -> sqlx::Result<HotSegment> {
+    let state = match (row.value("state")?, row.optional_id("successor_id")?) {
+        ("announced", None) => SegmentState::Announced,
+        ("open", None) => SegmentState::Open,
+        ("closed", Some(successor)) => SegmentState::Closed(successor),
+        _ => return Err(senseless("a segment is closed without a successor")),
+    };
+    Ok(HotSegment {
+        number: row.value("number")?,
+        by_engine: row.value("by_engine")?,
+        state,
+    })
+}
+
+async fn totals(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    segments: &[i64],
+) -> sqlx::Result<()> {
+    let rows = TOTALS.fetch(connection, segments, |statement, number| statement.bind(*number));
+    for row in rows.await? {
+        let key = SumNumbers {
+            segment: row.value("segment")?,
+            origin: row.value("origin")?,
+            meter: row.value("meter")?,
+        };
+        hot.totals.insert(key, row.value("total")?);
+    }
+    Ok(())
+}
+
+/// Remembers the numbers of these meters, as far as they have any.
+pub(crate) async fn meters(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    asked: impl Iterator<Item = MeterId>,
+) -> sqlx::Result<()> {
+    let mut missing: Vec<_> = asked.filter(|id| !hot.meters.contains_key(id)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let rows = METERS.fetch(connection, &missing, |statement, id| statement.bind(blob(*id)));
+    for row in rows.await? {
+        hot.meters.insert(row.id("id")?, row.value("number")?);
+    }
+    Ok(())
+}
+
+/// Remembers these counters, as far as they have rows.
+pub(crate) async fn quotas(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    asked: impl Iterator<Item = QuotaKey>,
+) -> sqlx::Result<()> {
+    let mut missing: Vec<_> = asked.filter(|key| !hot.quotas.contains_key(key)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let rows = QUOTAS.fetch(connection, &missing, |statement, key| {
+        statement
+            .bind(blob(key.tenant))
+            .bind(blob(key.subscription))
+            .bind(key.quota.as_str())
+            .bind(key.start.as_micros())
+            .bind(key.end.as_micros())
+    });
+    for row in rows.await? {
+        let quota = HotQuota {
+            number: row.value("number")?,
+            committed: row.value("committed")?,
+            leased: row.value("leased")?,
+        };
+        hot.quotas.insert(quota_key(&row)?, quota);
+    }
+    Ok(())
+}
+
+/// Remembers these leases, as far as they have rows.
+pub(crate) async fn leases(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    asked: impl Iterator<Item = (TenantId, LeaseId)>,
+) -> sqlx::Result<()> {
+    let mut missing: Vec<_> = asked.filter(|key| !hot.leases.contains_key(key)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let rows = LEASES.fetch(connection, &missing, |statement, (tenant, id)| {
+        statement.bind(blob(*id)).bind(blob(*tenant))
+    });
+    for row in rows.await? {
+        let quota = quota_key(&row)?;
+        let lease = HotLease {
+            number: row.value("number")?,
+            quota,
+            units: row.value("units")?,
+            committed: row.value("committed")?,
+            open: row.value("open")?,
+        };
+        hot.leases.insert((quota.tenant, row.id("id")?), lease);
+    }
+    Ok(())
+}
+
+fn quota_key(row: &SqliteRow) -> sqlx::Result<QuotaKey> {
+    let start: Timestamp = row.instant("start_at")?;
+    Ok(QuotaKey {
+        tenant: row.id("tenant")?,
+        subscription: row.id("subscription")?,
+        quota: quota_window(row.value("quota")?)?,
+        start,
+        end: row.instant("end_at")?,
+    })
+}
+
+// In each, what is asked for comes first and the index of the other table leads on from it.
+
+static SEGMENTS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH asked (tenant, id) AS (VALUES",
+        "(?, ?)",
+        ") SELECT segment.number, segment.tenant, segment.id, segment.state,
+            segment.invoicing = 'by_engine' AS by_engine, successor.id AS successor_id
+        FROM asked
+        CROSS JOIN segment ON segment.tenant = asked.tenant AND segment.id = asked.id
+        LEFT JOIN segment AS successor ON successor.number = segment.successor",
+    )
+});
+
+static TOTALS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH asked (segment) AS (VALUES",
+        "(?)",
+        ") SELECT sum.segment, sum.origin, sum.meter, sum.total
+        FROM asked CROSS JOIN sum ON sum.segment = asked.segment",
+    )
+});
+
+static METERS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH asked (id) AS (VALUES",
+        "(?)",
+        ") SELECT meter.number, meter.id FROM asked CROSS JOIN meter ON meter.id = asked.id",
+    )
+});
+
+static QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH asked (tenant, subscription, quota, start_at, end_at) AS (VALUES",
+        "(?, ?, ?, ?, ?)",
+        ") SELECT quota.* FROM asked
+        CROSS JOIN quota ON quota.subscription = asked.subscription
+            AND quota.quota = asked.quota AND quota.start_at = asked.start_at
+            AND quota.end_at = asked.end_at AND quota.tenant = asked.tenant",
+    )
+});
+
+static LEASES: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "WITH asked (id, tenant) AS (VALUES",
+        "(?, ?)",
+        ") SELECT lease.number, lease.id, lease.units, lease.committed,
+            lease.state = 'open' AS open,
+            quota.tenant, quota.subscription, quota.quota, quota.start_at, quota.end_at
+        FROM asked
+        CROSS JOIN lease ON lease.id = asked.id AND lease.tenant = asked.tenant
+        JOIN quota ON quota.number = lease.quota",
+    )
+});

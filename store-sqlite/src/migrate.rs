@@ -1,0 +1,107 @@
+use monetization_core::clock::Timestamp;
+use monetization_core::store::{StoreError, StoreErrorKind};
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::error::{OpenError, failed};
+
+/// In their order; one that was released is never edited, only followed by another.
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "facts_and_ledger",
+    sql: include_str!("../migrations/0001_facts_and_ledger.sql"),
+}];
+
+const DOING: &str = "migrate the database";
+
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Brings the database to the shape that this program knows, one transaction a step.
+pub(crate) async fn migrate(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let applied = applied(connection)
+        .await
+        .map_err(|error| failed(DOING, error))?;
+    check(&applied)?;
+    let missing = MIGRATIONS.iter().skip(applied.len());
+    for migration in missing {
+        migration
+            .apply(connection, now)
+            .await
+            .map_err(|error| failed(DOING, error))?;
+    }
+    Ok(())
+}
+
+struct Applied {
+    version: i64,
+    checksum: Vec<u8>,
+}
+
+/// The table has a name of its own, so that it can stand beside that of an application which
+/// shares the file.
+async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>> {
+    let create = "CREATE TABLE IF NOT EXISTS monetization_migration (
+        version INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        checksum BLOB NOT NULL,
+        applied_at INTEGER NOT NULL
+    ) STRICT";
+    sqlx::query(create).execute(&mut *connection).await?;
+    let read = "SELECT version, checksum FROM monetization_migration ORDER BY version";
+    let rows = sqlx::query(read).fetch_all(&mut *connection).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Applied {
+                version: row.try_get("version")?,
+                checksum: row.try_get("checksum")?,
+            })
+        })
+        .collect()
+}
+
+fn check(applied: &[Applied]) -> Result<(), StoreError> {
+    let refused = |error| Err(StoreError::new(StoreErrorKind::Broken, DOING).because(error));
+    for (at, applied) in applied.iter().enumerate() {
+        let Some(migration) = MIGRATIONS.get(at) else {
+            return refused(OpenError::Newer {
+                found: applied.version,
+                known: MIGRATIONS.last().map_or(0, |last| last.version),
+            });
+        };
+        if applied.version != migration.version || applied.checksum != migration.checksum() {
+            return refused(OpenError::Changed {
+                version: migration.version,
+                name: migration.name,
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Migration {
+    fn checksum(&self) -> Vec<u8> {
+        Sha256::digest(self.sql).to_vec()
+    }
+
+    async fn apply(&self, connection: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<()> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(self.sql).execute(&mut *transaction).await?;
+        let note = "INSERT INTO monetization_migration (version, name, checksum, applied_at)
+            VALUES (?, ?, ?, ?)";
+        sqlx::query(note)
+            .bind(self.version)
+            .bind(self.name)
+            .bind(self.checksum())
+            .bind(now.as_micros())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    }
+}

@@ -1,0 +1,103 @@
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use monetization_core::clock::Clock;
+
+/// How and where a [`SqliteStore`](crate::SqliteStore) keeps its file.
+///
+/// ```
+/// use monetization_store_sqlite::{SqliteOptions, Synchronous};
+///
+/// let options = SqliteOptions::new("/var/lib/market/market.db")
+///     .with_synchronous(Synchronous::Normal);
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) synchronous: Synchronous,
+    pub(crate) readers_max: NonZeroU32,
+    pub(crate) pages_max: Option<NonZeroU32>,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) clock: Clock,
+}
+
+/// How much a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Synchronous {
+    /// A commit waits until the disk has it: nothing that was answered is lost, not even when
+    /// the power fails.
+    #[default]
+    Full,
+    /// A commit waits until the operating system has it: several times faster, and what was
+    /// answered survives the death of the process, but the last moments before a power failure
+    /// or a crash of the operating system may be lost. Whatever is left is consistent.
+    Normal,
+}
+
+impl SqliteOptions {
+    /// The database in this file, which is made where there is none. Beside it live the files
+    /// `-wal`, `-shm` and `.owner`; the directory must exist.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            synchronous: Synchronous::default(),
+            readers_max: READERS_MAX,
+            pages_max: None,
+            busy_timeout: Duration::from_secs(10),
+            clock: Clock::system(),
+        }
+    }
+
+    /// How much a commit waits for; [`Synchronous::Full`] if nothing is said.
+    #[must_use]
+    pub fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// At most so many reads at once, each on a thread of its own; 4 if nothing is said.
+    #[must_use]
+    pub fn with_readers_max(mut self, readers_max: NonZeroU32) -> Self {
+        self.readers_max = readers_max;
+        self
+    }
+
+    /// The file may have at most so many pages of 4 KiB. What needs more is refused with
+    /// [`StoreErrorKind::Full`](monetization_core::store::StoreErrorKind::Full). Without it the
+    /// disk is the limit.
+    #[must_use]
+    pub fn with_pages_max(mut self, pages_max: NonZeroU32) -> Self {
+        self.pages_max = Some(pages_max);
+        self
+    }
+
+    /// How long to wait while another program, such as the `sqlite3` shell, writes to the file;
+    /// 10 seconds if nothing is said.
+    #[must_use]
+    pub fn with_busy_timeout(mut self, busy_timeout: Duration) -> Self {
+        self.busy_timeout = busy_timeout;
+        self
+    }
+
+    /// The clock that claims and job leases lapse by: its [`now`](Clock::now). They outlive the
+    /// process, so it must be the machine's time, which it is if nothing is said.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+const READERS_MAX: NonZeroU32 = match NonZeroU32::new(4) {
+    Some(readers) => readers,
+    None => NonZeroU32::MIN,
+};

@@ -1,0 +1,258 @@
+//! Pieces of sums on their way to the engine: [`Batches`](monetization_core::store::Batches).
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use monetization_core::ids::BatchId;
+use monetization_core::invoice::Invoicing;
+use monetization_core::store::{Batch, BatchState, Claim, Sealed, Verdict};
+
+use super::Bench;
+use super::steps::{ALL, CLAIM, MINUTE, Shared, append_new, own, sum};
+use crate::sample::{START, Subscriber, batch};
+
+/// A batch is told as it was sealed, to the last byte, by key and piece.
+pub async fn a_batch_is_read_back_as_it_was_sealed(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let mut first = sealed(bench, &store, &of, 5).await;
+    let second = sealed(bench, &store, &of, 3).await;
+    let read = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    assert_eq!(read, [first.clone(), second]);
+
+    let other = bench.sample.subscriber();
+    append_new(&store, &[bench.sample.record(&other, other.segment(0), 1)]).await;
+    first = piece(&store, &other).await;
+    first.body = (0..=255).collect();
+    first.place.account = None;
+    assert_eq!(store.seal(&first).await.unwrap(), Sealed::New);
+    let read = store.batches(other.tenant, other.segment(0).id).await;
+    assert_eq!(read.unwrap(), [first]);
+    let none = store.batches(other.tenant, other.segment(1).id).await;
+    assert_eq!(none.unwrap(), []);
+}
+
+/// In the order they were sealed, at most so many, each with the fence of its claim.
+pub async fn batches_are_claimed_in_the_order_of_sealing(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let mut wanted = Vec::new();
+    for _ in 0..5 {
+        let mut batch = sealed(bench, &store, &of, 2).await;
+        batch.fence = 1;
+        wanted.push(batch);
+    }
+    let two = Claim { limit: 2, ..CLAIM };
+    for chunk in wanted.chunks(2) {
+        let claimed = store.claim_batches(of.tenant, START, two).await;
+        assert_eq!(claimed.unwrap(), chunk);
+    }
+    let claimed = store.claim_batches(of.tenant, START, two).await;
+    assert_eq!(claimed.unwrap(), []);
+}
+
+/// A claim holds until its lease has passed on the store's own time; business time does not
+/// matter. Then the next claim has the next fence.
+pub async fn a_claimed_batch_is_claimed_again_once_its_claim_lapsed(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let batch = sealed(bench, &store, &of, 1).await;
+    assert_eq!(fences(&store, &of).await, [(batch.id, 1)]);
+    let later = START.saturating_add(10 * MINUTE);
+    let claimed = store.claim_batches(of.tenant, later, CLAIM).await;
+    assert_eq!(claimed.unwrap(), []);
+    bench.advance(MINUTE - Duration::from_micros(1));
+    assert_eq!(fences(&store, &of).await, []);
+    bench.advance(Duration::from_micros(1));
+    assert_eq!(fences(&store, &of).await, [(batch.id, 2)]);
+}
+
+/// Eight senders at once: no batch goes to two of them, none is left.
+pub async fn concurrent_claims_share_no_batch(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let mut wanted = Vec::new();
+    for _ in 0..30 {
+        wanted.push(sealed(bench, &store, &of, 1).await.id);
+    }
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, tenant) = (Shared::clone(&store), of.tenant);
+            bench.spawn(async move {
+                let some = Claim { limit: 3, ..CLAIM };
+                let mut claimed = Vec::new();
+                loop {
+                    let batches = store.claim_batches(tenant, START, some).await.unwrap();
+                    if batches.is_empty() {
+                        return claimed;
+                    }
+                    claimed.extend(batches.iter().map(|batch| batch.id));
+                }
+            })
+        })
+        .collect();
+    let mut claimed = join_all(tasks).await.concat();
+    claimed.sort();
+    wanted.sort();
+    assert_eq!(claimed, wanted);
+}
+
+/// Confirmed, rejected, unknown or parked: it is sent no more, and says why.
+pub async fn a_batch_that_came_to_its_end_is_not_claimed_again(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let reason = || "it isn't 35 days — not one".to_owned();
+    let states = [
+        BatchState::Confirmed,
+        BatchState::Rejected { reason: reason() },
+        BatchState::Unknown { reason: reason() },
+        BatchState::Parked { reason: reason() },
+    ];
+    for state in &states {
+        let batch = sealed(bench, &store, &of, 1).await;
+        let claimed = fences(&store, &of).await;
+        assert_eq!(claimed, [(batch.id, 1)]);
+        settle(&store, batch.id, 1, &Verdict::State(state.clone()), true).await;
+        bench.advance(MINUTE);
+        assert_eq!(fences(&store, &of).await, []);
+    }
+    let kept = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    let kept_states: Vec<_> = kept.iter().map(|batch| &batch.state).collect();
+    assert_eq!(kept_states, states.iter().collect::<Vec<_>>());
+    assert!(kept.iter().all(|batch| batch.attempts == 1), "{kept:?}");
+}
+
+/// It waits for its due date, in business time; it remembers its attempts and the first time
+/// it was sent, whatever later attempts say.
+pub async fn a_batch_to_be_sent_again_waits_until_it_is_due(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let batch = sealed(bench, &store, &of, 1).await;
+    let mut due_at = START;
+    let sent_at = START.saturating_add(MINUTE);
+    for (attempt, first_sent_at) in [(1, None), (2, Some(sent_at)), (3, None)] {
+        let claimed = store.claim_batches(of.tenant, due_at, CLAIM).await;
+        assert_eq!(claimed.unwrap().len(), 1);
+        due_at = due_at.saturating_add(10 * MINUTE);
+        let verdict = Verdict::Again {
+            due_at,
+            first_sent_at,
+        };
+        settle(&store, batch.id, attempt, &verdict, true).await;
+        let too_early = due_at.saturating_sub(Duration::from_micros(1));
+        let claimed = store.claim_batches(of.tenant, too_early, CLAIM).await;
+        assert_eq!(claimed.unwrap(), []);
+    }
+    let claimed = store.claim_batches(of.tenant, due_at, CLAIM).await.unwrap();
+    let wanted = Batch {
+        attempts: 3,
+        first_sent_at: Some(sent_at),
+        fence: 4,
+        ..batch
+    };
+    assert_eq!(claimed, [wanted]);
+}
+
+/// Who slept for longer than its lease changes nothing when it wakes.
+pub async fn a_settlement_under_an_old_fence_changes_nothing(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let batch = sealed(bench, &store, &of, 1).await;
+    assert_eq!(fences(&store, &of).await, [(batch.id, 1)]);
+    bench.advance(MINUTE);
+    assert_eq!(fences(&store, &of).await, [(batch.id, 2)]);
+    let before = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    let again = Verdict::Again {
+        due_at: START.saturating_add(MINUTE),
+        first_sent_at: Some(START),
+    };
+    let confirmed = Verdict::State(BatchState::Confirmed);
+    for fence in [0, 1, 3] {
+        settle(&store, batch.id, fence, &again, false).await;
+        settle(&store, batch.id, fence, &confirmed, false).await;
+    }
+    settle(&store, bench.sample.id(), 2, &confirmed, false).await;
+    let after = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    assert_eq!(after, before);
+    settle(&store, batch.id, 2, &confirmed, true).await;
+    settle(&store, batch.id, 1, &again, false).await;
+    let kept = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    assert_eq!(kept[0].state, BatchState::Confirmed);
+    assert_eq!(kept[0].attempts, 1);
+}
+
+/// A settlement whose reply was lost is said again: it holds, and is no second attempt.
+pub async fn a_repeated_settlement_is_recognised(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let batch = sealed(bench, &store, &of, 1).await;
+    let verdicts = [
+        Verdict::Again {
+            due_at: START,
+            first_sent_at: None,
+        },
+        Verdict::State(BatchState::Confirmed),
+    ];
+    for (fence, verdict) in [1, 2].into_iter().zip(&verdicts) {
+        assert_eq!(fences(&store, &of).await, [(batch.id, fence)]);
+        for _ in 0..3 {
+            settle(&store, batch.id, fence, verdict, true).await;
+        }
+    }
+    let kept = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    assert_eq!(kept[0].attempts, 2);
+    assert_eq!(kept[0].state, BatchState::Confirmed);
+}
+
+/// Neither to claim nor to read.
+pub async fn tenants_never_see_each_others_batches(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    sealed(bench, &store, &of, 1).await;
+    append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
+    let stranger = bench.sample.id();
+    let unsealed = store.unsealed(stranger, None, ALL).await;
+    assert_eq!(unsealed.unwrap(), []);
+    let claimed = store.claim_batches(stranger, START, CLAIM).await;
+    assert_eq!(claimed.unwrap(), []);
+    let read = store.batches(stranger, of.segment(0).id).await;
+    assert_eq!(read.unwrap(), []);
+    assert_eq!(fences(&store, &of).await.len(), 1, "it is there to claim");
+}
+
+/// What core invoices is claimed like the rest if somebody seals it, but is never offered.
+pub async fn what_core_invoices_is_never_offered_for_sealing(bench: &Bench) {
+    let store = bench.open().await;
+    let mut of = bench.sample.subscriber();
+    of.invoicing = Invoicing::ByCore;
+    append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
+    let unsealed = store.unsealed(of.tenant, None, ALL).await;
+    assert_eq!(unsealed.unwrap(), []);
+}
+
+/// Appends so many units and seals all that is not sealed of the first month's sum.
+async fn sealed(bench: &Bench, store: &Shared, of: &Subscriber, units: i64) -> Batch {
+    append_new(store, &[bench.sample.record(of, of.segment(0), units)]).await;
+    let batch = piece(store, of).await;
+    assert_eq!(store.seal(&batch).await.unwrap(), Sealed::New);
+    batch
+}
+
+async fn piece(store: &Shared, of: &Subscriber) -> Batch {
+    let sum = sum(store, of.tenant, own(of, 0)).await;
+    batch(of.tenant, &sum.unwrap())
+}
+
+/// Claims all there is, and answers what and under which fences.
+async fn fences(store: &Shared, of: &Subscriber) -> Vec<(BatchId, u64)> {
+    let claimed = store.claim_batches(of.tenant, START, CLAIM).await.unwrap();
+    claimed
+        .iter()
+        .map(|batch| (batch.id, batch.fence))
+        .collect()
+}
+
+async fn settle(store: &Shared, batch: BatchId, fence: u64, verdict: &Verdict, held: bool) {
+    let settled = store.settle_batch(batch, fence, verdict).await.unwrap();
+    assert_eq!(settled, held, "fence {fence}, {verdict:?}");
+}

@@ -1,0 +1,103 @@
+//! How long files are, and how much of them documents.
+
+use std::collections::BTreeMap;
+
+use super::source::{LineKind, Source, sources};
+use super::tree::{expect_none, packages};
+
+const FILE_CODE_LINES_MAX: usize = 400;
+const MEDIAN_CODE_LINES_MAX: usize = 120;
+const P90_CODE_LINES_MAX: usize = 300;
+const DOCUMENTATION_PERCENT_MIN: usize = 25;
+const COMMENTS_PERCENT_MAX: usize = 5;
+
+#[test]
+fn no_file_is_too_long_to_read_at_once() {
+    let sources = sources();
+    let counted = sources.iter().map(|source| (source.count(LineKind::Code), &source.path));
+    let found: Vec<String> = counted
+        .filter(|(lines, _)| *lines > FILE_CODE_LINES_MAX)
+        .map(|(lines, path)| format!("{path}: {lines} lines of code: split it by what it is about"))
+        .collect();
+    expect_none(&format!("at most {FILE_CODE_LINES_MAX} lines of code in a file"), &found);
+}
+
+#[test]
+fn most_files_are_short() {
+    let mut lines: Vec<usize> = sources().iter().map(|it| it.count(LineKind::Code)).collect();
+    lines.sort_unstable();
+    let (median, p90) = (lines[lines.len() / 2], lines[lines.len() * 9 / 10]);
+    println!("{} files: median {median} lines of code, p90 {p90}", lines.len());
+    assert!(median <= MEDIAN_CODE_LINES_MAX, "the median file has {median} lines of code");
+    assert!(p90 <= P90_CODE_LINES_MAX, "a tenth of the files have more than {p90} lines of code");
+}
+
+#[test]
+fn libraries_are_documented() {
+    let mut found = Vec::new();
+    for (folder, lines) in libraries() {
+        let percent = lines.percent(lines.documentation);
+        println!("{folder}: {percent} % of {} lines document", lines.total());
+        if percent < DOCUMENTATION_PERCENT_MIN {
+            found.push(format!("{folder}/src: {percent} %: say units, errors, and how to use it"));
+        }
+    }
+    let rule = format!("at least {DOCUMENTATION_PERCENT_MIN} % of a library's lines document");
+    expect_none(&rule, &found);
+}
+
+#[test]
+fn comments_are_rare() {
+    let mut found = Vec::new();
+    for (folder, lines) in libraries() {
+        let percent = lines.percent(lines.comments);
+        println!("{folder}: {percent} % of {} lines comment", lines.total());
+        if percent > COMMENTS_PERCENT_MAX {
+            found.push(format!("{folder}/src: {percent} %: keep the comments that say why"));
+        }
+    }
+    expect_none(&format!("at most {COMMENTS_PERCENT_MAX} % comments"), &found);
+}
+
+#[derive(Default)]
+struct Lines {
+    code: usize,
+    documentation: usize,
+    comments: usize,
+}
+
+impl Lines {
+    fn add(&mut self, source: &Source) {
+        self.code += source.count(LineKind::Code);
+        self.documentation += source.count(LineKind::Documentation);
+        self.comments += source.count(LineKind::Comment);
+    }
+
+    fn total(&self) -> usize {
+        self.code + self.documentation + self.comments
+    }
+
+    fn percent(&self, part: usize) -> usize {
+        part * 100 / self.total().max(1)
+    }
+}
+
+/// The lines of each library that are not blank and not a test's.
+fn libraries() -> BTreeMap<String, Lines> {
+    let sources = sources();
+    let mut libraries: BTreeMap<String, Lines> = BTreeMap::new();
+    for package in packages() {
+        let folder = match package.folder.as_str() {
+            "tests" => "tests/conformance/".to_owned(),
+            folder => format!("{folder}/src/"),
+        };
+        let own: Vec<&Source> = sources.iter().filter(|it| it.path.starts_with(&folder)).collect();
+        if own.iter().any(|source| source.path == format!("{folder}lib.rs")) {
+            let lines = libraries.entry(folder.trim_end_matches('/').to_owned()).or_default();
+            let shipped = |source: &&&Source| package.folder == "tests" || source.shipped().next().is_some();
+            own.iter().filter(shipped).for_each(|source| lines.add(source));
+        }
+    }
+    assert!(!libraries.is_empty(), "no library was found");
+    libraries
+}
