@@ -52,11 +52,28 @@ pub enum RecordFault {
     Rejected,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Every,
+    Changes,
+    Only(Operation),
+}
+
+impl Target {
+    fn includes(self, operation: Operation) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Changes => operation.changes(),
+            Self::Only(only) => operation == only,
+        }
+    }
+}
+
 /// A fault and the calls it befalls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injection {
     fault: Fault,
-    on: Option<Operation>,
+    on: Target,
     skip: u32,
     times: u32,
 }
@@ -67,7 +84,7 @@ impl Injection {
     pub fn next(fault: Fault) -> Self {
         Self {
             fault,
-            on: None,
+            on: Target::Every,
             skip: 0,
             times: 1,
         }
@@ -76,7 +93,14 @@ impl Injection {
     /// Only calls of this operation.
     #[must_use]
     pub fn on(mut self, operation: Operation) -> Self {
-        self.on = Some(operation);
+        self.on = Target::Only(operation);
+        self
+    }
+
+    /// Only calls that change something.
+    #[must_use]
+    pub fn on_changes(mut self) -> Self {
+        self.on = Target::Changes;
         self
     }
 
@@ -184,7 +208,7 @@ impl Script {
     fn choose(&mut self, operation: Operation) -> Option<Fault> {
         let mut chosen = None;
         for (index, injection) in self.injections.iter_mut().enumerate() {
-            if injection.on.is_some_and(|on| on != operation) {
+            if !injection.on.includes(operation) {
                 continue;
             }
             if injection.skip > 0 {

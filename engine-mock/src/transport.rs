@@ -108,6 +108,17 @@ pub enum Operation {
     Usage,
 }
 
+impl Operation {
+    /// Whether it changes something.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        !matches!(
+            self,
+            Self::Plans | Self::Subscription | Self::Invoices | Self::Preview | Self::Usage
+        )
+    }
+}
+
 /// What came back over a transport: the provider's answer, or its refusal.
 pub type Answer = Result<Reply, Refusal>;
 

@@ -22,7 +22,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cold]
 fn wait<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     for attempt in 0..SPINS {
-        for _ in 0..1_u32 << attempt {
+        for _ in 0..1_u32 << attempt.wrapping_mul(2) {
             spin_loop();
         }
         if let Ok(guard) = mutex.try_lock() {
@@ -32,4 +32,4 @@ fn wait<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const SPINS: u32 = 7;
+const SPINS: u32 = 4;

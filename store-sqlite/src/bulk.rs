@@ -22,7 +22,7 @@ impl Bulk {
     }
 
     /// Runs it for all rows and answers how many rows of the database it changed.
-    pub(crate) async fn execute<R>(
+    pub(crate) async fn execute<R: Sync>(
         &'static self,
         connection: &mut SqliteConnection,
         rows: &[R],
@@ -39,7 +39,7 @@ impl Bulk {
     }
 
     /// Runs it for all rows and answers what it found.
-    pub(crate) async fn fetch<R>(
+    pub(crate) async fn fetch<R: Sync>(
         &'static self,
         connection: &mut SqliteConnection,
         rows: &[R],
@@ -62,6 +62,6 @@ impl Bulk {
         let log2 = rows.len().checked_ilog2()?.min(ROWS_MAX_LOG2);
         let (now, rest) = rows.split_at_checked(1_usize << log2)?;
         let text = self.0.get(usize::try_from(log2).ok()?)?;
-        Some((now.iter().fold(sqlx::query(text), bind), rest))
+        Some((now.iter().fold(sqlx::query(text.as_str()), bind), rest))
     }
 }

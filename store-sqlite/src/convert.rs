@@ -255,7 +255,7 @@ pub(crate) fn job(row: &SqliteRow, now: Timestamp) -> sqlx::Result<JobRun> {
         JobState::Incomplete,
         JobState::Failed,
     ];
-    let state = known(&states, |state| job_state_text(state), row.value("state")?)?;
+    let state = known(&states, job_state_text, row.value("state")?)?;
     let lapsed = state == JobState::Running && row.instant("lease_lapses_at")? <= now;
     Ok(JobRun {
         fence: row.unsigned("fence")?,

@@ -72,7 +72,7 @@ pub(crate) struct SumNumbers {
 }
 
 /// One window of one quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct QuotaKey {
     pub(crate) tenant: TenantId,
     pub(crate) subscription: SubscriptionId,

@@ -144,19 +144,21 @@ async fn load(
     hot: &mut Hot,
     records: &[UsageRecord],
 ) -> sqlx::Result<()> {
-    let segments = records.iter().map(|record| (record.tenant, record.segment.id));
+    let mut segments = Vec::with_capacity(records.len());
+    let mut meters = Vec::with_capacity(records.len());
+    let mut quotas = Vec::with_capacity(records.len());
+    let mut leases = Vec::with_capacity(records.len());
+    for record in records {
+        segments.push((record.tenant, record.segment.id));
+        meters.extend(record.counted.iter().map(|counted| counted.meter));
+        for spent in &record.spent {
+            quotas.push(QuotaKey::of_record(record, spent));
+            leases.extend(spent.lease.map(|lease| (record.tenant, lease)));
+        }
+    }
     load::segments(connection, hot, segments).await?;
-    let counted = records.iter().flat_map(|record| &record.counted);
-    load::meters(connection, hot, counted.map(|counted| counted.meter)).await?;
-    let quotas = records.iter().flat_map(|record| {
-        let spent = record.spent.iter();
-        spent.map(|spent| QuotaKey::of_record(record, spent))
-    });
+    load::meters(connection, hot, meters).await?;
     load::quotas(connection, hot, quotas).await?;
-    let leases = records.iter().flat_map(|record| {
-        let leases = record.spent.iter().filter_map(|spent| spent.lease);
-        leases.map(|lease| (record.tenant, lease))
-    });
     load::leases(connection, hot, leases).await
 }
 

@@ -17,30 +17,44 @@ use crate::hot::{Hot, HotLease, HotQuota, HotSegment, QuotaKey, SegmentState, Su
 pub(crate) async fn segments(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
-    asked: impl Iterator<Item = (TenantId, SegmentId)>,
+    mut asked: Vec<(TenantId, SegmentId)>,
 ) -> sqlx::Result<()> {
-    let mut missing: Vec<_> = asked.filter(|key| !hot.segments.contains_key(key)).collect();
     let mut open = Vec::new();
-    while !missing.is_empty() {
-        missing.sort_unstable();
-        missing.dedup();
-        let rows = SEGMENTS.fetch(connection, &missing, |statement, (tenant, id)| {
+    loop {
+        asked = asked.into_iter().filter_map(|key| unknown_along(hot, key)).collect();
+        if asked.is_empty() {
+            return totals(connection, hot, &open).await;
+        }
+        asked.sort_unstable();
+        asked.dedup();
+        let rows = SEGMENTS.fetch(connection, &asked, |statement, (tenant, id)| {
             statement.bind(blob(*tenant)).bind(blob(*id))
         });
         let rows = rows.await?;
-        missing.clear();
+        asked.clear();
         for row in &rows {
-            let tenant = row.id("tenant")?;
+            let key = (row.id("tenant")?, row.id("id")?);
             let segment = hot_segment(row)?;
-            hot.segments.insert((tenant, row.id("id")?), segment);
+            hot.segments.insert(key, segment);
             match segment.state {
                 SegmentState::Announced | SegmentState::Open => open.push(segment.number),
-                SegmentState::Closed(next) => missing.push((tenant, next)),
+                SegmentState::Closed(_) => asked.push(key),
             }
         }
-        missing.retain(|key| !hot.segments.contains_key(key));
     }
-    totals(connection, hot, &open).await
+}
+
+/// The first along the successors that is not remembered.
+fn unknown_along(hot: &Hot, from: (TenantId, SegmentId)) -> Option<(TenantId, SegmentId)> {
+    let mut key = from;
+    for _ in 0..=hot.segments.len() {
+        match hot.segments.get(&key).map(|segment| segment.state) {
+            None => return Some(key),
+            Some(SegmentState::Closed(successor)) => key.1 = successor,
+            Some(SegmentState::Announced | SegmentState::Open) => return None,
+        }
+    }
+    None
 }
 
 fn hot_segment(row: &SqliteRow) -> sqlx::Result<HotSegment> {
@@ -78,12 +92,12 @@ async fn totals(
 pub(crate) async fn meters(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
-    asked: impl Iterator<Item = MeterId>,
+    mut asked: Vec<MeterId>,
 ) -> sqlx::Result<()> {
-    let mut missing: Vec<_> = asked.filter(|id| !hot.meters.contains_key(id)).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    let rows = METERS.fetch(connection, &missing, |statement, id| statement.bind(blob(*id)));
+    asked.retain(|id| !hot.meters.contains_key(id));
+    asked.sort_unstable();
+    asked.dedup();
+    let rows = METERS.fetch(connection, &asked, |statement, id| statement.bind(blob(*id)));
     for row in rows.await? {
         hot.meters.insert(row.id("id")?, row.value("number")?);
     }
@@ -94,12 +108,12 @@ pub(crate) async fn meters(
 pub(crate) async fn quotas(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
-    asked: impl Iterator<Item = QuotaKey>,
+    mut asked: Vec<QuotaKey>,
 ) -> sqlx::Result<()> {
-    let mut missing: Vec<_> = asked.filter(|key| !hot.quotas.contains_key(key)).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    let rows = QUOTAS.fetch(connection, &missing, |statement, key| {
+    asked.retain(|key| !hot.quotas.contains_key(key));
+    asked.sort_unstable();
+    asked.dedup();
+    let rows = QUOTAS.fetch(connection, &asked, |statement, key| {
         statement
             .bind(blob(key.tenant))
             .bind(blob(key.subscription))
@@ -122,12 +136,12 @@ pub(crate) async fn quotas(
 pub(crate) async fn leases(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
-    asked: impl Iterator<Item = (TenantId, LeaseId)>,
+    mut asked: Vec<(TenantId, LeaseId)>,
 ) -> sqlx::Result<()> {
-    let mut missing: Vec<_> = asked.filter(|key| !hot.leases.contains_key(key)).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    let rows = LEASES.fetch(connection, &missing, |statement, (tenant, id)| {
+    asked.retain(|key| !hot.leases.contains_key(key));
+    asked.sort_unstable();
+    asked.dedup();
+    let rows = LEASES.fetch(connection, &asked, |statement, (tenant, id)| {
         statement.bind(blob(*id)).bind(blob(*tenant))
     });
     for row in rows.await? {

@@ -45,11 +45,14 @@ pub mod directory;
 pub mod jobs;
 pub mod leases;
 pub mod ledger;
+pub mod model;
 pub mod observed;
 pub mod quotas;
+pub mod reopening;
 pub mod rows;
 pub mod sealing;
 pub mod work;
+pub mod writes;
 
 mod faulty;
 mod steps;
@@ -283,6 +286,27 @@ macro_rules! store_suite {
             a_job_that_ended_may_be_started_again,
             a_lapsed_job_may_be_taken_over,
             a_job_that_never_ran_is_not_kept,
+        ]);
+        $crate::store_suite!(@checks writes $backend => [
+            a_store_has_a_name_and_a_sign_of_life,
+            an_append_that_is_dropped_is_done_or_not_done,
+            a_change_that_is_dropped_is_done_or_not_done,
+            a_wish_that_is_dropped_takes_one_block_or_none,
+        ]);
+    };
+    (@model $backend:expr) => {
+        $crate::store_suite!(@checks model $backend => [
+            a_random_run_agrees_with_the_memory_store,
+        ]);
+    };
+    (@reopening $backend:expr) => {
+        $crate::store_suite!(@checks reopening $backend => [
+            what_was_written_is_there,
+            repeated_writes_are_recognised,
+            blocks_of_a_dead_owner_come_back,
+            claims_and_fences_outlive_the_process,
+            the_change_sequence_goes_on,
+            what_was_closed_stays_closed,
         ]);
     };
     (@checks $group:ident $backend:expr => [$($check:ident),+ $(,)?]) => {

@@ -12,14 +12,27 @@ const SUITES: &str = "monetization-conformance";
 
 /// Runtimes, databases, HTTP clients and frameworks: these crates and those named after them.
 const WORLDLY: [&str; 12] = [
-    "async-std", "async-stripe", "axum", "hyper", "reqwest", "rusqlite", "smol", "sqlx", "stripe",
-    "tokio", "tower", "ureq",
+    "async-std",
+    "async-stripe",
+    "axum",
+    "hyper",
+    "reqwest",
+    "rusqlite",
+    "smol",
+    "sqlx",
+    "stripe",
+    "tokio",
+    "tower",
+    "ureq",
 ];
 
 #[test]
 fn a_package_uses_only_packages_of_the_rows_above_its_own() {
     let packages = packages();
-    let rows: BTreeMap<&str, Row> = packages.iter().map(|it| (it.name.as_str(), row(it))).collect();
+    let rows: BTreeMap<&str, Row> = packages
+        .iter()
+        .map(|it| (it.name.as_str(), row(it)))
+        .collect();
     let mut found = Vec::new();
     for package in packages.iter().filter(|package| package.name != SUITES) {
         let own = rows[package.name.as_str()];
@@ -29,7 +42,9 @@ fn a_package_uses_only_packages_of_the_rows_above_its_own() {
                 found.push(format!(
                     "{}/Cargo.toml: [{section}] {used} stands in the row {:?}, {} in {own:?}: \
                      say what is needed as a port of core, or move it up",
-                    package.folder, rows[used.as_str()], package.name
+                    package.folder,
+                    rows[used.as_str()],
+                    package.name
                 ));
             }
         }
@@ -40,15 +55,24 @@ fn a_package_uses_only_packages_of_the_rows_above_its_own() {
 #[test]
 fn the_suites_stand_on_core_alone() {
     let packages = packages();
-    let rows: BTreeMap<&str, Row> = packages.iter().map(|it| (it.name.as_str(), row(it))).collect();
-    let suites = packages.iter().find(|package| package.name == SUITES).unwrap();
+    let rows: BTreeMap<&str, Row> = packages
+        .iter()
+        .map(|it| (it.name.as_str(), row(it)))
+        .collect();
+    let suites = packages
+        .iter()
+        .find(|package| package.name == SUITES)
+        .unwrap();
     let found: Vec<String> = ours(suites, &rows)
         .filter(|(section, used)| *section != "dev-dependencies" && used != CORE)
         .map(|(section, used)| {
             format!("tests/Cargo.toml: [{section}] {used}: make it a dev-dependency")
         })
         .collect();
-    expect_none("the suites must run for a backend without building ours", &found);
+    expect_none(
+        "the suites must run for a backend without building ours",
+        &found,
+    );
 }
 
 #[test]
@@ -61,7 +85,10 @@ fn core_and_limiter_carry_no_runtime_no_database_and_no_http_client() {
         .map(|package| (package["name"].as_str().unwrap(), uses(package)))
         .collect();
     let mut found = Vec::new();
-    for package in packages().iter().filter(|package| row(package) <= Row::Core) {
+    for package in packages()
+        .iter()
+        .filter(|package| row(package) <= Row::Core)
+    {
         let mut reached: BTreeMap<String, String> = BTreeMap::new();
         let mut open: Vec<(String, String)> = shipped(&package.manifest)
             .map(|name| (name, package.name.clone()))
@@ -90,7 +117,9 @@ fn the_request_path_names_no_engine_and_no_adapter_names_a_flow() {
     let mut found = Vec::new();
     for source in sources() {
         let folder = source.path.split('/').next().unwrap();
-        let is_adapter = ["engine-", "gateway-", "store-"].iter().any(|it| folder.starts_with(it));
+        let is_adapter = ["engine-", "gateway-", "store-"]
+            .iter()
+            .any(|it| folder.starts_with(it));
         for line in source.shipped().filter(|_| is_adapter) {
             for (at, _) in line.code.match_indices("monetization_core::") {
                 let name = super::modules::word(&line.code[at + "monetization_core::".len()..]);
@@ -110,13 +139,20 @@ fn the_request_path_names_no_engine_and_no_adapter_names_a_flow() {
 #[test]
 fn every_package_takes_the_lints_and_the_version_of_the_workspace() {
     let is_inherited = |table: Option<&Value>| {
-        table.and_then(|table| table.get("workspace")).and_then(Value::as_bool) == Some(true)
+        table
+            .and_then(|table| table.get("workspace"))
+            .and_then(Value::as_bool)
+            == Some(true)
     };
     let mut found = Vec::new();
     for package in packages() {
         let own = &package.manifest["package"];
-        let shared = ["version", "edition", "rust-version", "license"].map(|key| (key, own.get(key)));
-        for (key, value) in shared.into_iter().chain([("lints", package.manifest.get("lints"))]) {
+        let shared =
+            ["version", "edition", "rust-version", "license"].map(|key| (key, own.get(key)));
+        for (key, value) in shared
+            .into_iter()
+            .chain([("lints", package.manifest.get("lints"))])
+        {
             if !is_inherited(value) {
                 found.push(format!(
                     "{}/Cargo.toml: write `{key}.workspace = true`",
@@ -145,7 +181,11 @@ fn row(package: &Package) -> Row {
         "rate" | "gateway" | "engine" | "store" => Row::Adapters,
         "examples" => Row::Examples,
         "tests" => Row::Suites,
-        _ => panic!("{}: say in {} which row it belongs to", package.folder, file!()),
+        _ => panic!(
+            "{}: say in {} which row it belongs to",
+            package.folder,
+            file!()
+        ),
     }
 }
 
@@ -157,7 +197,8 @@ fn ours<'a>(
     let sections = ["dependencies", "build-dependencies", "dev-dependencies"];
     sections.into_iter().flat_map(move |section| {
         let used = named(&package.manifest, section).into_iter();
-        used.filter(|used| members.contains_key(used.as_str())).map(move |used| (section, used))
+        used.filter(|used| members.contains_key(used.as_str()))
+            .map(move |used| (section, used))
     })
 }
 
@@ -171,7 +212,9 @@ fn shipped(manifest: &Table) -> impl Iterator<Item = String> + use<> {
 /// The packages that a section names, those for some targets only included.
 fn named(manifest: &Table, section: &str) -> BTreeSet<String> {
     let targets = manifest.get("target").and_then(Value::as_table).into_iter();
-    let tables = targets.flat_map(Table::values).filter_map(|target| target.get(section));
+    let tables = targets
+        .flat_map(Table::values)
+        .filter_map(|target| target.get(section));
     let tables = manifest.get(section).into_iter().chain(tables);
     tables
         .filter_map(Value::as_table)
@@ -185,12 +228,18 @@ fn named(manifest: &Table, section: &str) -> BTreeSet<String> {
 
 /// What a package in the lock file uses. Where two versions are there, they count as one.
 fn uses(package: &Value) -> Vec<&str> {
-    let used = package.get("dependencies").and_then(Value::as_array).into_iter().flatten();
-    used.map(|used| used.as_str().unwrap().split(' ').next().unwrap()).collect()
+    let used = package
+        .get("dependencies")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    used.map(|used| used.as_str().unwrap().split(' ').next().unwrap())
+        .collect()
 }
 
 fn is_worldly(name: &str) -> bool {
     WORLDLY.iter().any(|worldly| {
-        name.strip_prefix(worldly).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        name.strip_prefix(worldly)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     })
 }

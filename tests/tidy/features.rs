@@ -20,7 +20,9 @@ fn every_capability_has_the_tests_that_the_list_names() {
         for test in capability.tests.iter().filter(|_| !capability.is_awaited) {
             match functions.get(test) {
                 Some(_) => {}
-                None => found.push(format!("{at}: there is no `fn {test}`: write it, or correct the name")),
+                None => found.push(format!(
+                    "{at}: there is no `fn {test}`: write it, or correct the name"
+                )),
             }
         }
     }
@@ -36,25 +38,37 @@ fn every_capability_is_listed_once() {
         .map(|twice| format!("{LIST}:{}: {} stands above already", twice.line, twice.id))
         .collect();
     expect_none("one line for each capability", &found);
-    assert!(seen.len() > 50, "{LIST} is read wrongly: {} capabilities", seen.len());
+    assert!(
+        seen.len() > 50,
+        "{LIST} is read wrongly: {} capabilities",
+        seen.len()
+    );
 }
 
 #[test]
 fn every_longer_run_names_tests_that_exist() {
     let functions = functions();
     let capabilities = capabilities(&file(LIST));
-    let awaited = capabilities.iter().filter(|capability| capability.is_awaited);
+    let awaited = capabilities
+        .iter()
+        .filter(|capability| capability.is_awaited);
     let awaited: BTreeSet<&String> = awaited.flat_map(|capability| &capability.tests).collect();
     let mut found = Vec::new();
     let mut runs = 0;
-    for (at, line) in file(PROVE).text.lines().enumerate() {
-        let Some((_, row)) = line.split_once("run ").filter(|(indent, _)| indent.is_empty()) else {
+    let script = file(PROVE).text;
+    let lines = script.lines().enumerate();
+    for (at, line) in lines.filter(|(_, line)| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split(" | ").collect();
+        let [_, _, _, tests] = fields[..] else {
             continue;
         };
         runs += 1;
-        for test in row.split('"').nth(1).unwrap_or_default().split_whitespace() {
+        for test in tests.split_whitespace() {
             if !functions.contains_key(test) && !awaited.contains(&test.to_owned()) {
-                found.push(format!("{PROVE}:{}: there is no `fn {test}`: correct the name", at + 1));
+                found.push(format!(
+                    "{PROVE}:{}: there is no `fn {test}`: correct the name",
+                    at + 1
+                ));
             }
         }
     }
@@ -74,7 +88,8 @@ struct Capability {
 fn capabilities(list: &TextFile) -> Vec<Capability> {
     let mut is_awaited = false;
     let mut capabilities = Vec::new();
-    for (at, line) in list.text.lines().enumerate() {
+    let lines = list.text.lines().enumerate();
+    for (at, line) in lines.filter(|(_, line)| !line.starts_with('#')) {
         is_awaited |= line == "[awaited]";
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
         if let [id, _, tests] = fields[..] {

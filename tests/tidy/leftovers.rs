@@ -10,7 +10,10 @@ fn nothing_is_left_to_do_or_to_debug() {
     for source in sources() {
         for line in &source.lines {
             for name in unfinished.iter().filter(|name| line.code.contains(*name)) {
-                found.push(format!("{}:{}: {name}: finish it", source.path, line.number));
+                found.push(format!(
+                    "{}:{}: {name}: finish it",
+                    source.path, line.number
+                ));
             }
         }
     }
@@ -30,7 +33,10 @@ fn lints_are_expected_with_a_reason_and_never_allowed() {
             }
         }
     }
-    expect_none("`expect` says when it is no longer needed; `allow` does not", &found);
+    expect_none(
+        "`expect` says when it is no longer needed; `allow` does not",
+        &found,
+    );
 }
 
 #[test]
@@ -53,21 +59,37 @@ fn nothing_names_one_machine_or_how_the_work_was_shared_out() {
             let is_named = places.iter().any(|path| names_a_place(line, path));
             let is_said = TALK.iter().any(|words| lower.contains(words)) || names_a_ticket(&lower);
             if is_named || is_said && !file.path.ends_with(own) {
-                found.push(format!("{}:{}: {}: take it out", file.path, at + 1, line.trim()));
+                found.push(format!(
+                    "{}:{}: {}: take it out",
+                    file.path,
+                    at + 1,
+                    line.trim()
+                ));
             }
         }
     }
-    expect_none("the tree reads the same on every machine and for everybody", &found);
+    expect_none(
+        "the tree reads the same on every machine and for everybody",
+        &found,
+    );
 }
 
 /// What belongs into a message to each other, not into the tree.
-const TALK: [&str; 6] =
-    ["this session", "my task", "the brief says", "as instructed", "subagent", "sub-agent"];
+const TALK: [&str; 6] = [
+    "this session",
+    "my task",
+    "the brief says",
+    "as instructed",
+    "subagent",
+    "sub-agent",
+];
 
 /// Whether a line says `issue 12` or `issue #12`, which means nothing where the tree is copied.
 fn names_a_ticket(line: &str) -> bool {
     let after = line.split("issue ").skip(1);
-    after.map(|rest| rest.trim_start_matches('#')).any(|rest| rest.starts_with(|it: char| it.is_ascii_digit()))
+    after
+        .map(|rest| rest.trim_start_matches('#'))
+        .any(|rest| rest.starts_with(|it: char| it.is_ascii_digit()))
 }
 
 /// Whether a line has this path from a machine's root, and not as the end of another path.

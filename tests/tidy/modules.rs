@@ -26,7 +26,12 @@ fn a_module_of_core_uses_only_modules_of_the_rows_above_its_own() {
     let mut found = Vec::new();
     for used in uses() {
         let Some(row) = rows.get(&used.name) else {
-            found.push(format!("{}: `{}` stands in no row: name it in {}", used.at, used.name, file!()));
+            found.push(format!(
+                "{}: `{}` stands in no row: name it in {}",
+                used.at,
+                used.name,
+                file!()
+            ));
             continue;
         };
         if *row != used.row && rank(row) >= rank(&used.row) {
@@ -36,14 +41,20 @@ fn a_module_of_core_uses_only_modules_of_the_rows_above_its_own() {
             ));
         }
     }
-    expect_none("rows: words, facts, decisions, ports, memory and runtime, flows", &found);
+    expect_none(
+        "rows: words, facts, decisions, ports, memory and runtime, flows",
+        &found,
+    );
 }
 
 #[test]
 fn modules_of_one_row_form_no_circle() {
     let rows = rows_of_names();
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for used in uses().into_iter().filter(|used| rows.get(&used.name) == Some(&used.row)) {
+    for used in uses()
+        .into_iter()
+        .filter(|used| rows.get(&used.name) == Some(&used.row))
+    {
         if let Some(module) = used.module.filter(|module| *module != used.name) {
             arrows.entry(module).or_default().insert(used.name);
         }
@@ -53,13 +64,19 @@ fn modules_of_one_row_form_no_circle() {
         .filter(|start| reached(start, &arrows).contains(start.as_str()))
         .map(|module| format!("{ROOT}: `{module}` leads back to itself: move what both need up"))
         .collect();
-    expect_none("modules of one row may build on each other, in one direction", &circles);
+    expect_none(
+        "modules of one row may build on each other, in one direction",
+        &circles,
+    );
 }
 
 #[test]
 fn paths_across_modules_of_core_begin_at_the_root() {
     let found = matching(|_, code| code.contains("super::super"));
-    expect_none("write `crate::` and the module, so that the rows can be seen", &found);
+    expect_none(
+        "write `crate::` and the module, so that the rows can be seen",
+        &found,
+    );
 }
 
 #[test]
@@ -67,15 +84,18 @@ fn words_facts_and_decisions_do_not_wait() {
     let found = matching(|row, code| {
         rank(row) <= rank("decisions") && words(code).any(|word| word == "async" || word == "await")
     });
-    expect_none("pure code has no async: let a flow or a gate wait and hand in the answer", &found);
+    expect_none(
+        "pure code has no async: let a flow or a gate wait and hand in the answer",
+        &found,
+    );
 }
 
 #[test]
 fn words_are_values_without_traits_of_their_own() {
     let found = matching(|row, code| {
-        let is_trait = words(code).zip(words(code).skip(1)).any(|(first, second)| {
-            first == "trait" && !WORDS_TRAITS.contains(&second)
-        });
+        let is_trait = words(code)
+            .zip(words(code).skip(1))
+            .any(|(first, second)| first == "trait" && !WORDS_TRAITS.contains(&second));
         row == "words" && is_trait
     });
     expect_none("words are values: a trait belongs to the ports", &found);
@@ -94,7 +114,10 @@ fn the_runtime_calls_no_engine() {
 /// The names at the root of core that belong to a row, and the row's own.
 pub(super) fn names_of_row(row: &str) -> BTreeSet<String> {
     let names = rows_of_names().into_iter();
-    names.filter(|(_, of)| of == row).map(|(name, _)| name).collect()
+    names
+        .filter(|(_, of)| of == row)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// The word that a text begins with.
@@ -118,7 +141,10 @@ struct Use {
 fn uses() -> Vec<Use> {
     let mut uses = Vec::new();
     for source in core() {
-        let inner: Vec<&str> = source.path[ROOT.len()..].trim_end_matches(".rs").split('/').collect();
+        let inner: Vec<&str> = source.path[ROOT.len()..]
+            .trim_end_matches(".rs")
+            .split('/')
+            .collect();
         let code: String = source.lines.iter().map(shipped_code).collect();
         for (at, path) in code.match_indices("crate::") {
             let line = code[..at].matches('\n').count() + 1;
@@ -130,7 +156,11 @@ fn uses() -> Vec<Use> {
             }));
         }
     }
-    assert!(uses.len() > 100, "core is read wrongly: {} uses", uses.len());
+    assert!(
+        uses.len() > 100,
+        "core is read wrongly: {} uses",
+        uses.len()
+    );
     uses
 }
 
@@ -145,7 +175,10 @@ fn heads(path: &str) -> Vec<&str> {
         return vec![word(path)];
     };
     let (mut depth, mut heads, mut is_head) = (1_usize, Vec::new(), true);
-    for (at, letter) in group.char_indices().take_while(|(_, letter)| *letter != ';') {
+    for (at, letter) in group
+        .char_indices()
+        .take_while(|(_, letter)| *letter != ';')
+    {
         match letter {
             '{' => depth += 1,
             '}' => depth -= 1,
@@ -176,7 +209,11 @@ fn rows_of_names() -> BTreeMap<String, String> {
             continue;
         };
         let (row, names) = path.split_once("::").unwrap_or((path, path));
-        rows.extend(heads(names).into_iter().map(|name| (name.to_owned(), row.to_owned())));
+        rows.extend(
+            heads(names)
+                .into_iter()
+                .map(|name| (name.to_owned(), row.to_owned())),
+        );
     }
     rows
 }
@@ -205,16 +242,20 @@ fn matching(is_found: impl Fn(&str, &str) -> bool) -> Vec<String> {
         let row = source.path[ROOT.len()..].split(['/', '.']).next().unwrap();
         let lines = source.shipped().filter(|line| line.kind == LineKind::Code);
         let lines = lines.filter(|line| is_found(row, &line.code));
-        found.extend(lines.map(|line| format!("{}:{}: {}", source.path, line.number, line.code.trim())));
+        found.extend(
+            lines.map(|line| format!("{}:{}: {}", source.path, line.number, line.code.trim())),
+        );
     }
     found
 }
 
 fn core() -> impl Iterator<Item = Source> {
-    let ours = |source: &Source| source.path.starts_with(ROOT) && source.path != format!("{ROOT}lib.rs");
+    let ours =
+        |source: &Source| source.path.starts_with(ROOT) && source.path != format!("{ROOT}lib.rs");
     sources().into_iter().filter(ours)
 }
 
 fn words(code: &str) -> impl Iterator<Item = &str> {
-    code.split(|it: char| !it.is_alphanumeric() && it != '_').filter(|word| !word.is_empty())
+    code.split(|it: char| !it.is_alphanumeric() && it != '_')
+        .filter(|word| !word.is_empty())
 }

@@ -8,7 +8,10 @@ const QUICK_START_LINES_MAX: usize = 20;
 #[test]
 fn the_quick_start_is_the_example_that_is_compiled_and_run() {
     let readme = file("README.md").text;
-    let shown = readme.split("```rust\n").nth(1).and_then(|after| after.split("```").next());
+    let shown = readme
+        .split("```rust\n")
+        .nth(1)
+        .and_then(|after| after.split("```").next());
     let shown = shown.expect("README.md has no ```rust block");
     let example = file(QUICK_START).text;
     let example = from_the_first_import(&example);
@@ -46,16 +49,26 @@ fn the_readme_names_the_versions_that_the_manifest_has() {
         "README.md: say that Rust {oldest} is the oldest that works"
     );
     let changes = file("CHANGELOG.md").text;
-    assert!(changes.contains("## [Unreleased]"), "CHANGELOG.md: keep a section [Unreleased]");
+    assert!(
+        changes.contains("## [Unreleased]"),
+        "CHANGELOG.md: keep a section [Unreleased]"
+    );
 }
 
 #[test]
 fn what_the_documents_link_to_is_there() {
     let mut found = Vec::new();
     for document in files(&[".md"]) {
-        let folder = document.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let folder = document
+            .path
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| folder);
         for (at, line) in document.text.lines().enumerate() {
-            for link in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            for link in line
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split(')').next())
+            {
                 let path = link.split('#').next().unwrap();
                 let is_ours = !path.is_empty() && !path.contains("://");
                 if is_ours && !is_there(&format!("{folder}/{path}")) {
@@ -69,6 +82,11 @@ fn what_the_documents_link_to_is_there() {
 }
 
 fn from_the_first_import(text: &str) -> &str {
-    let at = text.lines().take_while(|line| !line.starts_with("use ")).map(|line| line.len() + 1);
-    text.get(at.sum()..).filter(|rest| !rest.is_empty()).unwrap_or(text)
+    let at = text
+        .lines()
+        .take_while(|line| !line.starts_with("use "))
+        .map(|line| line.len() + 1);
+    text.get(at.sum()..)
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(text)
 }

@@ -14,22 +14,39 @@ const COMMENTS_PERCENT_MAX: usize = 5;
 #[test]
 fn no_file_is_too_long_to_read_at_once() {
     let sources = sources();
-    let counted = sources.iter().map(|source| (source.count(LineKind::Code), &source.path));
+    let counted = sources
+        .iter()
+        .map(|source| (source.count(LineKind::Code), &source.path));
     let found: Vec<String> = counted
         .filter(|(lines, _)| *lines > FILE_CODE_LINES_MAX)
         .map(|(lines, path)| format!("{path}: {lines} lines of code: split it by what it is about"))
         .collect();
-    expect_none(&format!("at most {FILE_CODE_LINES_MAX} lines of code in a file"), &found);
+    expect_none(
+        &format!("at most {FILE_CODE_LINES_MAX} lines of code in a file"),
+        &found,
+    );
 }
 
 #[test]
 fn most_files_are_short() {
-    let mut lines: Vec<usize> = sources().iter().map(|it| it.count(LineKind::Code)).collect();
+    let mut lines: Vec<usize> = sources()
+        .iter()
+        .map(|it| it.count(LineKind::Code))
+        .collect();
     lines.sort_unstable();
     let (median, p90) = (lines[lines.len() / 2], lines[lines.len() * 9 / 10]);
-    println!("{} files: median {median} lines of code, p90 {p90}", lines.len());
-    assert!(median <= MEDIAN_CODE_LINES_MAX, "the median file has {median} lines of code");
-    assert!(p90 <= P90_CODE_LINES_MAX, "a tenth of the files have more than {p90} lines of code");
+    println!(
+        "{} files: median {median} lines of code, p90 {p90}",
+        lines.len()
+    );
+    assert!(
+        median <= MEDIAN_CODE_LINES_MAX,
+        "the median file has {median} lines of code"
+    );
+    assert!(
+        p90 <= P90_CODE_LINES_MAX,
+        "a tenth of the files have more than {p90} lines of code"
+    );
 }
 
 #[test]
@@ -39,7 +56,9 @@ fn libraries_are_documented() {
         let percent = lines.percent(lines.documentation);
         println!("{folder}: {percent} % of {} lines document", lines.total());
         if percent < DOCUMENTATION_PERCENT_MIN {
-            found.push(format!("{folder}/src: {percent} %: say units, errors, and how to use it"));
+            found.push(format!(
+                "{folder}: {percent} %: say units, errors, and how to use it"
+            ));
         }
     }
     let rule = format!("at least {DOCUMENTATION_PERCENT_MIN} % of a library's lines document");
@@ -53,10 +72,15 @@ fn comments_are_rare() {
         let percent = lines.percent(lines.comments);
         println!("{folder}: {percent} % of {} lines comment", lines.total());
         if percent > COMMENTS_PERCENT_MAX {
-            found.push(format!("{folder}/src: {percent} %: keep the comments that say why"));
+            found.push(format!(
+                "{folder}: {percent} %: keep the comments that say why"
+            ));
         }
     }
-    expect_none(&format!("at most {COMMENTS_PERCENT_MAX} % comments"), &found);
+    expect_none(
+        &format!("at most {COMMENTS_PERCENT_MAX} % comments"),
+        &found,
+    );
 }
 
 #[derive(Default)]
@@ -91,11 +115,22 @@ fn libraries() -> BTreeMap<String, Lines> {
             "tests" => "tests/conformance/".to_owned(),
             folder => format!("{folder}/src/"),
         };
-        let own: Vec<&Source> = sources.iter().filter(|it| it.path.starts_with(&folder)).collect();
-        if own.iter().any(|source| source.path == format!("{folder}lib.rs")) {
-            let lines = libraries.entry(folder.trim_end_matches('/').to_owned()).or_default();
-            let shipped = |source: &&&Source| package.folder == "tests" || source.shipped().next().is_some();
-            own.iter().filter(shipped).for_each(|source| lines.add(source));
+        let own: Vec<&Source> = sources
+            .iter()
+            .filter(|it| it.path.starts_with(&folder))
+            .collect();
+        if own
+            .iter()
+            .any(|source| source.path == format!("{folder}lib.rs"))
+        {
+            let lines = libraries
+                .entry(folder.trim_end_matches('/').to_owned())
+                .or_default();
+            let shipped =
+                |source: &&&Source| package.folder == "tests" || source.shipped().next().is_some();
+            own.iter()
+                .filter(shipped)
+                .for_each(|source| lines.add(source));
         }
     }
     assert!(!libraries.is_empty(), "no library was found");

@@ -70,10 +70,11 @@ impl Source {
 fn mark_tests(lines: &mut [Line], whole_file: bool) {
     let mut is_test = false;
     for at in 0..lines.len() {
-        let begins = lines[at].code.starts_with("#[cfg(test)]")
-            && lines[at..].iter().skip(1).take(8).any(|line| {
-                line.code.starts_with("mod ") && line.code.trim_end().ends_with('{')
-            });
+        let begins =
+            lines[at].code.starts_with("#[cfg(test)]")
+                && lines[at..].iter().skip(1).take(8).any(|line| {
+                    line.code.starts_with("mod ") && line.code.trim_end().ends_with('{')
+                });
         is_test |= begins;
         lines[at].is_test = whole_file || is_test;
         is_test &= lines[at].code != "}";
@@ -122,7 +123,12 @@ impl Reader {
     }
 
     /// Takes what comes next off the front of a line and answers the rest.
-    fn step<'a>(&mut self, rest: &'a str, code: &mut String, comment: &mut Option<bool>) -> &'a str {
+    fn step<'a>(
+        &mut self,
+        rest: &'a str,
+        code: &mut String,
+        comment: &mut Option<bool>,
+    ) -> &'a str {
         match self {
             Self::Code => self.code(rest, code, comment),
             Self::Text => match rest.find(['"', '\\']) {
@@ -157,18 +163,23 @@ impl Reader {
         }
     }
 
-    fn code<'a>(&mut self, rest: &'a str, code: &mut String, comment: &mut Option<bool>) -> &'a str {
+    fn code<'a>(
+        &mut self,
+        rest: &'a str,
+        code: &mut String,
+        comment: &mut Option<bool>,
+    ) -> &'a str {
         if rest.starts_with("//") {
             let inner = rest.starts_with("//!");
             *comment = Some(inner || (rest.starts_with("///") && !rest.starts_with("////")));
             return "";
         }
-        if rest.starts_with("/*") {
-            let documents = rest.starts_with("/**") || rest.starts_with("/*!");
+        if let Some(inner) = rest.strip_prefix("/*") {
+            let documents = inner.starts_with(['*', '!']);
             *comment = Some(documents);
             let depth = 1;
             *self = Self::BlockComment { depth, documents };
-            return &rest[2..];
+            return inner;
         }
         if let Some(hashes) = raw_text(rest, code) {
             *self = Self::RawText { hashes };
@@ -189,7 +200,8 @@ impl Reader {
 
 /// The hashes of the raw text that begins here, where one does.
 fn raw_text(rest: &str, before: &str) -> Option<usize> {
-    let within_word = before.ends_with(|end: char| end.is_alphanumeric() && end != 'b' || end == '_');
+    let within_word =
+        before.ends_with(|end: char| end.is_alphanumeric() && end != 'b' || end == '_');
     let after = rest.strip_prefix('r').filter(|_| !within_word)?;
     let hashes = after.len() - after.trim_start_matches('#').len();
     after[hashes..].starts_with('"').then_some(hashes)
@@ -203,7 +215,9 @@ fn character(rest: &str) -> Option<usize> {
         return Some(rest.len() - past(inner, 0, 2).len() + end + 1);
     }
     let after = past(inner, 0, 1);
-    after.starts_with('\'').then(|| rest.len() - after.len() + 1)
+    after
+        .starts_with('\'')
+        .then(|| rest.len() - after.len() + 1)
 }
 
 /// What is left after so many characters from `at` on.

@@ -6,8 +6,14 @@ use super::tree::{expect_none, files};
 fn tables_in_sqlite_are_strict() {
     let mut found = Vec::new();
     let mut tables = 0;
-    for file in files(&[".sql"]).iter().filter(|file| file.path.starts_with("store-sqlite/")) {
-        let lines = file.text.lines().map(|line| line.split("--").next().unwrap());
+    for file in files(&[".sql"])
+        .iter()
+        .filter(|file| file.path.starts_with("store-sqlite/"))
+    {
+        let lines = file
+            .text
+            .lines()
+            .map(|line| line.split("--").next().unwrap());
         let sql = lines.collect::<Vec<_>>().join("\n").to_ascii_lowercase();
         let mut line = 1;
         for statement in sql.split(';') {
@@ -17,9 +23,15 @@ fn tables_in_sqlite_are_strict() {
             if statement.starts_with("create table") {
                 tables += 1;
                 let options = statement.rsplit(')').next().unwrap();
-                if !options.split([',', ' ', '\n']).any(|option| option == "strict") {
+                if !options
+                    .split([',', ' ', '\n'])
+                    .any(|option| option == "strict")
+                {
                     let first = statement.lines().next().unwrap();
-                    found.push(format!("{}:{begins_at}: {first}: end it with STRICT", file.path));
+                    found.push(format!(
+                        "{}:{begins_at}: {first}: end it with STRICT",
+                        file.path
+                    ));
                 }
             }
         }

@@ -76,10 +76,10 @@ impl Subscription {
             SubscriptionState::PendingApproval
             | SubscriptionState::Rejected
             | SubscriptionState::Ended => None,
-            SubscriptionState::Draining => self.timeline.ends_at,
             SubscriptionState::AwaitingPayment
             | SubscriptionState::Active
-            | SubscriptionState::Ending => {
+            | SubscriptionState::Ending
+            | SubscriptionState::Draining => {
                 let period = self.timeline.schedule.period(self.closed_periods)?;
                 Some(
                     self.timeline

@@ -295,11 +295,8 @@ impl Monetizer {
 /// Whether the subscription goes on after these segments, which end its earliest open period.
 pub(super) fn continues(subscription: &Subscription, segments: &[Segment]) -> bool {
     let end = segments.last().map(|segment| segment.span.end);
-    let ends = subscription
-        .timeline
-        .ends_at
-        .is_some_and(|ends_at| end.is_none_or(|end| ends_at <= end));
-    subscription.state != SubscriptionState::Draining && !ends
+    let over = |ends_at| end.is_none_or(|end| ends_at <= end);
+    !subscription.timeline.ends_at.is_some_and(over)
 }
 
 /// The segments of the earliest open period that begin before `end`, in the order of time.

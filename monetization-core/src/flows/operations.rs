@@ -226,7 +226,10 @@ impl Monetizer {
         finished: &Finished,
     ) -> Result<(), FlowError> {
         let subscription = self.must::<Subscription>(tenant, id).await?.fact;
-        if subscription.state != SubscriptionState::AwaitingPayment {
+        let wanted = subscription.state == SubscriptionState::AwaitingPayment;
+        // As for invoices: a try before this one may have made it there.
+        let tried = subscription.state == SubscriptionState::Ended && finished.fence > 1;
+        if !wanted && !tried {
             return self.finish(finished).await;
         }
         let (_, engine) = self.engine_of(tenant).await?;
@@ -252,25 +255,25 @@ impl Monetizer {
                 SubscriptionState::AwaitingPayment if start.payment_url.is_none() => {
                     stored.fact.on(SubscriptionEvent::FirstPaid)?;
                 }
+                // It was cancelled while it was being made.
                 SubscriptionState::Ended => {
-                    // It was cancelled while it was being made: it has to go there, too.
-                    let operation = Operation::CancelSubscription {
-                        subscription: id,
-                        at_period_end: false,
-                    };
-                    change
-                        .intents
-                        .push(Intent::new(tenant, operation, self.now()));
+                    let cx = self.context(tenant, place.account.clone(), key.step("take back"));
+                    let mode = CancelMode::Now;
+                    engine
+                        .billing
+                        .cancel_subscription(&cx, &start.external, mode)
+                        .await?;
                 }
                 _ => {}
             }
             stored.fact.payment_url.clone_from(&start.payment_url);
             change.writes.push(stored.write()?);
+            let ours = (tenant, id.uuid());
             self.refer(
                 &mut change,
                 &place,
                 ObjectKind::Subscription,
-                (tenant, id.uuid()),
+                ours,
                 &start.external,
             )
             .await?;

@@ -85,6 +85,8 @@ struct Call<'a> {
     arrived: Duration,
     /// Process time now.
     uptime: Duration,
+    /// Whether the news was read for this very call: then every key there is is known.
+    news_read: bool,
 }
 
 /// No reading of the news has been complete.
@@ -202,6 +204,7 @@ impl Gatekeeper {
             now,
             arrived: uptime,
             uptime,
+            news_read: false,
         })
     }
 
@@ -243,14 +246,16 @@ impl Gatekeeper {
             now,
             arrived,
             uptime: arrived,
+            news_read: false,
         };
-        // A key, the news and each of a plan's quotas may be missing in turn, and under a load
+        // The news and each of a plan's quotas may be missing in turn, and under a load
         // that empties blocks as they come the same one more than once.
         for _ in 0..ROUNDS_MAX {
             match self.decide_call(&call) {
                 Decided::Granted(permit) => return Ok(permit),
                 Decided::Denied(denial) => return Err(denial),
                 Decided::Needs(need) => {
+                    call.news_read |= matches!(need.0, Missing::News);
                     if self.supply(need).await.is_err() {
                         break;
                     }
@@ -378,10 +383,8 @@ impl Shared {
         // The digest is made before the look-up, so that known and unknown ids take as long.
         let digest = presented.digest(&self.pepper);
         let Some(entry) = self.keys.find(presented.id()) else {
-            // It may be newer than the news. Junk with a right checksum asks no more often than
-            // the news can be old.
-            let recent = self.is_known_since(call.arrived, UNKNOWN_KEY_GRACE);
-            return Err(if recent {
+            // It may be newer than the news. All who ask at once share one reading.
+            return Err(if call.news_read {
                 Unauthenticated::Invalid.into()
             } else {
                 Stop::Needs(Missing::News)
@@ -395,9 +398,6 @@ impl Shared {
         }
     }
 }
-
-/// News this young is taken to know every key.
-const UNKNOWN_KEY_GRACE: Duration = Duration::from_millis(20);
 
 enum Stop {
     Denied(Denial),

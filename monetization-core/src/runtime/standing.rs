@@ -115,6 +115,7 @@ impl Standings {
     }
 }
 
+#[derive(Clone, Copy)]
 pub(super) struct QuotaStanding {
     pub(super) max: u64,
     pub(super) remaining: u64,

@@ -92,8 +92,8 @@ impl<K, const N: usize> Entry<K, N> {
 const FIRST_CHUNK: usize = 64;
 const CHUNK: usize = 8_192;
 
-/// Chunks that together have as many entries as a full one.
-const SMALL_CHUNKS: usize = (CHUNK / FIRST_CHUNK).ilog2() as usize + 1;
+/// The first so many chunks have together as many entries as a full one.
+const SMALL_CHUNKS: usize = 8;
 
 /// The chunk of an index, and the place in it.
 #[inline]
@@ -102,14 +102,16 @@ const fn position(index: usize) -> (usize, usize) {
         let chunk = (index / CHUNK).saturating_add(SMALL_CHUNKS - 1);
         return (chunk, index % CHUNK);
     }
-    let highest = (index | (FIRST_CHUNK - 1)).ilog2();
-    let chunk = highest.saturating_sub(FIRST_CHUNK.ilog2() - 1) as usize;
-    let before = if chunk == 0 {
-        0
-    } else {
-        1_usize.wrapping_shl(highest)
-    };
-    (chunk, index.wrapping_sub(before))
+    match (index / FIRST_CHUNK).checked_ilog2() {
+        None => (0, index),
+        Some(doublings) => {
+            let before = FIRST_CHUNK.wrapping_shl(doublings);
+            (
+                (doublings as usize).saturating_add(1),
+                index.wrapping_sub(before),
+            )
+        }
+    }
 }
 
 #[cfg(test)]

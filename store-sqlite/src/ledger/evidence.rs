@@ -121,7 +121,8 @@ const PAGE: &str = "
         event.source, event.name, event.digest,
         (
             SELECT json_group_array(
-                json_array(quota.quota, quota.start_at, quota.end_at, hex(lease.id), spent.value ->> 2)
+                json_array(quota.quota, quota.start_at, quota.end_at,
+                    iif(lease.id IS NULL, NULL, hex(lease.id)), spent.value ->> 2)
                 ORDER BY spent.key
             )
             FROM json_each(record.spent) AS spent

@@ -256,8 +256,8 @@ fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
     }
 }
 
-fn checked_total(before: impl Iterator<Item = u64>, last: u64) -> Option<i64> {
-    let total = before.fold(Some(last), |sum, units| sum?.checked_add(units))?;
+fn checked_total(mut before: impl Iterator<Item = u64>, last: u64) -> Option<i64> {
+    let total = before.try_fold(last, u64::checked_add)?;
     i64::try_from(total).ok()
 }
 

@@ -39,7 +39,7 @@ pub struct ObservedSubscriber {
     pub quotas: Vec<QuotaCounter>,
     /// What its tenant has not sealed.
     pub unsealed: Vec<UnsealedSum>,
-    /// Operations of its tenant that were given up.
+    /// Operations of its tenant that were given up, by id.
     pub parked: Vec<(Intent, String)>,
 }
 
@@ -98,12 +98,14 @@ async fn subscriber_of(store: &dyn Store, of: &Subscriber) -> ObservedSubscriber
         let counter = store.quota(of.tenant, of.subscription, quota, window);
         quotas.push(counter.await.unwrap());
     }
+    let mut parked = store.parked_intents(of.tenant).await.unwrap();
+    parked.sort_by_key(|(intent, _)| intent.id);
     ObservedSubscriber {
         rows: placeless_all(rows),
         segments,
         quotas,
         unsealed: store.unsealed(of.tenant, None, ALL).await.unwrap(),
-        parked: store.parked_intents(of.tenant).await.unwrap(),
+        parked,
     }
 }
 

@@ -196,7 +196,7 @@ pub async fn an_operation_given_up_is_listed_with_its_reason(bench: &Bench) {
     let store = bench.open().await;
     let tenant: TenantId = bench.sample.id();
     let mut intents = [tenant, tenant, bench.sample.id()].map(|of| bench.sample.intent(of));
-    intents[0].due_at = START.saturating_add(MINUTE);
+    intents[1].due_at = START.saturating_add(MINUTE);
     add(bench, &store, &intents).await;
     let now = START.saturating_add(MINUTE);
     assert_eq!(store.claim_intents(now, CLAIM).await.unwrap().len(), 3);
@@ -210,13 +210,13 @@ pub async fn an_operation_given_up_is_listed_with_its_reason(bench: &Bench) {
     }
     let parked = store.parked_intents(tenant).await.unwrap();
     let told: Vec<_> = parked
-        .iter()
-        .map(|(intent, reason)| (intent.id, &intent.operation, reason.as_str()))
+        .into_iter()
+        .map(|(intent, reason)| (intent.id, intent.operation, intent.attempts, reason))
         .collect();
-    let wanted = [
-        (intents[1].id, &intents[1].operation, "second"),
-        (intents[0].id, &intents[0].operation, "it's over — no card"),
-    ];
+    let wanted = intents.into_iter().zip(["it's over — no card", "second"]);
+    let wanted: Vec<_> = wanted
+        .map(|(intent, reason)| (intent.id, intent.operation, 1, reason.to_owned()))
+        .collect();
     assert_eq!(told, wanted);
     bench.advance(10 * MINUTE);
     assert_eq!(store.claim_intents(now, CLAIM).await.unwrap(), []);

@@ -1,0 +1,118 @@
+//! The command line. What is given here is text; [`Settings`](crate::settings::Settings) makes
+//! sense of it, so that everything that is wrong is said at once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An API gateway that earns money: keys, plans, limits, exact metering and invoices.
+///
+/// Without a command it serves: a gateway for calls (`/{product}/...`) and a control plane
+/// (`/api/v1/...`) on two addresses, with its state in one directory. The first start prints the
+/// tokens of the control plane, once.
+#[derive(Debug, Parser)]
+#[command(name = "reference-server", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; to serve where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve, where no command is given.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or SIGINT (the default).
+    Serve(ServeArgs),
+    /// Run a whole month on a manual clock in seconds, over real sockets, and tell the story.
+    ///
+    /// An owner sells an API on three plans, developers call it, quotas run out, usage is
+    /// published, the month is closed, invoices are paid. With --traffic, a real access log is
+    /// called through the gateway instead, line by line. Everything is kept in a directory that
+    /// is removed at the end; nothing outside of this machine is contacted. The exit code is 1
+    /// where a figure does not agree.
+    Demo(DemoArgs),
+}
+
+/// How to serve. Every option may also be given by its environment variable.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Where the gateway listens [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS", env = "MONETIZATION_SERVER_GATEWAY_ADDRESS")]
+    pub gateway_address: Option<String>,
+    /// Where the control plane listens [default: 127.0.0.1:8081].
+    #[arg(long, value_name = "ADDRESS", env = "MONETIZATION_SERVER_CONTROL_ADDRESS")]
+    pub control_address: Option<String>,
+    /// Where the state is kept [default: ./monetization-data].
+    #[arg(long, value_name = "DIRECTORY", env = "MONETIZATION_SERVER_DATA_DIRECTORY")]
+    pub data_directory: Option<PathBuf>,
+    /// The billing engine: mock, or none to meter and limit only [default: mock].
+    #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
+    pub engine: Option<String>,
+    /// Who makes the invoices: `by_core` or `by_engine` [default: `by_core`]. For the first start.
+    #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_INVOICING")]
+    pub invoicing: Option<String>,
+    /// Days to pay an invoice that core made, 0 to 365 [default: 14]. For the first start.
+    #[arg(long, value_name = "DAYS", env = "MONETIZATION_SERVER_PAYMENT_DAYS")]
+    pub payment_days: Option<String>,
+    /// How limits are told to clients: kong, ietf, both or none [default: kong].
+    #[arg(long, value_name = "STYLE", env = "MONETIZATION_SERVER_LIMIT_HEADERS")]
+    pub limit_headers: Option<String>,
+    /// Whether answers end once their record is durable, or at once: durable or background
+    /// [default: durable]. Calls under a strict quota are always durable.
+    #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_COMMIT")]
+    pub commit: Option<String>,
+    /// How much a commit of the database waits for: full (the disk) or normal (the operating
+    /// system) [default: full].
+    #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_SYNCHRONOUS")]
+    pub synchronous: Option<String>,
+    /// Whether upstreams may be on this machine or in a private network: true or false
+    /// [default: false].
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        env = "MONETIZATION_SERVER_ALLOW_PRIVATE_UPSTREAMS"
+    )]
+    pub allow_private_upstreams: Option<String>,
+    /// Seconds an upstream has to begin its answer, 1 to 3600 [default: 30].
+    #[arg(long, value_name = "SECONDS", env = "MONETIZATION_SERVER_UPSTREAM_TIMEOUT_SECONDS")]
+    pub upstream_timeout_seconds: Option<String>,
+    /// Bytes the body of a call may have, up to 1 GiB [default: 16777216].
+    #[arg(long, value_name = "BYTES", env = "MONETIZATION_SERVER_REQUEST_BYTES_MAX")]
+    pub request_bytes_max: Option<String>,
+    /// Where consumers reach the control plane, for payment links [default: its address].
+    #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Let business time stand still from this instant on, such as 2026-01-01T00:00:00Z, until
+    /// `POST /mock/clock` moves it. For trying out whole months; needs the mock engine.
+    #[arg(long, value_name = "INSTANT", env = "MONETIZATION_SERVER_MANUAL_CLOCK")]
+    pub manual_clock: Option<String>,
+}
+
+/// The environment variables of [`ServeArgs`] begin so; others that do are mistakes.
+pub const ENVIRONMENT_PREFIX: &str = "MONETIZATION_SERVER_";
+
+/// What the demo plays.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {
+    /// Call the lines of this access log (Apache or nginx, common or combined format; - for
+    /// the standard input) instead of the month's story.
+    #[arg(long, value_name = "FILE")]
+    pub traffic: Option<PathBuf>,
+    /// With --traffic: show every consumer instead of the ten with the most calls.
+    #[arg(long, requires = "traffic")]
+    pub all: bool,
+    /// With --traffic: calls a consumer may make in each calendar minute.
+    #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 100_000)]
+    pub rate: u64,
+    /// With --traffic: calls of each month that cost nothing.
+    #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 50)]
+    pub included: u32,
+    /// With --traffic: the price of every further call, in dollars.
+    #[arg(long, value_name = "PRICE", requires = "traffic", default_value = "0.002")]
+    pub price: String,
+}

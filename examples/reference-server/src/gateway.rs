@@ -1,0 +1,106 @@
+//! The gateway: the layer, the proxy behind it, and the answers that only their meeting can give.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use monetization_core::clock::Clock;
+use monetization_core::runtime::Gatekeeper;
+use monetization_gateway_tower::{GatewayBody, LayerOptions, Monetization, MonetizationLayer};
+use tower::{Layer, Service};
+
+use crate::proxy::{Failing, Proxy, Word};
+
+/// Serves `/{product}/...`. Clones share everything.
+#[derive(Debug, Clone)]
+pub(crate) struct Gateway {
+    inner: Monetization<Proxy>,
+    body_bytes_max: u64,
+}
+
+/// The body of an answer: the upstream's, metered, or one of ours.
+pub(crate) type Body = Either<GatewayBody<Incoming>, Full<Bytes>>;
+
+impl Gateway {
+    /// The proxy behind the layer. Request bodies have at most `body_bytes_max` bytes.
+    pub(crate) fn new(
+        gatekeeper: Gatekeeper,
+        clock: Clock,
+        options: LayerOptions,
+        proxy: Proxy,
+        body_bytes_max: u64,
+    ) -> Self {
+        let layer = MonetizationLayer::new(gatekeeper, clock, options);
+        Self {
+            inner: layer.layer(proxy),
+            body_bytes_max,
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for Gateway {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        if announced_length(request.headers()).is_some_and(|bytes| bytes > self.body_bytes_max) {
+            let answer = own_answer(HeaderMap::new(), Failing::BodyTooLong);
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
+        let word = Word::default();
+        request.extensions_mut().insert(word.clone());
+        // The proxy is always ready, so the layer around it is.
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let response = match answer.await {
+                Ok(response) => response,
+                Err(_) => return Ok(own_answer(HeaderMap::new(), Failing::UpstreamSlow)),
+            };
+            match word.read() {
+                Some(failing) if response.status() == StatusCode::BAD_GATEWAY => {
+                    Ok(own_answer(response.into_parts().0.headers, failing))
+                }
+                _ => Ok(response.map(Either::Left)),
+            }
+        })
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Tells the client what the layer could not know. The headers it has set stay.
+fn own_answer(mut headers: HeaderMap, failing: Failing) -> Response<Body> {
+    let (status, body) = match failing {
+        Failing::UpstreamSlow => (
+            StatusCode::GATEWAY_TIMEOUT,
+            r#"{"type":"about:blank","title":"Gateway Timeout","status":504,"detail":"the service behind the gateway took too long","code":"upstream_timeout"}"#,
+        ),
+        Failing::BodyTooLong => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            r#"{"type":"about:blank","title":"Content Too Large","status":413,"detail":"the body of the request is too long","code":"body_too_long"}"#,
+        ),
+        Failing::ClientSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            r#"{"type":"about:blank","title":"Request Timeout","status":408,"detail":"the body of the request did not arrive in time","code":"body_timeout"}"#,
+        ),
+    };
+    let problem = HeaderValue::from_static("application/problem+json");
+    headers.insert(CONTENT_TYPE, problem);
+    headers.remove(CONTENT_LENGTH);
+    let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(body.as_bytes()))));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

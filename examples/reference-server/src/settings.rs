@@ -1,0 +1,255 @@
+//! How the server behaves, checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use monetization_core::clock::Timestamp;
+use monetization_core::field::FieldError;
+use monetization_core::invoice::Invoicing;
+use monetization_core::text::{Endpoint, Slug};
+use monetization_gateway_tower::{CommitMode, HeaderStyle};
+use monetization_store_sqlite::Synchronous;
+
+use crate::cli::ServeArgs;
+
+/// How the server behaves.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where the gateway listens; port 0 for any that is free.
+    pub gateway_address: SocketAddr,
+    /// Where the control plane listens; port 0 for any that is free.
+    pub control_address: SocketAddr,
+    /// Where the state is kept.
+    pub data_directory: PathBuf,
+    /// The engine that bills.
+    pub engine: Slug,
+    /// Who makes the invoices, for the tenant of the first start.
+    pub invoicing: Invoicing,
+    /// Days to pay an invoice that core made, for the tenant of the first start.
+    pub payment_days: u32,
+    /// How limits are told to clients.
+    pub limit_headers: HeaderStyle,
+    /// When the end of an answer is sent.
+    pub commit: CommitMode,
+    /// How much a commit of the database waits for.
+    pub synchronous: Synchronous,
+    /// Whether upstreams may be on this machine or in a private network.
+    pub private_upstreams: bool,
+    /// For how long an upstream may take to begin its answer.
+    pub upstream_timeout: Duration,
+    /// Bytes the body of a call may have.
+    pub request_bytes_max: u32,
+    /// Where consumers reach the control plane, without a final slash; its own address if nothing
+    /// is said.
+    pub public_url: Option<String>,
+    /// The instant at which business time stands still until it is moved; the machine's time if
+    /// nothing is said.
+    pub manual_clock: Option<Timestamp>,
+}
+
+/// What is wrong with the settings, all of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the settings are not valid: {}", list(problems))]
+pub struct SettingsError {
+    /// Each names the option.
+    pub problems: Vec<FieldError>,
+}
+
+impl Settings {
+    /// Checks what was given.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with everything that is wrong, not the first thing only.
+    pub fn new(args: ServeArgs) -> Result<Self, SettingsError> {
+        let mut check = Check::default();
+        let settings = Self {
+            gateway_address: check.parsed("--gateway-address", args.gateway_address, GATEWAY),
+            control_address: check.parsed("--control-address", args.control_address, CONTROL),
+            data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
+            engine: check.engine(args.engine),
+            invoicing: check.one_of("--invoicing", args.invoicing, &INVOICING),
+            payment_days: check.number("--payment-days", args.payment_days, (0, 365, 14)),
+            limit_headers: check.one_of("--limit-headers", args.limit_headers, &HEADERS),
+            commit: check.one_of("--commit", args.commit, &COMMIT),
+            synchronous: check.one_of("--synchronous", args.synchronous, &SYNCHRONOUS),
+            private_upstreams: check.one_of(
+                "--allow-private-upstreams",
+                args.allow_private_upstreams,
+                &SWITCH,
+            ),
+            upstream_timeout: Duration::from_secs(u64::from(check.number(
+                "--upstream-timeout-seconds",
+                args.upstream_timeout_seconds,
+                (1, 3_600, 30),
+            ))),
+            request_bytes_max: check.number(
+                "--request-bytes-max",
+                args.request_bytes_max,
+                (0, 1 << 30, 16 << 20),
+            ),
+            public_url: check.url("--public-url", args.public_url),
+            manual_clock: check.instant("--manual-clock", args.manual_clock),
+        };
+        if settings.manual_clock.is_some() && settings.engine.as_str() != "mock" {
+            check.problem("--manual-clock", "only the mock engine's time can be moved: add --engine mock");
+        }
+        check.end(settings)
+    }
+}
+
+impl Default for Settings {
+    /// What holds where nothing is said.
+    fn default() -> Self {
+        let nothing = Self::new(ServeArgs::default());
+        nothing.unwrap_or_else(|error| unreachable!("{error}"))
+    }
+}
+
+const DATA_DIRECTORY: &str = "monetization-data";
+const GATEWAY: &str = "127.0.0.1:8080";
+const CONTROL: &str = "127.0.0.1:8081";
+/// In each list the first is what holds where nothing is said.
+const INVOICING: [(&str, Invoicing); 2] =
+    [("by_core", Invoicing::ByCore), ("by_engine", Invoicing::ByEngine)];
+const HEADERS: [(&str, HeaderStyle); 4] = [
+    ("kong", HeaderStyle::Kong),
+    ("ietf", HeaderStyle::Ietf),
+    ("both", HeaderStyle::Both),
+    ("none", HeaderStyle::None),
+];
+const COMMIT: [(&str, CommitMode); 2] =
+    [("durable", CommitMode::Durable), ("background", CommitMode::Background)];
+const SYNCHRONOUS: [(&str, Synchronous); 2] =
+    [("full", Synchronous::Full), ("normal", Synchronous::Normal)];
+const SWITCH: [(&str, bool); 2] = [("false", false), ("true", true)];
+
+#[derive(Default)]
+struct Check {
+    problems: Vec<FieldError>,
+}
+
+impl Check {
+    fn problem(&mut self, option: &str, problem: impl std::fmt::Display) {
+        self.problems.push(FieldError::new(option, problem));
+    }
+
+    fn end(self, settings: Settings) -> Result<Settings, SettingsError> {
+        if self.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError {
+                problems: self.problems,
+            })
+        }
+    }
+
+    fn parsed(&mut self, option: &str, given: Option<String>, default: &str) -> SocketAddr {
+        let text = given.as_deref().unwrap_or(default);
+        text.parse().unwrap_or_else(|_| {
+            let problem = format!("{text:?} is no address: allowed is IP:PORT, such as {default}");
+            self.problem(option, problem);
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn engine(&mut self, given: Option<String>) -> Slug {
+        let mock = || {
+            let name = Slug::from_str("mock");
+            name.unwrap_or_else(|error| unreachable!("{error}"))
+        };
+        given.map_or_else(mock, |text| {
+            text.parse().unwrap_or_else(|error| {
+                self.problem("--engine", error);
+                mock()
+            })
+        })
+    }
+
+    fn one_of<T: Copy>(&mut self, option: &str, given: Option<String>, of: &[(&str, T)]) -> T {
+        let given = given.as_deref().unwrap_or(of[0].0);
+        let found = of.iter().find(|(name, _)| *name == given);
+        found.map_or_else(
+            || {
+                let names: Vec<&str> = of.iter().map(|(name, _)| *name).collect();
+                self.problem(option, format!("{given:?} is none of {}", names.join(", ")));
+                of[0].1
+            },
+            |(_, value)| *value,
+        )
+    }
+
+    /// A number from the first to the second; the third where nothing is said.
+    fn number(&mut self, option: &str, given: Option<String>, (least, most, default): (u32, u32, u32)) -> u32 {
+        let Some(text) = given else {
+            return default;
+        };
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.unwrap_or_else(|| {
+            self.problem(option, format!("{text:?} is no number from {least} to {most}"));
+            default
+        })
+    }
+
+    fn url(&mut self, option: &str, given: Option<String>) -> Option<String> {
+        let text = given?;
+        match text.parse::<Endpoint>() {
+            Ok(url) => Some(url.as_str().trim_end_matches('/').to_owned()),
+            Err(error) => {
+                self.problem(option, error);
+                None
+            }
+        }
+    }
+
+    fn instant(&mut self, option: &str, given: Option<String>) -> Option<Timestamp> {
+        let text = given?;
+        let read = text.parse::<Timestamp>();
+        read.map_err(|error| self.problem(option, format!("{text:?}: {error}"))).ok()
+    }
+}
+
+fn list(problems: &[FieldError]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let settings = Settings::default();
+        assert_eq!(settings.gateway_address.to_string(), GATEWAY);
+        assert_eq!(settings.engine.as_str(), "mock");
+        assert!(!settings.private_upstreams);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let text = |text: &str| Some(text.to_owned());
+        let args = ServeArgs {
+            gateway_address: text("localhost"),
+            payment_days: text("366"),
+            limit_headers: text("Kong"),
+            engine: text("none"),
+            manual_clock: text("2026-01-01T00:00:00Z"),
+            public_url: text("ftp://x"),
+            ..ServeArgs::default()
+        };
+        let error = Settings::new(args).unwrap_err();
+        let options: Vec<&str> = error.problems.iter().map(FieldError::field).collect();
+        let expected = [
+            "--gateway-address",
+            "--payment-days",
+            "--limit-headers",
+            "--public-url",
+            "--manual-clock",
+        ];
+        assert_eq!(options, expected);
+        assert!(error.to_string().contains("\"Kong\" is none of kong, ietf, both, none"));
+    }
+}

@@ -1,0 +1,191 @@
+//! What a request asks for.
+
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+
+use crate::options::Mount;
+use crate::path::{PathError, TARGET_MAX, canonical};
+
+/// The product and the path below it, as they are matched and as they are forwarded.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// Canonical, with the product's segment where there is one.
+    whole: PathAndQuery,
+    /// Where the product's segment ends; 0 where the product is not in the path.
+    product_end: usize,
+}
+
+impl Asked {
+    pub(crate) fn read(parts: &Parts, mount: &Mount) -> Result<Self, PathError> {
+        check_host(parts)?;
+        let given = parts.uri.path_and_query().ok_or(PathError::NotAbsolute)?;
+        if given.as_str().len() > TARGET_MAX {
+            return Err(PathError::TooLong);
+        }
+        let whole = match (canonical(given.path())?, mount) {
+            (Cow::Borrowed(_), _) => given.clone(),
+            // Routers that ran before this layer have matched the path as it came.
+            (Cow::Owned(_), Mount::Fixed(_)) => return Err(PathError::NotCanonical),
+            (Cow::Owned(form), Mount::FirstSegment) => with_query(form, given)?,
+        };
+        let product_end = match mount {
+            Mount::Fixed(_) => 0,
+            Mount::FirstSegment => product_end(whole.path())?,
+        };
+        Ok(Self { whole, product_end })
+    }
+
+    /// The product's slug; empty where the path names none.
+    pub(crate) fn product<'a>(&'a self, mount: &'a Mount) -> &'a str {
+        match mount {
+            Mount::Fixed(slug) => slug.as_str(),
+            Mount::FirstSegment => self.whole.path().get(1..self.product_end).unwrap_or(""),
+        }
+    }
+
+    /// The path below the product's.
+    pub(crate) fn path(&self) -> &str {
+        match self.whole.path().get(self.product_end..) {
+            None | Some("") => "/",
+            Some(path) => path,
+        }
+    }
+
+    /// The product's segment with its slash; empty where the product is not in the path.
+    pub(crate) fn prefix(&self) -> &str {
+        self.whole.path().get(..self.product_end).unwrap_or("")
+    }
+
+    /// What the upstream is asked for.
+    pub(crate) fn forwarded(&self) -> PathAndQuery {
+        if self.product_end == 0 {
+            return self.whole.clone();
+        }
+        let below = self.whole.as_str().get(self.product_end..).unwrap_or("");
+        let below = if below.starts_with('/') {
+            PathAndQuery::try_from(below)
+        } else {
+            PathAndQuery::try_from(format!("/{below}"))
+        };
+        // What is left of a valid target behind a segment is one.
+        below.unwrap_or_else(|_| PathAndQuery::from_static("/"))
+    }
+}
+
+fn with_query(form: String, given: &PathAndQuery) -> Result<PathAndQuery, PathError> {
+    let whole = match given.query() {
+        Some(query) => PathAndQuery::try_from(format!("{form}?{query}")),
+        None => PathAndQuery::try_from(form),
+    };
+    whole.map_err(|_| PathError::NotAbsolute)
+}
+
+fn product_end(path: &str) -> Result<usize, PathError> {
+    let below = path.get(1..).unwrap_or("");
+    let length = below.find('/').unwrap_or(below.len());
+    let name = below.get(..length).unwrap_or("");
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if length > 64 || !name.bytes().all(fits) {
+        return Err(PathError::ProductName);
+    }
+    Ok(length.saturating_add(1))
+}
+
+/// One host at most, whether in the target or in the header, and no user.
+fn check_host(parts: &Parts) -> Result<(), PathError> {
+    let mut hosts = parts.headers.get_all(HOST).into_iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(PathError::Host);
+    }
+    let Some(authority) = parts.uri.authority() else {
+        return Ok(());
+    };
+    let same = host.is_none_or(|host| {
+        host.as_bytes()
+            .eq_ignore_ascii_case(authority.as_str().as_bytes())
+    });
+    if same && !authority.as_str().contains('@') {
+        Ok(())
+    } else {
+        Err(PathError::Host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn asked(uri: &str, mount: &Mount) -> Result<(String, String, String), PathError> {
+        let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
+        let asked = Asked::read(&parts, mount)?;
+        let forwarded = asked.forwarded().to_string();
+        Ok((asked.product(mount).into(), asked.path().into(), forwarded))
+    }
+
+    fn found(
+        product: &str,
+        path: &str,
+        forwarded: &str,
+    ) -> Result<(String, String, String), PathError> {
+        Ok((product.into(), path.into(), forwarded.into()))
+    }
+
+    #[test]
+    fn the_first_segment_is_the_product_and_is_not_forwarded() {
+        let mount = Mount::FirstSegment;
+        let table = [
+            (
+                "/weather/today?x=1",
+                found("weather", "/today", "/today?x=1"),
+            ),
+            ("/weather/", found("weather", "/", "/")),
+            ("/weather", found("weather", "/", "/")),
+            ("/weather?x=1", found("weather", "/", "/?x=1")),
+            (
+                "/weather/p%65ts/%c3%a9?q=%2F",
+                found("weather", "/pets/%C3%A9", "/pets/%C3%A9?q=%2F"),
+            ),
+            ("/", found("", "/", "/")),
+            (
+                "http://evil.example/weather/a",
+                found("weather", "/a", "/a"),
+            ),
+            ("/we.ather/a", Err(PathError::ProductName)),
+            ("http://me@evil.example/weather/a", Err(PathError::Host)),
+        ];
+        for (uri, expected) in table {
+            assert_eq!(asked(uri, &mount), expected, "{uri}");
+        }
+        let long = format!("/{}/a", "a".repeat(65));
+        assert_eq!(asked(&long, &mount), Err(PathError::ProductName));
+        let long = format!("/a?{}", "a".repeat(TARGET_MAX));
+        assert_eq!(asked(&long, &mount), Err(PathError::TooLong));
+    }
+
+    #[test]
+    fn a_fixed_product_takes_the_path_as_it_is_or_not_at_all() {
+        let mount = Mount::Fixed("weather".parse().unwrap());
+        assert_eq!(asked("/a/b?c", &mount), found("weather", "/a/b", "/a/b?c"));
+        assert_eq!(asked("/p%65ts", &mount), Err(PathError::NotCanonical));
+    }
+
+    #[test]
+    fn two_hosts_are_one_too_many() {
+        let read = |request: http::request::Builder| {
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            Asked::read(&parts, &Mount::FirstSegment).map(|asked| asked.path().to_owned())
+        };
+        let same = Request::get("http://a.example/p/x").header(HOST, "A.example");
+        assert_eq!(read(same), Ok("/x".to_owned()));
+        let other = Request::get("http://a.example/p/x").header(HOST, "b.example");
+        assert_eq!(read(other), Err(PathError::Host));
+        let twice = Request::get("/p/x").header(HOST, "a").header(HOST, "a");
+        assert_eq!(read(twice), Err(PathError::Host));
+    }
+}

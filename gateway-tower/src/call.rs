@@ -1,0 +1,373 @@
+//! One call, from its admission to the head of its answer.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use monetization_core::runtime::Permit;
+use monetization_core::usage::{Ending, Outcome};
+use tower::Service;
+
+use crate::asked::Asked;
+use crate::body::{GatewayBody, Metering};
+use crate::commit::CommitWait;
+use crate::concealment::conceal;
+use crate::layer::Shared;
+use crate::{limit_headers, refusal};
+
+/// The answer to come of one call.
+///
+/// Dropping it never stops a call that was sent: the rest of it goes on in the background until
+/// it is known how it ended, and is recorded.
+pub struct Call<S, B, RB>
+where
+    S: Service<Request<B>>,
+    S::Error: Send + 'static,
+    RB: Send + 'static,
+{
+    state: State<S, B, RB>,
+}
+
+enum State<S, B, RB>
+where
+    S: Service<Request<B>>,
+    S::Error: Send + 'static,
+    RB: Send + 'static,
+{
+    /// What the decision needs is being got.
+    Admitting(Box<Admitting<S, B>>),
+    Calling(Calling<RB, S::Error>),
+    /// An answer without a body waits for its record itself.
+    Committing(CommitWait, Response<GatewayBody<RB>>),
+    Answered(Response<GatewayBody<RB>>),
+    Over,
+}
+
+/// A call that was let through, with its request, or the answer that refuses it.
+pub(crate) type Admission<B> = Result<(Request<B>, Admitted), refusal::Answer>;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+struct Admitting<S, B> {
+    admission: BoxFuture<Admission<B>>,
+    inner: Option<S>,
+    shared: Arc<Shared>,
+}
+
+/// A call that was let through.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) permit: Permit,
+    pub(crate) asked: Asked,
+}
+
+impl<S, B, RB> Call<S, B, RB>
+where
+    S: Service<Request<B>>,
+    S::Error: Send + 'static,
+    RB: Send + 'static,
+{
+    pub(crate) fn answered(answer: refusal::Answer) -> Self {
+        Self {
+            state: State::Answered(answer.map(GatewayBody::own)),
+        }
+    }
+
+    pub(crate) fn admitting(
+        shared: Arc<Shared>,
+        inner: S,
+        admission: BoxFuture<Admission<B>>,
+    ) -> Self {
+        let inner = Some(inner);
+        let admitting = Admitting {
+            admission,
+            inner,
+            shared,
+        };
+        Self {
+            state: State::Admitting(Box::new(admitting)),
+        }
+    }
+
+    pub(crate) fn calling(calling: Calling<RB, S::Error>) -> Self {
+        Self {
+            state: State::Calling(calling),
+        }
+    }
+
+    /// The inner service panicked before it gave a future.
+    pub(crate) fn panicked(shared: &Arc<Shared>, admitted: Admitted) -> Self {
+        let head = Head::failed(shared, admitted, Ending::Failed);
+        Self { state: head.into() }
+    }
+}
+
+impl<S, B, RB> Future for Call<S, B, RB>
+where
+    S: Service<Request<B>, Response = Response<RB>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    RB: Body<Data = Bytes> + Send + 'static,
+    RB::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Output = Result<Response<GatewayBody<RB>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            let next = match &mut this.state {
+                State::Admitting(admitting) => {
+                    let admission = ready!(admitting.admission.as_mut().poll(cx));
+                    match (admission, admitting.inner.take()) {
+                        (Ok((request, admitted)), Some(inner)) => {
+                            let shared = Arc::clone(&admitting.shared);
+                            shared.forward(inner, request, admitted).state
+                        }
+                        (Err(answer), _) => State::Answered(answer.map(GatewayBody::own)),
+                        (Ok(_), None) => State::Over,
+                    }
+                }
+                State::Calling(calling) => ready!(calling.poll_head(cx)).into(),
+                State::Committing(wait, _) => {
+                    let committed = ready!(Pin::new(wait).poll(cx));
+                    match std::mem::replace(&mut this.state, State::Over) {
+                        State::Committing(_, response) if committed.is_ok() => {
+                            State::Answered(response)
+                        }
+                        _ => State::Answered(refusal::not_recorded().map(GatewayBody::own)),
+                    }
+                }
+                State::Answered(_) | State::Over => {
+                    return match std::mem::replace(&mut this.state, State::Over) {
+                        State::Answered(response) => Poll::Ready(Ok(response)),
+                        // As of any future that has answered, nothing more comes.
+                        _ => Poll::Pending,
+                    };
+                }
+            };
+            this.state = next;
+        }
+    }
+}
+
+// Nothing in it is pinned where it lies.
+impl<S, B, RB> Unpin for Call<S, B, RB>
+where
+    S: Service<Request<B>>,
+    S::Error: Send + 'static,
+    RB: Send + 'static,
+{
+}
+
+impl<S, B, RB> fmt::Debug for Call<S, B, RB>
+where
+    S: Service<Request<B>>,
+    S::Error: Send + 'static,
+    RB: Send + 'static,
+{
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self.state {
+            State::Admitting(_) => "Call(admitting)",
+            State::Calling(_) => "Call(calling)",
+            State::Committing(..) => "Call(committing)",
+            State::Answered(_) => "Call(answered)",
+            State::Over => "Call(over)",
+        })
+    }
+}
+
+/// A call that is with the inner service. When the client drops it, the rest goes on as a task.
+pub(crate) struct Calling<RB, E>
+where
+    RB: Send + 'static,
+    E: Send + 'static,
+{
+    answer: Option<BoxFuture<Result<Response<RB>, E>>>,
+    admitted: Option<Admitted>,
+    is_head: bool,
+    shared: Arc<Shared>,
+}
+
+impl<RB, E> Calling<RB, E>
+where
+    RB: Send + 'static,
+    E: Send + 'static,
+{
+    pub(crate) fn new(
+        answer: BoxFuture<Result<Response<RB>, E>>,
+        admitted: Admitted,
+        is_head: bool,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            answer: Some(answer),
+            admitted: Some(admitted),
+            is_head,
+            shared,
+        }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head<RB>>
+    where
+        RB: Body<Data = Bytes>,
+    {
+        let Some(answer) = self.answer.as_mut() else {
+            return Poll::Pending;
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)));
+        let answered = match polled {
+            Ok(polled) => Ok(ready!(polled)),
+            Err(panic) => Err(panic),
+        };
+        self.answer = None;
+        let Some(admitted) = self.admitted.take() else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match answered {
+            Ok(Ok(response)) => Head::answered(&self.shared, admitted, response, self.is_head),
+            Ok(Err(_)) => Head::failed(&self.shared, admitted, Ending::NoAnswer),
+            Err(_) => Head::failed(&self.shared, admitted, Ending::Failed),
+        })
+    }
+}
+
+impl<RB, E> Drop for Calling<RB, E>
+where
+    RB: Send + 'static,
+    E: Send + 'static,
+{
+    fn drop(&mut self) {
+        if let (Some(answer), Some(admitted)) = (self.answer.take(), self.admitted.take()) {
+            let rest = without_client(answer, admitted.permit);
+            self.shared.options.runtime.spawn(Box::pin(rest));
+        }
+    }
+}
+
+/// What is left of a call whose client has gone: how the upstream answers it.
+async fn without_client<RB, E>(answer: BoxFuture<Result<Response<RB>, E>>, permit: Permit) {
+    let (status, ending) = match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(response)) => (Some(response.status().as_u16()), Ending::ClientGone),
+        Ok(Err(_)) => (None, Ending::NoAnswer),
+        Err(_) => (None, Ending::Failed),
+    };
+    permit.settle(Outcome { status, ending }).in_background();
+}
+
+/// The head of an answer, ready to be sent or waiting for the ledger.
+struct Head<RB> {
+    wait: Option<CommitWait>,
+    response: Response<GatewayBody<RB>>,
+}
+
+impl<RB> Head<RB> {
+    fn answered(
+        shared: &Arc<Shared>,
+        admitted: Admitted,
+        mut response: Response<RB>,
+        is_head: bool,
+    ) -> Self
+    where
+        RB: Body<Data = Bytes>,
+    {
+        let Admitted { permit, asked } = admitted;
+        let status = response.status();
+        let headers = response.headers_mut();
+        conceal(headers, &shared.options, &asked, permit.endpoint());
+        limit_headers::write(
+            shared.options.headers,
+            permit.standings(),
+            shared.now(),
+            headers,
+        );
+        let announced = announced_length(headers);
+        let expected = announced.or(response.body().size_hint().exact());
+        let bodiless = is_head
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || status.is_informational();
+        let empty = expected == Some(0) || (expected.is_none() && response.body().is_end_stream());
+        let status = status.as_u16();
+        if bodiless || empty {
+            let outcome = Outcome {
+                status: Some(status),
+                ending: Ending::Complete,
+            };
+            return Self {
+                wait: shared.settle(permit, outcome),
+                response: response.map(GatewayBody::passing),
+            };
+        }
+        let metering = Metering {
+            permit,
+            shared: Arc::clone(shared),
+            status,
+            expected,
+            received: 0,
+        };
+        Self {
+            wait: None,
+            response: response.map(|body| GatewayBody::metered(body, metering)),
+        }
+    }
+
+    /// The inner service gave no answer.
+    fn failed(shared: &Arc<Shared>, admitted: Admitted, ending: Ending) -> Self {
+        let answer = match ending {
+            Ending::Failed => refusal::panicked(),
+            _ => refusal::unreachable(),
+        };
+        let mut response = answer.map(GatewayBody::own);
+        let permit = admitted.permit;
+        let (style, now) = (shared.options.headers, shared.now());
+        limit_headers::write(style, permit.standings(), now, response.headers_mut());
+        let outcome = Outcome {
+            status: None,
+            ending,
+        };
+        Self {
+            wait: shared.settle(permit, outcome),
+            response,
+        }
+    }
+}
+
+impl<S, B, RB> From<Head<RB>> for State<S, B, RB>
+where
+    S: Service<Request<B>>,
+    S::Error: Send + 'static,
+    RB: Send + 'static,
+{
+    fn from(head: Head<RB>) -> Self {
+        match head.wait {
+            Some(wait) => Self::Committing(wait, head.response),
+            None => Self::Answered(head.response),
+        }
+    }
+}
+
+/// The length that the head announces. What is no length, or several, is taken off, so that the
+/// client cannot take a part for the whole.
+fn announced_length(headers: &mut HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(CONTENT_LENGTH).into_iter();
+    let first = values.next()?;
+    let several = values.next().is_some();
+    let digits = first
+        .to_str()
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let length = digits
+        .and_then(|digits| digits.parse().ok())
+        .filter(|_| !several);
+    if length.is_none() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    length
+}

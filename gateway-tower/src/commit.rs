@@ -1,0 +1,71 @@
+//! Waiting for the ledger.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use monetization_core::runtime::{NotRecorded, Settlement};
+
+use crate::runtime::Runtime;
+
+/// The end of an answer, waiting until its record is durable.
+pub(crate) struct CommitWait {
+    settlement: Settlement,
+    runtime: Arc<dyn Runtime>,
+    wait_max: Duration,
+    /// Begins when the ledger has not answered at once.
+    timer: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// Why the end of an answer cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotCommitted {
+    /// The ledger did not take the record.
+    #[error("the call was not recorded")]
+    NotRecorded(#[source] NotRecorded),
+    /// The ledger did not answer in time. The record may still be written.
+    #[error("the ledger did not answer in time")]
+    TimedOut,
+}
+
+impl CommitWait {
+    pub(crate) fn new(
+        settlement: Settlement,
+        runtime: Arc<dyn Runtime>,
+        wait_max: Duration,
+    ) -> Self {
+        Self {
+            settlement,
+            runtime,
+            wait_max,
+            timer: None,
+        }
+    }
+}
+
+impl Future for CommitWait {
+    type Output = Result<(), NotCommitted>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(committed) = Pin::new(&mut this.settlement).poll(cx) {
+            return Poll::Ready(committed.map(drop).map_err(NotCommitted::NotRecorded));
+        }
+        let timer = this
+            .timer
+            .get_or_insert_with(|| this.runtime.sleep(this.wait_max));
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(NotCommitted::TimedOut))
+    }
+}
+
+impl fmt::Debug for CommitWait {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("CommitWait")
+    }
+}

@@ -1,0 +1,202 @@
+//! What of a client's headers never reaches the upstream.
+
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, TE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use monetization_core::subscription::Subscription;
+
+use crate::options::LayerOptions;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
+const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
+
+/// Families of names that only we may send, or that end at this hop.
+const FAMILIES: [&str; 3] = ["x-consumer-", "x-credential-", "proxy-"];
+const NAMES: [&str; 13] = [
+    "x-anonymous-consumer",
+    "connection",
+    "keep-alive",
+    "proxy",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    // These let a client have another operation served than the one it was charged for.
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+];
+const FORWARDING_FAMILY: &str = "x-forwarded-";
+const FORWARDING_NAMES: [&str; 2] = ["forwarded", "x-real-ip"];
+
+/// Takes off what a client must not send. Before our own headers are added, so that nothing a
+/// client lists in `Connection` can take those off.
+pub(crate) fn clean(headers: &mut HeaderMap, options: &LayerOptions) {
+    remove_listed(headers);
+    let unwanted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_unwanted(name, options.trusts_forwarded))
+        .cloned()
+        .collect();
+    for name in unwanted {
+        headers.remove(name);
+    }
+    if headers.contains_key(TE) {
+        let trailers = headers.get_all(TE).into_iter().flat_map(tokens);
+        let trailers = { trailers }.any(|token| token.eq_ignore_ascii_case(b"trailers"));
+        headers.remove(TE);
+        if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+    }
+}
+
+/// Takes the key off, once it was read, and the cookies that are not the upstream's business.
+pub(crate) fn take_credentials(headers: &mut HeaderMap, options: &LayerOptions) {
+    headers.remove(AUTHORIZATION);
+    headers.remove(API_KEY);
+    if !options.private_cookies.is_empty() && headers.contains_key(COOKIE) {
+        let kept: Vec<HeaderValue> = headers
+            .get_all(COOKIE)
+            .into_iter()
+            .filter_map(|value| without_private(value, &options.private_cookies))
+            .collect();
+        headers.remove(COOKIE);
+        for value in kept {
+            headers.append(COOKIE, value);
+        }
+    }
+}
+
+/// Says who is calling.
+pub(crate) fn introduce(headers: &mut HeaderMap, subscription: &Subscription) {
+    let buyer = &subscription.buyer;
+    let id = HeaderValue::try_from(subscription.consumer.to_string());
+    let custom_id = HeaderValue::from_str(buyer.user_id.as_str());
+    let username = HeaderValue::from_str(buyer.name.as_str());
+    let introductions = [
+        (CONSUMER_ID, id),
+        (CONSUMER_CUSTOM_ID, custom_id),
+        (CONSUMER_USERNAME, username),
+    ];
+    for (name, value) in introductions {
+        // All of them are visible ASCII by their types.
+        if let Ok(value) = value {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Takes off `Connection` and everything it lists.
+pub(crate) fn remove_listed(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let values = headers.get_all(CONNECTION).into_iter();
+    let listed: Vec<HeaderName> = values
+        .flat_map(tokens)
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .collect();
+    headers.remove(CONNECTION);
+    for name in listed {
+        headers.remove(name);
+    }
+}
+
+/// Whether a cookie of this header pair `name=value` is private.
+pub(crate) fn is_private(pair: &[u8], private: &[String]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair);
+    private
+        .iter()
+        .any(|private| private.as_bytes() == name.trim_ascii())
+}
+
+fn without_private(value: &HeaderValue, private: &[String]) -> Option<HeaderValue> {
+    let pairs = value.as_bytes().split(|byte| *byte == b';');
+    let kept: Vec<&[u8]> = pairs
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| !pair.is_empty() && !is_private(pair, private))
+        .collect();
+    if kept.is_empty() {
+        return None;
+    }
+    HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let tokens = value.as_bytes().split(|byte| *byte == b',');
+    tokens.map(<[u8]>::trim_ascii)
+}
+
+fn is_unwanted(name: &HeaderName, trusts_forwarded: bool) -> bool {
+    let text = name.as_str().as_bytes();
+    let forwarding = !trusts_forwarded
+        && (begins(text, FORWARDING_FAMILY)
+            || FORWARDING_NAMES.iter().any(|known| is(text, known)));
+    forwarding
+        || FAMILIES.iter().any(|family| begins(text, family))
+        || NAMES.iter().any(|known| is(text, known))
+        || (is(text, API_KEY.as_str()) && *name != API_KEY)
+}
+
+/// Whether servers that read any separator of a header's name as the same one take it for this.
+fn is(name: &[u8], known: &str) -> bool {
+    name.len() == known.len() && begins(name, known)
+}
+
+fn begins(name: &[u8], family: &str) -> bool {
+    let family = family.as_bytes();
+    name.len() >= family.len()
+        && name.iter().zip(family).all(|(byte, known)| {
+            byte.eq_ignore_ascii_case(known) || (*known == b'-' && !byte.is_ascii_alphanumeric())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_cookies_are_taken_out_of_the_line_and_others_stay() {
+        let private = ["__Host-session".to_owned()];
+        let line = |text| HeaderValue::from_static(text);
+        let table = [
+            ("a=1; __Host-session=secret; b=2", Some("a=1; b=2")),
+            ("__Host-session=secret", None),
+            (" __Host-session = secret ;a=1", Some("a=1")),
+            ("x__Host-session=1", Some("x__Host-session=1")),
+        ];
+        for (given, expected) in table {
+            let kept = without_private(&line(given), &private);
+            assert_eq!(kept, expected.map(line), "{given}");
+        }
+    }
+
+    #[test]
+    fn separators_of_any_kind_make_the_same_name() {
+        for name in [
+            "x-consumer-id",
+            "x_consumer_id",
+            "x.consumer-id",
+            "x-consumer_",
+        ] {
+            assert!(is_unwanted(&HeaderName::from_static(name), true), "{name}");
+        }
+        for name in [
+            "x-consumers",
+            "x-api-key",
+            "xxconsumer-id",
+            "x-forwarded-for",
+        ] {
+            assert!(!is_unwanted(&HeaderName::from_static(name), true), "{name}");
+        }
+        assert!(is_unwanted(&HeaderName::from_static("x_api_key"), true));
+        assert!(is_unwanted(
+            &HeaderName::from_static("x-forwarded-for"),
+            false
+        ));
+    }
+}

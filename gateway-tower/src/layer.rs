@@ -1,0 +1,212 @@
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body::Body;
+use monetization_core::clock::{Clock, Timestamp};
+use monetization_core::runtime::{Decided, Denial, Gatekeeper, Permit, Target};
+use monetization_core::usage::Outcome;
+use tower::{Layer, Service};
+
+use crate::asked::Asked;
+use crate::body::GatewayBody;
+use crate::call::{Admission, Admitted, Call, Calling};
+use crate::commit::CommitWait;
+use crate::forward::Forward;
+use crate::options::{CommitMode, LayerOptions, Mount};
+use crate::{hygiene, refusal};
+
+/// Puts the request path of a [`Gatekeeper`] around a service. Cheap to clone.
+///
+/// Something has to run [`Gatekeeper::run`] beside it: it reads the news of the store and writes
+/// the records. The crate's documentation says what happens to a call.
+#[derive(Clone, Debug)]
+pub struct MonetizationLayer(Arc<Shared>);
+
+/// What all calls through one layer share.
+pub(crate) struct Shared {
+    gatekeeper: Gatekeeper,
+    clock: Clock,
+    pub(crate) options: LayerOptions,
+}
+
+impl MonetizationLayer {
+    /// A layer that decides by this gatekeeper. `clock` gives the business time of calls.
+    #[must_use]
+    pub fn new(gatekeeper: Gatekeeper, clock: Clock, options: LayerOptions) -> Self {
+        Self(Arc::new(Shared {
+            gatekeeper,
+            clock,
+            options,
+        }))
+    }
+}
+
+impl<S> Layer<S> for MonetizationLayer {
+    type Service = Monetization<S>;
+
+    fn layer(&self, inner: S) -> Monetization<S> {
+        Monetization {
+            inner,
+            shared: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// A service whose calls are authenticated, entitled, limited and metered.
+#[derive(Clone, Debug)]
+pub struct Monetization<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S, B, RB> Service<Request<B>> for Monetization<S>
+where
+    S: Service<Request<B>, Response = Response<RB>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Send + 'static,
+    RB: Body<Data = Bytes> + Send + 'static,
+    RB::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<GatewayBody<RB>>;
+    type Error = S::Error;
+    type Future = Call<S, B, RB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Call<S, B, RB> {
+        // The service that was polled ready is the one to call; its clone has to get ready anew.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let (mut parts, body) = request.into_parts();
+        let shared = &self.shared;
+        hygiene::clean(&mut parts.headers, &shared.options);
+        let asked = match Asked::read(&parts, &shared.options.mount) {
+            Ok(asked) => asked,
+            Err(error) => return Call::answered(refusal::unreadable(error)),
+        };
+        let now = shared.clock.now();
+        let target = shared.target(&asked, &parts);
+        match shared.gatekeeper.decide(&parts.headers, &target, now) {
+            Decided::Granted(permit) => shared.forward(
+                inner,
+                Request::from_parts(parts, body),
+                Admitted { permit, asked },
+            ),
+            Decided::Denied(denial) => Call::answered(refusal::denied(
+                &denial,
+                &parts.headers,
+                now,
+                &shared.options,
+            )),
+            Decided::Needs(_) => {
+                let request = Request::from_parts(parts, body);
+                let admission = Arc::clone(shared).admit(request, asked, now);
+                Call::admitting(Arc::clone(shared), inner, Box::pin(admission))
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Decides about a call that has to wait for what the decision needs.
+    async fn admit<B>(
+        self: Arc<Self>,
+        request: Request<B>,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Admission<B> {
+        let (parts, body) = request.into_parts();
+        let target = self.target(&asked, &parts);
+        let admitted = self.gatekeeper.admit(&parts.headers, &target, now).await;
+        match admitted {
+            Ok(permit) => Ok((Request::from_parts(parts, body), Admitted { permit, asked })),
+            Err(denial) => Err(self.refuse(&denial, &parts, now)),
+        }
+    }
+
+    fn refuse(&self, denial: &Denial, parts: &Parts, now: Timestamp) -> refusal::Answer {
+        refusal::denied(denial, &parts.headers, now, &self.options)
+    }
+
+    fn target<'a>(&'a self, asked: &'a Asked, parts: &'a Parts) -> Target<'a> {
+        Target {
+            product: asked.product(&self.options.mount),
+            method: parts.method.as_str(),
+            path: asked.path(),
+        }
+    }
+
+    /// Sends a call that was let through to the inner service.
+    pub(crate) fn forward<S, B, RB>(
+        self: &Arc<Self>,
+        mut inner: S,
+        mut request: Request<B>,
+        admitted: Admitted,
+    ) -> Call<S, B, RB>
+    where
+        S: Service<Request<B>, Response = Response<RB>>,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        RB: Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Admitted { permit, asked } = admitted;
+        hygiene::take_credentials(request.headers_mut(), &self.options);
+        hygiene::introduce(request.headers_mut(), permit.subscription());
+        let path_and_query = asked.forwarded();
+        if self.options.mount == Mount::FirstSegment {
+            *request.uri_mut() = path_and_query.clone().into();
+        }
+        request
+            .extensions_mut()
+            .insert(Forward::new(&permit, path_and_query));
+        let is_head = request.method() == Method::HEAD;
+        let admitted = Admitted { permit, asked };
+        match catch_unwind(AssertUnwindSafe(|| inner.call(request))) {
+            Ok(future) => Call::calling(Calling::new(
+                Box::pin(future),
+                admitted,
+                is_head,
+                Arc::clone(self),
+            )),
+            Err(_) => Call::panicked(self, admitted),
+        }
+    }
+
+    /// Hands the call's record to the ledger; the wait for it, where the answer's end has to wait.
+    pub(crate) fn settle(&self, permit: Permit, outcome: Outcome) -> Option<CommitWait> {
+        let waits = self.options.commit == CommitMode::Durable || permit.must_be_durable();
+        let settlement = permit.settle(outcome);
+        if !waits {
+            settlement.in_background();
+            return None;
+        }
+        let runtime = Arc::clone(&self.options.runtime);
+        Some(CommitWait::new(
+            settlement,
+            runtime,
+            self.options.commit_wait_max,
+        ))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Shared")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

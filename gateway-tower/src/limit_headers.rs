@@ -1,0 +1,57 @@
+//! How limits are told to clients.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+use monetization_core::clock::Timestamp;
+use monetization_core::runtime::Standings;
+
+use crate::options::HeaderStyle;
+
+pub(crate) mod ietf;
+mod kong;
+
+/// Tells how the limits stand, at `now`, in the place of whatever the upstream says of limits.
+pub(crate) fn write(
+    style: HeaderStyle,
+    standings: &Standings,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) {
+    if style == HeaderStyle::None {
+        return;
+    }
+    let foreign: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_ours(name))
+        .cloned()
+        .collect();
+    for name in foreign {
+        headers.remove(name);
+    }
+    if matches!(style, HeaderStyle::Kong | HeaderStyle::Both) {
+        kong::write(standings, now, headers);
+    }
+    if matches!(style, HeaderStyle::Ietf | HeaderStyle::Both) {
+        ietf::write(standings, now, headers);
+    }
+}
+
+/// Whole seconds from `now` until `at`, rounded up so that nobody comes too early; at least 1.
+pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u64 {
+    whole_seconds(at.saturating_since(now)).max(1)
+}
+
+pub(crate) fn whole_seconds(length: Duration) -> u64 {
+    let part = u64::from(length.subsec_nanos() > 0);
+    length.as_secs().saturating_add(part)
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let family = |family: &str| name.starts_with(family);
+    name == "ratelimit"
+        || family("ratelimit-")
+        || family("x-ratelimit-limit-")
+        || family("x-ratelimit-remaining-")
+}

@@ -1,0 +1,129 @@
+//! The one way a path is read: what is priced is what the upstream is asked for.
+
+use std::borrow::Cow;
+
+/// Bytes of a path and its query together.
+pub(crate) const TARGET_MAX: usize = 8_192;
+
+/// Why a path is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PathError {
+    #[error("the path does not begin with /")]
+    NotAbsolute,
+    #[error("path and query are longer than 8192 bytes")]
+    TooLong,
+    #[error("the path has an empty segment")]
+    EmptySegment,
+    #[error("the path has a segment . or ..")]
+    DotSegment,
+    #[error("the path has a backslash or a semicolon")]
+    ForeignSeparator,
+    #[error("the path has a character outside of ASCII: encode it")]
+    NotAscii,
+    #[error("the path has a control character")]
+    Control,
+    #[error("the path has a % that is not followed by two hexadecimal digits")]
+    BadEscape,
+    #[error("the path has an encoded slash, backslash, dot, semicolon, question mark, # or %")]
+    EncodedDelimiter,
+    #[error("the path has encoded bytes that are not UTF-8")]
+    NotUtf8,
+    #[error("the path is not in its canonical form: encode only what has to be encoded")]
+    NotCanonical,
+    #[error("the product's name has a character other than letters, digits, - and _")]
+    ProductName,
+    #[error("the request names more than one host, or a user")]
+    Host,
+}
+
+/// The canonical form of a path: every character that may stand for itself does, every other is
+/// encoded in upper case. Two paths that any decoder reads alike have the same form, so a match
+/// on it is a match on what the upstream will make of it.
+///
+/// Whatever one server reads otherwise than another is refused instead of being read at all:
+/// dot segments, empty segments, encoded delimiters, double encoding, path parameters.
+pub(crate) fn canonical(path: &str) -> Result<Cow<'_, str>, PathError> {
+    if !path.starts_with('/') {
+        return Err(PathError::NotAbsolute);
+    }
+    if path.len() > TARGET_MAX {
+        return Err(PathError::TooLong);
+    }
+    let form = if path.bytes().all(stands_for_itself) {
+        Cow::Borrowed(path)
+    } else {
+        let form = spelled_out(path)?;
+        if form == path {
+            Cow::Borrowed(path)
+        } else {
+            Cow::Owned(form)
+        }
+    };
+    check_segments(&form)?;
+    Ok(form)
+}
+
+fn check_segments(path: &str) -> Result<(), PathError> {
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            // What follows the last slash may be nothing.
+            "" if segments.peek().is_some() => return Err(PathError::EmptySegment),
+            "." | ".." => return Err(PathError::DotSegment),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn spelled_out(path: &str) -> Result<String, PathError> {
+    let mut form = String::with_capacity(path.len());
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = if byte == b'%' {
+            let (high, low) = (hex(bytes.next()), hex(bytes.next()));
+            let escaped = high.zip(low).ok_or(PathError::BadEscape)?;
+            let byte = (escaped.0 << 4) | escaped.1;
+            if b"/\\.;?#%\0".contains(&byte) {
+                return Err(PathError::EncodedDelimiter);
+            }
+            byte
+        } else if !byte.is_ascii() {
+            return Err(PathError::NotAscii);
+        } else {
+            byte
+        };
+        match byte {
+            b'\\' | b';' => return Err(PathError::ForeignSeparator),
+            byte if byte.is_ascii_control() => return Err(PathError::Control),
+            byte if stands_for_itself(byte) => form.push(char::from(byte)),
+            byte => {
+                form.push('%');
+                form.extend([byte >> 4, byte & 15].map(digit));
+            }
+        }
+        decoded.push(byte);
+    }
+    // Overlong encodings are how a dot or a slash is smuggled past a decoder.
+    std::str::from_utf8(&decoded).map_err(|_| PathError::NotUtf8)?;
+    Ok(form)
+}
+
+/// What RFC 3986 lets stand in a path as it is, without `;`, which some servers cut segments at.
+fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,=:@".contains(&byte)
+}
+
+fn hex(byte: Option<u8>) -> Option<u8> {
+    let value = char::from(byte?).to_digit(16)?;
+    u8::try_from(value).ok()
+}
+
+fn digit(value: u8) -> char {
+    let digit = char::from_digit(u32::from(value), 16).unwrap_or('0');
+    digit.to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+use std::pin::Pin;
+use std::time::Duration;
+
+use monetization_core::runtime::Sleep;
+use tokio::runtime::Handle;
+
+/// What runs futures beside the calls and waits. [`TokioRuntime`] is one.
+pub trait Runtime: Sleep {
+    /// Runs the future to its end, whoever waits for it.
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
+}
+
+/// A tokio runtime with its timers on. It also is the [`Sleep`] that
+/// [`Gatekeeper::run`](monetization_core::runtime::Gatekeeper::run) asks for.
+#[derive(Debug, Clone)]
+pub struct TokioRuntime(Handle);
+
+impl TokioRuntime {
+    /// The runtime of this handle.
+    #[must_use]
+    pub fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+
+    /// The runtime that this runs on.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn current() -> Self {
+        Self(Handle::current())
+    }
+}
+
+impl Sleep for TokioRuntime {
+    fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let _entered = self.0.enter();
+        Box::pin(tokio::time::sleep(length))
+    }
+}
+
+impl Runtime for TokioRuntime {
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        // Nobody waits for it: it is the rest of a call whose client has gone.
+        drop(self.0.spawn(future));
+    }
+}

@@ -1,0 +1,216 @@
+use async_trait::async_trait;
+use monetization_core::clock::Span;
+use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
+use monetization_core::plan::QuotaWindow;
+use monetization_core::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
+use sqlx::SqliteConnection;
+
+use crate::connection::{Done, Transaction};
+use crate::convert::{Columns, blob, signed};
+use crate::error::{failed, senseless};
+use crate::hot::{HotLease, HotQuota, QuotaKey};
+use crate::{SqliteStore, load};
+
+#[async_trait]
+impl Quotas for SqliteStore {
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
+        let (request, opening) = (*request, self.opening);
+        let job = self.writer.write("hand out a block of a quota", move |transaction| {
+            Box::pin(lease(transaction, request, opening))
+        });
+        job.await
+    }
+
+    async fn settle(&self, tenant: TenantId, lease: LeaseId) -> Result<(), StoreError> {
+        let job = self.writer.write("settle a block of a quota", move |transaction| {
+            Box::pin(settle(transaction, tenant, lease))
+        });
+        job.await
+    }
+
+    async fn settle_orphans(&self) -> Result<u64, StoreError> {
+        let opening = self.opening;
+        let job = self.writer.write("settle orphaned blocks", move |transaction| {
+            Box::pin(settle_orphans(transaction, opening))
+        });
+        job.await
+    }
+
+    async fn quota(
+        &self,
+        tenant: TenantId,
+        subscription: SubscriptionId,
+        quota: QuotaWindow,
+        window: Span,
+    ) -> Result<QuotaCounter, StoreError> {
+        let select = "SELECT committed, leased FROM quota
+            WHERE subscription = ? AND quota = ? AND start_at = ? AND end_at = ? AND tenant = ?";
+        let row = sqlx::query(select)
+            .bind(blob(subscription))
+            .bind(quota.as_str())
+            .bind(window.start.as_micros())
+            .bind(window.end.as_micros())
+            .bind(blob(tenant))
+            .fetch_optional(&self.readers)
+            .await;
+        row.and_then(|row| {
+            let Some(row) = row else {
+                return Ok(QuotaCounter::default());
+            };
+            Ok(QuotaCounter {
+                committed: row.unsigned("committed")?,
+                leased: row.unsigned("leased")?,
+            })
+        })
+        .map_err(|error| failed("read a quota's counter", error))
+    }
+}
+
+async fn lease(
+    transaction: Transaction<'_>,
+    request: LeaseRequest,
+    opening: i64,
+) -> sqlx::Result<Done<LeaseAnswer>> {
+    let Transaction { connection, hot } = transaction;
+    hot.trim();
+    let id = (request.tenant, request.id);
+    let key = QuotaKey::of_request(&request);
+    load::quotas(connection, hot, vec![key]).await?;
+    load::leases(connection, hot, vec![id]).await?;
+    let kept = hot.quotas.get(&key).copied();
+    let leased = kept.map_or(0, |quota| quota.leased);
+    let leased = u64::try_from(leased).map_err(senseless)?;
+    // A plan change may have lowered the limit below what is out already.
+    let free = request.max.min(UNITS_MAX).saturating_sub(leased);
+    if let Some(known) = hot.leases.get(&id) {
+        let units = u64::try_from(known.units).map_err(senseless)?;
+        return Ok(Done::Undo(LeaseAnswer::Granted { units, free }));
+    }
+    let units = request.block(free);
+    if units == 0 {
+        let outstanding = match kept {
+            Some(quota) => outstanding(connection, quota.number).await?,
+            None => 0,
+        };
+        return Ok(Done::Undo(LeaseAnswer::Exhausted { outstanding }));
+    }
+    let mut quota = match kept {
+        Some(quota) => quota,
+        None => insert_quota(connection, &key).await?,
+    };
+    let units_out = signed(units)?;
+    let lease = HotLease {
+        number: insert_lease(connection, &request, (quota.number, units_out, opening)).await?,
+        quota: key,
+        units: units_out,
+        committed: 0,
+        open: true,
+    };
+    sqlx::query("UPDATE quota SET leased = leased + ? WHERE number = ?")
+        .bind(units_out)
+        .bind(quota.number)
+        .execute(connection)
+        .await?;
+    quota.leased = quota.leased.saturating_add(units_out);
+    hot.quotas.insert(key, quota);
+    hot.leases.insert(id, lease);
+    let free = free.saturating_sub(units);
+    Ok(Done::Commit(LeaseAnswer::Granted { units, free }))
+}
+
+/// Counters are kept in 63 bits; a limit beyond them is none.
+const UNITS_MAX: u64 = i64::MAX.cast_unsigned();
+
+async fn outstanding(connection: &mut SqliteConnection, quota: i64) -> sqlx::Result<u64> {
+    let select = "SELECT coalesce(sum(units - committed), 0) AS outstanding FROM lease
+        WHERE quota = ? AND state = 'open'";
+    let row = sqlx::query(select).bind(quota).fetch_one(connection).await?;
+    row.unsigned("outstanding")
+}
+
+async fn insert_quota(
+    connection: &mut SqliteConnection,
+    key: &QuotaKey,
+) -> sqlx::Result<HotQuota> {
+    let insert = "INSERT INTO quota (tenant, subscription, quota, start_at, end_at, committed,
+            leased)
+        VALUES (?, ?, ?, ?, ?, 0, 0)";
+    let inserted = sqlx::query(insert)
+        .bind(blob(key.tenant))
+        .bind(blob(key.subscription))
+        .bind(key.quota.as_str())
+        .bind(key.start.as_micros())
+        .bind(key.end.as_micros())
+        .execute(connection)
+        .await?;
+    Ok(HotQuota {
+        number: inserted.last_insert_rowid(),
+        committed: 0,
+        leased: 0,
+    })
+}
+
+/// The other two: the quota's number, the units, the opening of the store.
+async fn insert_lease(
+    connection: &mut SqliteConnection,
+    request: &LeaseRequest,
+    (quota, units, opening): (i64, i64, i64),
+) -> sqlx::Result<i64> {
+    let insert = "INSERT INTO lease (tenant, id, quota, units, committed, state, opening)
+        VALUES (?, ?, ?, ?, 0, 'open', ?)";
+    let inserted = sqlx::query(insert)
+        .bind(blob(request.tenant))
+        .bind(blob(request.id))
+        .bind(quota)
+        .bind(units)
+        .bind(opening)
+        .execute(connection)
+        .await?;
+    Ok(inserted.last_insert_rowid())
+}
+
+async fn settle(
+    transaction: Transaction<'_>,
+    tenant: TenantId,
+    id: LeaseId,
+) -> sqlx::Result<Done<()>> {
+    let Transaction { connection, hot } = transaction;
+    load::leases(connection, hot, vec![(tenant, id)]).await?;
+    let kept = hot.leases.get_mut(&(tenant, id));
+    let Some(lease) = kept.filter(|lease| lease.open) else {
+        return Ok(Done::Undo(()));
+    };
+    sqlx::query("UPDATE lease SET state = 'settled' WHERE number = ?")
+        .bind(lease.number)
+        .execute(&mut *connection)
+        .await?;
+    let free_quota = "UPDATE quota SET leased = leased - ?
+        WHERE number = (SELECT quota FROM lease WHERE number = ?)";
+    sqlx::query(free_quota)
+        .bind(lease.unspent())
+        .bind(lease.number)
+        .execute(connection)
+        .await?;
+    lease.open = false;
+    if let Some(quota) = hot.quotas.get_mut(&lease.quota) {
+        quota.leased = quota.leased.saturating_sub(lease.unspent());
+    }
+    Ok(Done::Commit(()))
+}
+
+async fn settle_orphans(transaction: Transaction<'_>, opening: i64) -> sqlx::Result<Done<u64>> {
+    let Transaction { connection, hot } = transaction;
+    hot.forget();
+    let free_quotas = "WITH free (quota, units) AS (
+            SELECT quota, sum(units - committed) FROM lease
+            WHERE state = 'open' AND opening <> ? GROUP BY quota
+        )
+        UPDATE quota SET leased = leased - free.units FROM free WHERE quota.number = free.quota";
+    sqlx::query(free_quotas)
+        .bind(opening)
+        .execute(&mut *connection)
+        .await?;
+    let settle = "UPDATE lease SET state = 'settled' WHERE state = 'open' AND opening <> ?";
+    let settled = sqlx::query(settle).bind(opening).execute(connection).await?;
+    Ok(Done::Commit(settled.rows_affected()))
+}

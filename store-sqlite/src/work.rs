@@ -1,0 +1,266 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use monetization_core::clock::Timestamp;
+use monetization_core::ids::{IntentId, TenantId};
+use monetization_core::intent::Intent;
+use monetization_core::store::{Claim, JobRun, JobStart, JobState, StoreError, Work};
+use monetization_core::text::Slug;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::SqliteStore;
+use crate::connection::{Done, Transaction};
+use crate::convert::{self, Columns, blob, job_state_text, limit, signed};
+use crate::error::{failed, senseless};
+
+#[async_trait]
+impl Work for SqliteStore {
+    async fn claim_intents(
+        &self,
+        now: Timestamp,
+        claim: Claim,
+    ) -> Result<Vec<(Intent, u64)>, StoreError> {
+        let asked_at = self.clock.now();
+        let job = self.writer.write("claim operations", move |transaction| {
+            Box::pin(claim_intents(transaction, now, claim, asked_at))
+        });
+        job.await
+    }
+
+    async fn postpone_intent(
+        &self,
+        intent: IntentId,
+        fence: u64,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let job = self.writer.write("put an operation off", move |transaction| {
+            Box::pin(postpone(transaction, intent, fence, due_at))
+        });
+        job.await
+    }
+
+    async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError> {
+        let select = "SELECT * FROM intent WHERE tenant = ? AND state = 'parked'
+            ORDER BY due_at, id";
+        let rows = sqlx::query(select)
+            .bind(blob(tenant))
+            .fetch_all(&self.readers)
+            .await;
+        let parked = |row: &SqliteRow| Ok((convert::intent(row)?, row.value("reason")?));
+        rows.and_then(|rows| rows.iter().map(parked).collect())
+            .map_err(|error| failed("read parked operations", error))
+    }
+
+    async fn start_job(
+        &self,
+        tenant: TenantId,
+        name: &Slug,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<JobStart, StoreError> {
+        let job = JobKey::new(tenant, name);
+        let asked_at = self.clock.now();
+        let job = self.writer.write("start a job", move |transaction| {
+            Box::pin(start(transaction, job, now, (asked_at, lease)))
+        });
+        job.await
+    }
+
+    async fn keep_job(
+        &self,
+        tenant: TenantId,
+        name: &Slug,
+        run: &JobRun,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let (job, run) = (JobKey::new(tenant, name), run.clone());
+        let asked_at = self.clock.now();
+        let job = self.writer.write("keep a job", move |transaction| {
+            Box::pin(keep(transaction, job, run, (asked_at, lease)))
+        });
+        job.await
+    }
+
+    async fn last_job(&self, tenant: TenantId, name: &Slug) -> Result<Option<JobRun>, StoreError> {
+        let row = sqlx::query(LAST_JOB)
+            .bind(blob(tenant))
+            .bind(name.as_str())
+            .fetch_optional(&self.readers)
+            .await;
+        let now = self.clock.now();
+        row.and_then(|row| row.map(|row| convert::job(&row, now)).transpose())
+            .map_err(|error| failed("read the last run of a job", error))
+    }
+}
+
+/// Writes an intent, unless it exists.
+pub(crate) async fn add_intent(
+    connection: &mut SqliteConnection,
+    intent: &Intent,
+) -> sqlx::Result<()> {
+    let insert = "INSERT INTO intent (id, tenant, operation, due_at, attempts, state, fence)
+        VALUES (?, ?, ?, ?, ?, 'open', 0) ON CONFLICT (id) DO NOTHING";
+    let added = sqlx::query(insert)
+        .bind(blob(intent.id))
+        .bind(blob(intent.tenant))
+        .bind(serde_json::to_string(&intent.operation).map_err(senseless)?)
+        .bind(intent.due_at.as_micros())
+        .bind(i64::from(intent.attempts))
+        .execute(connection)
+        .await;
+    added.map(drop)
+}
+
+async fn claim_intents(
+    transaction: Transaction<'_>,
+    now: Timestamp,
+    claim: Claim,
+    asked_at: Timestamp,
+) -> sqlx::Result<Done<Vec<(Intent, u64)>>> {
+    let update = "UPDATE intent SET fence = fence + 1, claim_lapses_at = ?
+        WHERE id IN (
+            SELECT id FROM intent
+            WHERE state = 'open' AND due_at <= ?
+                AND (claim_lapses_at IS NULL OR claim_lapses_at <= ?)
+            ORDER BY due_at, id LIMIT ?
+        )
+        RETURNING *";
+    let rows = sqlx::query(update)
+        .bind(asked_at.saturating_add(claim.lease).as_micros())
+        .bind(now.as_micros())
+        .bind(asked_at.as_micros())
+        .bind(limit(claim.limit))
+        .fetch_all(transaction.connection)
+        .await?;
+    let claimed = |row: &SqliteRow| Ok((convert::intent(row)?, row.unsigned("fence")?));
+    let claimed: sqlx::Result<Vec<(Intent, u64)>> = rows.iter().map(claimed).collect();
+    let mut claimed = claimed?;
+    if claimed.is_empty() {
+        return Ok(Done::Undo(claimed));
+    }
+    claimed.sort_by_key(|(intent, _)| (intent.due_at, intent.id));
+    Ok(Done::Commit(claimed))
+}
+
+async fn postpone(
+    transaction: Transaction<'_>,
+    intent: IntentId,
+    fence: u64,
+    due_at: Timestamp,
+) -> sqlx::Result<Done<bool>> {
+    let update = "UPDATE intent SET due_at = ?, attempts = attempts + 1, claim_lapses_at = NULL
+        WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL";
+    let postponed = sqlx::query(update)
+        .bind(due_at.as_micros())
+        .bind(blob(intent))
+        .bind(signed(fence)?)
+        .execute(transaction.connection)
+        .await?;
+    Ok(Done::Commit(postponed.rows_affected() == 1))
+}
+
+/// The job of this name of a tenant.
+struct JobKey {
+    tenant: TenantId,
+    name: Slug,
+}
+
+impl JobKey {
+    fn new(tenant: TenantId, name: &Slug) -> Self {
+        Self {
+            tenant,
+            name: name.clone(),
+        }
+    }
+
+    async fn last(
+        &self,
+        connection: &mut SqliteConnection,
+        asked_at: Timestamp,
+    ) -> sqlx::Result<Option<JobRun>> {
+        let row = sqlx::query(LAST_JOB)
+            .bind(blob(self.tenant))
+            .bind(self.name.as_str())
+            .fetch_optional(connection)
+            .await?;
+        row.map(|row| convert::job(&row, asked_at)).transpose()
+    }
+
+    async fn write(
+        &self,
+        connection: &mut SqliteConnection,
+        run: &JobRun,
+        lapses_at: Timestamp,
+    ) -> sqlx::Result<()> {
+        let replace = "INSERT INTO job (tenant, name, fence, state, started_at, ended_at, done,
+                failed, lease_lapses_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (tenant, name) DO UPDATE SET fence = excluded.fence,
+                state = excluded.state, started_at = excluded.started_at,
+                ended_at = excluded.ended_at, done = excluded.done, failed = excluded.failed,
+                lease_lapses_at = excluded.lease_lapses_at";
+        let written = sqlx::query(replace)
+            .bind(blob(self.tenant))
+            .bind(self.name.as_str())
+            .bind(signed(run.fence)?)
+            .bind(job_state_text(run.state))
+            .bind(run.started_at.as_micros())
+            .bind(run.ended_at.map(|at| at.as_micros()))
+            .bind(signed(run.done)?)
+            .bind(signed(run.failed)?)
+            .bind(lapses_at.as_micros())
+            .execute(connection)
+            .await;
+        written.map(drop)
+    }
+}
+
+const LAST_JOB: &str = "SELECT * FROM job WHERE tenant = ? AND name = ?";
+
+async fn start(
+    transaction: Transaction<'_>,
+    job: JobKey,
+    now: Timestamp,
+    (asked_at, lease): (Timestamp, Duration),
+) -> sqlx::Result<Done<JobStart>> {
+    let last = job.last(transaction.connection, asked_at).await?;
+    let fence = match last {
+        Some(run) if run.state == JobState::Running => {
+            return Ok(Done::Undo(JobStart::Busy(run)));
+        }
+        Some(run) => run.fence.saturating_add(1),
+        None => 1,
+    };
+    let run = JobRun {
+        fence,
+        state: JobState::Running,
+        started_at: now,
+        ended_at: None,
+        done: 0,
+        failed: 0,
+    };
+    let lapses_at = asked_at.saturating_add(lease);
+    job.write(transaction.connection, &run, lapses_at).await?;
+    Ok(Done::Commit(JobStart::Started(run)))
+}
+
+async fn keep(
+    transaction: Transaction<'_>,
+    job: JobKey,
+    run: JobRun,
+    (asked_at, lease): (Timestamp, Duration),
+) -> sqlx::Result<Done<bool>> {
+    // A run that lapsed and was not followed by another is still the last one, and goes on.
+    let last = job.last(transaction.connection, Timestamp::MIN).await?;
+    let Some(last) = last.filter(|last| last.fence == run.fence) else {
+        return Ok(Done::Undo(false));
+    };
+    if last.state != JobState::Running {
+        // It has ended; saying so again is no other news.
+        return Ok(Done::Undo(last == run));
+    }
+    let lapses_at = asked_at.saturating_add(lease);
+    job.write(transaction.connection, &run, lapses_at).await?;
+    Ok(Done::Commit(true))
+}

@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use monetization_core::ids::{BatchId, IntentId};
+use monetization_core::store::{Applied, BatchState, ChangeSet, Finished, Verdict};
+
+use super::step::{Answer, Step};
+use super::world::World;
+use crate::sample::START;
+use crate::store::steps::CLAIM;
+
+/// Who holds what, as far as that is certain.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    intents: Fences<IntentId>,
+    batches: Fences<BatchId>,
+    verdicts: Vec<(BatchId, u64, Verdict)>,
+}
+
+#[derive(Debug)]
+struct Fences<Id> {
+    latest: BTreeMap<Id, u64>,
+    held: Vec<(Id, u64)>,
+    /// Taken by another since.
+    lost: Vec<(Id, u64)>,
+}
+
+impl Claims {
+    /// The end of an operation, more often than not under a claim that holds.
+    pub(super) fn finished(&self, world: &World) -> Option<Finished> {
+        let (intent, fence) = self.intents.any(world)?;
+        let reason = world.rarely(3).then(|| "given up".to_owned());
+        world.rarely(2).then_some(Finished {
+            intent,
+            fence,
+            parked_because: reason,
+        })
+    }
+
+    pub(super) fn postpone(&self, world: &World) -> Step {
+        match self.intents.any(world) {
+            Some((intent, fence)) => Step::PostponeIntent(intent, fence, world.moment()),
+            None => Step::ClaimIntents(world.moment(), CLAIM),
+        }
+    }
+
+    pub(super) fn settle_batch(&self, world: &World) -> Step {
+        if let (true, Some(said)) = (world.rarely(4), world.any(&self.verdicts)) {
+            let (batch, fence, verdict) = said.clone();
+            return Step::SettleBatch(batch, fence, verdict);
+        }
+        let Some((batch, fence)) = self.batches.any(world) else {
+            return Step::ClaimBatches(world.subscriber().tenant, world.moment(), CLAIM);
+        };
+        let verdict = match world.sample.below(4) {
+            0 => Verdict::State(BatchState::Confirmed),
+            1 => Verdict::State(BatchState::Rejected {
+                reason: "too large".to_owned(),
+            }),
+            _ => Verdict::Again {
+                due_at: world.moment(),
+                first_sent_at: Some(START).filter(|_| world.rarely(2)),
+            },
+        };
+        Step::SettleBatch(batch, fence, verdict)
+    }
+
+    pub(super) fn learn(&mut self, step: &Step, answer: &Answer) {
+        match (step, answer) {
+            (_, Answer::Intents(claimed)) => {
+                for (intent, fence) in claimed {
+                    self.intents.take(intent.id, *fence);
+                }
+            }
+            (_, Answer::Batches(claimed)) => {
+                for batch in claimed {
+                    self.batches.take(batch.id, batch.fence);
+                }
+            }
+            (Step::PostponeIntent(intent, ..), Answer::Held(true)) => self.intents.give_up(*intent),
+            (Step::SettleBatch(batch, fence, verdict), Answer::Held(true)) => {
+                self.batches.give_up(*batch);
+                self.verdicts.push((*batch, *fence, verdict.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn learn_of_change(&mut self, change: &ChangeSet, applied: &Applied) {
+        if *applied == Applied::New {
+            for finished in &change.finished {
+                self.intents.give_up(finished.intent);
+            }
+        }
+    }
+
+    pub(super) fn lapse(&mut self) {
+        self.intents.held.clear();
+        self.batches.held.clear();
+    }
+}
+
+impl<Id: Copy + Ord> Fences<Id> {
+    fn any(&self, world: &World) -> Option<(Id, u64)> {
+        let from = if world.rarely(5) {
+            &self.lost
+        } else {
+            &self.held
+        };
+        world.any(from).copied()
+    }
+
+    fn take(&mut self, id: Id, fence: u64) {
+        let before = self.latest.insert(id, fence);
+        self.lost.extend(before.map(|before| (id, before)));
+        self.held.push((id, fence));
+    }
+
+    fn give_up(&mut self, id: Id) {
+        self.held.retain(|(held, _)| *held != id);
+    }
+}
+
+impl<Id> Default for Fences<Id> {
+    fn default() -> Self {
+        Self {
+            latest: BTreeMap::new(),
+            held: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The flows of core over a store and the mock provider: what a marketplace does in its life.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests say what they expect and stop where it is not so"
+)]
+
+#[path = "flows/billing.rs"]
+mod billing;
+#[path = "flows/catalogue.rs"]
+mod catalogue;
+#[path = "flows/faults.rs"]
+mod faults;
+#[path = "flows/gates.rs"]
+mod gates;
+#[path = "flows/publishing.rs"]
+mod publishing;
+#[path = "flows/subscribing.rs"]
+mod subscribing;
+#[path = "flows/world.rs"]
+mod world;

@@ -1,0 +1,220 @@
+//! Use on its way to an engine that invoices it.
+
+use std::time::Duration;
+
+use monetization_core::engine::CancelMode;
+use monetization_core::flows::{Ingested, UsageEvent};
+use monetization_core::invoice::{InvoiceState, Invoicing};
+use monetization_core::store::{JobStart, JobState};
+use monetization_core::subscription::SubscriptionState;
+use monetization_core::text::ForeignId;
+use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::transport::Operation;
+
+use crate::world::{DAY, HOUR, World, text};
+
+const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
+    "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
+
+impl World {
+    async fn publish(&self) -> JobState {
+        match self
+            .monetizer
+            .start_publishing(self.tenant_id())
+            .await
+            .unwrap()
+        {
+            JobStart::Started(run) => {
+                self.monetizer
+                    .publish(self.tenant_id(), run)
+                    .await
+                    .unwrap()
+                    .run
+                    .state
+            }
+            JobStart::Busy(run) => panic!("{run:?}"),
+        }
+    }
+
+    fn external(&self) -> ForeignId {
+        self.provider.subscriptions()[0].id.clone()
+    }
+
+    /// What the provider has counted, of every meter.
+    fn counted(&self) -> i64 {
+        let meter = self.product.meters[0].id;
+        self.provider
+            .usage(&self.external(), meter)
+            .map_or(0, |quantity| quantity.scaled())
+    }
+}
+
+#[tokio::test]
+async fn use_is_published_once_and_invoiced_by_the_engine() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    assert_eq!(subscription.state, SubscriptionState::Active);
+    world.calls(&key, 40).await;
+    assert_eq!(world.publish().await, JobState::Succeeded);
+    assert_eq!(world.publish().await, JobState::Succeeded);
+    assert_eq!(world.counted(), 40);
+    world.calls(&key, 2).await;
+    world.pass_until("2026-02-01T12:00:00Z").await;
+    world.settle().await;
+    world.publish().await;
+    world.pass(2 * HOUR).await;
+    world.settle().await;
+    let invoices = world.invoices(subscription.id).await;
+    let period = invoices
+        .iter()
+        .find(|invoice| invoice.total.minor() != 0)
+        .unwrap();
+    assert_eq!(period.total.minor(), 42);
+    assert_eq!(period.invoicing, Invoicing::ByEngine);
+}
+
+#[tokio::test]
+async fn use_of_the_last_second_published_half_an_hour_later_is_in_the_old_period_e6() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    world.pass_until("2026-02-01T11:59:59Z").await;
+    world.calls(&key, 7).await;
+    world.pass(Duration::from_secs(1_800)).await;
+    world.publish().await;
+    world.pass(2 * HOUR).await;
+    world.settle().await;
+    let invoices = world.invoices(subscription.id).await;
+    let first = invoices
+        .iter()
+        .filter(|invoice| invoice.total.minor() == 7)
+        .count();
+    assert_eq!(first, 1, "{invoices:?}");
+}
+
+#[tokio::test]
+async fn use_that_comes_after_its_period_is_reported_as_late_e6() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (subscription, _) = world.subscriber(METERED).await;
+    world.pass_until("2026-02-03T00:00:00Z").await;
+    world.settle().await;
+    let late = UsageEvent {
+        source: text("elsewhere"),
+        id: text("1"),
+        subscription: subscription.id,
+        meter: text("requests"),
+        quantity: "5".to_owned(),
+        occurred_at: Some(text("2026-01-20T00:00:00Z")),
+    };
+    assert_eq!(
+        world
+            .monetizer
+            .ingest(world.tenant_id(), &[late])
+            .await
+            .unwrap(),
+        [Ingested::Accepted]
+    );
+    let JobStart::Started(run) = world
+        .monetizer
+        .start_publishing(world.tenant_id())
+        .await
+        .unwrap()
+    else {
+        panic!("busy");
+    };
+    let report = world
+        .monetizer
+        .publish(world.tenant_id(), run)
+        .await
+        .unwrap();
+    assert_eq!((report.late, report.run.done), (1, 1));
+    assert_eq!(world.counted(), 5);
+}
+
+#[tokio::test]
+async fn a_second_run_is_refused_while_one_is_under_way_e3() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let JobStart::Started(first) = world
+        .monetizer
+        .start_publishing(world.tenant_id())
+        .await
+        .unwrap()
+    else {
+        panic!("busy");
+    };
+    let JobStart::Busy(running) = world
+        .monetizer
+        .start_publishing(world.tenant_id())
+        .await
+        .unwrap()
+    else {
+        panic!("two runs at once");
+    };
+    assert_eq!(running.fence, first.fence);
+    world
+        .monetizer
+        .publish(world.tenant_id(), first)
+        .await
+        .unwrap();
+    let last = world
+        .monetizer
+        .last_publishing(world.tenant_id())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(last.state, JobState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_repeated_and_counted_once_r_p1() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (_, key) = world.subscriber(METERED).await;
+    let faults = [
+        Fault::LoseReply,
+        Fault::NotSent,
+        Fault::Delay(Duration::from_secs(90)),
+    ];
+    let mut used = 0;
+    for fault in faults {
+        world.calls(&key, 3).await;
+        used += 3;
+        world
+            .provider
+            .inject(Injection::next(fault.clone()).on(Operation::TakeUsage));
+        assert_eq!(world.publish().await, JobState::Incomplete, "{fault:?}");
+        world.pass(HOUR).await;
+        assert_eq!(world.publish().await, JobState::Succeeded, "{fault:?}");
+        assert_eq!(world.counted(), used, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn cancelling_publishes_the_last_use_before_it_ends_r_t8() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    world.calls(&key, 9).await;
+    world.pass(DAY).await;
+    world.cancel(subscription.id, CancelMode::Now).await;
+    world.settle().await;
+    let draining = world.subscription(subscription.id).await;
+    assert_eq!(
+        draining.state,
+        SubscriptionState::Draining,
+        "unpublished use keeps it from ending"
+    );
+    world.publish().await;
+    world.settle().await;
+    assert_eq!(
+        world.subscription(subscription.id).await.state,
+        SubscriptionState::Ended
+    );
+    assert_eq!(world.counted(), 9);
+    world.pass(2 * HOUR).await;
+    let billed: i64 = world
+        .provider
+        .invoices()
+        .iter()
+        .filter(|invoice| invoice.state != InvoiceState::Void)
+        .map(|invoice| invoice.total.minor())
+        .sum();
+    assert_eq!(billed, 9);
+}

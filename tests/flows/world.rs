@@ -1,0 +1,304 @@
+//! A marketplace to try things in: a store, the mock provider, a gate, and a clock by hand.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use monetization_core::clock::{Clock, ManualClock, Timestamp};
+use monetization_core::consumer::{Buyer, Consumer};
+use monetization_core::engine::CancelMode;
+use monetization_core::entropy::Entropy;
+use monetization_core::flows::{
+    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered, ProductChange,
+    Settings,
+};
+use monetization_core::ids::{SubscriptionId, TenantId};
+use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
+use monetization_core::key::Pepper;
+use monetization_core::memory::MemoryStore;
+use monetization_core::plan::{Approval, Plan, PlanVersion};
+use monetization_core::product::{Product, ProductState};
+use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
+use monetization_core::secret::Secret;
+use monetization_core::store::{Index, RowKey, Store, StoreExt};
+use monetization_core::subscription::Subscription;
+use monetization_core::tenant::Tenant;
+use monetization_core::usage::{Ending, Outcome};
+use monetization_engine_mock::{Control, MockEngine};
+
+/// Noon on the first of January 2026.
+pub const START: &str = "2026-01-01T12:00:00Z";
+pub const HOUR: Duration = Duration::from_secs(3_600);
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+pub struct World {
+    pub monetizer: Monetizer,
+    pub gatekeeper: Gatekeeper,
+    pub running: tokio::task::JoinHandle<()>,
+    pub store: Arc<dyn Store>,
+    pub provider: Control,
+    pub clock: Clock,
+    pub time: ManualClock,
+    pub tenant: Tenant,
+    pub product: Product,
+    pub consumer: Consumer,
+}
+
+impl World {
+    pub async fn new(invoicing: Invoicing) -> Self {
+        Self::over(Arc::new(MemoryStore::default()), invoicing).await
+    }
+
+    pub async fn over(store: Arc<dyn Store>, invoicing: Invoicing) -> Self {
+        let start: Timestamp = START.parse().unwrap();
+        let (clock, time) = Clock::manual(start);
+        let mock = MockEngine::in_memory(start);
+        let entropy = Arc::new(Entropy::seeded(7));
+        let pepper = Pepper::new(&[7; 32]).unwrap();
+        let engines = Engines::new([mock.engine(), monetization_core::engine::none()]);
+        let settings = Settings {
+            closing_grace: Duration::ZERO,
+            ..Settings::default()
+        };
+        let monetizer = Monetizer::new(
+            Arc::clone(&store),
+            engines,
+            clock.clone(),
+            Arc::clone(&entropy),
+            pepper.clone(),
+        )
+        .with_settings(settings);
+        let new = NewTenant {
+            name: text("market"),
+            engine: text("mock"),
+            invoicing,
+            payment_days: 7,
+        };
+        let tenant = monetizer.create_tenant(new).await.unwrap();
+        let publisher = monetizer
+            .create_publisher(tenant.id, text("publisher"), None)
+            .await
+            .unwrap();
+        let new = NewProduct {
+            publisher: publisher.id,
+            slug: text("weather"),
+            name: text("Weather"),
+            description: text("The weather of tomorrow."),
+            gateway_endpoint: text("http://127.0.0.1:9"),
+            resources: Vec::new(),
+            meters: vec![(text("documents"), 2.try_into().unwrap())],
+        };
+        let product = monetizer.create_product(tenant.id, new).await.unwrap();
+        let active = ProductChange {
+            state: Some(ProductState::Active),
+            ..ProductChange::default()
+        };
+        let product = monetizer
+            .change_product(tenant.id, product.id, active)
+            .await
+            .unwrap();
+        monetizer
+            .enable_monetization(tenant.id, product.id, &BTreeMap::new())
+            .await
+            .unwrap();
+        let consumer = monetizer
+            .create_consumer(tenant.id, text("consumer"), Vec::new())
+            .await
+            .unwrap();
+        let gatekeeper = Gatekeeper::new(
+            Arc::clone(&store),
+            clock.clone(),
+            entropy,
+            pepper,
+            GatekeeperOptions::default(),
+        );
+        let running = gatekeeper.clone().run(Arc::new(sleep));
+        let running = tokio::spawn(running);
+        let provider = mock.control();
+        Self {
+            monetizer,
+            gatekeeper,
+            running,
+            store,
+            provider,
+            clock,
+            time,
+            tenant,
+            product,
+            consumer,
+        }
+    }
+
+    pub fn tenant_id(&self) -> TenantId {
+        self.tenant.id
+    }
+
+    pub async fn plan(&self, terms: &str) -> (Plan, PlanVersion) {
+        self.plan_with(terms, Approval::Automatic).await
+    }
+
+    pub async fn plan_with(&self, terms: &str, approval: Approval) -> (Plan, PlanVersion) {
+        let new = NewPlan {
+            product: self.product.id,
+            name: text("plan"),
+            approval,
+            terms: serde_json::from_str(terms).unwrap(),
+        };
+        self.monetizer
+            .create_plan(self.tenant.id, new)
+            .await
+            .unwrap()
+    }
+
+    pub fn order(&self, plan: &Plan) -> Order {
+        Order {
+            consumer: self.consumer.id,
+            buyer: Buyer {
+                user_id: text("user-1"),
+                name: text("user.one"),
+            },
+            application: None,
+            plan: plan.id,
+            request_key: None,
+        }
+    }
+
+    pub async fn subscribe(&self, plan: &Plan) -> Ordered {
+        self.monetizer
+            .subscribe(self.tenant.id, self.order(plan))
+            .await
+            .unwrap()
+    }
+
+    /// Subscribes to a plan of these terms and pays what is due; answers the key.
+    pub async fn subscriber(&self, terms: &str) -> (Subscription, Secret) {
+        let (plan, _) = self.plan(terms).await;
+        let ordered = self.subscribe(&plan).await;
+        self.settle().await;
+        self.pay_all().await;
+        let subscription = self.subscription(ordered.subscription.id).await;
+        (subscription, ordered.key.unwrap().1)
+    }
+
+    pub async fn subscription(&self, id: SubscriptionId) -> Subscription {
+        self.store
+            .fact::<Subscription>(self.tenant.id, id)
+            .await
+            .unwrap()
+            .unwrap()
+            .fact
+    }
+
+    pub async fn invoices(&self, of: SubscriptionId) -> Vec<Invoice> {
+        let key = RowKey::new(Index::InvoicesOfSubscription, of);
+        let mut all = self
+            .store
+            .facts_by::<Invoice>(self.tenant.id, key)
+            .await
+            .unwrap();
+        all.sort_by_key(|stored| stored.fact.issued_at);
+        all.into_iter().map(|stored| stored.fact).collect()
+    }
+
+    /// Runs jobs and hears the provider's news until nothing is left to do.
+    pub async fn settle(&self) {
+        for _ in 0..8 {
+            self.monetizer.run_jobs().await.unwrap();
+            self.hear_news().await;
+        }
+        self.gatekeeper.refresh().await.unwrap();
+    }
+
+    /// Takes the provider's messages in; what cannot be matched yet it sends again later.
+    pub async fn hear_news(&self) {
+        let secrets = self.provider.webhook_secrets();
+        for message in self.provider.deliveries() {
+            let taken = self
+                .monetizer
+                .take_in(&text("mock"), &secrets, &message.headers, &message.body)
+                .await;
+            match taken {
+                Ok(_) => self.provider.delivered(&[message.id]).unwrap(),
+                Err(FlowError::Unmatched { .. }) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    /// Pays every open invoice at the provider and hears of it.
+    pub async fn pay_all(&self) {
+        for invoice in self.provider.invoices() {
+            if matches!(invoice.state, InvoiceState::Open | InvoiceState::PastDue) {
+                self.provider.pay(invoice.id.as_str()).unwrap();
+            }
+        }
+        self.settle().await;
+    }
+
+    /// Lets time pass here and at the provider.
+    pub async fn pass(&self, time: Duration) {
+        self.time.advance(time);
+        self.provider.set(self.clock.now()).unwrap();
+        self.gatekeeper.refresh().await.unwrap();
+    }
+
+    pub async fn pass_until(&self, instant: &str) {
+        let instant: Timestamp = text(instant);
+        self.pass(instant.saturating_since(self.clock.now())).await;
+    }
+
+    pub async fn admit(&self, key: &Secret) -> Result<Permit, Denial> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
+        let target = Target {
+            product: "weather",
+            method: "GET",
+            path: "/",
+        };
+        self.gatekeeper
+            .admit(&headers, &target, self.clock.now())
+            .await
+    }
+
+    /// A call that the upstream answers with 200, recorded before this returns.
+    pub async fn call(&self, key: &Secret) -> Result<(), Denial> {
+        let permit = self.admit(key).await?;
+        permit.settle(ok()).durable().await.unwrap();
+        Ok(())
+    }
+
+    pub async fn calls(&self, key: &Secret, count: usize) {
+        for _ in 0..count {
+            self.call(key).await.unwrap();
+        }
+    }
+
+    pub async fn cancel(&self, id: SubscriptionId, mode: CancelMode) -> Subscription {
+        self.monetizer
+            .cancel(self.tenant.id, id, mode)
+            .await
+            .unwrap()
+    }
+}
+
+pub fn ok() -> Outcome {
+    Outcome {
+        status: Some(200),
+        ending: Ending::Complete,
+    }
+}
+
+pub fn text<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+/// What is owed in all, in cents.
+pub fn cents(invoice: &Invoice) -> i64 {
+    invoice.total.minor()
+}
+
+pub fn sleep(length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(tokio::time::sleep(length))
+}

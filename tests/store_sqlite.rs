@@ -1,0 +1,62 @@
+//! The store suite, run over SQLite.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use monetization_conformance::store::Backend;
+use monetization_conformance::store_suite;
+use monetization_core::clock::Clock;
+use monetization_core::store::Store;
+use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+
+/// Databases in a directory of their own. Opening again opens a copy of the files as they are,
+/// which is what a process that died leaves behind.
+#[derive(Debug)]
+struct Sqlite {
+    directory: tempfile::TempDir,
+    openings: AtomicUsize,
+}
+
+impl Sqlite {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            openings: AtomicUsize::new(0),
+        }
+    }
+
+    fn path(&self, opening: usize) -> PathBuf {
+        self.directory.path().join(format!("{opening}.db"))
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        let opening = self.openings.fetch_add(1, Ordering::Relaxed);
+        let path = self.path(opening);
+        if let Some(before) = opening.checked_sub(1) {
+            copy(&self.path(before), &path);
+        }
+        let options = SqliteOptions::new(path).with_clock(clock);
+        Arc::new(SqliteStore::open(&options).await.unwrap())
+    }
+}
+
+/// Copies the database and its log, without what lives in shared memory.
+fn copy(from: &Path, to: &Path) {
+    for suffix in ["", "-wal"] {
+        let [from, to] = [from, to].map(|path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        });
+        if from.exists() {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
+
+store_suite!(Sqlite::new() => behaviours, model, reopening);
