@@ -80,10 +80,10 @@ install_what_is_missing() {
 
 check_dependencies() {
   if cargo deny --version >/dev/null 2>&1; then
-    cargo deny --all-features check licenses bans sources
+    cargo deny --locked --all-features check licenses bans sources
     # The database of advisories is fetched; without it the rest still holds.
     if cargo deny fetch db >/dev/null 2>&1; then
-      cargo deny --all-features check advisories
+      cargo deny --locked --all-features check advisories
     else
       echo "skipped: advisories (their database cannot be reached)"
     fi

@@ -15,6 +15,8 @@ mod catalogue;
 mod faults;
 #[path = "flows/gates.rs"]
 mod gates;
+#[path = "flows/model.rs"]
+mod model;
 #[path = "flows/publishing.rs"]
 mod publishing;
 #[path = "flows/subscribing.rs"]

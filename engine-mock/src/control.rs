@@ -138,8 +138,7 @@ impl Control {
     #[must_use]
     pub fn payment_url(&self, invoice: &ForeignId) -> Option<String> {
         let token = self.host.read(|provider| {
-            let mut invoices = provider.invoices();
-            let found = invoices.find(|known| known.id == *invoice)?;
+            let found = provider.invoice(invoice)?;
             provider.link(found)
         })?;
         Some(format!("{}{token}", self.payment_url_base))
@@ -249,11 +248,10 @@ impl Control {
             start: Timestamp::MIN,
             end: Timestamp::MAX,
         };
-        let found = self
-            .subscriptions()
-            .into_iter()
-            .find(|known| known.id == *subscription);
-        found.and_then(|found| found.counted(meter, ever).ok())
+        self.host.read(|provider| {
+            let found = provider.subscription_named(subscription)?;
+            found.counted(meter, ever).ok()
+        })
     }
 
     /// The plans, oldest first.
@@ -287,7 +285,7 @@ impl Control {
     fn settle(&self, what: &str, payment: Payment) -> Result<PaymentOutcome, ControlError> {
         let name = what.rsplit('/').next().unwrap_or(what);
         let found = self.host.read(|provider| match name.parse::<ForeignId>() {
-            Ok(id) if provider.invoices().any(|invoice| invoice.id == id) => Some((id, true)),
+            Ok(id) if provider.invoice(&id).is_some() => Some((id, true)),
             Ok(_) => provider
                 .behind_link(name)
                 .map(|(invoice, open)| (invoice.id.clone(), open)),

@@ -184,7 +184,8 @@ impl Provider {
                 None => Outcome::Missing,
             },
             Step::Delivered { notices } => {
-                self.outbox.retain(|notice| !notices.contains(&notice.id));
+                let arrived: BTreeSet<ForeignId> = notices.into_iter().collect();
+                self.outbox.retain(|notice| !arrived.contains(&notice.id));
                 Outcome::Done
             }
         }
@@ -248,6 +249,18 @@ impl Provider {
     /// The subscriptions it has, oldest first, those that are over too.
     pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
         self.subscriptions.values()
+    }
+
+    /// The invoice of this name.
+    #[must_use]
+    pub fn invoice(&self, id: &ForeignId) -> Option<&Invoice> {
+        self.invoices.get(id)
+    }
+
+    /// The subscription of this name, in whichever account it lives.
+    #[must_use]
+    pub fn subscription_named(&self, id: &ForeignId) -> Option<&Subscription> {
+        self.subscriptions.get(id)
     }
 
     /// The invoices it has, oldest first.

@@ -13,6 +13,7 @@ mod options;
 mod path;
 mod refusal;
 mod runtime;
+mod selling;
 
 pub use body::{BodyError, GatewayBody};
 pub use call::Call;

@@ -6,6 +6,7 @@ pub mod flows;
 pub mod memory;
 mod ports;
 pub mod runtime;
+pub mod storefront;
 mod words;
 
 pub use decisions::{access, metering, rating, routing};

@@ -262,7 +262,6 @@ macro_rules! engine_suite {
     };
     (@checks yes $group:ident $fixture:expr => [$($check:ident),+ $(,)?]) => {
         mod $group {
-            #[allow(unused_imports)]
             use super::*;
             $(
                 #[tokio::test]
@@ -275,7 +274,6 @@ macro_rules! engine_suite {
     };
     (@checks no $group:ident $fixture:expr => [$($check:ident),+ $(,)?]) => {
         mod $group {
-            #[allow(unused_imports)]
             use super::*;
             $(
                 #[test]

@@ -22,6 +22,12 @@
 //! store_suite!(memory => behaviours);
 //! # fn main() {}
 //! ```
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a check fails by panicking"
+)]
 
 use std::fmt;
 use std::future::Future;
@@ -311,7 +317,6 @@ macro_rules! store_suite {
     };
     (@checks $group:ident $backend:expr => [$($check:ident),+ $(,)?]) => {
         mod $group {
-            #[allow(unused_imports)]
             use super::*;
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,4 +329,37 @@ macro_rules! store_suite {
             )+
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_check_is_in_the_list() {
+        let listed: BTreeSet<&str> = include_str!("store.rs")
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(','))
+            .collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/store");
+        let mut checks = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            let names = source
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub async fn "))
+                .filter_map(|line| line.strip_suffix("(bench: &Bench) {"));
+            for name in names {
+                assert!(listed.contains(name), "{} has {name}", path.display());
+                checks += 1;
+            }
+        }
+        assert!(checks > 100, "{checks} checks were found");
+    }
 }

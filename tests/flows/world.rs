@@ -48,12 +48,14 @@ pub struct World {
 
 impl World {
     pub async fn new(invoicing: Invoicing) -> Self {
-        Self::over(Arc::new(MemoryStore::default()), invoicing).await
+        Self::over(invoicing, |clock| Arc::new(MemoryStore::new(clock))).await
     }
 
-    pub async fn over(store: Arc<dyn Store>, invoicing: Invoicing) -> Self {
+    /// Over the store that `store` makes with the world's clock, which claims go by.
+    pub async fn over(invoicing: Invoicing, store: impl FnOnce(Clock) -> Arc<dyn Store>) -> Self {
         let start: Timestamp = START.parse().unwrap();
         let (clock, time) = Clock::manual(start);
+        let store = store(clock.clone());
         let mock = MockEngine::in_memory(start);
         let entropy = Arc::new(Entropy::seeded(7));
         let pepper = Pepper::new(&[7; 32]).unwrap();

@@ -138,30 +138,37 @@ fn the_request_path_names_no_engine_and_no_adapter_names_a_flow() {
 
 #[test]
 fn every_package_takes_the_lints_and_the_version_of_the_workspace() {
-    let is_inherited = |table: Option<&Value>| {
-        table
-            .and_then(|table| table.get("workspace"))
-            .and_then(Value::as_bool)
-            == Some(true)
-    };
     let mut found = Vec::new();
     for package in packages() {
         let own = &package.manifest["package"];
-        let shared =
-            ["version", "edition", "rust-version", "license"].map(|key| (key, own.get(key)));
-        for (key, value) in shared
-            .into_iter()
-            .chain([("lints", package.manifest.get("lints"))])
-        {
-            if !is_inherited(value) {
-                found.push(format!(
-                    "{}/Cargo.toml: write `{key}.workspace = true`",
-                    package.folder
-                ));
-            }
+        let shared = ["version", "edition", "rust-version", "license"];
+        let mut missing: Vec<&str> = Vec::new();
+        missing.extend(shared.iter().filter(|key| !is_inherited(own.get(**key))));
+        let lints = package.manifest.get("lints");
+        let is_relaxed = row(&package) == Row::Examples && forbids_unsafe(lints);
+        if !is_inherited(lints) && !is_relaxed {
+            missing.push("lints");
+        }
+        for key in missing {
+            found.push(format!(
+                "{}/Cargo.toml: write `{key}.workspace = true`",
+                package.folder
+            ));
         }
     }
     expect_none("one workspace, one version, one set of lints", &found);
+}
+
+fn is_inherited(value: Option<&Value>) -> bool {
+    let inherited = value.and_then(|value| value.get("workspace"));
+    inherited.and_then(Value::as_bool) == Some(true)
+}
+
+/// What an example with lints of its own has to keep.
+fn forbids_unsafe(lints: Option<&Value>) -> bool {
+    let rust = lints.and_then(|lints| lints.get("rust"));
+    let lint = rust.and_then(|rust| rust.get("unsafe_code"));
+    lint.and_then(Value::as_str) == Some("forbid")
 }
 
 /// From the least to the most that a package may use.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::source::{LineKind, Source, sources};
-use super::tree::{expect_none, packages};
+use super::tree::{expect_none, file, is_there, packages};
 
 const FILE_CODE_LINES_MAX: usize = 400;
 const MEDIAN_CODE_LINES_MAX: usize = 120;
@@ -109,30 +109,47 @@ impl Lines {
 /// The lines of each library that are not blank and not a test's.
 fn libraries() -> BTreeMap<String, Lines> {
     let sources = sources();
-    let mut libraries: BTreeMap<String, Lines> = BTreeMap::new();
-    for package in packages() {
-        let folder = match package.folder.as_str() {
-            "tests" => "tests/conformance/".to_owned(),
-            folder => format!("{folder}/src/"),
-        };
-        let own: Vec<&Source> = sources
-            .iter()
-            .filter(|it| it.path.starts_with(&folder))
-            .collect();
-        if own
-            .iter()
-            .any(|source| source.path == format!("{folder}lib.rs"))
-        {
-            let lines = libraries
-                .entry(folder.trim_end_matches('/').to_owned())
-                .or_default();
-            let shipped =
-                |source: &&&Source| package.folder == "tests" || source.shipped().next().is_some();
-            own.iter()
-                .filter(shipped)
-                .for_each(|source| lines.add(source));
+    let folders = packages().into_iter().map(|package| {
+        if package.folder == "tests" {
+            "tests/conformance".to_owned()
+        } else {
+            format!("{}/src", package.folder)
         }
-    }
+    });
+    let is_library = |folder: &String| is_there(&format!("{folder}/lib.rs"));
+    let libraries: BTreeMap<String, Lines> = folders
+        .filter(is_library)
+        .map(|folder| (folder.clone(), lines_below(&folder, &sources)))
+        .collect();
     assert!(!libraries.is_empty(), "no library was found");
     libraries
+}
+
+fn lines_below(folder: &str, sources: &[Source]) -> Lines {
+    let is_own = |path: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let mut lines = Lines::default();
+    for source in sources.iter().filter(|source| is_own(&source.path)) {
+        // The suites are what their library ships; elsewhere a test file is a test.
+        if folder.starts_with("tests/") || source.shipped().next().is_some() {
+            lines.add(source);
+        }
+    }
+    lines.documentation += included(folder);
+    lines
+}
+
+/// The lines of a README that a library has as its own documentation.
+fn included(folder: &str) -> usize {
+    let root = file(&format!("{folder}/lib.rs")).text;
+    if !root.contains("include_str!(\"../README.md\")") {
+        return 0;
+    }
+    let readme = file(&format!("{folder}/../README.md")).text;
+    readme
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .count()
 }

@@ -182,6 +182,14 @@ impl Pepper {
             })
     }
 
+    /// A pepper that is gone with the process: for stores that are, too.
+    #[must_use]
+    pub fn random(entropy: &Entropy) -> Self {
+        let mut bytes = [0_u8; 64];
+        entropy.fill(&mut bytes);
+        Self(Hmac::new(&bytes.into()))
+    }
+
     fn digest(&self, secret: &[u8]) -> SecretDigest {
         let mut mac = self.0.clone();
         mac.update(secret);

@@ -6,8 +6,9 @@ use crate::clock::Timestamp;
 use crate::ids::{SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::money::MoneyError;
 use crate::plan::Billing;
-use crate::store::{BatchState, ChangeSet, Closing, Kind, Listing, Stored, Write};
+use crate::store::{BatchState, Closing, Kind, Listing, Stored, Write};
 use crate::subscription::{
     BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
 };
@@ -157,18 +158,13 @@ impl Monetizer {
         subscription: &Subscription,
         end: Timestamp,
     ) -> Result<Vec<Segment>, FlowError> {
-        let segments = open_segments(subscription, end);
-        let mut change: ChangeSet = self.change();
-        for segment in &segments {
-            let successor = subscription
-                .segment_at(segment.span.end)
-                .ok_or(crate::money::MoneyError::Overflow)?;
-            change.closings.push(Closing {
-                tenant: subscription.tenant,
-                segment: *segment,
-                successor,
-            });
-        }
+        let mut change = self.change();
+        change.closings = closings(subscription, end)?;
+        let segments = change
+            .closings
+            .iter()
+            .map(|closing| closing.segment)
+            .collect();
         self.apply(&change).await?;
         Ok(segments)
     }
@@ -197,7 +193,7 @@ impl Monetizer {
                 .timeline
                 .schedule
                 .period(index)
-                .ok_or(crate::money::MoneyError::Overflow)?;
+                .ok_or(MoneyError::Overflow)?;
             let invoice = self.invoice(
                 subscription,
                 &tenant,
@@ -297,6 +293,27 @@ pub(super) fn continues(subscription: &Subscription, segments: &[Segment]) -> bo
     let end = segments.last().map(|segment| segment.span.end);
     let over = |ends_at| end.is_none_or(|end| ends_at <= end);
     !subscription.timeline.ends_at.is_some_and(over)
+}
+
+/// Closes the segments of the earliest open period up to `end`.
+pub(super) fn closings(
+    subscription: &Subscription,
+    end: Timestamp,
+) -> Result<Vec<Closing>, FlowError> {
+    let tenant = subscription.tenant;
+    let closing = |segment: Segment| {
+        let successor = subscription.segment_at(segment.span.end);
+        let successor = successor.ok_or(MoneyError::Overflow)?;
+        Ok(Closing {
+            tenant,
+            segment,
+            successor,
+        })
+    };
+    open_segments(subscription, end)
+        .into_iter()
+        .map(closing)
+        .collect()
 }
 
 /// The segments of the earliest open period that begin before `end`, in the order of time.

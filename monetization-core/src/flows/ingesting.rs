@@ -125,16 +125,18 @@ impl Monetizer {
                 format!("{occurred_at} is ahead of time: allowed are up to 5 minutes after {now}");
             return Err(FieldError::new("occurred_at", problem).into());
         }
+        if subscription.state == SubscriptionState::AwaitingPayment {
+            let problem = "its first payment is due: use counts from the payment on";
+            return Err(FieldError::new("subscription", problem).into());
+        }
         let begun = !matches!(
             subscription.state,
             SubscriptionState::PendingApproval | SubscriptionState::Rejected
         );
         let segment = subscription.segment_at(occurred_at).filter(|_| begun);
         let segment = segment.ok_or_else(|| {
-            FieldError::new(
-                "occurred_at",
-                format!("{occurred_at} is before the subscription began"),
-            )
+            let problem = format!("{occurred_at} is before the subscription began");
+            FieldError::new("occurred_at", problem)
         })?;
         let content = format!(
             "{}\n{}\n{}\n{}",

@@ -1,5 +1,6 @@
 //! How subscriptions begin, change and end.
 
+use super::closing::closings;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::consumer::{Buyer, Consumer};
@@ -346,13 +347,15 @@ impl Monetizer {
         Ok(())
     }
 
-    /// Takes back what was due before the first call and has not been paid.
+    /// Takes back what was due before the first call and has not been paid. Use that is reported
+    /// of the time before all the same goes to the aftermath.
     pub(super) async fn take_back_start(
         &self,
         subscription: &Subscription,
         change: &mut ChangeSet,
     ) -> Result<(), FlowError> {
         let (id, tenant, now) = (subscription.id, subscription.tenant, self.now());
+        change.closings = closings(subscription, now)?;
         match subscription.invoicing {
             Invoicing::ByEngine => {
                 let operation = Operation::CancelSubscription {

@@ -1,5 +1,7 @@
 //! A change is written whole or not at all, whatever stands against it and wherever.
 
+use std::slice;
+
 use monetization_core::intent::Intent;
 use monetization_core::store::{
     Applied, ChangeSet, Conflict, Finished, Index, Kind, RowKey, Write,
@@ -30,7 +32,7 @@ pub async fn a_taken_value_at_any_place_leaves_nothing(bench: &Bench) {
     let scene = Scene::set(bench).await;
     let mut holder = bench.sample.row(scene.of.tenant, Kind::Product);
     holder.keys = vec![RowKey::new(Index::ProductSlug, "taken")];
-    insert_all(bench, &scene.store, &[holder.clone()]).await;
+    insert_all(bench, &scene.store, slice::from_ref(&holder)).await;
     for place in 0..=WRITES {
         let mut second = bench.sample.row(scene.of.tenant, Kind::Product);
         second.keys = vec![

@@ -1,5 +1,6 @@
 //! Closing a segment, and use that comes after it.
 
+use std::slice;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -32,7 +33,7 @@ pub async fn late_use_is_summed_under_the_successor(bench: &Bench) {
     let store = bench.open().await;
     let of = bench.sample.subscriber();
     let early = bench.sample.record(&of, of.segment(0), 100);
-    append_new(&store, std::slice::from_ref(&early)).await;
+    append_new(&store, slice::from_ref(&early)).await;
     close(bench, &store, of.closing(0)).await;
     append_new(&store, &[bench.sample.record(&of, of.segment(0), 7)]).await;
     append_new(&store, &[bench.sample.record(&of, of.segment(1), 30)]).await;
@@ -160,7 +161,7 @@ pub async fn appends_racing_a_close_land_on_one_side_or_the_other(bench: &Bench)
                 let (store, written) = (Shared::clone(&store), written.clone());
                 bench.spawn(async move {
                     for record in &records {
-                        append_new(&store, std::slice::from_ref(record)).await;
+                        append_new(&store, slice::from_ref(record)).await;
                         written.unbounded_send(()).unwrap();
                     }
                 })

@@ -1,6 +1,7 @@
 //! Reads of facts: by tenant, by key, by due date, and in the order they changed.
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -95,7 +96,7 @@ pub async fn tenants_never_see_each_others_rows(bench: &Bench) {
                 ..every(Kind::Product, 10)
             };
             let read = store.rows(tenant, &listing).await.unwrap();
-            assert_eq!(placeless_all(read), std::slice::from_ref(row));
+            assert_eq!(placeless_all(read), slice::from_ref(row));
         }
     }
     let stranger = bench.sample.id();
@@ -112,7 +113,7 @@ pub async fn a_row_is_found_across_tenants(bench: &Bench) {
     let key = RowKey::new(Index::ReferenceExternal, "cus_1");
     let mut row = bench.sample.row(bench.sample.id(), Kind::Reference);
     row.keys = vec![key.clone()];
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     let by_id = store.find(Kind::Reference, row.id).await.unwrap();
     let by_key = store.find_by(&key).await.unwrap();
     assert_eq!(by_id, by_key);
@@ -148,7 +149,7 @@ pub async fn a_row_put_off_is_not_due(bench: &Bench) {
     let store = bench.open().await;
     let mut row = bench.sample.row(bench.sample.id(), Kind::Subscription);
     row.due_at = Some(START);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     row.due_at = Some(START.saturating_add(Duration::from_micros(1)));
     apply_new(&store, &change_of(bench, [update(&row)])).await;
     let due = store.due(row.kind, START, 10).await.unwrap();

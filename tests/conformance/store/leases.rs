@@ -1,5 +1,7 @@
 //! Blocks of strict quotas: handed out, spent, taken back.
 
+use std::slice;
+
 use futures::future::join_all;
 use monetization_core::ids::LeaseId;
 use monetization_core::store::{Appended, LeaseAnswer, QuotaCounter, Refusal};
@@ -147,7 +149,7 @@ pub async fn a_record_under_a_settled_lease_is_refused(bench: &Bench) {
     let of = bench.sample.subscriber();
     let (lease, _) = granted(bench, &store, &of, 100, 10).await;
     let before = spending(&bench.sample, &of, lease, 4);
-    append_new(&store, std::slice::from_ref(&before)).await;
+    append_new(&store, slice::from_ref(&before)).await;
     store.settle(of.tenant, lease).await.unwrap();
     let after = append(&store, &spending(&bench.sample, &of, lease, 1)).await;
     assert_eq!(after, Appended::Refused(Refusal::LeaseClosed));
@@ -218,7 +220,8 @@ pub async fn committed_never_exceeds_leased_nor_leased_the_limit(bench: &Bench) 
     let mut out: Vec<(LeaseId, u64)> = Vec::new();
     let mut committed = 0;
     for _ in 0..200 {
-        let any = usize::try_from(bench.sample.below(out.len() as u64)).unwrap();
+        let length = u64::try_from(out.len()).unwrap();
+        let any = usize::try_from(bench.sample.below(length)).unwrap();
         match bench.sample.below(4) {
             0 => {
                 let request = bench.sample.lease(&of, MAX, 12);

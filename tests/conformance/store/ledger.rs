@@ -1,5 +1,7 @@
 //! The ledger: [`Ledger`](monetization_core::store::Ledger), as long as nothing is closed.
 
+use std::slice;
+
 use futures::future::join_all;
 use monetization_core::ids::MeterId;
 use monetization_core::money::Quantity;
@@ -86,7 +88,7 @@ pub async fn a_record_that_counts_zero_is_kept(bench: &Bench) {
     let store = bench.open().await;
     let of = bench.sample.subscriber();
     let record = bench.sample.record(&of, of.segment(0), 0);
-    append_new(&store, std::slice::from_ref(&record)).await;
+    append_new(&store, slice::from_ref(&record)).await;
     let kept = store.records(of.tenant, record.segment.id, None, ALL).await;
     assert_eq!(kept.unwrap(), [record]);
     assert_eq!(total(&store, of.tenant, own(&of, 0)).await, 0);
@@ -117,7 +119,7 @@ pub async fn a_repeated_record_is_a_duplicate(bench: &Bench) {
     let of = bench.sample.subscriber();
     let mut record = bench.sample.record(&of, of.segment(0), 5);
     record.spent = vec![of.spent(None, 5)];
-    append_new(&store, std::slice::from_ref(&record)).await;
+    append_new(&store, slice::from_ref(&record)).await;
     for _ in 0..3 {
         assert_eq!(append(&store, &record).await, Appended::Duplicate);
     }
@@ -134,7 +136,7 @@ pub async fn one_record_twice_in_a_batch_counts_once(bench: &Bench) {
     let twice = bench.sample.record(&of, of.segment(0), 5);
     let known = bench.sample.record(&of, of.segment(0), 7);
     let other = bench.sample.record(&of, of.segment(0), 11);
-    append_new(&store, std::slice::from_ref(&known)).await;
+    append_new(&store, slice::from_ref(&known)).await;
     let batch = [twice.clone(), known, other, twice];
     let answers = store.append(&batch).await.unwrap();
     let (new, duplicate) = (Appended::New, Appended::Duplicate);
@@ -149,7 +151,7 @@ pub async fn an_event_reported_again_is_a_duplicate(bench: &Bench) {
     let first = reported(bench.sample.record(&of, of.segment(0), 5), b"five");
     let mut again = reported(bench.sample.record(&of, of.segment(0), 5), b"five");
     again.recorded_at = of.segment(0).span.end;
-    append_new(&store, std::slice::from_ref(&first)).await;
+    append_new(&store, slice::from_ref(&first)).await;
     assert_eq!(append(&store, &again).await, Appended::Duplicate);
     let kept = store.records(of.tenant, first.segment.id, None, ALL).await;
     assert_eq!(kept.unwrap(), [first]);

@@ -1,5 +1,7 @@
 //! What a store that keeps things has to show after its process died.
 
+use std::slice;
+
 use monetization_core::ids::LeaseId;
 use monetization_core::store::{
     Appended, Applied, BatchState, Conflict, Finished, Index, JobRun, JobStart, JobState, Kind,
@@ -55,7 +57,7 @@ pub async fn repeated_writes_are_recognised(bench: &Bench) {
     change.inbox = Some((text("mock"), text("evt_1")));
     apply_new(&store, &change).await;
     let (record, other) = (event(bench, &of, b"one"), event(bench, &of, b"two"));
-    append_new(&store, std::slice::from_ref(&record)).await;
+    append_new(&store, slice::from_ref(&record)).await;
     let piece = batch(
         of.tenant,
         &sum(&store, of.tenant, own(&of, 0)).await.unwrap(),
@@ -161,7 +163,7 @@ pub async fn the_change_sequence_goes_on(bench: &Bench) {
 
     let store = bench.open().await;
     let row = bench.sample.row(tenant, Kind::Plan);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     let changes = store.changes(read_up_to, ALL).await.unwrap();
     assert_eq!(
         changes.iter().map(|row| row.id).collect::<Vec<_>>(),

@@ -1,5 +1,7 @@
 //! Facts and the one way to change them: [`Rows`](monetization_core::store::Rows).
 
+use std::slice;
+
 use futures::future::join_all;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::TenantId;
@@ -21,7 +23,7 @@ pub async fn a_new_row_is_read_back_as_it_was_written(bench: &Bench) {
             "a 'key', with \"marks\" — and more",
         )];
         row.body = "{\"name\":\"O'Brien \u{1F30D}\\u0000\"}".to_owned();
-        insert_all(bench, &store, &[row.clone()]).await;
+        insert_all(bench, &store, slice::from_ref(&row)).await;
         let read = store.row(tenant, kind, row.id).await.unwrap().unwrap();
         assert!(read.seq > 0, "a place in the sequence is given");
         assert_eq!(placeless(read), row);
@@ -44,7 +46,7 @@ pub async fn a_change_replaces_the_row_and_its_keys(bench: &Bench) {
     let mut row = bench.sample.row(bench.sample.id(), Kind::Reference);
     row.keys = vec![old.clone()];
     row.due_at = Some(Timestamp::EPOCH);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
 
     row.keys = vec![new.clone()];
     row.due_at = None;
@@ -65,7 +67,7 @@ pub async fn a_change_replaces_the_row_and_its_keys(bench: &Bench) {
 pub async fn a_row_that_exists_is_not_made_anew(bench: &Bench) {
     let store = bench.open().await;
     let row = bench.sample.row(bench.sample.id(), Kind::Consumer);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     let again = change_of(bench, [insert(&row)]);
     assert_eq!(apply(&store, &again).await, version_conflict(&row));
 }
@@ -74,7 +76,7 @@ pub async fn a_row_that_exists_is_not_made_anew(bench: &Bench) {
 pub async fn a_row_in_another_version_is_not_overwritten(bench: &Bench) {
     let store = bench.open().await;
     let row = bench.sample.row(bench.sample.id(), Kind::Consumer);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     let second = update(&row);
     apply_new(&store, &change_of(bench, [second.clone()])).await;
     for version in [0, 1, 3] {
@@ -100,7 +102,7 @@ pub async fn a_missing_row_is_not_changed(bench: &Bench) {
 pub async fn a_row_of_another_tenant_is_not_overwritten(bench: &Bench) {
     let store = bench.open().await;
     let row = bench.sample.row(bench.sample.id(), Kind::Product);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     let mut theirs = row.clone();
     theirs.tenant = bench.sample.id();
     for write in [insert(&theirs), update(&theirs)] {
@@ -169,7 +171,7 @@ pub async fn a_value_unique_in_the_tenant_is_taken_once(bench: &Bench) {
     ] {
         let tenant = bench.sample.id();
         let first = keyed(bench, tenant, index, "weather");
-        insert_all(bench, &store, &[first.clone()]).await;
+        insert_all(bench, &store, slice::from_ref(&first)).await;
         let second = keyed(bench, tenant, index, "weather");
         let change = change_of(bench, [insert(&second)]);
         assert_eq!(apply(&store, &change).await, taken_conflict(&first));
@@ -183,7 +185,7 @@ pub async fn a_value_unique_in_the_tenant_is_taken_once(bench: &Bench) {
 pub async fn a_value_unique_everywhere_is_taken_across_tenants(bench: &Bench) {
     let store = bench.open().await;
     let first = keyed(bench, bench.sample.id(), Index::ReferenceExternal, "cus_1");
-    insert_all(bench, &store, &[first.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&first)).await;
     let second = keyed(bench, bench.sample.id(), Index::ReferenceExternal, "cus_1");
     let change = change_of(bench, [insert(&second)]);
     assert_eq!(apply(&store, &change).await, taken_conflict(&first));
@@ -215,7 +217,7 @@ pub async fn a_value_that_is_not_unique_is_shared(bench: &Bench) {
 pub async fn a_row_keeps_its_own_unique_value(bench: &Bench) {
     let store = bench.open().await;
     let row = keyed(bench, bench.sample.id(), Index::ProductSlug, "weather");
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     apply_new(&store, &change_of(bench, [update(&row)])).await;
 }
 
@@ -224,7 +226,7 @@ pub async fn a_unique_value_that_was_given_up_is_free(bench: &Bench) {
     let store = bench.open().await;
     let tenant = bench.sample.id();
     let mut first = keyed(bench, tenant, Index::ProductSlug, "weather");
-    insert_all(bench, &store, &[first.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&first)).await;
     first.keys = vec![RowKey::new(Index::ProductSlug, "climate")];
     let second = keyed(bench, tenant, Index::ProductSlug, "weather");
     apply_new(&store, &change_of(bench, [update(&first), insert(&second)])).await;
@@ -248,7 +250,7 @@ pub async fn two_rows_of_one_change_cannot_take_one_unique_value(bench: &Bench) 
 pub async fn of_concurrent_changes_of_one_version_one_is_written(bench: &Bench) {
     let store = bench.open().await;
     let row = bench.sample.row(bench.sample.id(), Kind::Subscription);
-    insert_all(bench, &store, &[row.clone()]).await;
+    insert_all(bench, &store, slice::from_ref(&row)).await;
     let answers = apply_beside(bench, &store, 8, || update(&row)).await;
     assert_eq!(count(&answers, &Applied::New), 1, "{answers:?}");
     assert_eq!(count(&answers, &version_conflict(&row)), 7, "{answers:?}");

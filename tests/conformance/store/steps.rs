@@ -1,3 +1,4 @@
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub(super) async fn insert_all(bench: &Bench, store: &Shared, rows: &[Row]) {
 }
 
 pub(super) async fn append(store: &Shared, record: &UsageRecord) -> Appended {
-    let answers = store.append(std::slice::from_ref(record)).await.unwrap();
+    let answers = store.append(slice::from_ref(record)).await.unwrap();
     assert_eq!(answers.len(), 1);
     answers[0]
 }

@@ -1,5 +1,6 @@
 //! Operations for the engine: claimed, put off, brought to an end.
 
+use std::slice;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -16,7 +17,7 @@ pub async fn an_operation_is_claimed_once_it_is_due(bench: &Bench) {
     let store = bench.open().await;
     let mut intent = bench.sample.intent(bench.sample.id());
     intent.due_at = START.saturating_add(MINUTE);
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     let too_early = intent.due_at.saturating_sub(Duration::from_micros(1));
     let claimed = store.claim_intents(too_early, CLAIM).await.unwrap();
     assert_eq!(claimed, []);
@@ -31,7 +32,7 @@ pub async fn operations_are_claimed_oldest_first(bench: &Bench) {
     for minute in 0..5 {
         let mut intent = bench.sample.intent(bench.sample.id());
         intent.due_at = START.saturating_add(minute * MINUTE);
-        add(bench, &store, &[intent.clone()]).await;
+        add(bench, &store, slice::from_ref(&intent)).await;
         wanted.push((intent, 1));
     }
     let two = Claim { limit: 2, ..CLAIM };
@@ -50,10 +51,10 @@ pub async fn an_operation_that_exists_stays_as_it_is(bench: &Bench) {
     later.due_at = START.saturating_add(MINUTE);
     later.attempts = 7;
     add(bench, &store, &[intent.clone(), later.clone()]).await;
-    add(bench, &store, &[later.clone()]).await;
+    add(bench, &store, slice::from_ref(&later)).await;
     let claimed = store.claim_intents(START, CLAIM).await.unwrap();
     assert_eq!(claimed, [(intent.clone(), 1)]);
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     assert_eq!(claims(&store).await, []);
     finish(bench, &store, intent.id, 1, Applied::New).await;
     add(bench, &store, &[later]).await;
@@ -69,7 +70,7 @@ pub async fn an_operation_that_exists_stays_as_it_is(bench: &Bench) {
 pub async fn a_claimed_operation_is_claimed_again_once_its_claim_lapsed(bench: &Bench) {
     let store = bench.open().await;
     let intent = bench.sample.intent(bench.sample.id());
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     for fence in 1..=3 {
         assert_eq!(claims(&store).await, [(intent.id, fence)]);
         let later = START.saturating_add(10 * MINUTE);
@@ -114,7 +115,7 @@ pub async fn concurrent_claims_share_no_operation(bench: &Bench) {
 pub async fn an_operation_put_off_waits_until_it_is_due(bench: &Bench) {
     let store = bench.open().await;
     let mut intent = bench.sample.intent(bench.sample.id());
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
     intent.due_at = START.saturating_add(MINUTE);
     intent.attempts = 1;
@@ -130,7 +131,7 @@ pub async fn an_operation_put_off_waits_until_it_is_due(bench: &Bench) {
 pub async fn putting_off_under_an_old_fence_changes_nothing(bench: &Bench) {
     let store = bench.open().await;
     let intent = bench.sample.intent(bench.sample.id());
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
     bench.advance(MINUTE);
     assert_eq!(claims(&store).await, [(intent.id, 2)]);
@@ -150,7 +151,7 @@ pub async fn putting_off_under_an_old_fence_changes_nothing(bench: &Bench) {
 pub async fn an_operation_that_is_done_is_not_claimed_again(bench: &Bench) {
     let store = bench.open().await;
     let intent = bench.sample.intent(bench.sample.id());
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
     finish(bench, &store, intent.id, 1, Applied::New).await;
     bench.advance(10 * MINUTE);
@@ -162,7 +163,7 @@ pub async fn an_operation_that_is_done_is_not_claimed_again(bench: &Bench) {
 pub async fn finishing_without_the_claim_is_refused(bench: &Bench) {
     let store = bench.open().await;
     let intent = bench.sample.intent(bench.sample.id());
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     let fenced = || Applied::Refused(Conflict::Fenced { intent: intent.id });
     finish(bench, &store, intent.id, 0, fenced()).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
@@ -178,7 +179,7 @@ pub async fn finishing_without_the_claim_is_refused(bench: &Bench) {
 pub async fn an_operation_is_finished_once(bench: &Bench) {
     let store = bench.open().await;
     let intent = bench.sample.intent(bench.sample.id());
-    add(bench, &store, &[intent.clone()]).await;
+    add(bench, &store, slice::from_ref(&intent)).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
     let tasks = (0..8).map(|_| {
         let mut change = bench.sample.change();

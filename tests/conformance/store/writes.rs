@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::slice;
 use std::task::Poll;
 
 use monetization_core::store::{Appended, Applied, Kind, LeaseAnswer};
@@ -26,7 +27,7 @@ pub async fn an_append_that_is_dropped_is_done_or_not_done(bench: &Bench) {
     for round in 0..ROUNDS {
         let mut record = bench.sample.record(&of, of.segment(0), 1);
         record.spent = vec![of.spent(None, 1)];
-        drop_midway(store.append(std::slice::from_ref(&record)), round).await;
+        drop_midway(store.append(slice::from_ref(&record)), round).await;
         let again = append(&store, &record).await;
         assert!(
             matches!(again, Appended::New | Appended::Duplicate),

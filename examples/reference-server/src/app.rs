@@ -1,0 +1,117 @@
+//! What the control plane and the background work share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use monetization_core::clock::{ManualClock, Timestamp};
+use monetization_core::flows::Monetizer;
+use monetization_core::ids::TenantId;
+use monetization_core::runtime::Gatekeeper;
+use monetization_core::secret::Secret;
+use monetization_core::store::Store;
+use monetization_core::text::Slug;
+use monetization_engine_mock::Control;
+use tokio::task::JoinHandle;
+
+use crate::background::Rounds;
+
+/// A running server, as its control plane sees it.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// Everything that is done with store and engine.
+    pub(crate) monetizer: Monetizer,
+    /// The request path: told of changes, asked for its health.
+    pub(crate) gatekeeper: Gatekeeper,
+    /// The marketplace whose catalogue is public.
+    pub(crate) tenant: TenantId,
+    /// What messages of each engine are signed with.
+    pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
+    /// The provider's side of the mock engine, where that is the engine.
+    pub(crate) mock: Option<Control>,
+    /// Moves the business time, where it stands still by itself.
+    pub(crate) manual_clock: Option<ManualClock>,
+    /// What is done from time to time.
+    pub(crate) rounds: Rounds,
+    ready: AtomicBool,
+}
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub(crate) struct AppParts {
+    pub(crate) monetizer: Monetizer,
+    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) tenant: TenantId,
+    pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
+    pub(crate) mock: Option<Control>,
+    pub(crate) manual_clock: Option<ManualClock>,
+    pub(crate) rounds: Rounds,
+}
+
+impl App {
+    /// An app that is ready to be asked.
+    pub(crate) fn new(parts: AppParts) -> Self {
+        let AppParts {
+            monetizer,
+            gatekeeper,
+            tenant,
+            webhook_secrets,
+            mock,
+            manual_clock,
+            rounds,
+        } = parts;
+        Self {
+            monetizer,
+            gatekeeper,
+            tenant,
+            webhook_secrets,
+            mock,
+            manual_clock,
+            rounds,
+            ready: AtomicBool::new(true),
+        }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &**self.monetizer.store()
+    }
+
+    /// The business time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.monetizer.now()
+    }
+
+    /// Whether it should be sent calls.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// From now on it says that it should not be sent calls.
+    pub(crate) fn leave(&self) {
+        self.ready.store(false, Ordering::Release);
+    }
+
+    /// Lets the gates know of what has been written, so that it holds for the next call.
+    pub(crate) async fn tell_gates(&self) {
+        if let Err(error) = self.gatekeeper.refresh().await {
+            // The gates follow by themselves, or close.
+            crate::report::failure("tell the gates of a change", &error);
+        }
+    }
+
+    /// Carries out at the engine what has just been asked for, and waits a moment for it: a
+    /// payment link should be in the answer. It goes on whoever waits.
+    pub(crate) async fn carry_out_soon(&self) {
+        let monetizer = self.monetizer.clone();
+        let work: JoinHandle<_> =
+            tokio::spawn(async move { monetizer.carry_out_operations().await });
+        if let Ok(Ok(Err(error))) = tokio::time::timeout(PATIENCE, work).await {
+            crate::report::failure("carry out operations", &error);
+        }
+        self.rounds.wake();
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);

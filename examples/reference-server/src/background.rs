@@ -1,0 +1,165 @@
+//! What is done from time to time: jobs, and the delivery of the mock engine's messages.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, Uri};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use monetization_engine_mock::webhooks::Delivery;
+use tokio::sync::Notify;
+
+use crate::app::App;
+use crate::report;
+
+/// Rounds of background work, one at a time.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    one_at_a_time: tokio::sync::Mutex<()>,
+    wake: Notify,
+    /// Where the mock's messages are posted.
+    webhooks: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
+    /// What was said last, so that a trouble that stays is told once.
+    trouble: Mutex<Option<String>>,
+}
+
+/// How often a round is made without anybody asking for it.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long the delivery of a message may take.
+const DELIVERY_WITHIN: Duration = Duration::from_secs(10);
+
+impl Rounds {
+    /// Rounds that post the mock's messages there.
+    pub(crate) fn new(webhooks: Uri) -> Self {
+        Self {
+            one_at_a_time: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            webhooks,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            trouble: Mutex::default(),
+        }
+    }
+
+    /// Asks for a round soon.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    fn tell(&self, trouble: Option<String>) {
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trouble) = &trouble
+            && known.as_ref() != Some(trouble)
+        {
+            report::line(format_args!("{trouble}"));
+        }
+        *known = trouble;
+    }
+}
+
+impl App {
+    /// Makes rounds until it is told to stop; a round that has begun comes to its end.
+    pub(crate) async fn run_rounds(&self, stop: &Notify) {
+        loop {
+            self.round().await;
+            tokio::select! {
+                () = stop.notified() => return,
+                () = self.rounds.wake.notified() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    /// Makes a round: what is due is done, and the mock's messages are delivered, until nothing
+    /// is left to do now.
+    pub(crate) async fn round(&self) {
+        let rounds = &self.rounds;
+        let _one_at_a_time = rounds.one_at_a_time.lock().await;
+        let mut trouble = self.follow_time();
+        loop {
+            trouble = trouble.or(self.do_jobs().await);
+            let delivered = self.deliver().await;
+            match delivered {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(said) => {
+                    trouble = Some(said);
+                    break;
+                }
+            }
+        }
+        rounds.tell(trouble);
+        self.tell_gates().await;
+    }
+
+    /// The mock provider lives by our business time.
+    fn follow_time(&self) -> Option<String> {
+        let mock = self.mock.as_ref()?;
+        let set = mock.set(self.now());
+        set.err().map(|error| report::chain(&error))
+    }
+
+    async fn do_jobs(&self) -> Option<String> {
+        let done = match self.monetizer.run_jobs().await {
+            Ok(done) => done,
+            Err(error) => return Some(format!("failed to run jobs: {}", report::chain(&error))),
+        };
+        let parked = done.closed.parked.first();
+        parked
+            .map(|(id, why)| format!("{id} cannot be closed, an operator has to look: {why}"))
+            .or_else(|| {
+                let parked = done.operations.parked;
+                (parked > 0).then(|| format!("{parked} operations at the engine were given up"))
+            })
+    }
+
+    /// Posts the mock's messages; answers how many have arrived.
+    async fn deliver(&self) -> Result<usize, String> {
+        let Some(mock) = &self.mock else {
+            return Ok(0);
+        };
+        let mut arrived = Vec::new();
+        let mut trouble = None;
+        for delivery in mock.deliveries() {
+            let id = delivery.id.clone();
+            match self.rounds.post(delivery).await {
+                Ok(()) => arrived.push(id),
+                // The others may arrive all the same; this one is posted again.
+                Err(said) => trouble = Some(said),
+            }
+        }
+        mock.delivered(&arrived)
+            .map_err(|error| report::chain(&error))?;
+        match trouble {
+            Some(said) if arrived.is_empty() => Err(said),
+            _ => Ok(arrived.len()),
+        }
+    }
+}
+
+impl Rounds {
+    async fn post(&self, delivery: Delivery) -> Result<(), String> {
+        let mut request = Request::new(Full::new(Bytes::from(delivery.body)));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = self.webhooks.clone();
+        *request.headers_mut() = delivery.headers;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        request.headers_mut().remove(HOST);
+        let answer = tokio::time::timeout(DELIVERY_WITHIN, self.client.request(request)).await;
+        match answer {
+            Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
+            Ok(Ok(answer)) => Err(format!(
+                "message {} of the mock engine was answered {}",
+                delivery.id,
+                answer.status()
+            )),
+            Ok(Err(error)) => Err(report::chain(&error)),
+            Err(_) => Err(format!("message {} found no answer", delivery.id)),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::report;
+
+/// Whether calls should be sent here, and why not.
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    checks: Checks,
+}
+
+#[derive(Debug, Serialize)]
+struct Checks {
+    /// Whether the server is on its way down.
+    leaving: bool,
+    /// Whether the store takes writes.
+    store: bool,
+    /// Milliseconds since the gates last read the news of the store.
+    news_age_ms: Option<u128>,
+    /// Calls that are under way or wait for their record.
+    backlog: usize,
+    /// Milliseconds for which the store has not taken records, where it does not.
+    append_failing_ms: Option<u128>,
+}
+
+/// The process is there and answers.
+pub(super) async fn live() -> &'static str {
+    "alive\n"
+}
+
+/// Whether calls can be served: the store takes writes, the gates have news, records are taken.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let pinged = tokio::time::timeout(PING_WITHIN, app.store().ping()).await;
+    if let Ok(Err(error)) = &pinged {
+        report::failure("get a sign of life of the store", error);
+    }
+    let news_age = app.gatekeeper.news_age();
+    let failing = app.gatekeeper.committer().failing_for();
+    let checks = Checks {
+        leaving: !app.is_ready(),
+        store: matches!(pinged, Ok(Ok(()))),
+        news_age_ms: news_age.map(|age| age.as_millis()),
+        backlog: app.gatekeeper.committer().backlog(),
+        append_failing_ms: failing.map(|length| length.as_millis()),
+    };
+    let ready = !checks.leaving
+        && checks.store
+        && news_age.is_some_and(|age| age <= NEWS_AGE_MAX)
+        && failing.is_none();
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, axum::Json(Readiness { ready, checks })).into_response()
+}
+
+const PING_WITHIN: Duration = Duration::from_secs(2);
+const NEWS_AGE_MAX: Duration = Duration::from_secs(5);

@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use monetization_core::clock::Timestamp;
+use monetization_core::consumer::{Buyer, Consumer};
+use monetization_core::field::FieldError;
+use monetization_core::ids::{AccessTokenId, ConsumerId, PublisherId};
+use monetization_core::store::StoreExt;
+use monetization_core::tenant::{Publisher, Role};
+use monetization_core::text::{ForeignId, Name};
+use serde::{Deserialize, Serialize};
+
+use super::input::{Caller, Id, Json, Params};
+use super::page::{List, Page};
+use super::problem::Problem;
+use crate::app::App;
+
+/// A consumer that is to be made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsumerBody {
+    name: Name,
+    #[serde(default)]
+    members: Vec<BuyerDto>,
+}
+
+/// A person who buys, as the consumer's own systems know them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuyerDto {
+    user_id: ForeignId,
+    name: ForeignId,
+}
+
+/// A consumer.
+#[derive(Debug, Serialize)]
+pub(super) struct ConsumerView {
+    id: ConsumerId,
+    name: Name,
+    members: Vec<BuyerDto>,
+    created_at: Timestamp,
+}
+
+/// A publisher that is to be made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PublisherBody {
+    name: Name,
+    /// Its own account at the engine.
+    account: Option<ForeignId>,
+}
+
+/// A publisher.
+#[derive(Debug, Serialize)]
+pub(super) struct PublisherView {
+    id: PublisherId,
+    name: Name,
+    account: Option<ForeignId>,
+    created_at: Timestamp,
+}
+
+/// A token that is to be made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenBody {
+    role: RoleName,
+    /// For a publisher's token: whose products.
+    publisher: Option<PublisherId>,
+    /// For a developer's token: which consumer.
+    consumer: Option<ConsumerId>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RoleName {
+    PlatformOwner,
+    Publisher,
+    Developer,
+}
+
+/// A token, with its secret: the only time it is told.
+#[derive(Debug, Serialize)]
+pub(super) struct TokenView {
+    id: AccessTokenId,
+    #[serde(flatten)]
+    role: Role,
+    token: String,
+    created_at: Timestamp,
+}
+
+pub(super) async fn create_consumer(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(body): Json<ConsumerBody>,
+) -> Result<Response, Problem> {
+    let members = body.members.into_iter().map(Into::into).collect();
+    let consumer = app
+        .monetizer
+        .create_consumer(caller.tenant, body.name, members)
+        .await?;
+    Ok((StatusCode::CREATED, axum::Json(ConsumerView::from(consumer))).into_response())
+}
+
+pub(super) async fn list_consumers(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(page): Params<Page>,
+) -> Result<axum::Json<List<ConsumerView>>, Problem> {
+    let list = page.read(app.store(), (caller.tenant, None), |_| true, ConsumerView::from);
+    Ok(axum::Json(list.await?))
+}
+
+pub(super) async fn show_consumer(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<ConsumerId>,
+) -> Result<axum::Json<ConsumerView>, Problem> {
+    Ok(axum::Json(app.own_consumer(caller, id).await?.into()))
+}
+
+pub(super) async fn create_publisher(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(body): Json<PublisherBody>,
+) -> Result<Response, Problem> {
+    let publisher = app
+        .monetizer
+        .create_publisher(caller.tenant, body.name, body.account)
+        .await?;
+    Ok((StatusCode::CREATED, axum::Json(PublisherView::from(publisher))).into_response())
+}
+
+pub(super) async fn list_publishers(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(page): Params<Page>,
+) -> Result<axum::Json<List<PublisherView>>, Problem> {
+    let list = page.read(app.store(), (caller.tenant, None), |_| true, PublisherView::from);
+    Ok(axum::Json(list.await?))
+}
+
+pub(super) async fn create_token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(body): Json<TokenBody>,
+) -> Result<Response, Problem> {
+    let role = match (body.role, body.publisher, body.consumer) {
+        (RoleName::PlatformOwner, None, None) => Role::PlatformOwner,
+        (RoleName::Publisher, Some(publisher), None) => {
+            let known = app.store().fact::<Publisher>(caller.tenant, publisher).await?;
+            known.ok_or_else(Problem::not_found)?;
+            Role::Publisher { publisher }
+        }
+        (RoleName::Developer, None, Some(consumer)) => {
+            app.own_consumer(caller, consumer).await?;
+            Role::Developer { consumer }
+        }
+        _ => {
+            let problem = "a publisher's token names a publisher, a developer's a consumer, an owner's neither";
+            return Err(FieldError::new("role", problem).into());
+        }
+    };
+    let made = app.monetizer.create_access_token(caller.tenant, role).await?;
+    let (token, secret) = made;
+    let view = TokenView {
+        id: token.id,
+        role: token.role,
+        token: secret.reveal().to_owned(),
+        created_at: token.created_at,
+    };
+    Ok((StatusCode::CREATED, axum::Json(view)).into_response())
+}
+
+impl From<BuyerDto> for Buyer {
+    fn from(dto: BuyerDto) -> Self {
+        Self {
+            user_id: dto.user_id,
+            name: dto.name,
+        }
+    }
+}
+
+impl From<Buyer> for BuyerDto {
+    fn from(buyer: Buyer) -> Self {
+        Self {
+            user_id: buyer.user_id,
+            name: buyer.name,
+        }
+    }
+}
+
+impl From<Consumer> for ConsumerView {
+    fn from(consumer: Consumer) -> Self {
+        Self {
+            id: consumer.id,
+            name: consumer.name,
+            members: consumer.members.into_iter().map(Into::into).collect(),
+            created_at: consumer.created_at,
+        }
+    }
+}
+
+impl From<Publisher> for PublisherView {
+    fn from(publisher: Publisher) -> Self {
+        Self {
+            id: publisher.id,
+            name: publisher.name,
+            account: publisher.account,
+            created_at: publisher.created_at,
+        }
+    }
+}

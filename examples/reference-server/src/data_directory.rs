@@ -1,0 +1,168 @@
+//! The directory in which a server keeps its state.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use monetization_core::entropy::Entropy;
+use monetization_core::key::{Pepper, PepperError};
+
+/// The directory of a server: database, journal of the mock engine, and the pepper, which is kept
+/// out of the database so that a stolen database opens nothing.
+#[derive(Debug, Clone)]
+pub struct DataDirectory(PathBuf);
+
+/// Why a directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// It cannot be made.
+    #[error("failed to make the data directory {}", path.display())]
+    Make {
+        /// Which directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The pepper cannot be read or written.
+    #[error("failed to keep the pepper in {}", path.display())]
+    Pepper {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The pepper can be read by others.
+    #[error("others can read {}: make it yours alone (chmod 600)", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The pepper protects nothing.
+    #[error("the pepper in {} is none", path.display())]
+    Short {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: PepperError,
+    },
+}
+
+const PEPPER_BYTES: usize = 32;
+
+impl DataDirectory {
+    /// The directory of this path, which is made where there is none.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Make`].
+    pub fn open(path: &Path) -> Result<Self, DirectoryError> {
+        fs::create_dir_all(path).map_err(|source| DirectoryError::Make {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.0.join("monetization.db")
+    }
+
+    /// The journal of the mock engine.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("engine-mock.journal")
+    }
+
+    /// The pepper, which is made on the first start and readable by nobody else.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn pepper(&self, entropy: &Entropy) -> Result<Pepper, DirectoryError> {
+        let path = self.0.join("pepper");
+        let failed = |source| DirectoryError::Pepper {
+            path: path.clone(),
+            source,
+        };
+        let bytes = match make_private(&path) {
+            Ok(mut file) => {
+                let mut bytes = vec![0; PEPPER_BYTES];
+                entropy.fill(&mut bytes);
+                file.write_all(&bytes)
+                    .and_then(|()| file.sync_all())
+                    .map_err(failed)?;
+                bytes
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if is_open(&path).map_err(failed)? {
+                    return Err(DirectoryError::Open { path });
+                }
+                let mut bytes = Vec::new();
+                let opened = File::open(&path).map_err(failed)?;
+                // A file that is longer than any pepper is none.
+                opened.take(4_096).read_to_end(&mut bytes).map_err(failed)?;
+                bytes
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        Pepper::new(&bytes).map_err(|source| DirectoryError::Short { path, source })
+    }
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn make_private(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+#[cfg(unix)]
+fn is_open(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open(_path: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pepper_is_made_once_and_is_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(&folder.path().join("a/b")).unwrap();
+        let entropy = Entropy::seeded(1);
+        directory.pepper(&entropy).unwrap();
+        let path = folder.path().join("a/b/pepper");
+        let made = fs::read(&path).unwrap();
+        assert_eq!(made.len(), PEPPER_BYTES);
+        directory.pepper(&entropy).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), made);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pepper_that_others_can_read_or_that_is_cut_off_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(folder.path()).unwrap();
+        let path = folder.path().join("pepper");
+        fs::write(&path, b"short").unwrap();
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o640);
+        let open = directory.pepper(&Entropy::seeded(1)).unwrap_err();
+        assert!(matches!(open, DirectoryError::Open { .. }), "{open}");
+        mode(0o600);
+        let short = directory.pepper(&Entropy::seeded(1)).unwrap_err();
+        assert!(matches!(short, DirectoryError::Short { .. }), "{short}");
+    }
+}

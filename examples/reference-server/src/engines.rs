@@ -1,0 +1,77 @@
+//! The engines that this server knows by name.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use monetization_core::clock::Timestamp;
+use monetization_core::engine::{Engine, none};
+use monetization_core::entropy::Entropy;
+use monetization_core::flows::{Engines, UnknownEngine};
+use monetization_core::secret::Secret;
+use monetization_core::text::Slug;
+use monetization_engine_mock::provider::Rules;
+use monetization_engine_mock::{Control, JournalError, JournalPlace, MockEngine, MockOptions};
+
+/// What the chosen engine needs to be made.
+#[derive(Debug)]
+pub(crate) struct EngineParts<'a> {
+    /// The business time at which the mock's journal begins.
+    pub(crate) start: Timestamp,
+    pub(crate) journal: JournalPlace,
+    pub(crate) rules: Rules,
+    /// What stands before the token in the mock's payment links.
+    pub(crate) payment_url_base: String,
+    pub(crate) entropy: &'a Entropy,
+}
+
+/// The engine that was chosen.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) engines: Engines,
+    /// The provider's side of it, where it is the mock.
+    pub(crate) mock: Option<Control>,
+    pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
+}
+
+/// There is no such engine, or it cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineChoiceError {
+    /// Nobody knows it; the message says which there are.
+    #[error("the engine cannot be chosen")]
+    Unknown(#[from] UnknownEngine),
+    /// The mock's journal cannot be read.
+    #[error("the mock engine cannot be opened")]
+    Journal(#[from] JournalError),
+}
+
+/// Makes the engine of this name. Only this place knows engines by name.
+pub(crate) fn choose(name: &Slug, parts: EngineParts<'_>) -> Result<Chosen, EngineChoiceError> {
+    known(parts.start).choose(name)?;
+    if *name == none().descriptor.id {
+        return Ok(Chosen {
+            engines: Engines::new([none()]),
+            mock: None,
+            webhook_secrets: BTreeMap::new(),
+        });
+    }
+    // Both ends are in this process, so the secret need not outlive it.
+    let mut secret = [0_u8; 32];
+    parts.entropy.fill(&mut secret);
+    let secret = Secret::new(format!("whsec_{}", STANDARD.encode(secret)));
+    let options = MockOptions::in_memory(parts.start)
+        .with_journal(parts.journal)
+        .with_rules(parts.rules)
+        .with_payment_url_base(parts.payment_url_base)
+        .with_webhook_secrets([secret.clone()]);
+    let mock = MockEngine::open(options)?;
+    Ok(Chosen {
+        engines: Engines::new([mock.engine()]),
+        mock: Some(mock.control()),
+        webhook_secrets: BTreeMap::from([(name.clone(), vec![secret])]),
+    })
+}
+
+fn known(now: Timestamp) -> Engines {
+    Engines::new([none(), MockEngine::in_memory(now).engine()])
+}

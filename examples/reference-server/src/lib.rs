@@ -1,0 +1,22 @@
+//! An API gateway that earns money, end to end: the request path of `monetization-gateway-tower`
+//! before real upstreams, a control plane over REST, SQLite and a mock billing engine.
+//!
+//! The binary is what this package is about; the library is what it is tested by. Start at
+//! [`server::Server`].
+
+pub mod access_log;
+pub mod cli;
+pub mod control;
+pub mod data_directory;
+pub mod engines;
+pub mod first_start;
+pub mod report;
+pub mod serve;
+pub mod server;
+pub mod settings;
+
+mod app;
+mod background;
+mod gateway;
+mod listener;
+mod proxy;

@@ -1,0 +1,127 @@
+//! The command `serve`.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use monetization_core::clock::Clock;
+use monetization_core::entropy::Entropy;
+use monetization_core::store::StoreError;
+use monetization_engine_mock::JournalPlace;
+use monetization_engine_mock::provider::Rules;
+use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+
+use crate::data_directory::{DataDirectory, DirectoryError};
+use crate::first_start::FirstStart;
+use crate::server::{Ingredients, Server, StartError};
+use crate::settings::Settings;
+
+/// Why serving ended badly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The data directory cannot be used.
+    #[error("failed to open the data directory")]
+    Directory(#[from] DirectoryError),
+    /// The database cannot be used.
+    #[error("failed to open the database")]
+    Store(#[from] StoreError),
+    /// The server cannot start.
+    #[error("failed to start")]
+    Start(#[from] StartError),
+    /// Signals cannot be listened to, or nothing can be printed.
+    #[error("failed to talk to the operating system")]
+    System(#[from] io::Error),
+    /// Calls were still under way when the time to stop was up.
+    #[error("{0} calls were not recorded when the time to stop was up")]
+    Unrecorded(usize),
+}
+
+/// Serves until SIGTERM or SIGINT. What is to be told goes to `out`.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), ServeError> {
+    let directory = DataDirectory::open(&settings.data_directory)?;
+    let entropy = Arc::new(Entropy::system());
+    let pepper = directory.pepper(&entropy)?;
+    let options = SqliteOptions::new(directory.database()).with_synchronous(settings.synchronous);
+    let store = SqliteStore::open(&options).await?;
+    let (clock, manual_clock) = match settings.manual_clock {
+        Some(start) => {
+            let (clock, manual) = Clock::manual_business(start);
+            (clock, Some(manual))
+        }
+        None => (Clock::system(), None),
+    };
+    let ingredients = Ingredients {
+        store: Arc::new(store),
+        clock,
+        manual_clock,
+        entropy,
+        pepper,
+        journal: JournalPlace::File(directory.journal()),
+        rules: Rules::default(),
+    };
+    // Whoever stops it from here on stops it in good order.
+    let stop = stop_signal()?;
+    let (server, first_start) = Server::start(settings, ingredients).await?;
+    introduce(&mut out, &server, first_start.as_ref())?;
+    stop.await;
+    writeln!(out, "stopping: calls under way come to their end")?;
+    match server.shutdown().await {
+        0 => {
+            writeln!(out, "stopped")?;
+            Ok(())
+        }
+        unrecorded => Err(ServeError::Unrecorded(unrecorded)),
+    }
+}
+
+fn introduce(
+    out: &mut impl Write,
+    server: &Server,
+    first_start: Option<&FirstStart>,
+) -> io::Result<()> {
+    let (gateway, control) = (server.gateway_address(), server.control_address());
+    writeln!(out, "gateway        http://{gateway}/{{product}}/...")?;
+    writeln!(out, "control plane  http://{control}/api/v1/...")?;
+    if let Some(first) = first_start {
+        let owner = first.owner_token.reveal();
+        writeln!(out, "\nThis is the first start. These tokens are shown once: keep them.\n")?;
+        writeln!(out, "platform owner  {owner}")?;
+        writeln!(out, "publisher       {}", first.publisher_token.reveal())?;
+        writeln!(out, "developer       {}", first.developer_token.reveal())?;
+        writeln!(out, "\nTry it:\n")?;
+        writeln!(out, "  curl http://{control}/readyz")?;
+        writeln!(out, "  curl http://{control}/api/v1/catalogue")?;
+        writeln!(
+            out,
+            "  curl -H 'Authorization: Bearer {owner}' http://{control}/api/v1/publishers"
+        )?;
+        writeln!(out, "\nREADME.md goes on from here to a paid invoice.\n")?;
+    }
+    out.flush()
+}
+
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Where the signal cannot be heard, the process is stopped the hard way.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

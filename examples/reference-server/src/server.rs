@@ -1,0 +1,306 @@
+//! A whole server: both listeners, the request path, the control plane and the background work.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use monetization_core::clock::{Clock, ManualClock};
+use monetization_core::entropy::Entropy;
+use monetization_core::flows::{FlowError, Monetizer};
+use monetization_core::key::Pepper;
+use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
+use monetization_core::store::{Store, StoreError};
+use monetization_core::text::Slug;
+use monetization_engine_mock::provider::Rules;
+use monetization_engine_mock::{Control, JournalPlace};
+use monetization_gateway_tower::{LayerOptions, TokioRuntime};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, AppParts};
+use crate::background::Rounds;
+use crate::control;
+use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
+use crate::first_start::{self, FirstStart, Market};
+use crate::gateway::Gateway;
+use crate::listener::{Bounds, Listener};
+use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
+use crate::settings::Settings;
+
+/// A running server. Dropping it stops it without bringing anything to its end, as a crash would;
+/// [`shutdown`](Self::shutdown) is the way to go.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    gateway: Listener,
+    control: Listener,
+    request_path: JoinHandle<()>,
+    background: JoinHandle<()>,
+    stop_background: Arc<Notify>,
+}
+
+/// What a server keeps its state in and tells the time by.
+#[derive(Debug)]
+pub struct Ingredients {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Clock,
+    /// What moves the business time, where it stands still by itself.
+    pub manual_clock: Option<ManualClock>,
+    /// Where ids and secrets come from.
+    pub entropy: Arc<Entropy>,
+    /// What secrets are digested with.
+    pub pepper: Pepper,
+    /// Where the mock engine keeps its journal.
+    pub journal: JournalPlace,
+    /// How the mock engine conducts itself.
+    pub rules: Rules,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The engine cannot be had.
+    #[error(transparent)]
+    Engine(#[from] EngineChoiceError),
+    /// The tenant was made with another engine.
+    #[error("the data was begun with engine {stored}, and the settings say {chosen}: choose that one, or another data directory")]
+    OtherEngine {
+        /// The engine of the tenant.
+        stored: Slug,
+        /// The engine of the settings.
+        chosen: Slug,
+    },
+    /// The store does not answer.
+    #[error("failed to prepare the store")]
+    Store(#[from] StoreError),
+    /// The first tenant cannot be made.
+    #[error("failed to prepare the marketplace")]
+    Market(#[from] FlowError),
+}
+
+impl Server {
+    /// Starts a server. On an empty store it makes a tenant and tokens, which are in the answer.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        settings: &Settings,
+        ingredients: Ingredients,
+    ) -> Result<(Self, Option<FirstStart>), StartError> {
+        let gateway_socket = listen(settings.gateway_address).await?;
+        let control_socket = listen(settings.control_address).await?;
+        let gateway_address = address_of(&gateway_socket, settings.gateway_address)?;
+        let control_address = address_of(&control_socket, settings.control_address)?;
+        let Ingredients {
+            store,
+            clock,
+            manual_clock,
+            entropy,
+            pepper,
+            journal,
+            rules,
+        } = ingredients;
+        let here = format!("http://{}", reachable(control_address));
+        let public_url = settings.public_url.as_deref().unwrap_or(&here);
+        let Chosen {
+            engines,
+            mock,
+            webhook_secrets,
+        } = engines::choose(
+            &settings.engine,
+            EngineParts {
+                start: clock.now(),
+                journal,
+                rules,
+                payment_url_base: format!("{public_url}/mock/pay/"),
+                entropy: &entropy,
+            },
+        )?;
+        let monetizer = Monetizer::new(
+            Arc::clone(&store),
+            engines,
+            clock.clone(),
+            Arc::clone(&entropy),
+            pepper.clone(),
+        );
+        let (tenant, first_start) = market(&monetizer, settings).await?;
+        // Blocks of quotas that a process before this one left out.
+        store.settle_orphans().await?;
+        let options = GatekeeperOptions::default();
+        let gatekeeper = Gatekeeper::new(store, clock.clone(), entropy, pepper, options);
+        gatekeeper.refresh().await?;
+        let app = Arc::new(App::new(AppParts {
+            monetizer,
+            gatekeeper: gatekeeper.clone(),
+            tenant,
+            webhook_secrets,
+            mock,
+            manual_clock,
+            rounds: Rounds::new(webhook_target(&here, &settings.engine)),
+        }));
+        let runtime = TokioRuntime::current();
+        let request_path = tokio::spawn(gatekeeper.clone().run(Arc::new(runtime.clone())));
+        let own = vec![gateway_address, control_address];
+        let gateway = gateway(settings, gatekeeper, clock, (runtime, own));
+        let bounds = Bounds::default();
+        let failed = |address, source| StartError::Listen { address, source };
+        let gateway = Listener::start(gateway_socket, gateway, bounds)
+            .map_err(|source| failed(gateway_address, source))?;
+        let control = Listener::start(control_socket, control::router(Arc::clone(&app)), bounds)
+            .map_err(|source| failed(control_address, source))?;
+        let stop_background = Arc::new(Notify::new());
+        let background = tokio::spawn({
+            let (app, stop) = (Arc::clone(&app), Arc::clone(&stop_background));
+            async move { app.run_rounds(&stop).await }
+        });
+        let server = Self {
+            app,
+            gateway,
+            control,
+            request_path,
+            background,
+            stop_background,
+        };
+        Ok((server, first_start))
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub fn gateway_address(&self) -> SocketAddr {
+        self.gateway.address()
+    }
+
+    /// Where the control plane listens.
+    #[must_use]
+    pub fn control_address(&self) -> SocketAddr {
+        self.control.address()
+    }
+
+    /// Does now what would be done within a second: jobs, deliveries of the mock engine, news for
+    /// the gates.
+    pub async fn round(&self) {
+        self.app.round().await;
+    }
+
+    /// The flows of this server, for a look behind the API.
+    #[must_use]
+    pub fn monetizer(&self) -> &Monetizer {
+        &self.app.monetizer
+    }
+
+    /// The provider's side of the mock engine, where that is the engine.
+    #[must_use]
+    pub fn mock(&self) -> Option<&Control> {
+        self.app.mock.as_ref()
+    }
+
+    /// Stops: says that it is not ready, takes no further connection, lets calls under way come
+    /// to their end, writes every record, and gives blocks of quotas back. Answers the number of
+    /// calls that were not recorded when its time was up, which is nothing where all went well.
+    pub async fn shutdown(self) -> usize {
+        self.app.leave();
+        self.stop_background.notify_one();
+        tokio::join!(self.gateway.stop(), self.control.stop());
+        self.app.gatekeeper.shutdown();
+        let ending = async {
+            // Both end by themselves; that one panicked has been told by then.
+            drop(self.request_path.await);
+            drop(self.background.await);
+        };
+        drop(tokio::time::timeout(END_WITHIN, ending).await);
+        self.app.gatekeeper.committer().backlog()
+    }
+}
+
+/// How long the last records may take, once the connections are closed.
+const END_WITHIN: Duration = Duration::from_millis(2_500);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen { address, source })
+}
+
+fn address_of(socket: &TcpListener, wanted: SocketAddr) -> Result<SocketAddr, StartError> {
+    let address = socket.local_addr();
+    address.map_err(|source| StartError::Listen {
+        address: wanted,
+        source,
+    })
+}
+
+/// Where this process reaches itself.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
+    } else {
+        address
+    }
+}
+
+fn webhook_target(here: &str, engine: &Slug) -> Uri {
+    // An address and a slug always make a URL.
+    Uri::try_from(format!("{here}/webhooks/{engine}")).unwrap_or_default()
+}
+
+async fn market(
+    monetizer: &Monetizer,
+    settings: &Settings,
+) -> Result<(monetization_core::ids::TenantId, Option<FirstStart>), StartError> {
+    let market = Market {
+        engine: settings.engine.clone(),
+        invoicing: settings.invoicing,
+        payment_days: settings.payment_days,
+    };
+    let (tenant, first_start) = first_start::tenant(monetizer, market).await?;
+    if tenant.engine != settings.engine {
+        return Err(StartError::OtherEngine {
+            stored: tenant.engine,
+            chosen: settings.engine.clone(),
+        });
+    }
+    Ok((tenant.id, first_start))
+}
+
+fn gateway(
+    settings: &Settings,
+    gatekeeper: Gatekeeper,
+    clock: Clock,
+    (runtime, own): (TokioRuntime, Vec<SocketAddr>),
+) -> Gateway {
+    let reach = Reach {
+        private: settings.private_upstreams,
+        own,
+        within: CONNECT_WITHIN,
+    };
+    let body = BodyBounds {
+        bytes_max: usize::try_from(settings.request_bytes_max).unwrap_or(usize::MAX),
+        idle_max: BODY_IDLE_MAX,
+    };
+    let bounds = ProxyBounds {
+        head_within: settings.upstream_timeout,
+        body,
+    };
+    let options = LayerOptions {
+        headers: settings.limit_headers,
+        commit: settings.commit,
+        ..LayerOptions::new(runtime)
+    };
+    let body_bytes_max = u64::from(settings.request_bytes_max);
+    Gateway::new(gatekeeper, clock, options, Proxy::new(reach, bounds), body_bytes_max)
+}

@@ -1,0 +1,396 @@
+//! A marketplace of one product and one subscriber, behind the layer.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use monetization_core::clock::{Clock, ManualClock, Timestamp};
+use monetization_core::consumer::Buyer;
+use monetization_core::entropy::Entropy;
+use monetization_core::ids::{ApiKeyId, ChangeSetId, MeterId, ProductId};
+use monetization_core::invoice::Invoicing;
+use monetization_core::key::{ApiKey, KeyKind, Pepper, PresentedKey};
+use monetization_core::memory::MemoryStore;
+use monetization_core::money::Scale;
+use monetization_core::period::{Cycle, Schedule};
+use monetization_core::plan::{
+    Billing, MeteringPolicy, Overage, PlanTerms, PlanVersion, Quota, QuotaWindow, Rate, RateWindow,
+    TermsDraft,
+};
+use monetization_core::product::{Meter, Product, ProductState, Resource, Unit};
+use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
+use monetization_core::store::{
+    Applied, ChangeSet, Fact, Ledger, Rows, Store, StoreExt, Stored, Write,
+};
+use monetization_core::subscription::{Subscription, SubscriptionState, Timeline};
+use monetization_core::usage::UsageRecord;
+use monetization_gateway_tower::{
+    CommitMode, GatewayBody, LayerOptions, Monetization, MonetizationLayer, TokioRuntime,
+};
+use tower::{Layer, Service, ServiceExt};
+
+pub(crate) use gated::{Gate, GatedStore};
+
+mod gated;
+
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type TestBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What a test's world begins with.
+pub(crate) struct Setting {
+    pub(crate) start: Timestamp,
+    /// When the subscription began.
+    pub(crate) anchor: Timestamp,
+    pub(crate) rates: Vec<Rate>,
+    pub(crate) quotas: Vec<Quota>,
+    pub(crate) metering: MeteringPolicy,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) endpoint: String,
+    pub(crate) gatekeeper: GatekeeperOptions,
+    /// Whether process time is moved by hand too.
+    pub(crate) frozen: bool,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            start: at("2026-06-10T12:00:00Z"),
+            anchor: at("2024-01-01T00:00:00Z"),
+            rates: Vec::new(),
+            quotas: Vec::new(),
+            metering: MeteringPolicy::default(),
+            resources: Vec::new(),
+            endpoint: "http://upstream.internal:9000/v1".to_owned(),
+            gatekeeper: GatekeeperOptions::default(),
+            frozen: false,
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) store: Arc<GatedStore>,
+    pub(crate) memory: Arc<MemoryStore>,
+    pub(crate) time: ManualClock,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Arc<Entropy>,
+    pub(crate) pepper: Pepper,
+    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) subscription: Subscription,
+    pub(crate) key: String,
+    pub(crate) key_id: ApiKeyId,
+}
+
+impl World {
+    /// A world whose records are being written.
+    pub(crate) async fn start(setting: Setting) -> Self {
+        let world = Self::without_runner(setting).await;
+        world.run();
+        world
+    }
+
+    pub(crate) fn run(&self) -> tokio::task::JoinHandle<()> {
+        let runtime = TokioRuntime::current();
+        tokio::spawn(self.gatekeeper.clone().run(Arc::new(runtime)))
+    }
+
+    pub(crate) async fn without_runner(setting: Setting) -> Self {
+        let (clock, time) = if setting.frozen {
+            Clock::manual(setting.start)
+        } else {
+            Clock::manual_business(setting.start)
+        };
+        let entropy = Arc::new(Entropy::seeded(7));
+        let pepper = Pepper::new(b"a pepper for tests only").unwrap();
+        let memory = Arc::new(MemoryStore::new(clock.clone()));
+        let store = Arc::new(GatedStore::new(Arc::clone(&memory)));
+        let as_store: Arc<dyn Store> = Arc::<GatedStore>::clone(&store);
+        let gatekeeper = Gatekeeper::new(
+            as_store,
+            clock.clone(),
+            Arc::clone(&entropy),
+            pepper.clone(),
+            setting.gatekeeper,
+        );
+        let (product, version, subscription) = facts(&setting, &entropy);
+        let key_id = entropy.id(setting.start);
+        let presented = PresentedKey::generate(KeyKind::Live, key_id, &entropy);
+        let key = api_key(&subscription, key_id, &presented, &pepper);
+        let world = Self {
+            store,
+            memory,
+            time,
+            clock,
+            entropy,
+            pepper,
+            gatekeeper,
+            subscription,
+            key: presented.reveal().reveal().to_owned(),
+            key_id,
+        };
+        world.insert(&product).await;
+        world.insert(&version).await;
+        let subscription = world.subscription.clone();
+        world.insert(&subscription).await;
+        world.insert(&key).await;
+        world.gatekeeper.refresh().await.unwrap();
+        world
+    }
+
+    pub(crate) fn options(&self) -> LayerOptions {
+        LayerOptions::new(TokioRuntime::current())
+    }
+
+    pub(crate) fn background(&self) -> LayerOptions {
+        LayerOptions {
+            commit: CommitMode::Background,
+            ..self.options()
+        }
+    }
+
+    pub(crate) fn layer<S>(&self, options: LayerOptions, inner: S) -> Monetization<S> {
+        MonetizationLayer::new(self.gatekeeper.clone(), self.clock.clone(), options).layer(inner)
+    }
+
+    pub(crate) async fn insert<T: Fact>(&self, fact: &T) {
+        self.write(Write::insert(fact).unwrap()).await;
+    }
+
+    pub(crate) async fn write(&self, write: Write) {
+        let id: ChangeSetId = self.entropy.id(self.clock.now());
+        let mut change = ChangeSet::new(id, self.clock.now());
+        change.writes.push(write);
+        assert_eq!(self.memory.apply(&change).await.unwrap(), Applied::New);
+    }
+
+    /// Changes a fact that is there.
+    pub(crate) async fn change<T: Fact>(&self, id: T::Id, change: impl FnOnce(&mut T) + Send) {
+        let tenant = self.subscription.tenant;
+        let mut stored: Stored<T> = self.memory.fact(tenant, id).await.unwrap().unwrap();
+        change(&mut stored.fact);
+        self.write(stored.write().unwrap()).await;
+    }
+
+    /// One more key to the same subscription.
+    pub(crate) async fn second_key(&self) -> String {
+        let id = self.entropy.id(self.clock.now());
+        let presented = PresentedKey::generate(KeyKind::Live, id, &self.entropy);
+        self.insert(&api_key(&self.subscription, id, &presented, &self.pepper))
+            .await;
+        presented.reveal().reveal().to_owned()
+    }
+
+    /// A call with the key, to the product.
+    pub(crate) fn get(&self, path: &str) -> Request<TestBody> {
+        self.request("GET", path)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request<TestBody> {
+        Request::builder()
+            .method(method)
+            .uri(format!("/weather{path}"))
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(empty())
+            .unwrap()
+    }
+
+    /// The records of the segment that now lies in, after all that is under way is written.
+    pub(crate) async fn records(&self) -> Vec<UsageRecord> {
+        self.written().await;
+        let segment = self.subscription.segment_at(self.clock.now()).unwrap();
+        let tenant = self.subscription.tenant;
+        self.memory
+            .records(tenant, segment.id, None, usize::MAX)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn written(&self) {
+        eventually(|| self.gatekeeper.committer().backlog() == 0).await;
+    }
+}
+
+/// Lets other tasks run until `done`; at most 20 seconds.
+pub(crate) async fn eventually(done: impl Fn() -> bool) {
+    let waiting = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .expect("it comes in time");
+}
+
+fn facts(setting: &Setting, entropy: &Entropy) -> (Product, PlanVersion, Subscription) {
+    let now = setting.anchor;
+    let tenant = entropy.id(now);
+    let product_id: ProductId = entropy.id(now);
+    let requests = Meter {
+        id: entropy.id::<MeterId>(now),
+        name: Meter::REQUESTS.parse().unwrap(),
+        unit: Unit::Requests,
+        scale: Scale::WHOLE,
+    };
+    let product = Product {
+        id: product_id,
+        tenant,
+        publisher: entropy.id(now),
+        slug: "weather".parse().unwrap(),
+        name: "Weather".parse().unwrap(),
+        description: "".parse().unwrap(),
+        gateway_endpoint: setting.endpoint.parse().unwrap(),
+        state: ProductState::Active,
+        meters: vec![requests.clone()],
+        resources: setting.resources.clone(),
+        monetization: None,
+        created_at: now,
+    };
+    let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::Month);
+    draft.rates.clone_from(&setting.rates);
+    draft.quotas.clone_from(&setting.quotas);
+    draft.metering = setting.metering;
+    let plan = entropy.id(now);
+    let version = PlanVersion {
+        id: entropy.id(now),
+        tenant,
+        product: product_id,
+        plan,
+        number: 1,
+        name: "Plan".parse().unwrap(),
+        terms: PlanTerms::new(draft, &[requests]).unwrap(),
+        created_at: now,
+    };
+    let schedule = Schedule {
+        anchor: now,
+        cycle: Cycle::Month,
+    };
+    let subscription = Subscription {
+        id: entropy.id(now),
+        tenant,
+        consumer: entropy.id(now),
+        buyer: Buyer {
+            user_id: "user-17".parse().unwrap(),
+            name: "ada".parse().unwrap(),
+        },
+        application: None,
+        product: product_id,
+        plan,
+        invoicing: Invoicing::ByCore,
+        state: SubscriptionState::Active,
+        blocks: std::collections::BTreeSet::new(),
+        timeline: Timeline::starting(schedule, version.id),
+        closed_periods: 0,
+        request_key: None,
+        rejected_because: None,
+        payment_url: None,
+        created_at: now,
+    };
+    (product, version, subscription)
+}
+
+fn api_key(of: &Subscription, id: ApiKeyId, presented: &PresentedKey, pepper: &Pepper) -> ApiKey {
+    ApiKey {
+        id,
+        tenant: of.tenant,
+        consumer: of.consumer,
+        subscriptions: vec![of.id],
+        digest: presented.digest(pepper),
+        hint: presented.hint(),
+        created_at: of.created_at,
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn per_minute(max: u64) -> Rate {
+    Rate::Calendar {
+        window: RateWindow::Minute,
+        max,
+    }
+}
+
+pub(crate) fn strict(window: QuotaWindow, max: u64) -> Quota {
+    Quota {
+        window,
+        max,
+        overage: Overage::Strict,
+    }
+}
+
+pub(crate) fn loose(window: QuotaWindow, max: u64) -> Quota {
+    Quota {
+        window,
+        max,
+        overage: Overage::Loose,
+    }
+}
+
+pub(crate) fn empty() -> TestBody {
+    whole("")
+}
+
+pub(crate) fn whole(text: &'static str) -> TestBody {
+    Full::from(text)
+        .map_err(|never: Infallible| match never {})
+        .boxed_unsync()
+}
+
+/// A service that answers 200 `ok`.
+pub(crate) fn ok() -> impl Service<
+    Request<TestBody>,
+    Response = Response<TestBody>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Clone
++ Send
++ 'static {
+    tower::service_fn(|_: Request<TestBody>| async { Ok(Response::new(whole("ok"))) })
+}
+
+/// Sends one call and reads the whole answer.
+pub(crate) async fn send<S, RB>(service: &S, request: Request<TestBody>) -> Received
+where
+    S: Service<Request<TestBody>, Response = Response<GatewayBody<RB>>> + Clone,
+    S::Error: std::fmt::Debug,
+    RB: http_body::Body<Data = Bytes>,
+    RB::Error: Into<BoxError>,
+{
+    let response = service.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Received {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Received {
+    /// A header that is there at most once; empty where it is not.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let values: Vec<_> = self.headers.get_all(name).into_iter().collect();
+        assert!(values.len() < 2, "{name} is there {} times", values.len());
+        values.first().map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn assert_headers(&self, expected: &[(&str, &str)]) {
+        for (name, value) in expected {
+            assert_eq!(self.header(name), *value, "{name}");
+        }
+    }
+}
