@@ -1,4 +1,19 @@
 //! The engine ports over a transport. The client keeps nothing and makes one attempt a call.
+//!
+//! | of the port | calls of the provider |
+//! |---|---|
+//! | `create_billing_plan` | `EnsurePlan` |
+//! | `update_billing_plan` | `EnsurePlan` with the key's step `next`, then `RetirePlan` with `before` |
+//! | `delete_billing_plan` | `RetirePlan` |
+//! | `enable_monetization` | `EnsureProduct`, `Plans`, and `EnsurePlan` for each plan that is not there |
+//! | `disable_monetization` | `RetirePlan` for each plan, `RetireProduct` |
+//! | `plan_mapping` | `Plans` |
+//! | `ensure_customer` | `EnsureCustomer` |
+//! | `create_`, `change_`, `cancel_subscription` | `StartSubscription`, `ChangePlan`, `EndSubscription` |
+//! | `subscription` | `Subscription` |
+//! | `publish` | `TakeUsage`; the records' identifiers recognise them, not the key |
+//! | `current`, `preview`, `list`, `summary` | `Preview`, `Preview`, `Invoices`, `Usage` |
+//! | `issue`, `void` | `IssueInvoice`, `VoidInvoice` |
 
 use std::sync::Arc;
 
@@ -28,6 +43,7 @@ impl Client {
         self.send(cx, Request::Ask(query)).await
     }
 
+    /// Makes one call of the provider.
     async fn send(&self, cx: &EngineContext, request: Request) -> Result<Reply, EngineError> {
         let call = Call {
             account: cx.account.clone(),
@@ -44,6 +60,7 @@ impl Client {
         }
     }
 
+    /// The address of the page behind a link.
     fn payment_url(&self, link: Option<&String>) -> Option<String> {
         link.map(|token| format!("{}{token}", self.payment_url_base))
     }
@@ -72,6 +89,7 @@ pub(crate) fn engine_invoice(stated: StatedInvoice, payment_url: Option<String>)
     }
 }
 
+/// What core makes of a refusal. A failure within leaves open whether the order was carried out.
 fn refused(refusal: Refusal) -> EngineError {
     let (kind, wait) = match refusal.kind {
         RefusalKind::Throttled { retry_after } => (EngineErrorKind::Retryable, Some(retry_after)),
@@ -89,6 +107,7 @@ fn refused(refusal: Refusal) -> EngineError {
     }
 }
 
+/// What core makes of silence: whether the call has left decides whether it may have worked.
 fn no_answer(error: TransportError) -> EngineError {
     let kind = match error {
         TransportError::NotSent { .. } => EngineErrorKind::Retryable,
@@ -97,6 +116,7 @@ fn no_answer(error: TransportError) -> EngineError {
     EngineError::new(kind, "the mock provider cannot be reached").because(error)
 }
 
+/// An answer to another question: a mistake in this crate, shown instead of guessed at.
 fn unexpected(reply: &Reply) -> EngineError {
     let message = format!("the mock provider answered something else: {reply:?}");
     EngineError::new(EngineErrorKind::Permanent, message)

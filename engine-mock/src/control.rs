@@ -18,6 +18,27 @@ use crate::webhooks::Delivery;
 
 /// The provider's side of a mock: what its people and its customers do. Clones control the same
 /// provider.
+///
+/// A host that runs the mock beside a server does three things with it: it keeps the clock up
+/// ([`set`](Self::set)), shows a page for payment links and calls [`pay`](Self::pay), and posts
+/// [`deliveries`](Self::deliveries) to its own webhook endpoint until they are
+/// [`delivered`](Self::delivered).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use monetization_engine_mock::MockEngine;
+///
+/// let mock = MockEngine::in_memory("2026-01-01T00:00:00Z".parse().unwrap());
+/// let provider = mock.control();
+/// provider.advance(Duration::from_secs(3_600))?;
+/// for delivery in provider.deliveries() {
+///     // POST delivery.body with delivery.headers; where that was answered with 2xx:
+///     provider.delivered(&[delivery.id])?;
+/// }
+/// assert!(provider.invoices().is_empty());
+/// # Ok::<(), monetization_engine_mock::ControlError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Control {
     host: Arc<Host>,
@@ -32,7 +53,15 @@ struct Outgoing {
     disturbance: Disturbance,
 }
 
-/// What happens to messages on their way.
+/// What happens to messages on their way: by default nothing. Delivery at least once and in no
+/// order is what providers promise, so a receiver has to end in the same state under each of these.
+///
+/// ```
+/// use monetization_engine_mock::{Disturbance, MockEngine};
+///
+/// let mock = MockEngine::in_memory("2026-01-01T00:00:00Z".parse().unwrap());
+/// mock.control().disturb_deliveries(Disturbance { twice: true, reversed: true });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Disturbance {
     /// Each is delivered twice.
@@ -84,6 +113,10 @@ impl Control {
     /// Sets the provider's clock forward; an earlier instant changes nothing. Periods end,
     /// drafts become final and money is asked for as the clock passes their time.
     ///
+    /// A move on which nothing happens is written down at most once a minute, so that a server
+    /// may set the clock as often as it likes. After a restart the clock stands at most that
+    /// much earlier.
+    ///
     /// # Errors
     /// [`ControlError::Journal`].
     pub fn set(&self, at: Timestamp) -> Result<(), ControlError> {
@@ -101,13 +134,17 @@ impl Control {
     /// A customer pays: by the name of the invoice, by a payment link or by its token. A link
     /// whose page is gone pays nothing.
     ///
+    /// Of an address only what stands after the last `/` is looked at, so that links work under
+    /// whatever address the host shows them. Paying a second time moves no money.
+    ///
     /// # Errors
     /// [`ControlError`]; that it cannot be paid is a value.
     pub fn pay(&self, what: &str) -> Result<PaymentOutcome, ControlError> {
         self.settle(what, Payment::Pays)
     }
 
-    /// A customer tries to pay and fails; the invoice is past due then.
+    /// A customer tries to pay and fails; the invoice is past due then, and the provider asks
+    /// again as its rules say. What is paid or void stays so.
     ///
     /// # Errors
     /// As [`pay`](Self::pay).
@@ -115,7 +152,8 @@ impl Control {
         self.settle(what, Payment::Fails)
     }
 
-    /// How a customer pays from now on.
+    /// How a customer pays from now on: it takes effect the next time money is asked for, be
+    /// that a new invoice or the next retry of a late one.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -134,7 +172,7 @@ impl Control {
         }
     }
 
-    /// The newest payment link of an invoice; `None` where it is unknown or nothing is owed.
+    /// The newest payment link of an invoice, for a customer whose old one has expired; `None` where it is unknown or nothing is owed.
     #[must_use]
     pub fn payment_url(&self, invoice: &ForeignId) -> Option<String> {
         let token = self.host.read(|provider| {
@@ -146,6 +184,9 @@ impl Control {
 
     /// The messages that wait to be posted, signed as of now. They wait until
     /// [`delivered`](Self::delivered), so that none is lost.
+    ///
+    /// A message has the same name and the same body each time; its timestamp and signature are
+    /// those of the provider's clock at this moment, which a receiver compares with its own.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
         let outgoing = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +208,8 @@ impl Control {
         deliveries
     }
 
-    /// Messages that have arrived and are not posted again.
+    /// Messages that have arrived and are not posted again, after a restart neither. A name that
+    /// does not wait is passed over.
     ///
     /// # Errors
     /// [`ControlError::Journal`].
@@ -180,7 +222,8 @@ impl Control {
         Ok(())
     }
 
-    /// The messages that wait to be posted; they wait no longer.
+    /// The messages that wait to be posted; they wait no longer, so that whoever takes them and
+    /// loses them has lost them. For tests.
     ///
     /// # Errors
     /// [`ControlError::Journal`].
@@ -194,7 +237,7 @@ impl Control {
         Ok(deliveries)
     }
 
-    /// Messages are delivered so from now on.
+    /// Messages are delivered so from now on, those that wait already too.
     pub fn disturb_deliveries(&self, disturbance: Disturbance) {
         self.outgoing
             .lock()
@@ -212,7 +255,8 @@ impl Control {
             .clone()
     }
 
-    /// Messages are signed with each of these from now on.
+    /// Messages are signed with each of these from now on. While a secret is exchanged both are
+    /// given here, so that a receiver with either of them accepts what is sent.
     pub fn set_webhook_secrets(&self, secrets: Vec<Secret>) {
         self.outgoing
             .lock()
@@ -235,13 +279,15 @@ impl Control {
         self.faults.release();
     }
 
-    /// The calls that were seen, oldest first, with their keys and credentials.
+    /// The calls that were seen, oldest first, with their keys and credentials: those that a
+    /// fault befell too. The newest [`Faults::SEEN_MAX`] are kept, in memory alone.
     #[must_use]
     pub fn calls(&self) -> Vec<SeenCall> {
         self.faults.seen()
     }
 
-    /// What was counted of a meter for a subscription in all; `None` where it is unknown.
+    /// What was counted of a meter for a subscription in all its life, in the meter's scale;
+    /// `None` where the subscription is unknown.
     #[must_use]
     pub fn usage(&self, subscription: &ForeignId, meter: MeterId) -> Option<Quantity> {
         let ever = Span {
@@ -282,6 +328,7 @@ impl Control {
             .read(|provider| provider.invoices().cloned().collect())
     }
 
+    /// Finds the invoice that `what` means and lets the customer do this about it.
     fn settle(&self, what: &str, payment: Payment) -> Result<PaymentOutcome, ControlError> {
         let name = what.rsplit('/').next().unwrap_or(what);
         let found = self.host.read(|provider| match name.parse::<ForeignId>() {

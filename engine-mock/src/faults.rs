@@ -1,4 +1,29 @@
 //! Failures on demand, on the way between a client and its provider.
+//!
+//! The provider itself never fails; what goes wrong goes wrong here, where it does in life. What
+//! a caller learns and what was done are different things, and each combination can be had:
+//!
+//! | fault | done | what the caller learns |
+//! |---|---|---|
+//! | [`Fault::NotSent`] | no | the engine is out of reach; ask again |
+//! | [`Fault::Refuse`] | no | what the refusal says: throttled, unauthorized, never |
+//! | [`Fault::Break`] | no, and remembered under the key | nobody knows; again the same until forgotten |
+//! | [`Fault::LoseReply`] | yes | nobody knows; ask again with the same key |
+//! | [`Fault::FailAfter`] | yes | what the refusal says, although it is wrong |
+//! | [`Fault::Delay`] | yes | the answer, or nothing where it came too late |
+//! | [`Fault::Hold`] | later | the answer, once it was let go |
+//! | [`Fault::Record`] | all records but one, or all | that of one record nobody knows, or never |
+//!
+//! ```
+//! use monetization_engine_mock::MockEngine;
+//! use monetization_engine_mock::faults::{Fault, Injection};
+//! use monetization_engine_mock::transport::Operation;
+//!
+//! let mock = MockEngine::in_memory("2026-01-01T00:00:00Z".parse().unwrap());
+//! // The third invoice that is issued from now on is issued without our hearing of it.
+//! let lost = Injection::next(Fault::LoseReply).on(Operation::IssueInvoice).after(2);
+//! mock.control().inject(lost);
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +65,8 @@ pub enum Fault {
     },
 }
 
-/// What goes wrong with one usage record.
+/// What goes wrong with one usage record, while its neighbours are taken. Sent again, a record that
+/// was not taken is accepted, and one whose receipt was lost is a duplicate: once each, either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum RecordFault {
@@ -52,6 +78,7 @@ pub enum RecordFault {
     Rejected,
 }
 
+/// Which calls are counted at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Every,
@@ -69,7 +96,10 @@ impl Target {
     }
 }
 
-/// A fault and the calls it befalls.
+/// A fault and the calls it befalls: the next one, unless more is said.
+///
+/// Calls are counted by what fits: `on(TakeUsage).after(2).times(3)` befalls the third, fourth
+/// and fifth report of use, whatever other calls come between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injection {
     fault: Fault,
@@ -125,7 +155,8 @@ impl Injection {
     }
 }
 
-/// A call that was seen on its way, whatever came of it.
+/// A call that was seen on its way, whatever came of it: to show that keys are stable and that
+/// nobody's credentials were used for somebody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeenCall {
@@ -154,7 +185,22 @@ impl Faults {
     /// Calls that are remembered; older ones are forgotten.
     pub const SEEN_MAX: usize = 10_000;
 
-    /// Adds a fault. Of several that fit a call the one added first befalls it.
+    /// Adds a fault. Of several that fit a call the one added first befalls it; one whose turn has
+    /// not come lets the next one have it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use monetization_engine_mock::faults::{Fault, Faults, Injection};
+    /// use monetization_engine_mock::provider::{Refusal, RefusalKind};
+    ///
+    /// let faults = Faults::default();
+    /// let retry_after = Duration::from_secs(2);
+    /// let busy = Refusal::new(RefusalKind::Throttled { retry_after }, "slow down");
+    /// // Two calls are throttled, then the next change is made without an answer.
+    /// faults.inject(Injection::next(Fault::Refuse(busy)).times(2));
+    /// faults.inject(Injection::next(Fault::LoseReply).on_changes());
+    /// ```
     pub fn inject(&self, injection: Injection) {
         self.lock().injections.push_back(injection);
     }
@@ -182,6 +228,7 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Records the call, and takes the fault that befalls it off the script.
     fn befalls(&self, call: &Call) -> Option<Fault> {
         let mut script = self.lock();
         let operation = call.request.operation();
@@ -205,6 +252,7 @@ impl Faults {
 }
 
 impl Script {
+    /// The first fault that fits, where its turn has come.
     fn choose(&mut self, operation: Operation) -> Option<Fault> {
         let mut chosen = None;
         for (index, injection) in self.injections.iter_mut().enumerate() {
@@ -229,7 +277,8 @@ impl Script {
     }
 }
 
-/// A transport on which things go wrong as scripted.
+/// A transport on which things go wrong as scripted, and on which each call is seen. It can stand
+/// around any other: the faults are the same over HTTP.
 #[derive(Debug)]
 pub struct FaultyTransport<T> {
     inner: T,
@@ -284,6 +333,7 @@ impl<T: Transport> Transport for FaultyTransport<T> {
     }
 }
 
+/// Takes a usage record out of a report; whether there was one at that place.
 fn skip_record(request: &mut Request, index: usize) -> bool {
     match request {
         Request::Do(Order::TakeUsage { records }) if index < records.len() => {
@@ -294,6 +344,7 @@ fn skip_record(request: &mut Request, index: usize) -> bool {
     }
 }
 
+/// Says of one record what the fault wants said; where it was taken out, in its old place.
 fn with_verdict(reply: Reply, index: usize, fault: RecordFault, skipped: bool) -> Reply {
     let Reply::Verdicts(mut verdicts) = reply else {
         return reply;

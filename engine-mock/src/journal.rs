@@ -1,4 +1,17 @@
 //! What has happened to a provider, one JSON line each, on the disk before it is answered.
+//!
+//! The first line says how the journal was begun: its format, the start of the clock and the
+//! rules. Each other line is one [`Step`], such as
+//!
+//! ```json
+//! {"step":"clock","at":"2026-02-01T00:00:00Z"}
+//! {"step":"payment","at":"2026-02-01T00:00:00Z","invoice":"inv_0000000004","payment":"pays"}
+//! ```
+//!
+//! Lines are only ever added. A line is written and flushed before the provider takes the step
+//! and before the caller is answered: what was answered is there, and what was not answered is
+//! there whole, torn, or not at all. A torn one is the last, has no line break, and is cut off.
+//! Credentials and webhook secrets are no part of any step, so the journal holds none.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -22,7 +35,8 @@ pub enum JournalPlace {
 }
 
 /// A journal in memory. Clones are the same journal: a provider opened on one of them goes on
-/// where another has stopped.
+/// where another has stopped. For tests of restarts: two providers on one journal at a time would
+/// know nothing of each other.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryJournal(Arc<Mutex<Vec<u8>>>);
 
@@ -37,7 +51,8 @@ impl MemoryJournal {
     }
 }
 
-/// What was found in a journal when it was opened.
+/// What was found in a journal when it was opened. A torn line is no damage: it is what the death
+/// of a process leaves of a step that nobody was told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Recovered {
@@ -49,6 +64,9 @@ pub struct Recovered {
 }
 
 /// Why a journal cannot be used.
+///
+/// After a failed write nobody knows what the disk holds, so the provider takes no more changes
+/// ([`JournalError::Down`]); questions are still answered. Opening the journal again shows it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
@@ -82,12 +100,14 @@ struct Beginning {
 
 const FORMAT: u32 = 1;
 
+/// A journal that is open at its end.
 #[derive(Debug)]
 pub(crate) struct Journal {
     medium: Medium,
     down: bool,
 }
 
+/// What the lines are written to.
 #[derive(Debug)]
 enum Medium {
     File(File),
@@ -186,6 +206,7 @@ impl Journal {
 }
 
 impl Medium {
+    /// Takes back what stands after the last whole line.
     fn cut(&mut self, length: usize) -> io::Result<()> {
         match self {
             Self::Memory(memory) => {
@@ -207,6 +228,7 @@ impl Medium {
     }
 }
 
+/// Opens the file at its end, made where it is missing, with what is in it.
 fn read_file(path: &Path) -> io::Result<(Medium, Vec<u8>)> {
     let mut file = OpenOptions::new()
         .read(true)

@@ -1,4 +1,102 @@
 //! A whole billing provider in process, for tests, demos and development.
+//!
+//! [`MockEngine::engine`] is what core is given; [`MockEngine::control`] is the other side: the
+//! provider's clock, its customers and their payments, the messages it sends and the faults on
+//! the way to it. Between the two stands one [`Provider`](provider::Provider), a deterministic
+//! state machine, with a journal of everything that has happened to it.
+//!
+//! # A subscription from start to invoice
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use monetization_core::clock::Timestamp;
+//! use monetization_core::consumer::Consumer;
+//! use monetization_core::engine::{EngineContext, IdempotencyKey, NewSubscription};
+//! use monetization_core::ids::{PlanVersionId, SubscriptionId, TenantId, TypedId};
+//! use monetization_core::period::{Cycle, Schedule};
+//! use monetization_core::plan::{Billing, PlanTerms, PlanVersion, TermsDraft};
+//! use monetization_engine_mock::MockEngine;
+//! use monetization_engine_mock::provider::PaymentOutcome;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let start: Timestamp = "2026-01-31T00:00:00Z".parse()?;
+//! let mock = MockEngine::in_memory(start);
+//! let (billing, provider) = (mock.engine().billing, mock.control());
+//!
+//! let tenant = TenantId::derived(&[b"a marketplace"]);
+//! let cx = |key: &str| EngineContext {
+//!     tenant,
+//!     credentials: None,
+//!     account: None,
+//!     key: IdempotencyKey::new(key),
+//!     timeout: Duration::from_secs(10),
+//! };
+//! let mut terms = TermsDraft::new(Billing::Fixed, "USD".parse()?, Cycle::Month);
+//! terms.base_price = Some("25.00".to_owned());
+//! let plan = PlanVersion {
+//!     id: PlanVersionId::derived(&[b"gold 1"]),
+//!     tenant,
+//!     product: TypedId::derived(&[b"weather"]),
+//!     plan: TypedId::derived(&[b"gold"]),
+//!     number: 1,
+//!     name: "Gold".parse()?,
+//!     terms: PlanTerms::new(terms, &[])?,
+//!     created_at: start,
+//! };
+//! let consumer = Consumer {
+//!     id: TypedId::derived(&[b"a consumer"]),
+//!     tenant,
+//!     name: "Example Ltd".parse()?,
+//!     members: Vec::new(),
+//!     created_at: start,
+//! };
+//!
+//! let plan = billing.create_billing_plan(&cx("plan"), &plan).await?;
+//! let customer = billing.ensure_customer(&cx("customer"), &consumer).await?;
+//! let new = NewSubscription {
+//!     subscription: SubscriptionId::derived(&[b"a subscription"]),
+//!     customer,
+//!     plan,
+//!     schedule: Schedule { anchor: start, cycle: Cycle::Month },
+//! };
+//! let started = billing.create_subscription(&cx("start"), &new).await?;
+//!
+//! // Something is due before the first call: the customer follows the link and pays.
+//! let link = started.payment_url.expect("25 dollars are due");
+//! assert_eq!(provider.pay(&link)?, PaymentOutcome::Paid);
+//!
+//! // The period ends on the last of February; an hour later its invoice is final.
+//! provider.set("2026-02-28T01:00:00Z".parse()?)?;
+//! let totals: Vec<String> =
+//!     provider.invoices().iter().map(|invoice| invoice.total.to_string()).collect();
+//! assert_eq!(totals, ["25.00 USD", "25.00 USD"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Who makes the invoices
+//! Both ways are served, each object by one of them. Where the *provider* makes them, a
+//! subscription is started with `create_subscription`; use is reported with `publish`, and at the
+//! end of each period the provider drafts an invoice over the use of that period and the base
+//! price of the next. Where *core* makes them, there is no subscription here: finished invoices
+//! arrive by `issue`, are checked to add up, and are collected line by line as they are.
+//!
+//! # Time
+//! Nothing here asks for the time. The provider's clock stands still until
+//! [`Control::set`] or [`Control::advance`] moves it, and what falls due on the way happens at
+//! its own instant and in order. A server that wants it to follow the real time sets it every
+//! second; only what happens is written down.
+//!
+//! # Failures
+//! [`Control::inject`] scripts what goes wrong: before a call is carried out, after it, or within
+//! the provider, so that the failure itself is remembered under the key. See [`faults`].
+//!
+//! # Restarts
+//! With [`MockOptions::in_file`] the provider survives the process: [`MockEngine::open`] takes
+//! the steps of the journal again. [`MockEngine::recovered`] says how many, and whether the last
+//! line was torn.
 
 pub use control::{Control, ControlError, Disturbance};
 pub use journal::{JournalError, JournalPlace, MemoryJournal, Recovered};

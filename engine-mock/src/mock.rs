@@ -17,6 +17,9 @@ use crate::webhooks::MockWebhooks;
 pub const CONNECTED_ACCOUNT: &str = "ConnectedAccountKey";
 
 /// A billing provider in this process, and its engine.
+///
+/// Clones are the same provider. Where nothing of it is left, it is gone with all it knew, but
+/// for its journal if that is in a file.
 #[derive(Debug, Clone)]
 pub struct MockEngine {
     engine: Engine,
@@ -25,6 +28,23 @@ pub struct MockEngine {
 }
 
 /// How a [`MockEngine`] is made.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use monetization_core::secret::Secret;
+/// use monetization_engine_mock::provider::Rules;
+/// use monetization_engine_mock::{MockEngine, MockOptions};
+///
+/// let rules = Rules { grace: Duration::from_secs(600), ..Rules::default() };
+/// let options = MockOptions::in_memory("2026-01-01T00:00:00Z".parse().unwrap())
+///     .with_rules(rules)
+///     .with_payment_url_base("http://127.0.0.1:8081/mock/pay/")
+///     .with_webhook_secrets([Secret::new("whsec_c2VjcmV0")]);
+/// let mock = MockEngine::open(options)?;
+/// assert_eq!(mock.engine().descriptor.limits.grace, Duration::from_secs(600));
+/// # Ok::<(), monetization_engine_mock::JournalError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MockOptions {
@@ -35,14 +55,16 @@ pub struct MockOptions {
     pub journal: JournalPlace,
     /// How the provider conducts itself.
     pub rules: Rules,
-    /// What stands before the token in a payment link.
+    /// What stands before the token in a payment link. It is no part of the journal: a host
+    /// that is reached at another address after a restart shows its links there.
     pub payment_url_base: String,
     /// What messages are signed with, each of them; several while they are exchanged.
     pub webhook_secrets: Vec<Secret>,
 }
 
 impl MockOptions {
-    /// A provider whose journal is lost with it.
+    /// A provider whose journal is lost with it, under the default rules. Its webhook secret is
+    /// in the source for everybody to read: give another one where a port is open to others.
     #[must_use]
     pub fn in_memory(start: Timestamp) -> Self {
         Self {
@@ -97,6 +119,24 @@ impl MockOptions {
 impl MockEngine {
     /// Opens a provider: takes the steps of its journal again, or begins one.
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use monetization_engine_mock::{JournalPlace, MemoryJournal, MockEngine, MockOptions};
+    ///
+    /// let journal = JournalPlace::Memory(MemoryJournal::default());
+    /// let options = MockOptions::in_memory("2026-01-01T00:00:00Z".parse().unwrap())
+    ///     .with_journal(journal);
+    /// let first = MockEngine::open(options.clone())?;
+    /// first.control().advance(Duration::from_secs(86_400)).unwrap();
+    /// drop(first);
+    ///
+    /// let second = MockEngine::open(options)?;
+    /// assert_eq!(second.control().now().to_string(), "2026-01-02T00:00:00Z");
+    /// assert_eq!(second.recovered().steps, 1);
+    /// # Ok::<(), monetization_engine_mock::JournalError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`JournalError`] where the journal cannot be read, makes no sense or was begun under
     /// other rules.
@@ -110,7 +150,8 @@ impl MockEngine {
         ))
     }
 
-    /// A provider in memory under the default rules, whose clock stands at `start`.
+    /// A provider in memory under the default rules, whose clock stands at `start`. It keeps no
+    /// journal at all: what it knows is gone with it.
     #[must_use]
     pub fn in_memory(start: Timestamp) -> Self {
         let options = MockOptions::in_memory(start);
@@ -137,6 +178,7 @@ impl MockEngine {
         self.recovered
     }
 
+    /// Puts the client in front of the faults, and those in front of the provider.
     fn assemble(options: MockOptions, host: Host, recovered: Recovered) -> Self {
         let host = Arc::new(host);
         let faults = Arc::new(Faults::default());
@@ -163,6 +205,7 @@ impl MockEngine {
     }
 }
 
+/// What the engine says of itself: the rules, as limits that flows obey.
 fn descriptor(rules: &Rules) -> EngineDescriptor {
     EngineDescriptor {
         #[expect(clippy::unwrap_used, reason = "`mock` is a name")]

@@ -2,6 +2,40 @@
 //!
 //! It is told what happens ([`Step`]) and how late it is only by those steps, so that the same
 //! steps in the same order always end in the same state: that is what the journal relies on.
+//! Questions ([`Query`]) change nothing and are no steps.
+//!
+//! # The life of an invoice
+//! ```text
+//!            start of a subscription        end of a period          issue (made by core)
+//!                      |                          |                          |
+//!                      |                    draft, for `grace`               |
+//!                      |                          |                          |
+//!                      +-----------> total zero? paid <----------------------+
+//!                                         | otherwise
+//!                                        open --- pays ------------------> paid
+//!                                         |                                 ^
+//!                      declined at once,  |  or not paid when due           |
+//!                                         v                                 |
+//!                                      past due -- pays, or a retry works --+
+//!                                         |                                 |
+//!                                         |  after the last retry           |
+//!                                         v                                 |
+//!                                   uncollectible -- pays all the same -----+
+//! ```
+//! Everything that is not paid can be taken back; then it is void and cannot be paid. Each change
+//! but the making of a draft raises the invoice's version and is told in a [`Notice`].
+//!
+//! # The life of a subscription
+//! It lives from its start, paid or not: whether access is given before the first payment is
+//! core's business. At the end of a period it drafts that period's invoice and enters the next,
+//! with the plan it was changed to in between. Ended *now*, its use is invoiced at once and what
+//! was due at the start is taken back if nobody has paid it. Ended *with the period*, its last
+//! invoice is drafted as usual, without a next base price. Either way its end is told.
+//!
+//! # Names
+//! Objects are called `plan_`, `cus_`, `sub_`, `inv_` or `evt_` and a number that grows through all
+//! of them, so that names sort by age. What an object is at the caller's is unique for its
+//! account: asking for a second one of the same finds the first, under whichever key.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -151,7 +185,28 @@ impl Provider {
         }
     }
 
-    /// Lets one thing happen.
+    /// Lets one thing happen, and with it whatever falls due by then.
+    ///
+    /// ```
+    /// use monetization_core::clock::Timestamp;
+    /// use monetization_engine_mock::provider::{Order, Outcome, Placed, Provider, Reply, Rules, Step};
+    ///
+    /// let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    /// let mut provider = Provider::new(at, Rules::default());
+    /// let placed = Box::new(Placed {
+    ///     account: None,
+    ///     key: "customer:1".to_owned(),
+    ///     order: Order::EnsureCustomer {
+    ///         consumer: "con_0197f3a0000070008000000000000001".parse().unwrap(),
+    ///         name: "Example Ltd".parse().unwrap(),
+    ///     },
+    ///     breaks: None,
+    /// });
+    /// let step = Step::Order { at, placed };
+    /// let first = provider.step(step.clone());
+    /// assert!(matches!(first, Outcome::Answered(Ok(Reply::Named(_)))));
+    /// assert_eq!(provider.step(step), first, "the same key, the same answer");
+    /// ```
     pub fn step(&mut self, step: Step) -> Outcome {
         match step {
             Step::Clock { at } => {
@@ -191,7 +246,18 @@ impl Provider {
         }
     }
 
-    /// Answers a question.
+    /// Answers a question, as of now. Nothing changes by being asked.
+    ///
+    /// ```
+    /// use monetization_engine_mock::provider::{Provider, Query, RefusalKind, Reply, Rules};
+    ///
+    /// let provider = Provider::new("2026-01-01T00:00:00Z".parse().unwrap(), Rules::default());
+    /// let subscription: monetization_core::text::ForeignId = "sub_1".parse().unwrap();
+    /// let missing = Query::Subscription { subscription: subscription.clone() };
+    /// assert_eq!(provider.ask(&None, &missing), Ok(Reply::Subscription(None)));
+    /// let refusal = provider.ask(&None, &Query::Invoices { subscription }).unwrap_err();
+    /// assert_eq!(refusal.kind, RefusalKind::NotFound);
+    /// ```
     ///
     /// # Errors
     /// [`Refusal`] where what is asked about does not exist in `account`.
@@ -268,6 +334,7 @@ impl Provider {
         self.invoices.values()
     }
 
+    /// Carries an order out, whatever its key: see [`Self::answer`] for that.
     fn execute(&mut self, account: &Account, order: Order) -> Result<Reply, Refusal> {
         match order {
             Order::EnsureProduct { product, name } => {

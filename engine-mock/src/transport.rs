@@ -1,4 +1,33 @@
 //! How calls reach a provider.
+//!
+//! The client speaks to a [`Transport`] and knows nothing of what is behind it. In this process
+//! that is the provider itself; faults stand around it as a transport of their own. A transport
+//! to a provider elsewhere has to tell three things apart, because the caller's next step hangs
+//! on it:
+//!
+//! * the call has not left: [`TransportError::NotSent`], nothing was done;
+//! * it has left and nothing came back: [`TransportError::NoAnswer`], it may have been done;
+//! * the provider has answered, be it with a refusal: `Ok`.
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use monetization_engine_mock::transport::{Answer, Call, Transport, TransportError};
+//!
+//! /// Counts what passes.
+//! #[derive(Debug)]
+//! struct Counted<T> {
+//!     inner: T,
+//!     calls: std::sync::atomic::AtomicU64,
+//! }
+//!
+//! #[async_trait]
+//! impl<T: Transport> Transport for Counted<T> {
+//!     async fn send(&self, call: Call) -> Result<Answer, TransportError> {
+//!         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+//!         self.inner.send(call).await
+//!     }
+//! }
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +43,8 @@ pub(crate) use direct::Host;
 
 mod direct;
 
-/// One call of a provider: what would be one HTTP request.
+/// One call of a provider: what would be one HTTP request. An operation of core's port is one call
+/// or several: see the keys, which are made of the operation's for each of them.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The account it is for.
@@ -23,7 +53,8 @@ pub struct Call {
     pub credentials: Option<Secret>,
     /// Recognises it when it is repeated.
     pub key: String,
-    /// How long the caller waits.
+    /// How long the caller waits. The answer to a call that takes longer is lost, and what it asked
+    /// may have been done.
     pub timeout: Duration,
     /// What it asks.
     pub request: Request,
@@ -119,7 +150,8 @@ impl Operation {
     }
 }
 
-/// What came back over a transport: the provider's answer, or its refusal.
+/// What came back over a transport: the provider's answer, or its refusal. Both are answers: the
+/// call has arrived.
 pub type Answer = Result<Reply, Refusal>;
 
 /// Carries calls to a provider, one attempt each.

@@ -1,4 +1,45 @@
 //! Signed messages, in the manner of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`.
+//!
+//! A message is one JSON object about one object of the provider:
+//!
+//! ```json
+//! {
+//!   "type": "invoice.updated",
+//!   "account": null,
+//!   "object": "inv_0000000004",
+//!   "version": 2,
+//!   "occurred_at": "2026-01-31T00:00:00Z",
+//!   "payment_url": null,
+//!   "invoice": { "invoice": "inv_0000000004", "state": "paid", "lines": [] }
+//! }
+//! ```
+//!
+//! `type` is `invoice.updated` or `subscription.ended`; any other is passed over, so that a newer
+//! provider can say more than an older receiver knows. `version` grows with each change of the
+//! object: of two messages the one with the higher version is newer, in whichever order they
+//! come. The same message has the same `webhook-id` each time it is delivered.
+//!
+//! ```
+//! use monetization_engine_mock::MockEngine;
+//! use monetization_engine_mock::webhooks::sign;
+//!
+//! let mock = MockEngine::in_memory("2026-01-01T00:00:00Z".parse().unwrap());
+//! let (webhooks, provider) = (mock.engine().webhooks.unwrap(), mock.control());
+//! let (secrets, now) = (provider.webhook_secrets(), provider.now());
+//!
+//! let body = br#"{"type":"weather.changed"}"#;
+//! let headers = sign(&"evt_1".parse().unwrap(), body, &secrets, now).unwrap();
+//! let event = webhooks.verify(body, &headers, &secrets, now)?;
+//! assert_eq!(event.id.as_str(), "evt_1");
+//! assert_eq!(webhooks.interpret(&event)?, [], "of no use for core");
+//!
+//! assert!(webhooks.verify(b"{}", &headers, &secrets, now).is_err());
+//! # Ok::<(), monetization_core::engine::WebhookError>(())
+//! ```
+//!
+//! A receiver believes a message whose signature fits one of its secrets, compared in constant
+//! time, and whose timestamp is at most 300 seconds away from its own clock, either way. It says
+//! nothing about which of the checks on the signature failed.
 
 use std::time::Duration;
 
@@ -24,6 +65,7 @@ pub const TIMESTAMP_HEADER: HeaderName = HeaderName::from_static("webhook-timest
 /// The header with the signatures: `v1,` and base64, one for each secret, blanks between them.
 pub const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("webhook-signature");
 
+/// How far the time of sending may be from the receiver's.
 const TOLERANCE: Duration = Duration::from_secs(300);
 const INVOICE: &str = "invoice.updated";
 const SUBSCRIPTION_ENDED: &str = "subscription.ended";
@@ -73,7 +115,7 @@ impl Delivery {
     }
 }
 
-/// What a message says.
+/// What a message says. Fields that are not known are passed over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Message {
     #[serde(rename = "type")]
@@ -89,6 +131,18 @@ struct Message {
 /// Signs a message as the provider does, with each of the secrets; `None` where one is no secret.
 ///
 /// A secret that begins with `whsec_` is the base64 of its key, any other is its key itself.
+///
+/// ```
+/// use monetization_core::clock::Timestamp;
+/// use monetization_core::secret::Secret;
+/// use monetization_engine_mock::webhooks::{SIGNATURE_HEADER, sign};
+///
+/// let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+/// let secrets = [Secret::new("the old one"), Secret::new("the new one")];
+/// let headers = sign(&"evt_1".parse().unwrap(), b"{}", &secrets, now).unwrap();
+/// let signatures = headers[SIGNATURE_HEADER].to_str().unwrap();
+/// assert_eq!(signatures.split(' ').count(), 2);
+/// ```
 #[must_use]
 pub fn sign(id: &ForeignId, body: &[u8], secrets: &[Secret], now: Timestamp) -> Option<HeaderMap> {
     let seconds = now.as_micros().div_euclid(1_000_000).to_string();
@@ -109,6 +163,7 @@ pub fn sign(id: &ForeignId, body: &[u8], secrets: &[Secret], now: Timestamp) -> 
     Some(headers)
 }
 
+/// What the signature is made of; `None` where the secret is none.
 fn mac(secret: &Secret, id: &str, seconds: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
     let key = match secret.reveal().strip_prefix("whsec_") {
         Some(encoded) => STANDARD.decode(encoded).ok()?,
@@ -211,12 +266,14 @@ impl Webhooks for MockWebhooks {
     }
 }
 
+/// As much of a message as says whether the rest is for us.
 #[derive(Debug, Deserialize)]
 struct Kind {
     #[serde(rename = "type")]
     kind: String,
 }
 
+/// Only digits are a time: no sign, no blank, no fraction.
 fn check_fresh(seconds: &str, now: Timestamp) -> Result<(), WebhookError> {
     let digits_only = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
     let sent_at = seconds

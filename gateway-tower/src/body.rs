@@ -196,8 +196,11 @@ where
                     return Poll::Ready(frame);
                 }
                 State::Passing => {
-                    let polled = poll_inner(this.inner.as_mut(), cx);
-                    return polled.map(Result::transpose);
+                    let polled = ready!(poll_inner(this.inner.as_mut(), cx));
+                    if !matches!(polled, Ok(Some(_))) {
+                        *this.state = State::Over;
+                    }
+                    return Poll::Ready(polled.transpose());
                 }
                 State::Committing(wait, frame) => {
                     let committed = ready!(Pin::new(wait).poll(cx));

@@ -16,7 +16,7 @@ pub(crate) enum PathError {
     EmptySegment,
     #[error("the path has a segment . or ..")]
     DotSegment,
-    #[error("the path has a backslash or a semicolon")]
+    #[error("the path has a backslash, semicolon, question mark or #")]
     ForeignSeparator,
     #[error("the path has a character outside of ASCII: encode it")]
     NotAscii,
@@ -95,7 +95,7 @@ fn spelled_out(path: &str) -> Result<String, PathError> {
             byte
         };
         match byte {
-            b'\\' | b';' => return Err(PathError::ForeignSeparator),
+            b'\\' | b';' | b'?' | b'#' => return Err(PathError::ForeignSeparator),
             byte if byte.is_ascii_control() => return Err(PathError::Control),
             byte if stands_for_itself(byte) => form.push(char::from(byte)),
             byte => {

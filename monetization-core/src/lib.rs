@@ -1,4 +1,11 @@
 //! Domain of an SDK that turns calls through an API gateway into money.
+#![cfg_attr(
+    test,
+    expect(
+        clippy::arithmetic_side_effects,
+        reason = "tests compute what they expect"
+    )
+)]
 
 mod decisions;
 mod facts;

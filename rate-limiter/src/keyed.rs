@@ -19,10 +19,10 @@ mod slab;
 /// A limiter for many holders: one set of [`Limits`], counters found by key, exact under threads, bounded in size.
 ///
 /// The keys are spread over shards with a lock each. Counters lie in chunks that are never moved, so that growing
-/// only ever makes one chunk, and the small index of one shard anew. An active key costs its own size, 8 bytes a limit
-/// (one, two, four or seven of them), 5 bytes, and 8 to 16 bytes of index; of each shard's room up to half, and at most
-/// 8,192 places, may be empty. Counts are packed as in a [`PackedCell`](crate::PackedCell), so the same maxima fit and
-/// the same stretch of time is told.
+/// only ever makes one chunk, or the small index of one shard anew. An active key costs its own size, 8 bytes a limit
+/// (one, two, four or seven of them) and 5 bytes, together rounded up to a multiple of 32, and 5 to 10 bytes of index;
+/// of each shard's room up to half, and at most 8,192 places, may be empty. Counts are packed as in a
+/// [`PackedCell`](crate::PackedCell), so the same maxima fit and the same stretch of time is told.
 ///
 /// **When full** a new key takes the place of an idle one: one whose counters all say what fresh ones would. The search
 /// looks at no more than 32 keys in each of nine shards, and goes on where it last ended; if it finds none, the answer

@@ -1,9 +1,7 @@
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{BatchId, SegmentId, TenantId};
-use monetization_core::store::{
-    Batch, Batches, Claim, Sealed, StoreError, UnsealedSum, Verdict,
-};
+use monetization_core::store::{Batch, Batches, Claim, Sealed, StoreError, UnsealedSum, Verdict};
 use monetization_core::usage::{Sum, SumKey};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;

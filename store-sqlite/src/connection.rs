@@ -24,8 +24,9 @@ impl Owner {
     /// Takes the file, which is the one beside the database that ends in `.owner`.
     pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
         let owner_file = Self::file(database);
-        let refused =
-            |error| StoreError::new(StoreErrorKind::Unavailable, "open the database").because(error);
+        let refused = |error| {
+            StoreError::new(StoreErrorKind::Unavailable, "open the database").because(error)
+        };
         let opened = File::options()
             .create(true)
             .truncate(false)
@@ -46,7 +47,9 @@ impl Owner {
     fn file(database: &Path) -> PathBuf {
         // Two ways to write one path must lead to one lock.
         let one_way = database.canonicalize();
-        let mut file = one_way.unwrap_or_else(|_| database.to_owned()).into_os_string();
+        let mut file = one_way
+            .unwrap_or_else(|_| database.to_owned())
+            .into_os_string();
         file.push(".owner");
         PathBuf::from(file)
     }
@@ -94,8 +97,9 @@ impl Writer {
     {
         let desk = Arc::clone(&self.0);
         let task = tokio::spawn(async move { desk.lock().await.write(doing, job).await });
-        task.await
-            .unwrap_or_else(|gone| Err(StoreError::new(StoreErrorKind::Unknown, doing).because(gone)))
+        task.await.unwrap_or_else(|gone| {
+            Err(StoreError::new(StoreErrorKind::Unknown, doing).because(gone))
+        })
     }
 }
 
@@ -207,3 +211,34 @@ const WAL_PAGES: &str = "4096";
 const WAL_BYTES_MAX: &str = "67108864";
 const STATEMENTS_MAX: usize = 256;
 const READER_WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk_unless_it_is_told_not_to() {
+        for (synchronous, stored) in [(Synchronous::Full, 2), (Synchronous::Normal, 1)] {
+            let directory = tempfile::tempdir().unwrap();
+            let options = SqliteOptions::new(directory.path().join("market.db"));
+            let options = options.with_synchronous(synchronous);
+            let mut connection = connect(&options).await.unwrap();
+            for (pragma, expected) in [
+                ("PRAGMA synchronous", stored),
+                ("PRAGMA foreign_keys", 1),
+                ("PRAGMA wal_autocheckpoint", 4096),
+            ] {
+                let value: i64 = sqlx::query_scalar(pragma)
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap();
+                assert_eq!(value, expected, "{pragma}");
+            }
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
+}

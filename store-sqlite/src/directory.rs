@@ -38,13 +38,20 @@ impl Directory for SqliteStore {
         &self,
         kind: Kind,
         now: Timestamp,
+        after: Option<(Timestamp, Uuid)>,
         rows_max: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let select = "SELECT * FROM fact WHERE kind = ? AND due_at <= ?
+        let select = "SELECT * FROM fact WHERE kind = ? AND due_at <= ? AND (due_at, id) > (?, ?)
             ORDER BY due_at, id LIMIT ?";
+        let (after_at, after_id) = match after {
+            Some((at, id)) => (at.as_micros(), id.as_bytes().to_vec()),
+            None => (i64::MIN, Vec::new()),
+        };
         let rows = sqlx::query(select)
             .bind(kind.as_str())
             .bind(now.as_micros())
+            .bind(after_at)
+            .bind(after_id)
             .bind(limit(rows_max))
             .fetch_all(&self.readers)
             .await;

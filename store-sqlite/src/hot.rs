@@ -83,14 +83,29 @@ pub(crate) struct QuotaKey {
 
 impl QuotaKey {
     pub(crate) fn of_record(record: &UsageRecord, spent: &Spent) -> Self {
-        Self::new(record.tenant, record.segment.subscription, spent.quota, spent.window)
+        Self::new(
+            record.tenant,
+            record.segment.subscription,
+            spent.quota,
+            spent.window,
+        )
     }
 
     pub(crate) fn of_request(request: &LeaseRequest) -> Self {
-        Self::new(request.tenant, request.subscription, request.quota, request.window)
+        Self::new(
+            request.tenant,
+            request.subscription,
+            request.quota,
+            request.window,
+        )
     }
 
-    fn new(tenant: TenantId, subscription: SubscriptionId, quota: QuotaWindow, window: Span) -> Self {
+    fn new(
+        tenant: TenantId,
+        subscription: SubscriptionId,
+        quota: QuotaWindow,
+        window: Span,
+    ) -> Self {
         Self {
             tenant,
             subscription,

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use monetization_core::ids::{RecordId, SegmentId, TenantId};
 use monetization_core::store::{Appended, Ledger, SegmentRow, StoreError};
 use monetization_core::usage::{Sum, UsageRecord};
-use sqlx::sqlite::SqliteRow;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use crate::bulk::Bulk;
 use crate::connection::{Done, Transaction};
@@ -163,10 +163,7 @@ async fn load(
 }
 
 /// Which of these records are in the ledger.
-async fn known(
-    connection: &mut SqliteConnection,
-    records: &[UsageRecord],
-) -> sqlx::Result<Known> {
+async fn known(connection: &mut SqliteConnection, records: &[UsageRecord]) -> sqlx::Result<Known> {
     let rows = KNOWN.fetch(connection, records, |statement, record| {
         statement.bind(blob(record.id))
     });
@@ -189,7 +186,8 @@ async fn numbers(
     let has_all_rows = |record: &UsageRecord| {
         let mut counted = record.counted.iter();
         let mut spent = record.spent.iter();
-        hot.segments.contains_key(&(record.tenant, record.segment.id))
+        hot.segments
+            .contains_key(&(record.tenant, record.segment.id))
             && counted.all(|counted| hot.meters.contains_key(&counted.meter))
             && spent.all(|spent| hot.quotas.contains_key(&QuotaKey::of_record(record, spent)))
     };

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{LeaseId, MeterId, SegmentId, TenantId};
-use sqlx::sqlite::SqliteRow;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use crate::bulk::Bulk;
 use crate::convert::{Columns, blob, quota_window};
@@ -21,7 +21,10 @@ pub(crate) async fn segments(
 ) -> sqlx::Result<()> {
     let mut open = Vec::new();
     loop {
-        asked = asked.into_iter().filter_map(|key| unknown_along(hot, key)).collect();
+        asked = asked
+            .into_iter()
+            .filter_map(|key| unknown_along(hot, key))
+            .collect();
         if asked.is_empty() {
             return totals(connection, hot, &open).await;
         }
@@ -76,7 +79,9 @@ async fn totals(
     hot: &mut Hot,
     segments: &[i64],
 ) -> sqlx::Result<()> {
-    let rows = TOTALS.fetch(connection, segments, |statement, number| statement.bind(*number));
+    let rows = TOTALS.fetch(connection, segments, |statement, number| {
+        statement.bind(*number)
+    });
     for row in rows.await? {
         let key = SumNumbers {
             segment: row.value("segment")?,
@@ -97,7 +102,9 @@ pub(crate) async fn meters(
     asked.retain(|id| !hot.meters.contains_key(id));
     asked.sort_unstable();
     asked.dedup();
-    let rows = METERS.fetch(connection, &asked, |statement, id| statement.bind(blob(*id)));
+    let rows = METERS.fetch(connection, &asked, |statement, id| {
+        statement.bind(blob(*id))
+    });
     for row in rows.await? {
         hot.meters.insert(row.id("id")?, row.value("number")?);
     }

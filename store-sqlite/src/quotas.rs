@@ -15,24 +15,30 @@ use crate::{SqliteStore, load};
 impl Quotas for SqliteStore {
     async fn lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
         let (request, opening) = (*request, self.opening);
-        let job = self.writer.write("hand out a block of a quota", move |transaction| {
-            Box::pin(lease(transaction, request, opening))
-        });
+        let job = self
+            .writer
+            .write("hand out a block of a quota", move |transaction| {
+                Box::pin(lease(transaction, request, opening))
+            });
         job.await
     }
 
     async fn settle(&self, tenant: TenantId, lease: LeaseId) -> Result<(), StoreError> {
-        let job = self.writer.write("settle a block of a quota", move |transaction| {
-            Box::pin(settle(transaction, tenant, lease))
-        });
+        let job = self
+            .writer
+            .write("settle a block of a quota", move |transaction| {
+                Box::pin(settle(transaction, tenant, lease))
+            });
         job.await
     }
 
     async fn settle_orphans(&self) -> Result<u64, StoreError> {
         let opening = self.opening;
-        let job = self.writer.write("settle orphaned blocks", move |transaction| {
-            Box::pin(settle_orphans(transaction, opening))
-        });
+        let job = self
+            .writer
+            .write("settle orphaned blocks", move |transaction| {
+                Box::pin(settle_orphans(transaction, opening))
+            });
         job.await
     }
 
@@ -124,14 +130,14 @@ const UNITS_MAX: u64 = i64::MAX.cast_unsigned();
 async fn outstanding(connection: &mut SqliteConnection, quota: i64) -> sqlx::Result<u64> {
     let select = "SELECT coalesce(sum(units - committed), 0) AS outstanding FROM lease
         WHERE quota = ? AND state = 'open'";
-    let row = sqlx::query(select).bind(quota).fetch_one(connection).await?;
+    let row = sqlx::query(select)
+        .bind(quota)
+        .fetch_one(connection)
+        .await?;
     row.unsigned("outstanding")
 }
 
-async fn insert_quota(
-    connection: &mut SqliteConnection,
-    key: &QuotaKey,
-) -> sqlx::Result<HotQuota> {
+async fn insert_quota(connection: &mut SqliteConnection, key: &QuotaKey) -> sqlx::Result<HotQuota> {
     let insert = "INSERT INTO quota (tenant, subscription, quota, start_at, end_at, committed,
             leased)
         VALUES (?, ?, ?, ?, ?, 0, 0)";
@@ -211,6 +217,9 @@ async fn settle_orphans(transaction: Transaction<'_>, opening: i64) -> sqlx::Res
         .execute(&mut *connection)
         .await?;
     let settle = "UPDATE lease SET state = 'settled' WHERE state = 'open' AND opening <> ?";
-    let settled = sqlx::query(settle).bind(opening).execute(connection).await?;
+    let settled = sqlx::query(settle)
+        .bind(opening)
+        .execute(connection)
+        .await?;
     Ok(Done::Commit(settled.rows_affected()))
 }

@@ -34,9 +34,11 @@ impl Work for SqliteStore {
         fence: u64,
         due_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let job = self.writer.write("put an operation off", move |transaction| {
-            Box::pin(postpone(transaction, intent, fence, due_at))
-        });
+        let job = self
+            .writer
+            .write("put an operation off", move |transaction| {
+                Box::pin(postpone(transaction, intent, fence, due_at))
+            });
         job.await
     }
 

@@ -244,6 +244,8 @@ macro_rules! store_suite {
             a_record_under_a_settled_lease_is_refused,
             a_lease_outlives_its_window,
             an_exhausted_quota_tells_what_may_come_back,
+            a_settled_block_is_not_outstanding,
+            appends_racing_a_settlement_are_counted_or_refused,
             a_lowered_limit_hands_out_nothing_more,
             own_blocks_are_no_orphans,
             committed_never_exceeds_leased_nor_leased_the_limit,

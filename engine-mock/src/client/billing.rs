@@ -16,6 +16,7 @@ use crate::mock::CONNECTED_ACCOUNT;
 use crate::provider::{Gone, Order, Query, Reply, StartSubscription};
 
 impl Client {
+    /// The plan's name, and whether it was known before.
     async fn ensure_plan(
         &self,
         cx: &EngineContext,
@@ -28,6 +29,7 @@ impl Client {
         }
     }
 
+    /// Carries out an order that takes something away.
     pub(super) async fn remove(
         &self,
         cx: &EngineContext,
@@ -42,6 +44,7 @@ impl Client {
     }
 }
 
+/// The same call under another key: an operation of several steps has a key for each.
 fn keyed(cx: &EngineContext, key: IdempotencyKey) -> EngineContext {
     EngineContext { key, ..cx.clone() }
 }

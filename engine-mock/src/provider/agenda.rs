@@ -1,9 +1,18 @@
+//! The clock, and what happens by itself as it moves.
+//!
+//! Moving the clock a long way ends where many short moves end: on the way it stops at each
+//! instant at which something is due, and lets that happen then.
+
 use monetization_core::clock::Timestamp;
 use monetization_core::text::ForeignId;
 
 use super::{Provider, Subscription};
 
 /// What happens by itself when its time has come.
+///
+/// Entries are never taken back: each looks, when it comes up, whether it still applies (a paid
+/// invoice does not fall past due, a subscription that is over has no next period). Of entries
+/// for one instant those of one kind come together, oldest object first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
     /// A period of a subscription ends.
@@ -43,6 +52,7 @@ impl Provider {
         self.records.forget(to);
     }
 
+    /// Drafts the invoice of the period that ends and enters the next one, or ends with it.
     fn end_period(&mut self, id: &ForeignId) {
         let Some(subscription) = self.subscriptions.get(id).filter(|known| known.live) else {
             return;
@@ -64,6 +74,7 @@ impl Provider {
 }
 
 impl Subscription {
+    /// The next period begins, under the plan that was chosen for it.
     fn enter(&mut self, plan: ForeignId, period: monetization_core::clock::Span) {
         self.period_index = self.period_index.saturating_add(1);
         self.period = period;

@@ -1,4 +1,9 @@
 //! What a provider is asked and what it answers, as data that can be written down and sent.
+//!
+//! Everything here is serde's to write: orders stand in the journal, and all of it could go over
+//! a wire. It is the provider's own language and not core's: its types change only together with
+//! the journal's format, whatever core's ports come to look like. Amounts and instants are core's
+//! values, which are written as text: `{"amount":"27.00","currency":"USD"}` and RFC 3339.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +103,8 @@ pub enum Order {
     },
 }
 
-/// A subscription to start.
+/// A subscription to start. A second one of the same id and content is the first again; one of
+/// the same id and other content is a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StartSubscription {
@@ -132,7 +138,8 @@ impl From<CancelMode> for When {
     }
 }
 
-/// An invoice that somebody else has calculated: what of it never changes.
+/// An invoice that somebody else has calculated: what of it never changes, so that it is the same
+/// order however far it has come at the caller's when it is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FinishedInvoice {
@@ -150,7 +157,8 @@ pub struct FinishedInvoice {
     pub due_at: Timestamp,
 }
 
-/// A usage record as it was sent.
+/// A usage record as it was sent: the bytes are looked into by the provider alone, one record at a
+/// time, so that one that makes no sense does not spoil the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SentRecord {
@@ -200,7 +208,7 @@ pub enum Query {
     },
 }
 
-/// What the provider answers.
+/// What the provider answers. Which answer belongs to which order and question is said there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "the client must know every answer")]
@@ -287,7 +295,7 @@ pub struct StatedSubscription {
     pub ends_at: Option<Timestamp>,
 }
 
-/// An invoice as the provider shows it.
+/// An invoice as the provider shows it: in its answers and in its messages, as of that moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatedInvoice {

@@ -45,6 +45,7 @@ impl Provider {
         Reply::Named(id)
     }
 
+    /// The customer of this name, if they live in this account.
     pub(super) fn customer(&self, account: &Account, id: &ForeignId) -> Result<&Customer, Refusal> {
         let customer = self.customers.get(id);
         customer
@@ -52,6 +53,7 @@ impl Provider {
             .ok_or_else(|| Refusal::missing(id))
     }
 
+    /// How a customer pays: as was said of them, or as the rules say.
     pub(super) fn behaviour(&self, customer: &ForeignId) -> PaymentBehaviour {
         let customer = self.customers.get(customer);
         customer

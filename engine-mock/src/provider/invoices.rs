@@ -1,3 +1,13 @@
+//! Invoices: drafted at the end of a period or issued finished, and what they say.
+//!
+//! A draft has no amounts of its own. Each time it is looked at it is calculated from the use of
+//! its period, which may still grow; only when it becomes final are lines and total written down,
+//! and the period is closed to further use in the same step. So nothing can come between what was
+//! counted and what is demanded.
+//!
+//! A period in which nothing is priced makes no invoice; one in which something is priced makes
+//! one even over nothing, which is paid at once, so that every such period is seen to be billed.
+
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::invoice::InvoiceState;
 use monetization_core::money::Money;
@@ -10,7 +20,8 @@ use super::{
     Subscription, periods, rating,
 };
 
-/// An invoice as the provider has it.
+/// An invoice as the provider has it, of either kind: made by the provider for a subscription, or
+/// issued to it finished. From the moment it is final its lines and its total never change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Invoice {
@@ -143,6 +154,7 @@ impl Provider {
         Ok(Reply::Started { object: id, link })
     }
 
+    /// Takes an invoice back unless it is paid. One that is void already is gone.
     pub(super) fn void(&mut self, account: &Account, id: &ForeignId) -> Result<Gone, Refusal> {
         let known = self
             .invoices
@@ -235,6 +247,7 @@ impl Provider {
         self.demand(id);
     }
 
+    /// What a draft bills as of now; `None` for a final invoice, and where it does not fit.
     fn calculated(&self, invoice: &Invoice) -> Option<(Draft, Vec<StatedLine>, Money)> {
         let draft = invoice.draft.clone()?;
         let subscription = self.subscriptions.get(invoice.subscription.as_ref()?)?;
@@ -262,12 +275,14 @@ impl Provider {
         Ok(lines)
     }
 
+    /// No more use of this period is taken.
     fn close(&mut self, subscription: &ForeignId, period_index: u32) {
         if let Some(subscription) = self.subscriptions.get_mut(subscription) {
             subscription.closed.insert(period_index);
         }
     }
 
+    /// The invoices of a subscription, oldest first: names sort by age.
     pub(super) fn invoices_of(&self, subscription: &ForeignId) -> Vec<StatedInvoice> {
         let whose = |invoice: &&Invoice| invoice.subscription.as_ref() == Some(subscription);
         self.invoices
@@ -296,6 +311,8 @@ impl Provider {
         }
     }
 
+    /// The invoice of the current period as its end would make it: the use so far, and the base
+    /// price of the next period where there is one.
     pub(super) fn preview(&self, subscription: &Subscription) -> Result<StatedInvoice, Refusal> {
         if !subscription.live {
             return Err(Refusal::missing(format!("{} is over", subscription.id)));

@@ -1,8 +1,15 @@
+//! Orders are carried out once for each key.
+//!
+//! The key is looked up before anything else is looked at, in the account of the call: two
+//! accounts may use the same keys. What was answered is kept, and with it a failure within; what
+//! was refused outright is not, because nothing has begun.
+
 use sha2::{Digest, Sha256};
 
 use super::{Order, Placed, Provider, Refusal, RefusalKind, Reply};
 
-/// What was answered to an order, and which order that was.
+/// What was answered to an order, and which order that was: a digest is enough to tell the same
+/// order from another.
 #[derive(Debug, Clone)]
 pub(super) struct Answered {
     digest: [u8; 32],
@@ -52,6 +59,7 @@ impl Provider {
     }
 }
 
+/// SHA-256 of the order as it is written in the journal.
 fn digest(order: &Order) -> Result<[u8; 32], Refusal> {
     let text = serde_json::to_vec(order).map_err(|error| {
         Refusal::permanent(format!("the order cannot be written down: {error}"))

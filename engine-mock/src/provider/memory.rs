@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use monetization_core::clock::Timestamp;
 
-/// What is remembered for a while and then forgotten.
+/// What is remembered for a while and then forgotten: keys with their answers, identifiers of
+/// usage records. Each entry lasts from when it was kept, however often it is recalled since.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory<K, V> {
     lasts: Duration,
@@ -12,6 +13,7 @@ pub(crate) struct Memory<K, V> {
 }
 
 impl<K: Ord + Clone, V> Memory<K, V> {
+    /// Nothing yet; each entry will last so long.
     pub(crate) fn lasting(lasts: Duration) -> Self {
         Self {
             lasts,
@@ -20,16 +22,18 @@ impl<K: Ord + Clone, V> Memory<K, V> {
         }
     }
 
+    /// What was kept under this key. Whoever asks has made it [`forget`](Self::forget) before.
     pub(crate) fn recall(&self, key: &K) -> Option<&V> {
         self.kept.get(key).map(|(_, value)| value)
     }
 
+    /// Keeps something from `now` on, under a key that holds nothing.
     pub(crate) fn keep(&mut self, key: K, value: V, now: Timestamp) {
         self.order.push_back((now, key.clone()));
         self.kept.insert(key, (now, value));
     }
 
-    /// Forgets what was kept too long ago.
+    /// Forgets what was kept too long ago: what has lasted its full time is gone.
     pub(crate) fn forget(&mut self, now: Timestamp) {
         while let Some((since, _)) = self.order.front() {
             if now.saturating_since(*since) < self.lasts {

@@ -1,9 +1,12 @@
+//! News for whoever is on the other side, kept until it has arrived.
+
 use monetization_core::clock::Timestamp;
 use monetization_core::text::ForeignId;
 
 use super::{Account, Provider, StatedInvoice};
 
-/// A piece of news that waits to be delivered.
+/// A piece of news that waits to be delivered. It says how things stood when it happened, not how
+/// they stand when it arrives: a receiver keeps the one with the highest version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notice {
@@ -38,6 +41,7 @@ impl Provider {
         self.outbox.iter()
     }
 
+    /// Puts a piece of news into the outbox, at the provider's time.
     pub(super) fn tell(&mut self, account: Account, version: u64, about: NoticeAbout) {
         let notice = Notice {
             id: self.name("evt"),

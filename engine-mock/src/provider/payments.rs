@@ -1,3 +1,10 @@
+//! Money: asked for, paid, declined, asked for again, given up; and the links to pay by.
+//!
+//! A payment link leads to a page, and pages come and go: each lifetime of a link makes a new page
+//! and closes the one before the last. Nothing has to happen for that, the page's number follows
+//! from the age of the invoice; so asking for a fresh link changes nothing and can be done by
+//! whoever may look.
+
 use monetization_core::invoice::InvoiceState;
 use monetization_core::text::ForeignId;
 use serde::{Deserialize, Serialize};
@@ -52,6 +59,7 @@ impl Provider {
         Some((invoice, page.saturating_add(1) >= newest))
     }
 
+    /// The number of the newest page of an invoice: one more for each lifetime since it was issued.
     fn page(&self, invoice: &Invoice) -> u64 {
         let age = self.now.saturating_since(invoice.issued_at).as_secs();
         age.checked_div(self.rules.link_lives_for.as_secs())
@@ -90,6 +98,7 @@ impl Provider {
         self.plan_retry(id, 0);
     }
 
+    /// Plans the next time to ask for the money, or gives the invoice up after the last.
     fn plan_retry(&mut self, id: &ForeignId, attempt: usize) {
         match self.rules.retries.get(attempt) {
             Some(wait) => {
@@ -121,6 +130,8 @@ impl Provider {
         }
     }
 
+    /// A customer acts of their own accord; `None` where there is no such invoice. What was given up
+    /// can still be paid.
     pub(super) fn pay(&mut self, id: &ForeignId, payment: Payment) -> Option<PaymentOutcome> {
         let invoice = self.invoices.get(id)?;
         Some(match (invoice.state, payment) {
@@ -140,6 +151,7 @@ impl Provider {
         })
     }
 
+    /// Nobody is asked for this any more.
     pub(super) fn take_back(&mut self, id: &ForeignId) {
         self.becomes(id, InvoiceState::Void);
     }
@@ -163,6 +175,7 @@ impl Provider {
     }
 }
 
+/// Whether money for it would be taken now.
 fn is_payable(invoice: &Invoice) -> bool {
     matches!(
         invoice.state,
@@ -170,6 +183,7 @@ fn is_payable(invoice: &Invoice) -> bool {
     )
 }
 
+/// The number in an invoice's name.
 fn invoice_digits(invoice: &Invoice) -> &str {
     invoice
         .id
@@ -177,6 +191,8 @@ fn invoice_digits(invoice: &Invoice) -> &str {
         .trim_start_matches(|character: char| !character.is_ascii_digit())
 }
 
+/// The token of one page: the invoice's number, by which it is found, and a check that differs from
+/// page to page. It can be computed and is no secret: nothing but a mock's money hangs on it.
 fn token(invoice: &Invoice, page: u64) -> String {
     let mut digest = Sha256::new();
     digest.update(invoice.id.as_str());

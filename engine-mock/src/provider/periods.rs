@@ -26,6 +26,7 @@ pub(crate) fn index_at(schedule: Schedule, at: Timestamp) -> Option<u32> {
     Some(index)
 }
 
+/// The start of period number `index`: days and weeks have a length, months and years have a day.
 fn boundary(schedule: Schedule, index: u32) -> Option<Timestamp> {
     let days = |days: u64| {
         let days = days.checked_mul(u64::from(index))?;

@@ -1,3 +1,9 @@
+//! Plans: versions of what is sold, each immutable, on sale or archived.
+//!
+//! A plan that somebody has or had is archived and kept, because invoices will be calculated from
+//! it; any other is deleted. An archived version that is made again goes back on sale under its
+//! old name.
+
 use std::collections::BTreeMap;
 
 use monetization_core::ids::{PlanVersionId, ProductId};
@@ -23,6 +29,8 @@ pub struct Plan {
 }
 
 impl Provider {
+    /// Finds the plan of this version or makes it, and puts it on sale. A version is immutable: its
+    /// id with other content is a conflict, even after the key is forgotten.
     pub(super) fn ensure_plan(
         &mut self,
         account: &Account,
@@ -72,6 +80,7 @@ impl Provider {
         Gone::Deleted
     }
 
+    /// The plans of a product that are on sale in an account.
     pub(super) fn mapping(
         &self,
         account: &Account,

@@ -1,5 +1,9 @@
 //! The provider's own price calculation, on decimal digits as one does it on paper. It shares no
 //! arithmetic with core's, so that comparing the two can fail.
+//!
+//! A line is the price's digits times the charged units' digits. The decimals of both together
+//! say where the point stands; what lies below the currency's minor unit is cut off and rounded
+//! by looking at the digits that are lost, once for each line.
 
 use monetization_core::money::{Currency, Money, Quantity, Rounding};
 use monetization_core::plan::{PlanTerms, UsagePrice};
@@ -51,6 +55,8 @@ pub(crate) fn total(lines: &[StatedLine], currency: Currency) -> Option<Money> {
     Some(Money::new(minor, currency))
 }
 
+/// `price` times `units` with `scale` decimals, in minor units of the currency; `None` where that
+/// does not fit 64 bits.
 fn multiply(
     price: &str,
     (units, scale): (&str, u32),

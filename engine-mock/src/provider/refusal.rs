@@ -3,6 +3,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// That the provider did not do what it was asked, in its own words.
+///
+/// Faults are scripted with it too, which is how a refusal can be an untruth: see
+/// [`Fault::FailAfter`](crate::faults::Fault::FailAfter).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields)]
 #[error("{message}")]
@@ -33,7 +36,8 @@ impl Refusal {
     }
 }
 
-/// What kind of refusal.
+/// What kind of refusal, and with it what a caller makes of it: `Throttled` and `Unavailable` are
+/// worth another attempt, after `Broken` nobody knows, the others are final.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -41,16 +45,18 @@ impl Refusal {
     reason = "the client must translate every kind"
 )]
 pub enum RefusalKind {
-    /// Too many calls; nothing was done.
+    /// Too many calls; nothing was done, and it will work later. Over HTTP a 429.
     Throttled {
         /// How long to wait.
         retry_after: Duration,
     },
-    /// Not to be reached; nothing was done.
+    /// Not to be reached; nothing was done, and it may work later. Over HTTP a 503 from in front
+    /// of the provider.
     Unavailable,
-    /// It failed within: nobody can say whether it was done (a status of 500).
+    /// It failed within: nobody can say whether it was done. Over HTTP a 500, which large
+    /// providers keep under the key and give again, however often they are asked.
     Broken,
-    /// It will never do this.
+    /// It will never do this: the order makes no sense, or the object does not allow it.
     Permanent,
     /// The key was used for something else.
     Conflict,

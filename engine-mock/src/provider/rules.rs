@@ -2,28 +2,49 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How a provider conducts itself: fixed when its journal is begun.
+/// How a provider conducts itself: fixed when its journal is begun, because the same steps under
+/// other rules would lead elsewhere. What of it concerns callers stands in the engine's descriptor.
+///
+/// A test that waits for something rare makes it frequent here:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use monetization_engine_mock::provider::{PaymentBehaviour, Rules};
+///
+/// let rules = Rules {
+///     deduplicates_for: Duration::from_secs(60),
+///     payment: PaymentBehaviour::Automatically,
+///     ..Rules::default()
+/// };
+/// assert_eq!(rules.grace, Duration::from_secs(3_600));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
     /// How long after the end of a period use of it is still taken and its invoice is a draft.
+    /// When it is over the invoice is final, and later use of that period is rejected.
     pub grace: Duration,
-    /// How long an idempotency key and its answer are remembered.
+    /// How long an idempotency key and its answer are remembered, counted from the first call.
+    /// After that the same key is a new one.
     pub remembers_keys_for: Duration,
-    /// How long the identifier of a usage record is remembered.
+    /// How long the identifier of a usage record is remembered, counted from when it was taken.
+    /// After that the same record counts again: publishers must not repeat it so late.
     pub deduplicates_for: Duration,
-    /// How old the time of use may be.
+    /// How old the time of use may be when a record arrives; exactly so old is taken.
     pub age_max: Duration,
-    /// How far ahead the time of use may be.
+    /// How far ahead of the provider's clock the time of use may be; exactly so far is taken.
     pub ahead_max: Duration,
-    /// Usage records of one call.
+    /// Usage records of one call; a call with more is refused whole.
     pub batch_max: usize,
-    /// Time to pay an invoice that the provider made.
+    /// Time to pay an invoice that the provider made. One that core made says itself when it is
+    /// due.
     pub payment_within: Duration,
     /// Once an invoice is past due: after how long money is asked for again, counted from the
     /// time before. When the last of them has failed, the invoice is given up.
     pub retries: Vec<Duration>,
-    /// How long the page behind a payment link is kept at least; at most twice as long.
+    /// How long the page behind a payment link is kept at least; at most twice as long. After
+    /// that a fresh link leads to a new page for the same invoice.
     pub link_lives_for: Duration,
     /// How customers pay of whom nothing else was said.
     pub payment: PaymentBehaviour,
@@ -55,7 +76,7 @@ impl Default for Rules {
     }
 }
 
-/// How a customer pays.
+/// How a customer pays, as far as the provider asks by itself. By the link they can always pay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]

@@ -1,3 +1,13 @@
+//! Subscriptions that the provider invoices.
+//!
+//! A subscription has the schedule it was started with and stands in one of its periods. Which
+//! plan holds is decided period by period: a change made in the middle waits for the next one, so
+//! that no period is ever rated by two plans. What was reported belongs to the period of its time
+//! of use, not to the one in which it came.
+//!
+//! A schedule whose first periods are over already is caught up with at once: their invoices are
+//! drafted by the start, and become final with the next move of the clock past their grace.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use monetization_core::clock::{Span, Timestamp};
@@ -14,7 +24,9 @@ use super::{
     StatedLine, StatedSubscription, When, periods, rating,
 };
 
-/// A subscription as the provider has it.
+/// A subscription as the provider has it. What was reported for it is kept record by record, so
+/// that any stretch of time can be summed, and summed by period, so that rating need not look at
+/// the records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subscription {
@@ -89,6 +101,7 @@ impl Subscription {
 }
 
 impl Provider {
+    /// The subscription of this name, if it lives in this account.
     pub(super) fn subscription(
         &self,
         account: &Account,
@@ -100,6 +113,8 @@ impl Provider {
             .ok_or_else(|| Refusal::missing(id))
     }
 
+    /// Starts a subscription with its first period, and demands what is due at the start, if
+    /// anything is. The plan must be on sale and billed in the cycle of the schedule.
     pub(super) fn start_subscription(
         &mut self,
         account: &Account,
@@ -157,6 +172,7 @@ impl Provider {
         Ok(self.started(subscription))
     }
 
+    /// The answer to a start: the link is the newest one, and gone once it is paid.
     fn started(&self, subscription: &Subscription) -> Reply {
         let invoice = subscription.first_invoice.as_ref();
         let invoice = invoice.and_then(|invoice| self.invoices.get(invoice));
@@ -166,6 +182,8 @@ impl Provider {
         }
     }
 
+    /// Plans another plan for the next period; the last word before the period ends holds. Going
+    /// back to the plan it has takes the change back.
     pub(super) fn change_plan(
         &mut self,
         account: &Account,
@@ -191,6 +209,8 @@ impl Provider {
         Ok(Reply::Done)
     }
 
+    /// Ends a subscription, at once or with its period; what is over already is left alone. Asked
+    /// to end at once, one that was to end with its period ends at once.
     pub(super) fn end_subscription(
         &mut self,
         account: &Account,
@@ -235,6 +255,7 @@ impl Provider {
         Ok(())
     }
 
+    /// It is over, and that is told.
     pub(super) fn end(&mut self, id: &ForeignId) {
         let Some(subscription) = self.subscriptions.get_mut(id) else {
             return;
@@ -245,6 +266,7 @@ impl Provider {
         self.tell(account, version, NoticeAbout::SubscriptionEnded(id.clone()));
     }
 
+    /// How it stands. Nothing due at the start counts as paid.
     pub(super) fn stated_subscription(&self, subscription: &Subscription) -> StatedSubscription {
         let first = subscription.first_invoice.as_ref();
         let first = first.and_then(|first| self.invoices.get(first));
@@ -257,12 +279,14 @@ impl Provider {
         }
     }
 
+    /// Somebody has this plan from now on: it is never deleted, only archived.
     fn subscribe(&mut self, plan: &ForeignId) {
         if let Some(plan) = self.plans.get_mut(plan) {
             plan.subscribed = true;
         }
     }
 
+    /// The plan of this name, on sale or not.
     pub(super) fn plan_named(&self, id: &ForeignId) -> Result<&Plan, Refusal> {
         self.plans.get(id).ok_or_else(|| Refusal::missing(id))
     }

@@ -1,3 +1,10 @@
+//! Use that is reported.
+//!
+//! Each record stands for itself: it is taken, known, or rejected with a reason, whatever becomes
+//! of its neighbours. What is taken can be invoiced: a record whose amount no invoice could hold
+//! is rejected when it comes, not discovered at the end of the period. A meter that the plan does
+//! not price is counted and costs nothing.
+
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::BatchId;
 use monetization_core::money::Quantity;
@@ -13,7 +20,8 @@ use super::{
 /// price an invoice still fits 64 bits.
 const LINE_MAX: i64 = 100_000_000_000_000_000;
 
-/// A usage record as it is written for the provider.
+/// A usage record as it is written for the provider: JSON, fields in this order, so that one report
+/// is the same bytes each time it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UsageBody {
@@ -48,6 +56,7 @@ pub struct Record {
 }
 
 impl Provider {
+    /// Takes records, each by itself, and says of each what became of it, in order.
     pub(super) fn take_usage(
         &mut self,
         account: &Account,
@@ -66,6 +75,8 @@ impl Provider {
         Ok(Reply::Verdicts(verdicts.collect()))
     }
 
+    /// Takes one record unless it is known or wrong. A record that was rejected is not remembered,
+    /// so that it can be sent again once what was wrong has changed.
     fn take_record(&mut self, account: &Account, sent: &SentRecord) -> RecordVerdict {
         let slot = (account.clone(), sent.identifier);
         if let Some(earlier) = self.records.recall(&slot) {
@@ -91,6 +102,7 @@ impl Provider {
         }
     }
 
+    /// Whose use it is, the record, and the sum of its period with it; or why it is not taken.
     fn checked(
         &self,
         account: &Account,
@@ -121,6 +133,7 @@ impl Provider {
         Ok((body.subscription, record, sum))
     }
 
+    /// Both ends of what is allowed are allowed.
     fn check_time(&self, used_at: Timestamp) -> Result<(), String> {
         if self.now.saturating_since(used_at) > self.rules.age_max {
             return Err("the time of use is too long ago".to_owned());

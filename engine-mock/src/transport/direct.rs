@@ -10,8 +10,13 @@ use crate::journal::{Journal, JournalError};
 use crate::provider::{Outcome, Placed, Provider, Refusal, Step};
 
 /// A provider and its journal in this process: whatever changes the one is in the other first.
+///
+/// Writing to the disk happens under the lock and on the caller's thread: a few milliseconds with
+/// a journal in a file, during which other calls wait, as they would at a provider with one
+/// database. Nothing is awaited meanwhile.
 pub(crate) struct Host(Mutex<Kept>);
 
+/// What is changed under one lock.
 struct Kept {
     journal: Journal,
     provider: Provider,
@@ -69,11 +74,14 @@ impl fmt::Debug for Host {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Everything it knows would fill pages wherever an engine is printed.
         let now = self.read(Provider::now);
-        out.debug_struct("Host").field("now", &now).finish_non_exhaustive()
+        out.debug_struct("Host")
+            .field("now", &now)
+            .finish_non_exhaustive()
     }
 }
 
 impl Kept {
+    /// Writes the step down, then takes it.
     fn take(&mut self, step: Step) -> Result<Outcome, JournalError> {
         self.journal.append(&step)?;
         let outcome = self.provider.step(step);

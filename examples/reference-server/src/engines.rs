@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::{Engine, none};
+use monetization_core::engine::none;
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{Engines, UnknownEngine};
 use monetization_core::secret::Secret;

@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod cli;
 pub mod control;
 pub mod data_directory;
+pub mod demo;
 pub mod engines;
 pub mod first_start;
 pub mod report;

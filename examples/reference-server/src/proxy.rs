@@ -17,7 +17,7 @@ use tower::Service;
 
 use crate::report;
 pub(crate) use body::{BodyBounds, RequestBody};
-pub(crate) use connect::{ConnectError, Connector, Reach};
+pub(crate) use connect::{Connector, Reach};
 
 mod body;
 mod connect;
@@ -137,7 +137,7 @@ impl Word {
     /// Leaves word; what was left first stays.
     pub(crate) fn leave(&self, failing: Failing) {
         // Of two reasons the first has led to the second.
-        drop(self.0.set(failing));
+        let _first_stays = self.0.set(failing);
     }
 
     /// What was left.

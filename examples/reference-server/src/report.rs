@@ -5,21 +5,23 @@ use std::fmt;
 
 /// An error and what caused it, on one line: `a: b: c`.
 #[must_use]
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |mut line, cause| {
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
         let said = cause.to_string();
         // Some errors repeat their cause in their own words.
         if !line.ends_with(&said) {
             line.push_str(": ");
             line.push_str(&said);
         }
-        line
-    })
+        next = cause.source();
+    }
+    line
 }
 
 /// Tells of a failure, once, where it is dealt with. What is handed in names no secret.
-pub(crate) fn failure(doing: &str, error: &(dyn Error + 'static)) {
+pub(crate) fn failure(doing: &str, error: &dyn Error) {
     line(format_args!("failed to {doing}: {}", chain(error)));
 }
 

@@ -171,6 +171,8 @@ fn what_servers_quarrel_about_is_refused_with_the_reason() {
         ("/./a", PathError::DotSegment),
         ("/a\\b", PathError::ForeignSeparator),
         ("/a;b", PathError::ForeignSeparator),
+        ("/a?b", PathError::ForeignSeparator),
+        ("/a#b", PathError::ForeignSeparator),
         ("/%2e%2e/a", PathError::EncodedDelimiter),
         ("/a%2Fb", PathError::EncodedDelimiter),
         ("/a%5cb", PathError::EncodedDelimiter),

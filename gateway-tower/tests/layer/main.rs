@@ -2,9 +2,10 @@
 //! matters.
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::future_not_send,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test may fail"
+    reason = "a test may fail, and runs on one thread"
 )]
 
 mod forwarding;

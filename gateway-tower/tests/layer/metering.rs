@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use crate::support::{
-    BoxError, Gate, Setting, TestBody, World, eventually, ok, send, strict, whole,
+    Broken, Gate, Setting, TestBody, World, counted, eventually, ok, send, strict, whole,
 };
 
 type Answer = Response<TestBody>;
@@ -34,7 +34,7 @@ enum Conduct {
     PanicsInBody,
 }
 
-async fn behave(conduct: Conduct) -> Result<Answer, BoxError> {
+async fn behave(conduct: Conduct) -> Result<Answer, Broken> {
     let answer = |status: u16, body| {
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -44,13 +44,13 @@ async fn behave(conduct: Conduct) -> Result<Answer, BoxError> {
     match conduct {
         Conduct::Answers(status) => answer(status, whole("whole")),
         Conduct::BreaksOff(status) => {
-            let frames = [part(), Err("reset".into())];
+            let frames = [part(), Err(Broken("reset"))];
             answer(
                 status,
                 StreamBody::new(futures::stream::iter(frames)).boxed_unsync(),
             )
         }
-        Conduct::GivesNoAnswer => Err("no route".into()),
+        Conduct::GivesNoAnswer => Err(Broken("no route")),
         Conduct::PanicsAtOnce => unreachable!("it panics before"),
         Conduct::PanicsLater => {
             tokio::task::yield_now().await;
@@ -74,7 +74,7 @@ async fn behave(conduct: Conduct) -> Result<Answer, BoxError> {
 
 fn upstream(
     conduct: Conduct,
-) -> impl tower::Service<Request<TestBody>, Response = Answer, Error = BoxError, Future: Send + 'static>
+) -> impl tower::Service<Request<TestBody>, Response = Answer, Error = Broken, Future: Send + 'static>
 + Clone
 + Send
 + 'static {
@@ -238,7 +238,7 @@ fn endless()
 + Send
 + 'static {
     tower::service_fn(|_: Request<TestBody>| async {
-        let frame = || Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"part")));
+        let frame = || Ok::<_, Broken>(Frame::data(Bytes::from_static(b"part")));
         let body = StreamBody::new(futures::stream::repeat_with(frame));
         Ok(Response::new(body.boxed_unsync()))
     })
@@ -253,12 +253,7 @@ async fn a_strict_quota_lets_exactly_so_many_through_under_64_callers() {
         })
         .await,
     );
-    let seen = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&seen);
-    let service = tower::service_fn(move |_: Request<TestBody>| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        async { Ok::<Answer, Infallible>(Response::new(whole("ok"))) }
-    });
+    let (seen, service) = counted();
     // Also where the gateway does not wait for its records.
     let service = world.layer(world.background(), service);
     let callers = (0..64).map(|_| {

@@ -1,38 +1,18 @@
 //! Who is refused, and how: 401, 402, 403, 404, 400, 502, 503.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, Request, Response};
-use monetization_core::ids::{ApiKeyId, SubscriptionId};
+use monetization_core::ids::ApiKeyId;
 use monetization_core::key::{ApiKey, KeyKind, PresentedKey};
 use monetization_core::plan::QuotaWindow;
 use monetization_core::product::{Method, Product, ProductState, Resource};
 use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
 use monetization_gateway_tower::Monetization;
-use tower::Service;
 
-use crate::support::{BoxError, Gate, Received, Setting, TestBody, World, ok, send, strict, whole};
+use crate::support::{Broken, Gate, Received, Setting, TestBody, World, counted, ok, send, strict};
 
 type Answer = Response<TestBody>;
-
-/// A service that counts its calls.
-fn counted() -> (
-    Arc<AtomicUsize>,
-    impl Service<Request<TestBody>, Response = Answer, Error = Infallible, Future: Send + 'static>
-    + Clone
-    + Send
-    + 'static,
-) {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&calls);
-    let service = tower::service_fn(move |_| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        async { Ok::<Answer, Infallible>(Response::new(whole("ok"))) }
-    });
-    (calls, service)
-}
 
 fn assert_problem(received: &Received, status: u16, code: &str) {
     assert_eq!(received.status, status, "{}", received.body);
@@ -102,12 +82,9 @@ async fn without_one_valid_key_the_answer_is_401_and_the_upstream_hears_nothing(
 async fn an_unpaid_subscription_is_refused_with_402_until_it_is_paid() {
     let world = World::start(Setting::default()).await;
     let service = world.layer(world.options(), ok());
-    let id: SubscriptionId = world.subscription.id;
-    world
-        .change(id, |it: &mut Subscription| {
-            drop(it.blocks.insert(BlockReason::Payment))
-        })
-        .await;
+    let id = world.subscription.id;
+    let unpaid = |it: &mut Subscription| it.blocks.extend([BlockReason::Payment]);
+    world.change(id, unpaid).await;
     world.gatekeeper.refresh().await.unwrap();
     assert_problem(
         &send(&service, world.get("/")).await,
@@ -115,9 +92,7 @@ async fn an_unpaid_subscription_is_refused_with_402_until_it_is_paid() {
         "payment_required",
     );
     world
-        .change(id, |it: &mut Subscription| {
-            drop(it.blocks.remove(&BlockReason::Payment))
-        })
+        .change(id, |it: &mut Subscription| it.blocks.clear())
         .await;
     world.gatekeeper.refresh().await.unwrap();
     assert_eq!(send(&service, world.get("/")).await.status, 200);
@@ -242,7 +217,7 @@ async fn an_ambiguous_path_is_400_before_the_key_is_looked_at() {
 async fn an_upstream_that_does_not_answer_is_502_and_says_no_address() {
     let world = World::start(Setting::default()).await;
     let broken = tower::service_fn(|_: Request<TestBody>| async {
-        Err::<Answer, BoxError>("connection refused: upstream.internal:9000".into())
+        Err::<Answer, Broken>(Broken("connection refused: upstream.internal:9000"))
     });
     let service = world.layer(world.options(), broken);
     let received = send(&service, world.get("/")).await;

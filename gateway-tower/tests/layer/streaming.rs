@@ -13,10 +13,10 @@ use monetization_core::plan::QuotaWindow;
 use monetization_gateway_tower::{BodyError, GatewayBody, LayerOptions, NotCommitted};
 use tower::ServiceExt;
 
-use crate::support::{BoxError, Gate, Setting, TestBody, World, eventually, send, strict, whole};
+use crate::support::{Broken, Gate, Setting, TestBody, World, eventually, send, strict, whole};
 
 type Answer = Response<TestBody>;
-type Frames = mpsc::UnboundedSender<Result<Frame<Bytes>, BoxError>>;
+type Frames = mpsc::UnboundedSender<Result<Frame<Bytes>, Broken>>;
 
 /// The answer to one call whose upstream sends what the test tells it to.
 async fn streaming(
@@ -41,7 +41,7 @@ async fn streaming(
     (frames, response.unwrap())
 }
 
-fn data(text: &'static str) -> Result<Frame<Bytes>, BoxError> {
+fn data(text: &'static str) -> Result<Frame<Bytes>, Broken> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,8 +39,12 @@ pub(crate) use gated::{Gate, GatedStore};
 
 mod gated;
 
-pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
-pub(crate) type TestBody = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type TestBody = UnsyncBoxBody<Bytes, Broken>;
+
+/// What an upstream fails with.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Broken(pub(crate) &'static str);
 
 /// What a test's world begins with.
 pub(crate) struct Setting {
@@ -356,13 +361,34 @@ pub(crate) fn ok() -> impl Service<
     tower::service_fn(|_: Request<TestBody>| async { Ok(Response::new(whole("ok"))) })
 }
 
+/// A service that counts its calls.
+pub(crate) fn counted() -> (
+    Arc<AtomicUsize>,
+    impl Service<
+        Request<TestBody>,
+        Response = Response<TestBody>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static,
+) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let service = tower::service_fn(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async { Ok::<Response<TestBody>, Infallible>(Response::new(whole("ok"))) }
+    });
+    (calls, service)
+}
+
 /// Sends one call and reads the whole answer.
 pub(crate) async fn send<S, RB>(service: &S, request: Request<TestBody>) -> Received
 where
     S: Service<Request<TestBody>, Response = Response<GatewayBody<RB>>> + Clone,
     S::Error: std::fmt::Debug,
     RB: http_body::Body<Data = Bytes>,
-    RB::Error: Into<BoxError>,
+    RB::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let response = service.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();

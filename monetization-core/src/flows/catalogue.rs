@@ -178,7 +178,7 @@ impl Monetizer {
     ) -> Result<(Plan, PlanVersion), FlowError> {
         let product = self.must::<Product>(tenant, new.product).await?.fact;
         let plan = self.id::<PlanId>();
-        let version = self.version(&product, plan, 1, &new.name, new.terms)?;
+        let version = self.version(&product, (plan, 1), &new.name, new.terms)?;
         let plan = Plan {
             id: plan,
             tenant,
@@ -222,7 +222,8 @@ impl Monetizer {
                 .await?
                 .fact;
             let number = stored.fact.number.saturating_add(1);
-            let version = self.version(&product, plan, number, &stored.fact.name, terms.clone())?;
+            let version =
+                self.version(&product, (plan, number), &stored.fact.name, terms.clone())?;
             let kept = [
                 (
                     "currency",
@@ -301,8 +302,7 @@ impl Monetizer {
     fn version(
         &self,
         product: &Product,
-        plan: PlanId,
-        number: u32,
+        (plan, number): (PlanId, u32),
         name: &Name,
         terms: TermsDraft,
     ) -> Result<PlanVersion, FlowError> {

@@ -1,6 +1,7 @@
 //! Ends billing periods: closes their segments, rates what they hold, makes their invoices.
 
 use super::statements::PeriodBill;
+use super::subscribing::Draft;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::ids::{SubscriptionId, TenantId};
@@ -44,41 +45,45 @@ impl Monetizer {
     pub async fn close_due(&self) -> Result<Closed, FlowError> {
         let before = self.now().saturating_sub(self.settings.closing_grace);
         let mut closed = Closed::default();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut after = None;
         loop {
+            let limit = Listing::LIMIT_MAX;
             let rows = self
                 .store
-                .due(Kind::Subscription, before, Listing::LIMIT_MAX)
+                .due(Kind::Subscription, before, after, limit)
                 .await?;
-            let mut progress = false;
             for row in &rows {
                 let subscription = Stored::<Subscription>::read(row)?.fact;
-                if closed.parked.iter().any(|(id, _)| *id == subscription.id)
-                    || seen.contains(&subscription.id)
-                {
-                    continue;
-                }
-                match self
-                    .close_next(subscription.tenant, subscription.id, before)
-                    .await
-                {
-                    Ok(Step::Closed { invoiced, ended }) => {
-                        progress = true;
-                        closed.periods = closed.periods.saturating_add(1);
-                        closed.invoices = closed.invoices.saturating_add(usize::from(invoiced));
-                        closed.ended = closed.ended.saturating_add(usize::from(ended));
-                    }
-                    Ok(Step::Waiting) => {
-                        seen.insert(subscription.id);
-                    }
-                    Err(FlowError::Store(error)) => return Err(error.into()),
-                    Err(error) => closed
-                        .parked
-                        .push((subscription.id, super::operations::chain(&error))),
-                }
+                self.close_all(&subscription, before, &mut closed).await?;
+                after = row.due_at.map(|due_at| (due_at, row.id));
             }
-            if !progress {
+            if rows.len() < limit {
                 return Ok(closed);
+            }
+        }
+    }
+
+    /// Closes the periods of one subscription that ended before this instant.
+    async fn close_all(
+        &self,
+        of: &Subscription,
+        before: Timestamp,
+        closed: &mut Closed,
+    ) -> Result<(), FlowError> {
+        loop {
+            match self.close_next(of.tenant, of.id, before).await {
+                Ok(Step::Closed { invoiced, ended }) => {
+                    closed.periods = closed.periods.saturating_add(1);
+                    closed.invoices = closed.invoices.saturating_add(usize::from(invoiced));
+                    closed.ended = closed.ended.saturating_add(usize::from(ended));
+                }
+                Ok(Step::Waiting) => return Ok(()),
+                Err(FlowError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    let reason = super::operations::chain(&error);
+                    closed.parked.push((of.id, reason));
+                    return Ok(());
+                }
             }
         }
     }
@@ -90,15 +95,15 @@ impl Monetizer {
     /// [`FlowError::Store`].
     pub async fn mark_past_due(&self) -> Result<usize, FlowError> {
         let mut marked = 0_usize;
+        let mut after = None;
         loop {
+            let limit = Listing::LIMIT_MAX;
             let rows = self
                 .store
-                .due(Kind::Invoice, self.now(), Listing::LIMIT_MAX)
+                .due(Kind::Invoice, self.now(), after, limit)
                 .await?;
-            if rows.is_empty() {
-                return Ok(marked);
-            }
             for row in &rows {
+                after = row.due_at.map(|due_at| (due_at, row.id));
                 let mut invoice = Stored::<Invoice>::read(row)?;
                 invoice.fact.state = invoice.fact.state.on(InvoiceEvent::FellDue)?;
                 let id = invoice.fact.subscription;
@@ -108,7 +113,11 @@ impl Monetizer {
                 if subscription.fact.blocks.insert(BlockReason::Payment) {
                     change.writes.push(subscription.write()?);
                 }
+                // One that was changed meanwhile is looked at the next time.
                 marked = marked.saturating_add(usize::from(self.apply(&change).await?));
+            }
+            if rows.len() < limit {
+                return Ok(marked);
             }
         }
     }
@@ -197,9 +206,11 @@ impl Monetizer {
             let invoice = self.invoice(
                 subscription,
                 &tenant,
-                Occasion::Period { index, period },
-                lines,
-                &terms,
+                Draft {
+                    occasion: Occasion::Period { index, period },
+                    lines,
+                    terms: &terms,
+                },
             )?;
             if invoice.state == InvoiceState::Draft {
                 let operation = Operation::IssueInvoice {

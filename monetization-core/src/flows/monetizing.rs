@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::operations::chain;
+use super::operations::{chain, thing};
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::engine::{CancelMode, Enabled, IdempotencyKey};
 use crate::ids::{PlanVersionId, ProductId, SubscriptionId, TenantId, TypedId};
@@ -79,7 +79,7 @@ impl Monetizer {
         let mut missing = Vec::new();
         for version in versions {
             match self
-                .reference(&place, tenant, ObjectKind::Plan, version.id.uuid())
+                .reference(&place, thing(tenant, ObjectKind::Plan, version.id))
                 .await?
             {
                 Some(_) => {
@@ -112,7 +112,7 @@ impl Monetizer {
                     ),
                 };
                 if let Some(external) = external {
-                    self.remember(&place, ObjectKind::Plan, (tenant, id.uuid()), &external)
+                    self.remember(&place, thing(tenant, ObjectKind::Plan, id), &external)
                         .await?;
                 }
                 plans.insert(id, enabled);
@@ -177,7 +177,7 @@ impl Monetizer {
         let mut externals = Vec::new();
         for version in self.versions_on_sale(tenant, product).await? {
             externals.extend(
-                self.reference(&place, tenant, ObjectKind::Plan, version.id.uuid())
+                self.reference(&place, thing(tenant, ObjectKind::Plan, version.id))
                     .await?,
             );
         }
@@ -211,7 +211,7 @@ impl Monetizer {
         let mut mapping = BTreeMap::new();
         for version in self.versions_on_sale(tenant, product).await? {
             if let Some(external) = self
-                .reference(&place, tenant, ObjectKind::Plan, version.id.uuid())
+                .reference(&place, thing(tenant, ObjectKind::Plan, version.id))
                 .await?
             {
                 mapping.insert(version.id, external);

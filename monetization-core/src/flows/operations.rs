@@ -30,6 +30,21 @@ pub struct OperationsReport {
     pub parked: usize,
 }
 
+/// One operation in hand.
+struct Task {
+    tenant: TenantId,
+    key: IdempotencyKey,
+    finished: Finished,
+}
+
+/// One thing of ours that has, or shall have, an object at an engine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Thing {
+    pub(super) tenant: TenantId,
+    pub(super) object: ObjectKind,
+    pub(super) ours: uuid::Uuid,
+}
+
 const CLAIM: Claim = Claim {
     limit: 100,
     lease: Duration::from_secs(120),
@@ -67,7 +82,7 @@ impl Monetizer {
             fence,
             parked_because,
         };
-        let error = match self.perform(intent, &finished(None)).await {
+        let error = match self.perform(intent, finished(None)).await {
             Ok(()) => {
                 report.done = report.done.saturating_add(1);
                 return Ok(());
@@ -100,41 +115,37 @@ impl Monetizer {
         Ok(())
     }
 
-    async fn perform(&self, intent: &Intent, finished: &Finished) -> Result<(), FlowError> {
-        let key = IdempotencyKey::new(intent.operation.key());
+    async fn perform(&self, intent: &Intent, finished: Finished) -> Result<(), FlowError> {
+        let task = Task {
+            tenant: intent.tenant,
+            key: IdempotencyKey::new(intent.operation.key()),
+            finished,
+        };
         match intent.operation {
-            Operation::IssueInvoice { invoice } => {
-                self.issue(intent.tenant, invoice, &key, finished).await
-            }
-            Operation::VoidInvoice { invoice } => {
-                self.void(intent.tenant, invoice, &key, finished).await
-            }
-            Operation::StartSubscription { subscription } => {
-                self.start(intent.tenant, subscription, &key, finished)
+            Operation::IssueInvoice { invoice } => self.issue(&task, invoice).await,
+            Operation::VoidInvoice { invoice } => self.void(&task, invoice).await,
+            Operation::StartSubscription { subscription } => self.start(&task, subscription).await,
+            Operation::CancelSubscription {
+                subscription,
+                at_period_end: true,
+            } => {
+                self.stop(&task, subscription, CancelMode::AtPeriodEnd)
                     .await
             }
             Operation::CancelSubscription {
                 subscription,
-                at_period_end,
-            } => {
-                let mode = if at_period_end {
-                    CancelMode::AtPeriodEnd
-                } else {
-                    CancelMode::Now
-                };
-                self.stop(intent.tenant, subscription, mode, &key, finished)
-                    .await
-            }
+                at_period_end: false,
+            } => self.stop(&task, subscription, CancelMode::Now).await,
         }
     }
 
-    async fn issue(
-        &self,
-        tenant: TenantId,
-        id: InvoiceId,
-        key: &IdempotencyKey,
-        finished: &Finished,
-    ) -> Result<(), FlowError> {
+    async fn issue(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
         let invoice = self.must::<Invoice>(tenant, id).await?.fact;
         let wanted = matches!(invoice.state, InvoiceState::Draft | InvoiceState::PastDue);
         // A claim after the first may repeat a try that has taken effect: then it has to be found
@@ -180,8 +191,7 @@ impl Monetizer {
             self.refer(
                 &mut change,
                 &place,
-                ObjectKind::Invoice,
-                (tenant, id.uuid()),
+                thing(tenant, ObjectKind::Invoice, id),
                 &issued.external,
             )
             .await?;
@@ -193,19 +203,19 @@ impl Monetizer {
         Err(FlowError::Contended)
     }
 
-    async fn void(
-        &self,
-        tenant: TenantId,
-        id: InvoiceId,
-        key: &IdempotencyKey,
-        finished: &Finished,
-    ) -> Result<(), FlowError> {
+    async fn void(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
         let invoice = self.must::<Invoice>(tenant, id).await?.fact;
         let (_, engine) = self.engine_of(tenant).await?;
         let place = self.place(tenant, engine, invoice.product).await?;
         // Without a reference it may still be on its way there: issuing looks at its state first.
         if let Some(external) = self
-            .reference(&place, tenant, ObjectKind::Invoice, id.uuid())
+            .reference(&place, thing(tenant, ObjectKind::Invoice, id))
             .await?
         {
             let issuing = engine
@@ -218,13 +228,13 @@ impl Monetizer {
         self.finish(finished).await
     }
 
-    async fn start(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        key: &IdempotencyKey,
-        finished: &Finished,
-    ) -> Result<(), FlowError> {
+    async fn start(&self, task: &Task, id: SubscriptionId) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
         let subscription = self.must::<Subscription>(tenant, id).await?.fact;
         let wanted = subscription.state == SubscriptionState::AwaitingPayment;
         // As for invoices: a try before this one may have made it there.
@@ -268,12 +278,10 @@ impl Monetizer {
             }
             stored.fact.payment_url.clone_from(&start.payment_url);
             change.writes.push(stored.write()?);
-            let ours = (tenant, id.uuid());
             self.refer(
                 &mut change,
                 &place,
-                ObjectKind::Subscription,
-                ours,
+                thing(tenant, ObjectKind::Subscription, id),
                 &start.external,
             )
             .await?;
@@ -287,17 +295,21 @@ impl Monetizer {
 
     async fn stop(
         &self,
-        tenant: TenantId,
+        task: &Task,
         id: SubscriptionId,
         mode: CancelMode,
-        key: &IdempotencyKey,
-        finished: &Finished,
     ) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
         let subscription = self.must::<Subscription>(tenant, id).await?.fact;
         let (_, engine) = self.engine_of(tenant).await?;
         let place = self.place(tenant, engine, subscription.product).await?;
         if let Some(external) = self
-            .reference(&place, tenant, ObjectKind::Subscription, id.uuid())
+            .reference(&place, thing(tenant, ObjectKind::Subscription, id))
             .await?
         {
             let cx = self.context(tenant, place.account.clone(), key.clone());
@@ -355,12 +367,10 @@ impl Monetizer {
     pub(super) async fn reference(
         &self,
         place: &Place,
-        tenant: TenantId,
-        object: ObjectKind,
-        ours: uuid::Uuid,
+        thing: Thing,
     ) -> Result<Option<ForeignId>, FlowError> {
-        let id = place.reference(tenant, object, ours);
-        let stored = self.store.fact::<Reference>(tenant, id).await?;
+        let id = place.reference(thing.tenant, thing.object, thing.ours);
+        let stored = self.store.fact::<Reference>(thing.tenant, id).await?;
         Ok(stored.map(|stored| stored.fact.external))
     }
 
@@ -373,7 +383,7 @@ impl Monetizer {
         id: ConsumerId,
     ) -> Result<ForeignId, FlowError> {
         if let Some(known) = self
-            .reference(place, tenant, ObjectKind::Customer, id.uuid())
+            .reference(place, thing(tenant, ObjectKind::Customer, id))
             .await?
         {
             return Ok(known);
@@ -382,7 +392,7 @@ impl Monetizer {
         let key = IdempotencyKey::new(format!("customer:{id}"));
         let cx = self.context(tenant, place.account.clone(), key);
         let external = engine.billing.ensure_customer(&cx, &consumer.fact).await?;
-        self.remember(place, ObjectKind::Customer, (tenant, id.uuid()), &external)
+        self.remember(place, thing(tenant, ObjectKind::Customer, id), &external)
             .await?;
         Ok(external)
     }
@@ -396,7 +406,7 @@ impl Monetizer {
         id: PlanVersionId,
     ) -> Result<ForeignId, FlowError> {
         if let Some(known) = self
-            .reference(place, tenant, ObjectKind::Plan, id.uuid())
+            .reference(place, thing(tenant, ObjectKind::Plan, id))
             .await?
         {
             return Ok(known);
@@ -411,7 +421,7 @@ impl Monetizer {
             .billing
             .create_billing_plan(&cx, &version.fact)
             .await?;
-        self.remember(place, ObjectKind::Plan, (tenant, id.uuid()), &external)
+        self.remember(place, thing(tenant, ObjectKind::Plan, id), &external)
             .await?;
         Ok(external)
     }
@@ -420,13 +430,11 @@ impl Monetizer {
     pub(super) async fn remember(
         &self,
         place: &Place,
-        object: ObjectKind,
-        ours: (TenantId, uuid::Uuid),
+        thing: Thing,
         external: &ForeignId,
     ) -> Result<(), FlowError> {
         let mut change = self.change();
-        self.refer(&mut change, place, object, ours, external)
-            .await?;
+        self.refer(&mut change, place, thing, external).await?;
         // Somebody else may have written the same meanwhile, and nothing else can stand there.
         self.apply(&change).await.map(drop)
     }
@@ -436,14 +444,17 @@ impl Monetizer {
         &self,
         change: &mut ChangeSet,
         place: &Place,
-        object: ObjectKind,
-        (tenant, ours): (TenantId, uuid::Uuid),
+        thing: Thing,
         external: &ForeignId,
     ) -> Result<(), FlowError> {
-        let id = place.reference(tenant, object, ours);
-        if self.store.fact::<Reference>(tenant, id).await?.is_none() {
+        let Thing {
+            tenant,
+            object,
+            ours,
+        } = thing;
+        if self.reference(place, thing).await?.is_none() {
             change.writes.push(Write::insert(&Reference {
-                id,
+                id: place.reference(tenant, object, ours),
                 tenant,
                 engine: place.engine.clone(),
                 account: place.account.clone(),
@@ -454,6 +465,14 @@ impl Monetizer {
             })?);
         }
         Ok(())
+    }
+}
+
+pub(super) fn thing(tenant: TenantId, object: ObjectKind, id: impl TypedId) -> Thing {
+    Thing {
+        tenant,
+        object,
+        ours: id.uuid(),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{back_off, chain, last_instant, unable};
+use super::operations::{back_off, chain, last_instant, thing, unable};
 use super::{FlowError, Monetizer, publish_job};
 use crate::clock::Timestamp;
 use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};
@@ -255,14 +255,12 @@ impl Monetizer {
             id: format!("{id} at engine {}", place.engine),
         };
         let external = self
-            .reference(&place, tenant, ObjectKind::Subscription, id.uuid())
+            .reference(&place, thing(tenant, ObjectKind::Subscription, id))
             .await?;
         let customer = self
             .reference(
                 &place,
-                tenant,
-                ObjectKind::Customer,
-                subscription.consumer.uuid(),
+                thing(tenant, ObjectKind::Customer, subscription.consumer),
             )
             .await?;
         Ok(Known {

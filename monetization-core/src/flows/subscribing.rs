@@ -8,7 +8,7 @@ use crate::engine::{CancelMode, Engine};
 use crate::field::FieldError;
 use crate::ids::{ConsumerId, PlanId, PlanVersionId, SubscriptionId, TenantId, TypedId};
 use crate::intent::{Intent, Operation};
-use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, Occasion};
 use crate::key::ApiKey;
 use crate::period::Schedule;
 use crate::plan::{Approval, Billing, Plan, PlanState, PlanTerms, PlanVersion};
@@ -47,6 +47,13 @@ pub struct Ordered {
     pub key: Option<(ApiKey, Secret)>,
     /// Whether it is new; otherwise the order was recognised.
     pub new: bool,
+}
+
+/// What an invoice is made of.
+pub(super) struct Draft<'a> {
+    pub(super) occasion: Occasion,
+    pub(super) lines: Vec<Line>,
+    pub(super) terms: &'a PlanTerms,
 }
 
 impl Monetizer {
@@ -292,9 +299,11 @@ impl Monetizer {
                 let invoice = self.invoice(
                     subscription,
                     tenant,
-                    Occasion::Start,
-                    start_lines(terms, period),
-                    terms,
+                    Draft {
+                        occasion: Occasion::Start,
+                        lines: start_lines(terms, period),
+                        terms,
+                    },
                 )?;
                 change.writes.push(Write::insert(&invoice)?);
                 Operation::IssueInvoice {
@@ -385,10 +394,13 @@ impl Monetizer {
         &self,
         subscription: &Subscription,
         tenant: &Tenant,
-        occasion: Occasion,
-        lines: Vec<crate::invoice::Line>,
-        terms: &PlanTerms,
+        draft: Draft<'_>,
     ) -> Result<Invoice, FlowError> {
+        let Draft {
+            occasion,
+            lines,
+            terms,
+        } = draft;
         let now = self.now();
         let total = total(terms, &lines)?;
         let paid = total.is_zero();

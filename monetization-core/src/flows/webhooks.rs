@@ -1,10 +1,11 @@
 //! Takes in what engines have to say.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use http::HeaderMap;
 
-use super::operations::unable;
+use super::operations::{thing, unable};
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::engine::{EngineEvent, EngineInvoice, News};
 use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
@@ -142,8 +143,7 @@ impl Monetizer {
                         self.refer(
                             change,
                             &place,
-                            ObjectKind::Invoice,
-                            (tenant, id.uuid()),
+                            thing(tenant, ObjectKind::Invoice, id),
                             &event.external,
                         )
                         .await?;
@@ -165,12 +165,9 @@ impl Monetizer {
         id: InvoiceId,
         (event, news): (&EngineEvent, &EngineInvoice),
     ) -> Result<(), FlowError> {
-        if !effect.invoices.contains_key(&id) {
-            let stored = self.must::<Invoice>(tenant, id).await?;
-            effect.invoices.insert(id, stored);
-        }
-        let Some(stored) = effect.invoices.get_mut(&id) else {
-            return Ok(());
+        let stored = match effect.invoices.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.must(tenant, id).await?),
         };
         let invoice = &mut stored.fact;
         if event.version <= invoice.engine_version {
@@ -304,7 +301,6 @@ impl Monetizer {
         tenant: TenantId,
         id: SubscriptionId,
     ) -> Result<&'a mut Stored<Subscription>, FlowError> {
-        use std::collections::btree_map::Entry;
         match effect.subscriptions.entry(id) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => Ok(place.insert(self.must(tenant, id).await?)),

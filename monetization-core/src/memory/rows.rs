@@ -52,11 +52,21 @@ impl Directory for MemoryStore {
         Ok(self.state().facts.by_key(key).next().cloned())
     }
 
-    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<Row>, StoreError> {
+    async fn due(
+        &self,
+        kind: Kind,
+        now: Timestamp,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let state = self.state();
         let rows = state.facts.of_kind(kind, None);
         let mut due: Vec<&Row> = rows
-            .filter(|row| row.due_at.is_some_and(|due_at| due_at <= now))
+            .filter(|row| {
+                let due =
+                    |due_at| due_at <= now && after.is_none_or(|pair| pair < (due_at, row.id));
+                row.due_at.is_some_and(due)
+            })
             .collect();
         due.sort_by_key(|row| (row.due_at, row.id));
         Ok(due.into_iter().take(limit).cloned().collect())

@@ -1,6 +1,6 @@
 //! Where the counters of a hash lie.
 
-/// An open-addressed table of [`Place`]s, sixteen to a cache line, probed in a row, at most half full.
+/// An open-addressed table of [`Place`]s, sixteen to a cache line, probed in a row.
 pub(super) struct Index {
     places: Vec<Place>,
 }
@@ -11,27 +11,26 @@ impl Index {
         Self { places: Vec::new() }
     }
 
-    /// Made anew with room for at least `capacity` entries; `tags` are those of the entries there are, in their order.
-    pub(super) fn rebuilt(capacity: usize, tags: impl Iterator<Item = u32>) -> Self {
-        let mut index = Self {
-            places: vec![Place::EMPTY; capacity.next_power_of_two().saturating_mul(2)],
-        };
-        for (entry, tag) in tags.enumerate() {
-            index.insert(tag, entry);
-        }
-        index
+    /// How many entries there is room for: dense enough to stay in the cache, and rows still short.
+    pub(super) const fn capacity(&self) -> usize {
+        self.places.len().saturating_sub(self.places.len() / 5)
     }
 
-    /// How many entries there is room for.
-    pub(super) const fn capacity(&self) -> usize {
-        self.places.len() / 2
+    /// Doubles the table; `tags` are those of the entries there are, in their order.
+    #[cold]
+    pub(super) fn grow(&mut self, tags: impl Iterator<Item = u32>) {
+        let size = self.places.len().saturating_mul(2).max(PLACES_MIN);
+        self.places = vec![Place::EMPTY; size];
+        for (entry, tag) in tags.enumerate() {
+            self.insert(tag, entry);
+        }
     }
 
     /// The entry that `is_it` recognises among those whose tag looks like this.
     #[inline]
     pub(super) fn find(&self, tag: u32, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let mut at = self.home(tag);
-        // Half of the places are empty, so that the search ends.
+        // A fifth of the places is empty, so that the search ends.
         while let Some(place) = self.places.get(at).filter(|place| !place.is_empty()) {
             if place.may_be(tag) && is_it(place.index()) {
                 return Some(place.index());
@@ -140,19 +139,27 @@ impl Place {
 pub(super) const ENTRIES_MAX: usize = NUMBER_MASK as usize;
 
 const NUMBER_MASK: u32 = (1 << 24) - 1;
+const PLACES_MIN: usize = 128;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn filled(tags: &[u32]) -> Index {
-        Index::rebuilt(tags.len(), tags.iter().copied())
+        let mut index = Index::new();
+        for (entry, tag) in tags.iter().enumerate() {
+            if entry == index.capacity() {
+                index.grow(tags[..entry].iter().copied());
+            }
+            index.insert(*tag, entry);
+        }
+        index
     }
 
     #[test]
     fn what_is_removed_is_gone_and_the_rest_is_found() {
-        // Tags of one home in twos and threes, so that rows run into each other and around the end.
-        let tags: Vec<u32> = (0..40).map(|number| number * 5 / 3 + 11).collect();
+        // Homes shared by two or three tags, so that rows run into each other and around the end.
+        let tags: Vec<u32> = (0..100).map(|number| number / 2 * 5 / 3 + 100).collect();
         for removed in 0..tags.len() {
             let mut index = filled(&tags);
             index.remove(tags[removed], removed, |entry| tags[entry]);

@@ -58,7 +58,10 @@ impl<K: Eq, const N: usize> Shard<K, N> {
     /// Stores the counters of a key that has none yet.
     pub(super) fn insert(&mut self, tag: u32, key: K, words: [Word; N]) {
         if self.slab.len() == self.slab.capacity() {
-            self.grow();
+            self.slab.grow();
+        }
+        if self.slab.len() == self.index.capacity() {
+            self.index.grow(self.slab.iter().map(|entry| entry.tag));
         }
         self.index.insert(tag, self.slab.len());
         self.slab.push(Entry {
@@ -93,15 +96,6 @@ impl<K: Eq, const N: usize> Shard<K, N> {
             }
         }
         false
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.slab.grow();
-        if self.slab.capacity() > self.index.capacity() {
-            let tags = self.slab.iter().map(|entry| entry.tag);
-            self.index = Index::rebuilt(self.slab.capacity(), tags);
-        }
     }
 
     /// Removes one entry; the last one of the slab moves into the gap.

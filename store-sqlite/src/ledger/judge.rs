@@ -104,7 +104,12 @@ impl Judge<'_> {
     }
 
     fn total(&self, record: &UsageRecord, payer: SegmentId, meter: MeterId) -> i64 {
-        let number = |segment| self.hot.segments.get(&(record.tenant, segment)).map(|s| s.number);
+        let number = |segment| {
+            self.hot
+                .segments
+                .get(&(record.tenant, segment))
+                .map(|s| s.number)
+        };
         let total = || {
             let key = SumNumbers {
                 segment: number(payer)?,
@@ -140,8 +145,14 @@ impl Judge<'_> {
                 quantity,
                 occurred_at: record.occurred_at.as_micros(),
                 recorded_at: record.recorded_at.as_micros(),
-                resource: record.resource.as_ref().map(|slug| slug.as_str().to_owned()),
-                status: record.outcome.and_then(|outcome| outcome.status).map(i64::from),
+                resource: record
+                    .resource
+                    .as_ref()
+                    .map(|slug| slug.as_str().to_owned()),
+                status: record
+                    .outcome
+                    .and_then(|outcome| outcome.status)
+                    .map(i64::from),
                 ending: record.outcome.map(|outcome| ending_code(outcome.ending)),
                 spent: spent.clone().filter(|_| first),
                 event: record.event.as_ref().map(|_| *record.id.uuid().as_bytes()),
@@ -151,12 +162,14 @@ impl Judge<'_> {
         if record.counted.is_empty() {
             return Err(senseless("a record counts nothing"));
         }
-        self.draft.events.extend(record.event.as_ref().map(|event| EventRow {
-            id: *record.id.uuid().as_bytes(),
-            segment: origin,
-            key,
-            event: event.clone(),
-        }));
+        self.draft
+            .events
+            .extend(record.event.as_ref().map(|event| EventRow {
+                id: *record.id.uuid().as_bytes(),
+                segment: origin,
+                key,
+                event: event.clone(),
+            }));
         Ok(())
     }
 
@@ -229,7 +242,9 @@ impl Judge<'_> {
         if evidence.is_empty() {
             return Ok(None);
         }
-        serde_json::to_string(&evidence).map(Some).map_err(senseless)
+        serde_json::to_string(&evidence)
+            .map(Some)
+            .map_err(senseless)
     }
 
     fn quota(&mut self, key: QuotaKey) -> i64 {

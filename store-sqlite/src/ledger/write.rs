@@ -83,20 +83,22 @@ impl Draft {
             statement.bind(*number).bind(blob(*id))
         });
         meters.await?;
-        let quotas = NEW_QUOTAS.execute(connection, &self.new_quotas, |statement, (number, key)| {
-            statement
-                .bind(*number)
-                .bind(blob(key.tenant))
-                .bind(blob(key.subscription))
-                .bind(key.quota.as_str())
-                .bind(key.start.as_micros())
-                .bind(key.end.as_micros())
-        });
+        let quotas =
+            NEW_QUOTAS.execute(connection, &self.new_quotas, |statement, (number, key)| {
+                statement
+                    .bind(*number)
+                    .bind(blob(key.tenant))
+                    .bind(blob(key.subscription))
+                    .bind(key.quota.as_str())
+                    .bind(key.start.as_micros())
+                    .bind(key.end.as_micros())
+            });
         quotas.await.map(drop)
     }
 
     async fn write_records(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
-        self.records.sort_unstable_by_key(|row| (row.key, row.position));
+        self.records
+            .sort_unstable_by_key(|row| (row.key, row.position));
         let records = RECORDS.execute(connection, &self.records, |statement, row| {
             statement
                 .bind(row.key.to_vec())
@@ -135,27 +137,32 @@ impl Draft {
             }
             same
         });
-        let sums = SUMS.execute(connection, &self.sums, |statement, (key, quantity, by_engine)| {
-            statement
-                .bind(key.segment)
-                .bind(key.origin)
-                .bind(key.meter)
-                .bind(*quantity)
-                .bind(*by_engine)
-        });
+        let sums = SUMS.execute(
+            connection,
+            &self.sums,
+            |statement, (key, quantity, by_engine)| {
+                statement
+                    .bind(key.segment)
+                    .bind(key.origin)
+                    .bind(key.meter)
+                    .bind(*quantity)
+                    .bind(*by_engine)
+            },
+        );
         sums.await.map(drop)
     }
 
     async fn write_quotas(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.quotas.sort_unstable();
-        self.quotas.dedup_by(|(number, more, more_leased), (kept, committed, leased)| {
-            let same = number == kept;
-            if same {
-                *committed = committed.saturating_add(*more);
-                *leased = leased.saturating_add(*more_leased);
-            }
-            same
-        });
+        self.quotas
+            .dedup_by(|(number, more, more_leased), (kept, committed, leased)| {
+                let same = number == kept;
+                if same {
+                    *committed = committed.saturating_add(*more);
+                    *leased = leased.saturating_add(*more_leased);
+                }
+                same
+            });
         let quotas = QUOTAS.execute(connection, &self.quotas, |statement, row| {
             statement.bind(row.0).bind(row.1).bind(row.2)
         });
@@ -184,7 +191,9 @@ fn all_changed(changed: u64, wanted: usize) -> sqlx::Result<()> {
     if usize::try_from(changed).is_ok_and(|changed| changed == wanted) {
         Ok(())
     } else {
-        Err(senseless(format!("{wanted} counters were to change, {changed} did")))
+        Err(senseless(format!(
+            "{wanted} counters were to change, {changed} did"
+        )))
     }
 }
 

@@ -137,11 +137,14 @@ pub async fn due_rows_come_earliest_first(bench: &Bench) {
     insert_all(bench, &store, &rows).await;
     insert_all(bench, &store, &[other]).await;
     let now = START.saturating_add(Duration::from_secs(30));
-    let due = store.due(Kind::Invoice, now, 10).await.unwrap();
+    let due = store.due(Kind::Invoice, now, None, 10).await.unwrap();
     let wanted = [rows[2].clone(), rows[4].clone(), rows[1].clone()];
     assert_eq!(placeless_all(due), wanted);
-    let due = store.due(Kind::Invoice, now, 2).await.unwrap();
+    let due = store.due(Kind::Invoice, now, None, 2).await.unwrap();
+    let last = due[1].due_at.map(|due_at| (due_at, due[1].id));
     assert_eq!(placeless_all(due), wanted[..2]);
+    let rest = store.due(Kind::Invoice, now, last, 2).await.unwrap();
+    assert_eq!(placeless_all(rest), wanted[2..]);
 }
 
 /// The due date is that of the latest version.
@@ -152,7 +155,7 @@ pub async fn a_row_put_off_is_not_due(bench: &Bench) {
     insert_all(bench, &store, slice::from_ref(&row)).await;
     row.due_at = Some(START.saturating_add(Duration::from_micros(1)));
     apply_new(&store, &change_of(bench, [update(&row)])).await;
-    let due = store.due(row.kind, START, 10).await.unwrap();
+    let due = store.due(row.kind, START, None, 10).await.unwrap();
     assert_eq!(due, []);
 }
 

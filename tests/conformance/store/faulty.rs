@@ -148,7 +148,7 @@ around!(Rows {
 around!(Directory {
     fn find(kind: Kind, id: Uuid) -> Option<Row>;
     fn find_by(key: &RowKey) -> Option<Row>;
-    fn due(kind: Kind, now: Timestamp, limit: usize) -> Vec<Row>;
+    fn due(kind: Kind, now: Timestamp, after: Option<(Timestamp, Uuid)>, limit: usize) -> Vec<Row>;
     fn changes(after: u64, limit: usize) -> Vec<Row>;
     fn all(kind: Kind, after: Option<Uuid>, limit: usize) -> Vec<Row>;
 });

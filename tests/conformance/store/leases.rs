@@ -2,6 +2,8 @@
 
 use std::slice;
 
+use futures::StreamExt;
+use futures::channel::mpsc;
 use futures::future::join_all;
 use monetization_core::ids::LeaseId;
 use monetization_core::store::{Appended, LeaseAnswer, QuotaCounter, Refusal};
@@ -184,6 +186,57 @@ pub async fn an_exhausted_quota_tells_what_may_come_back(bench: &Bench) {
     store.settle(of.tenant, leases[0]).await.unwrap();
     let answer = store.lease(&bench.sample.lease(&of, 4, 1)).await;
     assert_eq!(answer.unwrap(), LeaseAnswer::Exhausted { outstanding: 0 });
+}
+
+/// What came back already is not told of again.
+pub async fn a_settled_block_is_not_outstanding(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let (first, units) = granted(bench, &store, &of, 1, 1).await;
+    assert_eq!(units, 1);
+    store.settle(of.tenant, first).await.unwrap();
+    granted(bench, &store, &of, 1, 1).await;
+    let answer = store.lease(&bench.sample.lease(&of, 1, 1)).await;
+    assert_eq!(answer.unwrap(), LeaseAnswer::Exhausted { outstanding: 1 });
+}
+
+/// Eight spenders while their lease is settled: who was in is counted, who was not is refused,
+/// and nothing stays leased.
+pub async fn appends_racing_a_settlement_are_counted_or_refused(bench: &Bench) {
+    let store = bench.open().await;
+    for _ in 0..5 {
+        let of = bench.sample.subscriber();
+        let (lease, units) = granted(bench, &store, &of, 1_000, 200).await;
+        assert_eq!(units, 200);
+        let (answered, mut appends) = mpsc::unbounded();
+        let spenders: Vec<_> = (0..8)
+            .map(|number| {
+                let (store, sample) = (Shared::clone(&store), Sample::seeded(200 + number));
+                let answered = answered.clone();
+                bench.spawn(async move {
+                    let mut spent = 0;
+                    for _ in 0..20 {
+                        match append(&store, &spending(&sample, &of, lease, 1)).await {
+                            Appended::New => spent += 1,
+                            answer => {
+                                let closed = Appended::Refused(Refusal::LeaseClosed);
+                                assert_eq!(answer, closed);
+                            }
+                        }
+                        answered.unbounded_send(()).unwrap();
+                    }
+                    spent
+                })
+            })
+            .collect();
+        drop(answered);
+        assert_eq!(appends.by_ref().take(20).count().await, 20);
+        store.settle(of.tenant, lease).await.unwrap();
+        let at_settlement = counter(&store, &of).await;
+        let spent: u64 = join_all(spenders).await.into_iter().sum();
+        assert_eq!(at_settlement, counted(spent, spent));
+        assert_eq!(counter(&store, &of).await, at_settlement);
+    }
 }
 
 /// A plan change to less than is out: nothing more is handed out until it is raised again.

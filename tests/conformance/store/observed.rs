@@ -64,7 +64,7 @@ pub struct ObservedSegment {
 pub async fn observe(store: &dyn Store, of: &[Subscriber]) -> Observed {
     let mut due = Vec::new();
     for kind in Kind::ALL {
-        due.extend(store.due(kind, Timestamp::MAX, ALL).await.unwrap());
+        due.extend(store.due(kind, Timestamp::MAX, None, ALL).await.unwrap());
     }
     let mut subscribers = Vec::new();
     for subscriber in of {

@@ -59,7 +59,7 @@ pub async fn a_change_replaces_the_row_and_its_keys(bench: &Bench) {
     assert_eq!(store.find_by(&old).await.unwrap(), None);
     let found = store.find_by(&new).await.unwrap();
     assert_eq!(found.map(placeless), Some(write.row));
-    let due = store.due(row.kind, Timestamp::MAX, 10).await.unwrap();
+    let due = store.due(row.kind, Timestamp::MAX, None, 10).await.unwrap();
     assert_eq!(due, []);
 }
 

@@ -1,4 +1,5 @@
-//! Whole numbers as their decimal digits, the lowest first.
+//! Whole numbers as their decimal digits, the lowest first: `[5, 2, 1]` is 125. Leading zeros (at
+//! the end) mean nothing.
 
 use monetization_core::money::Rounding;
 
@@ -69,6 +70,7 @@ pub(super) fn extend(digits: &[u32], places: u32) -> Vec<u32> {
     zeros.chain(digits.iter().copied()).collect()
 }
 
+/// Carries what is above nine into the next column; `None` where there is none left.
 fn carry(mut columns: Vec<u32>) -> Option<Vec<u32>> {
     let mut carried = 0_u32;
     for column in &mut columns {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -75,7 +76,16 @@ pub(super) async fn list(
     let list = page
         .read(app.store(), (caller.tenant, key), keep, |invoice| invoice)
         .await?;
-    Ok(axum::Json(list.map(|invoice| InvoiceView::new(invoice, None))))
+    let mut known: BTreeMap<ProductId, Option<Product>> = BTreeMap::new();
+    for invoice in &list.items {
+        if !known.contains_key(&invoice.product) {
+            known.insert(invoice.product, app.product_of(invoice).await?);
+        }
+    }
+    Ok(axum::Json(list.map(|invoice| {
+        let product = known.get(&invoice.product).and_then(Option::as_ref);
+        InvoiceView::new(invoice, product)
+    })))
 }
 
 pub(super) async fn show(
@@ -84,9 +94,15 @@ pub(super) async fn show(
     Id(id): Id<InvoiceId>,
 ) -> Result<axum::Json<InvoiceView>, Problem> {
     let invoice = app.own_invoice(caller, id).await?;
-    let product = app.store().fact::<Product>(caller.tenant, invoice.product).await?;
-    let product = product.map(|stored| stored.fact);
+    let product = app.product_of(&invoice).await?;
     Ok(axum::Json(InvoiceView::new(invoice, product.as_ref())))
+}
+
+impl App {
+    async fn product_of(&self, invoice: &Invoice) -> Result<Option<Product>, Problem> {
+        let found = self.store().fact::<Product>(invoice.tenant, invoice.product);
+        Ok(found.await?.map(|stored| stored.fact))
+    }
 }
 
 impl InvoiceView {

@@ -108,7 +108,7 @@ pub(super) async fn list_consumers(
     caller: Caller,
     Params(page): Params<Page>,
 ) -> Result<axum::Json<List<ConsumerView>>, Problem> {
-    let list = page.read(app.store(), (caller.tenant, None), |_| true, ConsumerView::from);
+    let list = page.read::<Consumer, _>(app.store(), (caller.tenant, None), |_| true, Into::into);
     Ok(axum::Json(list.await?))
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn list_publishers(
     caller: Caller,
     Params(page): Params<Page>,
 ) -> Result<axum::Json<List<PublisherView>>, Problem> {
-    let list = page.read(app.store(), (caller.tenant, None), |_| true, PublisherView::from);
+    let list = page.read::<Publisher, _>(app.store(), (caller.tenant, None), |_| true, Into::into);
     Ok(axum::Json(list.await?))
 }
 

@@ -135,7 +135,7 @@ pub(super) async fn list(
         }
         Role::PlatformOwner | Role::Developer { .. } => None,
     };
-    let list = page.read(app.store(), (caller.tenant, key), |_| true, ProductView::from);
+    let list = page.read::<Product, _>(app.store(), (caller.tenant, key), |_| true, Into::into);
     Ok(axum::Json(list.await?))
 }
 

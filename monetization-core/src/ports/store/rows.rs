@@ -50,11 +50,18 @@ pub trait Directory: Port {
     /// [`StoreError`] where the store cannot answer.
     async fn find_by(&self, key: &RowKey) -> Result<Option<Row>, StoreError>;
 
-    /// Rows of a kind whose `due_at` is `now` or earlier, earliest first, at most `limit`.
+    /// Rows of a kind whose `due_at` is `now` or earlier, by that instant and their id, after
+    /// this pair, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
-    async fn due(&self, kind: Kind, now: Timestamp, limit: usize) -> Result<Vec<Row>, StoreError>;
+    async fn due(
+        &self,
+        kind: Kind,
+        now: Timestamp,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
 
     /// Rows whose latest change is after this place in the sequence, in their order, at most
     /// `limit`. Starting from 0 it is a snapshot followed by all that changes.

@@ -52,8 +52,8 @@ impl World {
             25..55 => Step::Append(self.batch_of_records()),
             55..63 => Step::Lease(self.wish()),
             63..67 => {
-                let lease = self.known_or_new_lease();
-                Step::Settle(self.subscriber().tenant, lease)
+                let of = self.subscriber();
+                Step::Settle(of.tenant, self.lease_of(&of))
             }
             67..75 => self.seal(model).await,
             75..79 => {
@@ -145,7 +145,7 @@ impl World {
             record.event = Some(event);
         }
         if self.rarely(2) {
-            let lease = Some(self.known_or_new_lease());
+            let lease = Some(self.lease_of(&of));
             record.spent.push(of.spent(lease, self.sample.below(3)));
         }
         if self.rarely(3) {
@@ -165,9 +165,17 @@ impl World {
         self.sample.lease(&self.subscriber(), max, 6)
     }
 
-    fn known_or_new_lease(&self) -> LeaseId {
-        let known = self.any(&self.leases).map(|request| request.id);
-        known.unwrap_or_else(|| self.sample.id())
+    /// One of its latest blocks, more often than not.
+    fn lease_of(&self, of: &Subscriber) -> LeaseId {
+        let all = self.leases.iter().rev();
+        let its_own = all.filter(|known| known.subscription == of.subscription);
+        let latest: Vec<&LeaseRequest> = its_own.take(3).collect();
+        let any = if self.rarely(10) {
+            self.any(&self.leases)
+        } else {
+            self.any(&latest).copied()
+        };
+        any.map_or_else(|| self.sample.id(), |known| known.id)
     }
 
     async fn seal(&self, model: &dyn Store) -> Step {

@@ -1,0 +1,14 @@
+//! What a store in a file owes beyond the suite that every store runs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "tests stop where something is not as it should be"
+)]
+
+mod cancellation;
+mod contention;
+mod fullness;
+mod inspection;
+mod migrations;
+mod ownership;
+mod sample;
