@@ -18,9 +18,9 @@ kill    | -       | the server killed 200 times under load: one row for each 2xx
 hangups | -       | 10,000 clients that hang up at random points: each call recorded once | every_call_the_upstream_saw_is_recorded_once
 credit  | -       | one unit left and many callers at once, 1,000 times: one passes | the_last_unit_goes_to_one_taker
 money   | 1000000 | money, prices and quantities against big integers | addition_is_exact_or_refused subtraction_is_exact_or_refused a_price_times_a_quantity_is_the_exact_product_rounded_once quantities_read_back any_price_text_is_answered_without_panic
-rating  | 200000  | lines and totals against counting unit by unit | a_segment_costs_what_a_count_unit_by_unit_says lines_add_up_to_the_total late_use_costs_what_it_would_have_added paper_agrees_with_core_and_with_big_integers
+rating  | 1000000 | lines and totals against counting unit by unit | a_segment_costs_what_a_count_unit_by_unit_says lines_add_up_to_the_total late_use_costs_what_it_would_have_added paper_agrees_with_core_and_with_big_integers
 periods | 1000000 | periods and segments against a naive calendar, 40 years, every anchor | periods_partition_time months_agree_with_the_naive_calendar segments_partition_time
-limits  | 20000   | the limiter against a scan of all calls | several_limits_admit_exactly_what_a_scan_of_all_calls_admits a_packed_cell_says_the_same_as_a_bucket exchanged_limits_count_every_unit_in_every_kind_they_name no_stretch_of_time_sees_more_than_the_rate_and_one_burst a_clock_that_wanders_counts_as_one_that_stands_still_while_it_is_behind a_refused_call_passes_at_its_retry_instant_and_not_a_microsecond_sooner
+limits  | 200000  | the limiter against a scan of all calls | several_limits_admit_exactly_what_a_scan_of_all_calls_admits a_packed_cell_says_the_same_as_a_bucket exchanged_limits_count_every_unit_in_every_kind_they_name no_stretch_of_time_sees_more_than_the_rate_and_one_burst a_clock_that_wanders_counts_as_one_that_stands_still_while_it_is_behind a_refused_call_passes_at_its_retry_instant_and_not_a_microsecond_sooner
 windows | 1000000 | windows and instants against the calendar | windows_agree_with_the_calendar instants_survive_their_text
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS

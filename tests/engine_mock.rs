@@ -10,14 +10,15 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use monetization_conformance::engine::{self, Bench};
 use monetization_conformance::engine_suite;
+use monetization_core::engine::Engine;
 
-use broken::{Broken, Flaw};
-use fixture::MockFixture;
+use engine_mock::broken::{Broken, Flaw};
+use engine_mock::fixture::MockFixture;
 
-#[path = "engine_mock/broken.rs"]
-mod broken;
-#[path = "engine_mock/fixture.rs"]
-mod fixture;
+mod engine_mock {
+    pub(crate) mod broken;
+    pub(crate) mod fixture;
+}
 
 engine_suite! {
     MockFixture::new() => {
@@ -26,6 +27,22 @@ engine_suite! {
         issuing: yes,
         webhooks: yes,
         accounts: yes,
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_handed_over_is_seen_to_be_missing() {
+    let whole = Bench::new(MockFixture::new());
+    let bare = Bench::new(MockFixture::wrapped(|engine| Engine {
+        usage: None,
+        invoices: None,
+        statements: None,
+        webhooks: None,
+        ..engine
+    }));
+    for part in ["usage", "invoicing", "issuing", "webhooks"] {
+        assert!(engine::hands_over(&whole, part), "{part}");
+        assert!(!engine::hands_over(&bare, part), "{part}");
     }
 }
 

@@ -26,7 +26,8 @@ mod billing;
 mod invoices;
 mod usage;
 
-/// Speaks to a provider for core.
+/// Speaks to a provider for core: one type for all of the engine's ports, because each is a matter
+/// of putting a question into the provider's words and its answer into core's.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) transport: Arc<dyn Transport>,
@@ -71,7 +72,7 @@ impl Client {
     }
 }
 
-/// The invoice as core knows it.
+/// The invoice as core knows it. Core asks for no names of lines, only for their text and amount.
 pub(crate) fn engine_invoice(stated: StatedInvoice, payment_url: Option<String>) -> EngineInvoice {
     EngineInvoice {
         external: stated.invoice,

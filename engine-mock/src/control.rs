@@ -1,3 +1,8 @@
+//! The provider's side.
+//!
+//! Nothing here goes over the transport: faults do not befall it, it needs no keys, and it is not
+//! among the calls that were seen. What it changes is in the journal like everything else.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +52,7 @@ pub struct Control {
     outgoing: Arc<Mutex<Outgoing>>,
 }
 
+/// How messages are sent: this side's business, and no part of what has happened.
 #[derive(Debug)]
 struct Outgoing {
     secrets: Vec<Secret>,
@@ -300,7 +306,7 @@ impl Control {
         })
     }
 
-    /// The plans, oldest first.
+    /// The plans, oldest first, archived ones too; of a deleted one nothing is left.
     #[must_use]
     pub fn plans(&self) -> Vec<Plan> {
         self.host
@@ -321,7 +327,8 @@ impl Control {
             .read(|provider| provider.subscriptions().cloned().collect())
     }
 
-    /// The invoices, oldest first; drafts without their lines.
+    /// The invoices, oldest first, of either kind. A draft has no lines here, because it has no
+    /// amounts of its own yet: the engine's `list` shows what it would bill now.
     #[must_use]
     pub fn invoices(&self) -> Vec<Invoice> {
         self.host

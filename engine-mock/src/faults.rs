@@ -174,6 +174,7 @@ pub struct SeenCall {
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Script>);
 
+/// What is to come, what is waiting, and what has passed.
 #[derive(Debug, Default)]
 struct Script {
     injections: VecDeque<Injection>,
@@ -210,12 +211,14 @@ impl Faults {
         self.lock().injections.clear();
     }
 
-    /// Lets the held calls go on; how many there were.
-    pub fn release(&self) -> usize {
-        let held = std::mem::take(&mut self.lock().held);
-        held.into_iter()
-            .filter_map(|call| call.send(()).ok())
-            .count()
+    /// Lets the held calls go on, in whichever order their tasks run. Calls that are held later
+    /// wait for the next release.
+    ///
+    /// This is how an order of events is forced that would be rare: hold a call, let something
+    /// else happen (a cancellation, another publisher, the death of a lease), then release it.
+    pub fn release(&self) {
+        // A held call waits for its sender to be gone.
+        self.lock().held.clear();
     }
 
     /// The calls that were seen, oldest first.
@@ -224,6 +227,7 @@ impl Faults {
         self.lock().seen.iter().cloned().collect()
     }
 
+    /// A panic of another thread leaves the script whole: each change of it is one assignment.
     fn lock(&self) -> MutexGuard<'_, Script> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,6 +248,7 @@ impl Faults {
         script.choose(operation)
     }
 
+    /// Something to wait for until the next release.
     fn hold(&self) -> oneshot::Receiver<()> {
         let (release, held) = oneshot::channel();
         self.lock().held.push(release);

@@ -182,6 +182,8 @@ impl Journal {
         self.write(step)
     }
 
+    /// One line, flushed. Whatever goes wrong, the journal is down from then on: half a line may
+    /// stand there, and another after it would make the middle of the file unreadable.
     fn write(&mut self, entry: &impl Serialize) -> Result<(), JournalError> {
         if self.down {
             return Err(JournalError::Down);
@@ -250,6 +252,7 @@ fn read_file(path: &Path) -> io::Result<(Medium, Vec<u8>)> {
     Ok((Medium::File(file), bytes))
 }
 
+/// How many lines are whole.
 fn count_lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
 }

@@ -1,3 +1,5 @@
+//! Putting a provider, its journal, the faults and the client together.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

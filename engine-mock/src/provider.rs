@@ -140,24 +140,37 @@ pub enum Outcome {
     Missing,
 }
 
-/// A billing provider.
+/// A billing provider: its rules, its clock, its objects, and what it remembers and is about to do.
+///
+/// It holds nothing but what follows from the steps it has taken. Maps are ordered and instants
+/// are handed in, so that no order of iteration and no reading of a clock can reach an invoice.
 #[derive(Debug, Clone)]
 pub struct Provider {
     rules: Rules,
     now: Timestamp,
+    /// How many names were given.
     made: u64,
+    /// Products that are on sale, and what they are called.
     products: BTreeMap<(Account, ProductId), Name>,
     plans: BTreeMap<ForeignId, Plan>,
+    /// Where the plan of a version is: one in each account.
     plans_by_version: BTreeMap<(Account, PlanVersionId), ForeignId>,
     customers: BTreeMap<ForeignId, Customer>,
+    /// Where the customer of a consumer is: one in each account.
     customers_by_consumer: BTreeMap<(Account, ConsumerId), ForeignId>,
     subscriptions: BTreeMap<ForeignId, Subscription>,
+    /// Where a subscription of core's is: one in each account.
     subscriptions_by_ours: BTreeMap<(Account, SubscriptionId), ForeignId>,
     invoices: BTreeMap<ForeignId, Invoice>,
+    /// Where an invoice that core made is: one in each account.
     invoices_by_ours: BTreeMap<(Account, InvoiceId), ForeignId>,
+    /// Keys with their orders and answers, while they are remembered.
     answers: Memory<(Account, String), Answered>,
+    /// Identifiers of usage records with what they said, while they are remembered.
     records: Memory<(Account, BatchId), String>,
+    /// What happens by itself, and when.
     agenda: BTreeSet<(Timestamp, Due)>,
+    /// What has not been delivered yet.
     outbox: VecDeque<Notice>,
 }
 

@@ -70,7 +70,8 @@ const TOLERANCE: Duration = Duration::from_secs(300);
 const INVOICE: &str = "invoice.updated";
 const SUBSCRIPTION_ENDED: &str = "subscription.ended";
 
-/// A message that waits to be posted.
+/// A message that waits to be posted. The receiver must be given the body byte for byte: written
+/// anew, be it with the same meaning, it has another signature.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Delivery {
@@ -178,7 +179,7 @@ fn mac(secret: &Secret, id: &str, seconds: &str, body: &[u8]) -> Option<Hmac<Sha
     Some(mac)
 }
 
-/// Understands the mock's messages.
+/// Understands the mock's messages. It holds no secret and no clock: both are handed in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MockWebhooks;
 

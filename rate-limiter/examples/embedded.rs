@@ -1,9 +1,5 @@
 //! A client's limits embedded in its own struct: finding the client is the only look-up.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "an example is a program: it reads the clock and prints"
-)]
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
 use std::num::NonZeroU32;

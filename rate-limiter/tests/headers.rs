@@ -1,9 +1,5 @@
 //! What a gateway's headers are rendered from.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    reason = "a test may fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::num::NonZeroU32;
 use std::time::Duration;

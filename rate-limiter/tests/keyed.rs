@@ -1,9 +1,5 @@
 //! The keyed limiter's bound.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    reason = "small numbers of a test, which may fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroU32;

@@ -8,16 +8,21 @@
 //! ignored, with one check that it is indeed missing from the bundle: a part can neither be
 //! promised without being tested nor left out without being seen.
 //!
-//! ```ignore
+//! ```
+//! # // The tests this makes are run by the package's own test targets.
+//! # struct MyFixture;
+//! use monetization_conformance::engine_suite;
+//!
 //! engine_suite! {
-//!     MyFixture::new() => {
+//!     MyFixture => {
 //!         usage: yes,
 //!         invoicing: yes,
 //!         issuing: no,
 //!         webhooks: yes,
-//!         accounts: yes,
+//!         accounts: no,
 //!     }
 //! }
+//! # fn main() {}
 //! ```
 //!
 //! The tests run on tokio, so the calling package needs tokio with `macros` and `rt`.

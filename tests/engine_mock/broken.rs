@@ -1,25 +1,23 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use monetization_core::clock::{Span, Timestamp};
-use monetization_core::consumer::Consumer;
+use monetization_core::clock::Timestamp;
 use monetization_core::engine::{
-    BillingEngine, CancelMode, CurrentUsage, Enabled, Engine, EngineContext, EngineError,
-    EngineErrorKind, EngineEvent, IdempotencyKey, InvoiceIssuing, Issued, NewSubscription, Receipt,
-    Removal, SealedReport, SubscriptionSnapshot, SubscriptionStart, UsageReport, UsageReporting,
-    VerifiedEvent, WebhookError, Webhooks,
+    Engine, EngineContext, EngineError, EngineErrorKind, EngineEvent, IdempotencyKey,
+    InvoiceIssuing, Issued, Removal, UsageReporting, VerifiedEvent, WebhookError, Webhooks,
 };
-use monetization_core::ids::{BatchId, InvoiceId, PlanVersionId, ProductId, TypedId};
+use monetization_core::ids::{InvoiceId, TypedId};
 use monetization_core::invoice::Invoice;
-use monetization_core::money::{Money, Quantity};
+use monetization_core::money::Money;
 use monetization_core::plan::PlanVersion;
-use monetization_core::product::{Meter, Product};
 use monetization_core::secret::Secret;
 use monetization_core::text::ForeignId;
+
+mod billing;
+mod reporting;
 
 /// What is wrong with an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,266 +155,6 @@ impl fmt::Debug for Broken {
             self.flaw,
             self.heard.lock().unwrap()
         )
-    }
-}
-
-#[async_trait]
-impl BillingEngine for Broken {
-    async fn create_billing_plan(
-        &self,
-        cx: &EngineContext,
-        plan: &PlanVersion,
-    ) -> Result<ForeignId, EngineError> {
-        let plan = self.priced(plan);
-        self.answer(
-            self.inner
-                .billing
-                .create_billing_plan(&self.cx(cx), &plan)
-                .await,
-        )
-    }
-
-    async fn update_billing_plan(
-        &self,
-        cx: &EngineContext,
-        before: &ForeignId,
-        next: &PlanVersion,
-    ) -> Result<ForeignId, EngineError> {
-        let billing = &self.inner.billing;
-        if self.has(Flaw::DeletesFirst) {
-            let first = EngineContext {
-                key: cx.key.step("delete"),
-                ..cx.clone()
-            };
-            billing.delete_billing_plan(&first, before).await?;
-            return billing.create_billing_plan(cx, next).await;
-        }
-        self.answer(
-            billing
-                .update_billing_plan(&self.cx(cx), before, next)
-                .await,
-        )
-    }
-
-    async fn delete_billing_plan(
-        &self,
-        cx: &EngineContext,
-        plan: &ForeignId,
-    ) -> Result<Removal, EngineError> {
-        self.answer(
-            self.inner
-                .billing
-                .delete_billing_plan(&self.cx(cx), plan)
-                .await,
-        )
-    }
-
-    async fn enable_monetization(
-        &self,
-        cx: &EngineContext,
-        product: &Product,
-        plans: &[PlanVersion],
-    ) -> Result<BTreeMap<PlanVersionId, Enabled>, EngineError> {
-        let enabled = self
-            .inner
-            .billing
-            .enable_monetization(&self.cx(cx), product, plans)
-            .await?;
-        let said = enabled.into_iter().map(|(plan, outcome)| match outcome {
-            Enabled::Existing(there) if self.has(Flaw::EnablesAnew) => {
-                (plan, Enabled::Created(there))
-            }
-            outcome => (plan, outcome),
-        });
-        Ok(said.collect())
-    }
-
-    async fn disable_monetization(
-        &self,
-        cx: &EngineContext,
-        product: ProductId,
-        plans: &[ForeignId],
-    ) -> Result<Removal, EngineError> {
-        self.answer(
-            self.inner
-                .billing
-                .disable_monetization(&self.cx(cx), product, plans)
-                .await,
-        )
-    }
-
-    async fn plan_mapping(
-        &self,
-        cx: &EngineContext,
-        product: ProductId,
-    ) -> Result<BTreeMap<PlanVersionId, ForeignId>, EngineError> {
-        self.inner.billing.plan_mapping(&self.cx(cx), product).await
-    }
-
-    async fn ensure_customer(
-        &self,
-        cx: &EngineContext,
-        consumer: &Consumer,
-    ) -> Result<ForeignId, EngineError> {
-        self.answer(
-            self.inner
-                .billing
-                .ensure_customer(&self.cx(cx), consumer)
-                .await,
-        )
-    }
-
-    async fn create_subscription(
-        &self,
-        cx: &EngineContext,
-        new: &NewSubscription,
-    ) -> Result<SubscriptionStart, EngineError> {
-        self.answer(
-            self.inner
-                .billing
-                .create_subscription(&self.cx(cx), new)
-                .await,
-        )
-    }
-
-    async fn change_subscription(
-        &self,
-        cx: &EngineContext,
-        subscription: &ForeignId,
-        plan: &ForeignId,
-    ) -> Result<(), EngineError> {
-        self.answer(
-            self.inner
-                .billing
-                .change_subscription(&self.cx(cx), subscription, plan)
-                .await,
-        )
-    }
-
-    async fn cancel_subscription(
-        &self,
-        cx: &EngineContext,
-        subscription: &ForeignId,
-        mode: CancelMode,
-    ) -> Result<Removal, EngineError> {
-        match self
-            .inner
-            .billing
-            .cancel_subscription(&self.cx(cx), subscription, mode)
-            .await
-        {
-            Ok(Removal::AlreadyGone) if self.has(Flaw::CannotEndTheMissing) => Err(
-                EngineError::new(EngineErrorKind::NotFound, "no such subscription"),
-            ),
-            answer => self.answer(answer),
-        }
-    }
-
-    async fn subscription(
-        &self,
-        cx: &EngineContext,
-        subscription: &ForeignId,
-    ) -> Result<Option<SubscriptionSnapshot>, EngineError> {
-        self.inner
-            .billing
-            .subscription(&self.cx(cx), subscription)
-            .await
-    }
-}
-
-#[async_trait]
-impl UsageReporting for Broken {
-    fn serialise(&self, report: &UsageReport) -> Result<Vec<u8>, EngineError> {
-        self.reporting().serialise(report)
-    }
-
-    async fn publish(
-        &self,
-        cx: &EngineContext,
-        reports: &[SealedReport],
-    ) -> Result<Vec<Receipt>, EngineError> {
-        let mut receipts = Vec::new();
-        let mut reports = reports.to_vec();
-        if self.has(Flaw::DatesUseLate) {
-            let now = self
-                .reporting()
-                .current(cx, &subscription_of(&reports[0]))
-                .await?
-                .period
-                .start;
-            reports = reports
-                .iter()
-                .map(|report| rewritten(report, "used_at", &now.to_string()))
-                .collect();
-        }
-        if self.has(Flaw::CountsDuplicates) {
-            reports = reports.iter().map(|report| self.renamed(report)).collect();
-        }
-        if !self.has(Flaw::StopsAtABadRecord) {
-            return self.answer(self.reporting().publish(&self.cx(cx), &reports).await);
-        }
-        for report in &reports {
-            if receipts
-                .iter()
-                .any(|receipt| matches!(receipt, Receipt::Rejected { .. }))
-            {
-                receipts.push(Receipt::Unknown {
-                    reason: "not sent".to_owned(),
-                });
-                continue;
-            }
-            receipts.extend(
-                self.reporting()
-                    .publish(cx, std::slice::from_ref(report))
-                    .await?,
-            );
-        }
-        Ok(receipts)
-    }
-
-    async fn current(
-        &self,
-        cx: &EngineContext,
-        subscription: &ForeignId,
-    ) -> Result<CurrentUsage, EngineError> {
-        self.reporting().current(&self.cx(cx), subscription).await
-    }
-
-    async fn summary(
-        &self,
-        cx: &EngineContext,
-        subscription: &ForeignId,
-        meter: &Meter,
-        span: Span,
-    ) -> Result<Quantity, EngineError> {
-        self.reporting()
-            .summary(&self.cx(cx), subscription, meter, span)
-            .await
-    }
-}
-
-impl Broken {
-    fn renamed(&self, report: &SealedReport) -> SealedReport {
-        let batch = BatchId::derived(&[&self.call().to_be_bytes()]);
-        let report = rewritten(report, "identifier", &batch.to_string());
-        SealedReport {
-            batch,
-            body: report.body,
-        }
-    }
-}
-
-fn subscription_of(report: &SealedReport) -> ForeignId {
-    let body: serde_json::Value = serde_json::from_slice(&report.body).unwrap();
-    body["subscription"].as_str().unwrap().parse().unwrap()
-}
-
-fn rewritten(report: &SealedReport, field: &str, text: &str) -> SealedReport {
-    let mut body: serde_json::Value = serde_json::from_slice(&report.body).unwrap();
-    body[field] = text.into();
-    SealedReport {
-        batch: report.batch,
-        body: serde_json::to_vec(&body).unwrap(),
     }
 }
 

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue};
+use monetization_conformance::size;
+use monetization_conformance::store::FaultyStore;
+use monetization_core::entropy::Entropy;
 use monetization_core::invoice::Invoicing;
-use monetization_core::runtime::Denial;
+use monetization_core::memory::MemoryStore;
+use monetization_core::runtime::{Decided, Denial, Target, Unauthenticated};
 use monetization_core::usage::{Ending, Outcome};
 
 use crate::world::{World, ok, text};
@@ -214,4 +219,69 @@ async fn a_shutdown_gives_unspent_units_of_a_strict_quota_back() {
         passed += 1;
     }
     assert_eq!(passed, 17);
+}
+
+#[tokio::test]
+async fn junk_keys_never_reach_the_store_r_a5() {
+    let mut faulty = None;
+    let world = World::over(Invoicing::ByCore, |clock| {
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new(clock))));
+        faulty = Some(Arc::clone(&store));
+        store
+    })
+    .await;
+    let (_, key) = world
+        .subscriber(r#"{"billing":"free","currency":"USD","cycle":"month"}"#)
+        .await;
+    let calls = faulty.as_ref().unwrap().calls();
+    let target = Target {
+        product: "weather",
+        method: "GET",
+        path: "/",
+    };
+    let entropy = Entropy::seeded(1);
+    for _ in 0..size(20_000, 1_000_000) {
+        let mut junk = key.reveal().as_bytes().to_vec();
+        let mut bits = [0_u8; 2];
+        entropy.fill(&mut bits);
+        let place = 8 + usize::from(bits[0]) % (junk.len() - 8);
+        if junk[place] == b'_' {
+            continue;
+        }
+        let other = b'0' + bits[1] % 10;
+        if junk[place] == other {
+            continue;
+        }
+        junk[place] = other;
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_bytes(&junk).unwrap());
+        let decided = world
+            .gatekeeper
+            .decide(&headers, &target, world.clock.now());
+        let invalid = Denial::Unauthenticated(Unauthenticated::Invalid);
+        assert!(matches!(decided, Decided::Denied(denial) if denial == invalid));
+    }
+    assert_eq!(faulty.unwrap().calls(), calls);
+}
+
+#[tokio::test]
+async fn the_last_unit_goes_to_one_taker_r_q2() {
+    for _ in 0..size(50, 1_000) {
+        let world = Arc::new(World::new(Invoicing::ByCore).await);
+        let (_, key) = world
+            .subscriber(
+                r#"{"billing":"free","currency":"USD","cycle":"month",
+                    "quotas":[{"window":"month","max":1,"overage":"strict"}]}"#,
+            )
+            .await;
+        let takers = (0..200).map(|_| {
+            let (world, key) = (Arc::clone(&world), key.clone());
+            tokio::spawn(async move { world.call(&key).await.is_ok() })
+        });
+        let mut passed = 0;
+        for taker in takers.collect::<Vec<_>>() {
+            passed += usize::from(taker.await.unwrap());
+        }
+        assert_eq!(passed, 1);
+    }
 }

@@ -16,6 +16,7 @@ use monetization_core::memory::MemoryStore;
 use monetization_core::plan::PlanVersion;
 use monetization_core::runtime::Permit;
 use monetization_core::secret::Secret;
+use monetization_core::store::JobStart;
 use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
@@ -296,14 +297,7 @@ async fn a_fault_at_any_call_of_the_store_bills_a_month_once() {
 
 /// A month of a fixed plan, with a fault at one call of the store; answers how many there were.
 async fn a_month(fault: Option<(u64, Fault)>) -> u64 {
-    let mut faulty = None;
-    let world = World::over(Invoicing::ByCore, |clock| {
-        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new(clock))));
-        faulty = Some(Arc::clone(&store));
-        store
-    })
-    .await;
-    let faulty = faulty.unwrap();
+    let (world, faulty) = faulty_world(Invoicing::ByCore).await;
     let (plan, _) = world.plan(TERMS).await;
     let mut order = world.order(&plan);
     order.request_key = Some(text("once"));
@@ -364,4 +358,52 @@ async fn settle(world: &World) {
         world.provider.set(world.clock.now()).unwrap();
     }
     drop(world.gatekeeper.refresh().await);
+}
+
+#[tokio::test]
+async fn a_fault_at_any_call_of_the_store_publishes_every_unit_once_r_p1() {
+    let calls = published(None).await;
+    for call in 0..calls {
+        for fault in [Fault::Before, Fault::After] {
+            published(Some((call, fault))).await;
+        }
+    }
+}
+
+/// Use that is published, with a fault at one call of the store; answers how many there were.
+async fn published(fault: Option<(u64, Fault)>) -> u64 {
+    let (world, faulty) = faulty_world(Invoicing::ByEngine).await;
+    let (_, key) = world.subscriber(TERMS).await;
+    world.calls(&key, 5).await;
+    let tenant = world.tenant_id();
+    let before = faulty.calls();
+    if let Some((call, fault)) = fault {
+        faulty.fail_call(before + call, fault);
+    }
+    for _ in 0..3 {
+        if let Ok(JobStart::Started(run)) = world.monetizer.start_publishing(tenant).await {
+            drop(world.monetizer.publish(tenant, run).await);
+        }
+        world.time.advance(Duration::from_secs(200));
+        world.provider.set(world.clock.now()).unwrap();
+    }
+    let calls = faulty.calls() - before;
+    let there = world.provider.subscriptions()[0].id.clone();
+    let counted = world
+        .provider
+        .usage(&there, world.product.meters[0].id)
+        .unwrap();
+    assert_eq!(counted.scaled(), 5, "{fault:?}");
+    calls
+}
+
+async fn faulty_world(invoicing: Invoicing) -> (World, Arc<FaultyStore>) {
+    let mut faulty = None;
+    let world = World::over(invoicing, |clock| {
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new(clock))));
+        faulty = Some(Arc::clone(&store));
+        store
+    })
+    .await;
+    (world, faulty.unwrap())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use monetization_conformance::size;
 use monetization_core::access::Closed;
 use monetization_core::flows::FlowError;
 use monetization_core::invoice::Invoicing;
@@ -236,4 +237,32 @@ async fn a_paid_plan_needs_an_engine_that_can_collect() {
         .await
         .unwrap_err();
     assert!(matches!(error, FlowError::Field(error) if error.field() == "plan"));
+}
+
+#[tokio::test]
+async fn no_key_stands_in_what_is_stored_r_a2() {
+    let world = World::new(Invoicing::ByCore).await;
+    let (plan, _) = world.plan(FREE).await;
+    let id = world.subscribe(&plan).await.subscription.id;
+    let mut secrets = Vec::new();
+    for _ in 0..size(300, 10_000) {
+        let (_, secret) = world
+            .monetizer
+            .issue_key(world.tenant_id(), id)
+            .await
+            .unwrap();
+        secrets.push(secret.reveal().split('_').nth(3).unwrap().to_owned());
+    }
+    let mut after = 0;
+    loop {
+        let rows = world.store.changes(after, 500).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        for row in &rows {
+            let told = secrets
+                .iter()
+                .find(|secret| row.body.contains(secret.as_str()));
+            assert_eq!(told, None, "{}", row.body);
+        }
+    }
 }

@@ -1,3 +1,13 @@
+//! Plans, products, customers and subscriptions.
+//!
+//! An operation of one step carries the caller's key as it is; one of several has a key for each
+//! step, made of the caller's, so that repeating the whole repeats each step under its own key
+//! and an interruption anywhere is mended by doing it all again.
+//!
+//! Enabling a product looks first at what is on sale and makes only what is missing. Done again
+//! it changes nothing, also long after the provider has forgotten the keys; and a plan that could
+//! not be made is reported beside those that could.
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

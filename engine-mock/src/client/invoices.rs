@@ -1,3 +1,9 @@
+//! Invoices that core has made, and those that the provider has.
+//!
+//! Of an invoice of core's only what never changes is sent. Its state, its link and the version
+//! that core has seen move on after it was issued, and a repetition has to be the same order all
+//! the same, or the provider would take it for another invoice under a used key.
+
 use async_trait::async_trait;
 use monetization_core::engine::{
     EngineContext, EngineError, EngineErrorKind, EngineInvoice, InvoiceIssuing, InvoiceReading,

@@ -1,3 +1,10 @@
+//! Reports of use.
+//!
+//! What a report says is written once, when it is sealed, and sent as those bytes ever after. The
+//! bytes carry the identifier, the meter with its scale and the quantity as a decimal number, so
+//! that the provider needs to be told of a meter no other way. A quantity that the provider's
+//! grammar does not know (negative, or of more than 15 digits) is not written at all.
+
 use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::engine::{

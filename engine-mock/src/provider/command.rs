@@ -44,7 +44,7 @@ pub struct Placed {
     reason = "the provider must know every order"
 )]
 pub enum Order {
-    /// Make a product known. Answered by [`Reply::Done`].
+    /// Make a product known, or give it another name. Answered by [`Reply::Done`].
     EnsureProduct {
         /// What it is at the caller's.
         product: ProductId,
@@ -56,7 +56,8 @@ pub enum Order {
         /// The plan version.
         plan: Box<PlanVersion>,
     },
-    /// Take a plan off sale. Answered by [`Reply::Removed`].
+    /// Take a plan off sale: archived where somebody has had it, deleted where nobody has.
+    /// Answered by [`Reply::Removed`].
     RetirePlan {
         /// Which one.
         plan: ForeignId,
@@ -73,7 +74,8 @@ pub enum Order {
         /// Their name.
         name: Name,
     },
-    /// Start a subscription. Answered by [`Reply::Started`].
+    /// Start a subscription and ask for what is due at its start. Answered by [`Reply::Started`],
+    /// with a link where something is to be paid by one.
     StartSubscription(StartSubscription),
     /// Move a subscription to another plan with its next period. Answered by [`Reply::Done`].
     ChangePlan {
@@ -82,21 +84,24 @@ pub enum Order {
         /// To which plan.
         plan: ForeignId,
     },
-    /// End a subscription. Answered by [`Reply::Removed`].
+    /// End a subscription. At once, what was used is invoiced at once; with its period, as usual.
+    /// Answered by [`Reply::Removed`].
     EndSubscription {
         /// Which one.
         subscription: ForeignId,
         /// When.
         when: When,
     },
-    /// Ask a customer for the money of a finished invoice. Answered by [`Reply::Started`].
+    /// Ask a customer for the money of a finished invoice, if its lines add up to its total and are
+    /// in one currency. Answered by [`Reply::Started`].
     IssueInvoice(FinishedInvoice),
-    /// Take an unpaid invoice back. Answered by [`Reply::Removed`].
+    /// Take an unpaid invoice back; a paid one is refused. Answered by [`Reply::Removed`].
     VoidInvoice {
         /// Which one.
         invoice: ForeignId,
     },
-    /// Take usage records. Answered by [`Reply::Verdicts`].
+    /// Take usage records, each by itself. The key is not looked at: records are recognised by
+    /// their own identifiers. Answered by [`Reply::Verdicts`].
     TakeUsage {
         /// The records.
         records: Vec<SentRecord>,

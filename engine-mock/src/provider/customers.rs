@@ -1,3 +1,8 @@
+//! Who pays.
+//!
+//! A consumer is one customer in each account. How they pay is their own business and not core's:
+//! tests and demos decide it, and the provider acts on it when it asks for money.
+
 use monetization_core::ids::ConsumerId;
 use monetization_core::text::{ForeignId, Name};
 

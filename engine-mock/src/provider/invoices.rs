@@ -55,7 +55,8 @@ pub struct Invoice {
     pub paid_at: Option<Timestamp>,
 }
 
-/// What an invoice will bill once it is final: use may still come.
+/// What an invoice will bill once it is final: use may still come. The plans are named and not
+/// copied, which they can be because a plan that somebody has had is never deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Draft {
@@ -68,7 +69,7 @@ pub struct Draft {
 }
 
 impl Provider {
-    /// Demands what is due at the start.
+    /// Demands what is due at the start. It bills no use, so it is final from the beginning.
     pub(super) fn demand_opening(
         &mut self,
         id: &ForeignId,
@@ -256,7 +257,8 @@ impl Provider {
         Some((draft, lines, total))
     }
 
-    /// The lines of a draft as they are now.
+    /// The lines of a draft as they are now: one for each meter the plan prices, used or not, and
+    /// the next base price unless that is nothing.
     pub(super) fn lines_of(
         &self,
         subscription: &Subscription,

@@ -1,3 +1,9 @@
+//! Remembering for a while.
+//!
+//! A provider cannot keep every key for ever, and a caller must not rely on it: after a while the
+//! same key or identifier is a new one, and what was done once is done twice. That is why
+//! intents are settled by looking the object up, and why sealed batches are not sent again late.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

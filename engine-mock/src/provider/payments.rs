@@ -66,7 +66,8 @@ impl Provider {
             .unwrap_or(0)
     }
 
-    /// Opens an invoice: asks for the money, by the customer's habit.
+    /// Opens an invoice: asks for the money, by the customer's habit. Nobody is asked for nothing:
+    /// a total of zero is paid without ever having been open.
     pub(super) fn demand(&mut self, id: &ForeignId) {
         let Some(invoice) = self.invoices.get(id) else {
             return;
@@ -85,7 +86,8 @@ impl Provider {
         }
     }
 
-    /// An open invoice is past due from now on, and money will be asked for again.
+    /// An open invoice is past due from now on, and money will be asked for again. One that is not
+    /// open any more is left as it is: the entry in the agenda was made before it was paid.
     pub(super) fn becomes_late(&mut self, id: &ForeignId) {
         let open = self
             .invoices

@@ -1,3 +1,5 @@
+//! What the provider says instead of an answer.
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

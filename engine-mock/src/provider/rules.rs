@@ -1,3 +1,5 @@
+//! The provider's manners: how long it remembers, waits and insists.
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

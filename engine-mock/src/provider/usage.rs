@@ -172,7 +172,8 @@ impl Provider {
     }
 }
 
-/// The period that pays for use at `used_at`, if its invoice is not final.
+/// The period that pays for use at `used_at`, if its invoice is not final. Use at the very instant
+/// of an end belongs to what comes after: the next period, or nobody.
 fn open_period(subscription: &Subscription, used_at: Timestamp) -> Result<u32, String> {
     let Some(index) = periods::index_at(subscription.schedule(), used_at) else {
         return Err("the subscription had not begun".to_owned());

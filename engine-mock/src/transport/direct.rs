@@ -1,3 +1,5 @@
+//! The provider in this process.
+
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -65,6 +67,8 @@ impl Host {
         }
     }
 
+    /// Passes over poisoning: the state machine does not panic, and what it is told is in the
+    /// journal before it begins.
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,11 +21,11 @@ use crate::data_directory::{DataDirectory, DirectoryError};
 use crate::first_start::FirstStart;
 use crate::server::{Ingredients, Server, StartError};
 use crate::settings::Settings;
-use http::{Api, Http};
+use client::{Api, Http};
 pub use story::Story;
 use upstream::Upstream;
 
-mod http;
+mod client;
 mod month;
 mod story;
 mod traffic;
@@ -68,7 +68,7 @@ pub enum DemoError {
     Flow(#[from] FlowError),
     /// A request cannot be written.
     #[error("failed to write a request")]
-    Request(#[from] ::http::Error),
+    Request(#[from] http::Error),
     /// A request came to nothing.
     #[error("failed to send a request")]
     Client(#[from] hyper_util::client::legacy::Error),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
+use reference_server::demo::{self, Story};
 use reference_server::report;
 use reference_server::serve::serve;
 use reference_server::settings::Settings;
@@ -30,7 +31,15 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             runtime.block_on(serve(&settings, std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Demo(_) => Ok(ExitCode::SUCCESS),
+        Command::Demo(args) => {
+            let mut story = Story::new(std::io::stdout(), demo::is_coloured());
+            runtime.block_on(demo::run(&args, &mut story))?;
+            Ok(if story.is_good() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
     }
 }
 

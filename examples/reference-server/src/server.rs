@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use monetization_core::clock::{Clock, ManualClock};
+use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{FlowError, Monetizer};
 use monetization_core::key::Pepper;
@@ -194,6 +194,16 @@ impl Server {
     /// the gates.
     pub async fn round(&self) {
         self.app.round().await;
+    }
+
+    /// Sets the business time where it stands still by itself, forward or not at all. What falls
+    /// due then is done with the next [`round`](Self::round).
+    pub fn set_time(&self, to: Timestamp) {
+        if let Some(manual) = &self.app.manual_clock
+            && to > self.app.now()
+        {
+            manual.set(to);
+        }
     }
 
     /// The flows of this server, for a look behind the API.

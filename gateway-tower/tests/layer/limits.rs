@@ -6,12 +6,17 @@ use http::{HeaderValue, Response};
 use monetization_core::plan::{QuotaWindow, Rate};
 use monetization_gateway_tower::{HeaderStyle, LayerOptions, LimitedBody};
 
-use crate::support::{Setting, TestBody, World, at, loose, ok, per_minute, send, strict, whole};
+use crate::support::{
+    Offer, Setting, TestBody, World, at, loose, ok, per_minute, send, strict, whole,
+};
 
 fn month_and_minute() -> Setting {
     Setting {
-        rates: vec![per_minute(20)],
-        quotas: vec![strict(QuotaWindow::Month, 1_000)],
+        offer: Offer {
+            rates: vec![per_minute(20)],
+            quotas: vec![strict(QuotaWindow::Month, 1_000)],
+            ..Offer::default()
+        },
         ..Setting::default()
     }
 }
@@ -66,8 +71,11 @@ async fn the_call_beyond_the_minute_is_refused_and_takes_nothing_of_the_month_ve
 async fn a_month_used_up_on_the_5th_stays_used_up_until_its_last_second_vector_3() {
     let world = World::start(Setting {
         start: at("2027-01-05T08:00:00Z"),
-        quotas: vec![strict(QuotaWindow::Month, 2)],
-        rates: vec![per_minute(20)],
+        offer: Offer {
+            quotas: vec![strict(QuotaWindow::Month, 2)],
+            rates: vec![per_minute(20)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -93,7 +101,10 @@ async fn a_month_used_up_on_the_5th_stays_used_up_until_its_last_second_vector_3
 async fn february_ends_after_28_days_vector_4() {
     let world = World::start(Setting {
         start: at("2027-02-28T23:59:50Z"),
-        quotas: vec![strict(QuotaWindow::Month, 1)],
+        offer: Offer {
+            quotas: vec![strict(QuotaWindow::Month, 1)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -114,8 +125,11 @@ async fn february_ends_after_28_days_vector_4() {
 async fn fifty_refused_calls_leave_the_count_unchanged_f5() {
     let world = World::start(Setting {
         start: at("2026-06-10T12:00:30Z"),
-        rates: vec![per_minute(5)],
-        quotas: vec![strict(QuotaWindow::Month, 100)],
+        offer: Offer {
+            rates: vec![per_minute(5)],
+            quotas: vec![strict(QuotaWindow::Month, 100)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -140,8 +154,11 @@ async fn fifty_refused_calls_leave_the_count_unchanged_f5() {
 #[tokio::test]
 async fn three_a_month_and_two_a_minute_hold_together_b6() {
     let world = World::start(Setting {
-        rates: vec![per_minute(2)],
-        quotas: vec![strict(QuotaWindow::Month, 3)],
+        offer: Offer {
+            rates: vec![per_minute(2)],
+            quotas: vec![strict(QuotaWindow::Month, 3)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -172,7 +189,10 @@ async fn three_a_month_and_two_a_minute_hold_together_b6() {
 #[tokio::test]
 async fn a_loose_quota_lets_every_call_pass_and_counts_it_b20() {
     let world = World::start(Setting {
-        quotas: vec![loose(QuotaWindow::Period, 2)],
+        offer: Offer {
+            quotas: vec![loose(QuotaWindow::Period, 2)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -254,14 +274,17 @@ async fn both_styles_or_none_can_be_chosen_and_the_upstreams_own_headers_do_not_
 async fn a_burst_has_no_window_and_is_told_when_it_is_the_tightest() {
     let number = |number: u32| number.try_into().unwrap();
     let world = World::start(Setting {
-        rates: vec![
-            Rate::Gcra {
-                count: number(60),
-                seconds: number(60),
-                burst: number(2),
-            },
-            per_minute(20),
-        ],
+        offer: Offer {
+            rates: vec![
+                Rate::Gcra {
+                    count: number(60),
+                    seconds: number(60),
+                    burst: number(2),
+                },
+                per_minute(20),
+            ],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -283,8 +306,11 @@ async fn a_burst_has_no_window_and_is_told_when_it_is_the_tightest() {
 #[tokio::test]
 async fn a_client_that_accepts_problems_learns_which_limit_it_was() {
     let world = World::start(Setting {
-        rates: vec![per_minute(2)],
-        quotas: vec![strict(QuotaWindow::Month, 3)],
+        offer: Offer {
+            rates: vec![per_minute(2)],
+            quotas: vec![strict(QuotaWindow::Month, 3)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;

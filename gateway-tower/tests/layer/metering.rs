@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use crate::support::{
-    Broken, Gate, Setting, TestBody, World, counted, eventually, ok, send, strict, whole,
+    Broken, Gate, Offer, Setting, TestBody, World, counted, eventually, ok, send, strict, whole,
 };
 
 type Answer = Response<TestBody>;
@@ -90,7 +90,10 @@ async fn ledger_of(
     metering: MeteringPolicy,
 ) -> (Option<Outcome>, i64, Option<u16>) {
     let world = World::start(Setting {
-        metering,
+        offer: Offer {
+            metering,
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -248,7 +251,10 @@ fn endless()
 async fn a_strict_quota_lets_exactly_so_many_through_under_64_callers() {
     let world = Arc::new(
         World::start(Setting {
-            quotas: vec![strict(QuotaWindow::Month, 500)],
+            offer: Offer {
+                quotas: vec![strict(QuotaWindow::Month, 500)],
+                ..Offer::default()
+            },
             ..Setting::default()
         })
         .await,
@@ -285,7 +291,10 @@ async fn a_strict_quota_lets_exactly_so_many_through_under_64_callers() {
 #[tokio::test]
 async fn a_call_that_is_not_billed_gives_its_unit_back() {
     let world = World::start(Setting {
-        quotas: vec![strict(QuotaWindow::Month, 2)],
+        offer: Offer {
+            quotas: vec![strict(QuotaWindow::Month, 2)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;

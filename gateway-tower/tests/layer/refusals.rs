@@ -10,7 +10,9 @@ use monetization_core::product::{Method, Product, ProductState, Resource};
 use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
 use monetization_gateway_tower::Monetization;
 
-use crate::support::{Broken, Gate, Received, Setting, TestBody, World, counted, ok, send, strict};
+use crate::support::{
+    Broken, Gate, Offer, Received, Setting, TestBody, World, counted, ok, send, strict,
+};
 
 type Answer = Response<TestBody>;
 
@@ -169,8 +171,11 @@ async fn what_a_product_does_not_declare_is_404_and_takes_nothing() {
         description: None,
     };
     let world = World::start(Setting {
-        resources: vec![resource],
-        quotas: vec![strict(QuotaWindow::Month, 10)],
+        offer: Offer {
+            resources: vec![resource],
+            quotas: vec![strict(QuotaWindow::Month, 10)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;
@@ -265,7 +270,10 @@ async fn a_revoked_key_is_refused_within_a_second_of_process_time() {
 #[tokio::test]
 async fn keys_that_overlap_in_rotation_share_one_count() {
     let world = World::start(Setting {
-        quotas: vec![strict(QuotaWindow::Month, 5)],
+        offer: Offer {
+            quotas: vec![strict(QuotaWindow::Month, 5)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;

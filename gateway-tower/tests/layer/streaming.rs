@@ -13,7 +13,9 @@ use monetization_core::plan::QuotaWindow;
 use monetization_gateway_tower::{BodyError, GatewayBody, LayerOptions, NotCommitted};
 use tower::ServiceExt;
 
-use crate::support::{Broken, Gate, Setting, TestBody, World, eventually, send, strict, whole};
+use crate::support::{
+    Broken, Gate, Offer, Setting, TestBody, World, eventually, send, strict, whole,
+};
 
 type Answer = Response<TestBody>;
 type Frames = mpsc::UnboundedSender<Result<Frame<Bytes>, Broken>>;
@@ -216,7 +218,10 @@ async fn in_background_mode_nothing_waits_but_a_strict_quota() {
     assert_eq!(world.gatekeeper.committer().backlog(), 1);
 
     let world = World::start(Setting {
-        quotas: vec![strict(QuotaWindow::Month, 10)],
+        offer: Offer {
+            quotas: vec![strict(QuotaWindow::Month, 10)],
+            ..Offer::default()
+        },
         ..Setting::default()
     })
     .await;

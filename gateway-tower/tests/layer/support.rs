@@ -11,24 +11,16 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
-use monetization_core::consumer::Buyer;
 use monetization_core::entropy::Entropy;
-use monetization_core::ids::{ApiKeyId, ChangeSetId, MeterId, ProductId};
-use monetization_core::invoice::Invoicing;
-use monetization_core::key::{ApiKey, KeyKind, Pepper, PresentedKey};
+use monetization_core::ids::{ApiKeyId, ChangeSetId};
+use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
-use monetization_core::money::Scale;
-use monetization_core::period::{Cycle, Schedule};
-use monetization_core::plan::{
-    Billing, MeteringPolicy, Overage, PlanTerms, PlanVersion, Quota, QuotaWindow, Rate, RateWindow,
-    TermsDraft,
-};
-use monetization_core::product::{Meter, Product, ProductState, Resource, Unit};
+use monetization_core::plan::{Overage, Quota, QuotaWindow, Rate, RateWindow};
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::store::{
     Applied, ChangeSet, Fact, Ledger, Rows, Store, StoreExt, Stored, Write,
 };
-use monetization_core::subscription::{Subscription, SubscriptionState, Timeline};
+use monetization_core::subscription::Subscription;
 use monetization_core::usage::UsageRecord;
 use monetization_gateway_tower::{
     CommitMode, GatewayBody, LayerOptions, Monetization, MonetizationLayer, TokioRuntime,
@@ -36,8 +28,11 @@ use monetization_gateway_tower::{
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) use gated::{Gate, GatedStore};
+pub(crate) use market::Offer;
+use market::{facts, key_to};
 
 mod gated;
+mod market;
 
 pub(crate) type TestBody = UnsyncBoxBody<Bytes, Broken>;
 
@@ -49,13 +44,7 @@ pub(crate) struct Broken(pub(crate) &'static str);
 /// What a test's world begins with.
 pub(crate) struct Setting {
     pub(crate) start: Timestamp,
-    /// When the subscription began.
-    pub(crate) anchor: Timestamp,
-    pub(crate) rates: Vec<Rate>,
-    pub(crate) quotas: Vec<Quota>,
-    pub(crate) metering: MeteringPolicy,
-    pub(crate) resources: Vec<Resource>,
-    pub(crate) endpoint: String,
+    pub(crate) offer: Offer,
     pub(crate) gatekeeper: GatekeeperOptions,
     /// Whether process time is moved by hand too.
     pub(crate) frozen: bool,
@@ -65,12 +54,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             start: at("2026-06-10T12:00:00Z"),
-            anchor: at("2024-01-01T00:00:00Z"),
-            rates: Vec::new(),
-            quotas: Vec::new(),
-            metering: MeteringPolicy::default(),
-            resources: Vec::new(),
-            endpoint: "http://upstream.internal:9000/v1".to_owned(),
+            offer: Offer::default(),
             gatekeeper: GatekeeperOptions::default(),
             frozen: false,
         }
@@ -121,10 +105,8 @@ impl World {
             pepper.clone(),
             setting.gatekeeper,
         );
-        let (product, version, subscription) = facts(&setting, &entropy);
-        let key_id = entropy.id(setting.start);
-        let presented = PresentedKey::generate(KeyKind::Live, key_id, &entropy);
-        let key = api_key(&subscription, key_id, &presented, &pepper);
+        let (product, version, subscription) = facts(&setting.offer, &entropy);
+        let (key, text) = key_to(&subscription, &entropy, &pepper);
         let world = Self {
             store,
             memory,
@@ -134,8 +116,8 @@ impl World {
             pepper,
             gatekeeper,
             subscription,
-            key: presented.reveal().reveal().to_owned(),
-            key_id,
+            key: text,
+            key_id: key.id,
         };
         world.insert(&product).await;
         world.insert(&version).await;
@@ -182,11 +164,9 @@ impl World {
 
     /// One more key to the same subscription.
     pub(crate) async fn second_key(&self) -> String {
-        let id = self.entropy.id(self.clock.now());
-        let presented = PresentedKey::generate(KeyKind::Live, id, &self.entropy);
-        self.insert(&api_key(&self.subscription, id, &presented, &self.pepper))
-            .await;
-        presented.reveal().reveal().to_owned()
+        let (key, text) = key_to(&self.subscription, &self.entropy, &self.pepper);
+        self.insert(&key).await;
+        text
     }
 
     /// A call with the key, to the product.
@@ -230,86 +210,6 @@ pub(crate) async fn eventually(done: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(20), waiting)
         .await
         .expect("it comes in time");
-}
-
-fn facts(setting: &Setting, entropy: &Entropy) -> (Product, PlanVersion, Subscription) {
-    let now = setting.anchor;
-    let tenant = entropy.id(now);
-    let product_id: ProductId = entropy.id(now);
-    let requests = Meter {
-        id: entropy.id::<MeterId>(now),
-        name: Meter::REQUESTS.parse().unwrap(),
-        unit: Unit::Requests,
-        scale: Scale::WHOLE,
-    };
-    let product = Product {
-        id: product_id,
-        tenant,
-        publisher: entropy.id(now),
-        slug: "weather".parse().unwrap(),
-        name: "Weather".parse().unwrap(),
-        description: "".parse().unwrap(),
-        gateway_endpoint: setting.endpoint.parse().unwrap(),
-        state: ProductState::Active,
-        meters: vec![requests.clone()],
-        resources: setting.resources.clone(),
-        monetization: None,
-        created_at: now,
-    };
-    let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::Month);
-    draft.rates.clone_from(&setting.rates);
-    draft.quotas.clone_from(&setting.quotas);
-    draft.metering = setting.metering;
-    let plan = entropy.id(now);
-    let version = PlanVersion {
-        id: entropy.id(now),
-        tenant,
-        product: product_id,
-        plan,
-        number: 1,
-        name: "Plan".parse().unwrap(),
-        terms: PlanTerms::new(draft, &[requests]).unwrap(),
-        created_at: now,
-    };
-    let schedule = Schedule {
-        anchor: now,
-        cycle: Cycle::Month,
-    };
-    let subscription = Subscription {
-        id: entropy.id(now),
-        tenant,
-        consumer: entropy.id(now),
-        buyer: Buyer {
-            user_id: "user-17".parse().unwrap(),
-            name: "ada".parse().unwrap(),
-        },
-        application: None,
-        product: product_id,
-        plan,
-        invoicing: Invoicing::ByCore,
-        state: SubscriptionState::Active,
-        blocks: std::collections::BTreeSet::new(),
-        timeline: Timeline::starting(schedule, version.id),
-        closed_periods: 0,
-        request_key: None,
-        rejected_because: None,
-        payment_url: None,
-        created_at: now,
-    };
-    (product, version, subscription)
-}
-
-fn api_key(of: &Subscription, id: ApiKeyId, presented: &PresentedKey, pepper: &Pepper) -> ApiKey {
-    ApiKey {
-        id,
-        tenant: of.tenant,
-        consumer: of.consumer,
-        subscriptions: vec![of.id],
-        digest: presented.digest(pepper),
-        hint: presented.hint(),
-        created_at: of.created_at,
-        revoked_at: None,
-    }
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {

@@ -66,7 +66,13 @@ impl KeyKind {
     }
 }
 
-/// A key as its bearer sends it, with its checksum found right. `Debug` shows no secret.
+/// A key as its bearer sends it, with its checksum found right. `Debug` shows no secret, and it
+/// cannot be serialised.
+///
+/// ```compile_fail
+/// let key = monetization_core::key::PresentedKey::parse("mk_live_...").unwrap();
+/// serde_json::to_string(&key).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresentedKey {
     kind: KeyKind,

@@ -6,6 +6,11 @@ use serde::Deserialize;
 
 /// A secret: credentials, webhook secrets, peppers. It can be read from configuration but is
 /// never serialised, and `Debug` shows dots.
+///
+/// ```compile_fail
+/// let secret = monetization_core::secret::Secret::new("hush");
+/// serde_json::to_string(&secret).unwrap();
+/// ```
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use monetization_rate_limiter::Keyed;
 
-use crate::measure::{Goal, Report, median};
+use crate::measure::{Goal, Report, quiet};
 use crate::workload::{Key, key, now, units, wide_limits, wide_quota};
 
 const KEYS: u64 = 1_000_000;
@@ -77,7 +77,7 @@ fn new_keys(report: &mut Report) {
             row.push(figure);
         }
     }
-    let [ours, peer, ours_max, peer_max] = rows.map(median);
+    let [ours, peer, ours_max, peer_max] = rows.map(quiet);
     report.add(
         "growth: p99.9 of a new key, four limits / governor, one limit",
         [ours, peer, ours / peer],

@@ -1,13 +1,12 @@
 //! How the limiter compares with `governor`, measured in one run: what people read is the table at the end.
 //!
-//! Both sides run in turns, a short round each, and the ratio of a row is the median over the pairs of rounds, so that
-//! what else the machine does falls out. `cargo bench -p monetization-rate-limiter -- WORDS` runs only the rows whose
-//! name contains the words.
+//! Both sides run in turns, a short round each; a figure is the lower quartile of its rounds, since what else the
+//! machine does only ever adds. `cargo bench -p monetization-rate-limiter -- WORDS` runs only the rows whose name
+//! contains all the words.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
     clippy::print_stdout,

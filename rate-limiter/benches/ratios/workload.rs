@@ -9,9 +9,9 @@ use monetization_rate_limiter::{Gcra, Limit, Limits, Timestamp, Window};
 pub(crate) type Key = [u8; 16];
 
 /// Calls a thread makes in one round on keys of a distribution.
-pub(crate) const CALLS: usize = 60_000;
+pub(crate) const CALLS: usize = 30_000;
 
-const SEQUENCES: usize = 6;
+const SEQUENCES: usize = 12;
 
 /// The time, read once a round.
 pub(crate) fn now() -> Timestamp {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::http::Answer;
+use super::client::Answer;
 
 /// Tells a story: sections, figures, calls and checks. Whether every check was passed is known at
 /// its end.

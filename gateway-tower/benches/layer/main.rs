@@ -1,0 +1,36 @@
+//! What the layer adds to a call, against what `tower_governor` adds, measured in one run: what people read is the table
+//! at the end.
+//!
+//! All sides run in turns, a short round each, and the ratio of a row is the median over the rounds, so that what else
+//! the machine does falls out. `cargo bench -p monetization-gateway-tower -- WORDS` runs only the rows whose name contains
+//! the words.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::future_not_send,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark reads the clock, computes ratios, prints, and may fail"
+)]
+
+mod added;
+mod durable;
+mod report;
+mod sink;
+mod world;
+
+use report::Report;
+
+fn main() {
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    let mut report = Report::new(words);
+    added::run(&mut report);
+    durable::run(&mut report);
+    report.print();
+}
