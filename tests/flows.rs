@@ -3,7 +3,7 @@
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     clippy::panic,
-    missing_docs,
+    unreachable_pub,
     reason = "tests say what they expect and stop where it is not so"
 )]
 

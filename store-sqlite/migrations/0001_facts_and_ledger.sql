@@ -293,7 +293,8 @@ CREATE VIEW v_spent AS
 SELECT 'rec_' || lower(hex(coalesce(record.event, record.key))) AS record,
     'sub_' || lower(hex(quota.subscription)) AS subscription, quota.quota,
     strftime('%Y-%m-%dT%H:%M:%SZ', quota.start_at / 1000000, 'unixepoch') AS window_start_at,
-    'lse_' || lower(hex(lease.id)) AS lease, spent.value ->> 2 AS units
+    iif(lease.id IS NULL, NULL, 'lse_' || lower(hex(lease.id))) AS lease,
+    spent.value ->> 2 AS units
 FROM record, json_each(record.spent) AS spent
 JOIN quota ON quota.number = spent.value ->> 0
 LEFT JOIN lease ON lease.number = spent.value ->> 1;

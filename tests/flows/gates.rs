@@ -191,7 +191,7 @@ async fn a_shutdown_gives_unspent_units_of_a_strict_quota_back() {
         )
         .await;
     world.calls(&key, 3).await;
-    let entropy = Arc::new(monetization_core::entropy::Entropy::seeded(8));
+    let entropy = Arc::new(Entropy::seeded(8));
     let pepper = monetization_core::key::Pepper::new(&[7; 32]).unwrap();
     world.gatekeeper.shutdown();
     (&mut world.running).await.unwrap();
@@ -203,12 +203,12 @@ async fn a_shutdown_gives_unspent_units_of_a_strict_quota_back() {
         Default::default(),
     );
     tokio::spawn(second.clone().run(Arc::new(crate::world::sleep)));
-    let mut headers = http::HeaderMap::new();
+    let mut headers = HeaderMap::new();
     headers.insert(
         "authorization",
-        text::<http::HeaderValue>(&format!("Bearer {}", key.reveal())),
+        text::<HeaderValue>(&format!("Bearer {}", key.reveal())),
     );
-    let target = monetization_core::runtime::Target {
+    let target = Target {
         product: "weather",
         method: "GET",
         path: "/",

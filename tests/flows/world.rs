@@ -72,43 +72,7 @@ impl World {
             pepper.clone(),
         )
         .with_settings(settings);
-        let new = NewTenant {
-            name: text("market"),
-            engine: text("mock"),
-            invoicing,
-            payment_days: 7,
-        };
-        let tenant = monetizer.create_tenant(new).await.unwrap();
-        let publisher = monetizer
-            .create_publisher(tenant.id, text("publisher"), None)
-            .await
-            .unwrap();
-        let new = NewProduct {
-            publisher: publisher.id,
-            slug: text("weather"),
-            name: text("Weather"),
-            description: text("The weather of tomorrow."),
-            gateway_endpoint: text("http://127.0.0.1:9"),
-            resources: Vec::new(),
-            meters: vec![(text("documents"), 2.try_into().unwrap())],
-        };
-        let product = monetizer.create_product(tenant.id, new).await.unwrap();
-        let active = ProductChange {
-            state: Some(ProductState::Active),
-            ..ProductChange::default()
-        };
-        let product = monetizer
-            .change_product(tenant.id, product.id, active)
-            .await
-            .unwrap();
-        monetizer
-            .enable_monetization(tenant.id, product.id, &BTreeMap::new())
-            .await
-            .unwrap();
-        let consumer = monetizer
-            .create_consumer(tenant.id, text("consumer"), Vec::new())
-            .await
-            .unwrap();
+        let (tenant, product, consumer) = market(&monetizer, invoicing).await;
         let gatekeeper = Gatekeeper::new(
             Arc::clone(&store),
             clock.clone(),
@@ -283,6 +247,48 @@ impl World {
             .await
             .unwrap()
     }
+}
+
+/// A tenant with a product on sale, and a consumer.
+async fn market(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product, Consumer) {
+    let new = NewTenant {
+        name: text("market"),
+        engine: text("mock"),
+        invoicing,
+        payment_days: 7,
+    };
+    let tenant = monetizer.create_tenant(new).await.unwrap();
+    let publisher = monetizer
+        .create_publisher(tenant.id, text("publisher"), None)
+        .await
+        .unwrap();
+    let new = NewProduct {
+        publisher: publisher.id,
+        slug: text("weather"),
+        name: text("Weather"),
+        description: text("The weather of tomorrow."),
+        gateway_endpoint: text("http://127.0.0.1:9"),
+        resources: Vec::new(),
+        meters: vec![(text("documents"), 2.try_into().unwrap())],
+    };
+    let product = monetizer.create_product(tenant.id, new).await.unwrap();
+    let active = ProductChange {
+        state: Some(ProductState::Active),
+        ..ProductChange::default()
+    };
+    let product = monetizer
+        .change_product(tenant.id, product.id, active)
+        .await
+        .unwrap();
+    monetizer
+        .enable_monetization(tenant.id, product.id, &BTreeMap::new())
+        .await
+        .unwrap();
+    let consumer = monetizer
+        .create_consumer(tenant.id, text("consumer"), Vec::new())
+        .await
+        .unwrap();
+    (tenant, product, consumer)
 }
 
 pub fn ok() -> Outcome {

@@ -116,7 +116,8 @@ fn libraries() -> BTreeMap<String, Lines> {
             format!("{}/src", package.folder)
         }
     });
-    let is_library = |folder: &String| is_there(&format!("{folder}/lib.rs"));
+    let is_library =
+        |folder: &String| !folder.starts_with("examples/") && is_there(&format!("{folder}/lib.rs"));
     let libraries: BTreeMap<String, Lines> = folders
         .filter(is_library)
         .map(|folder| (folder.clone(), lines_below(&folder, &sources)))

@@ -35,7 +35,7 @@ pub struct Invoice {
     pub subscription: Option<ForeignId>,
     /// What it was issued as, where somebody else made it.
     pub issued: Option<FinishedInvoice>,
-    /// The period whose use it bills.
+    /// The period whose use it bills: the whole of it, also where the subscription ended within.
     pub period: Option<Span>,
     /// What a draft will bill; `None` once it is final.
     pub draft: Option<Draft>,

@@ -6,11 +6,9 @@
 //! the words.
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
-    clippy::future_not_send,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark reads the clock, computes ratios, prints, and may fail"

@@ -27,7 +27,7 @@ async fn a_write_that_is_dropped_leaves_no_transaction_behind() {
     // Behind all that was given up.
     store.ping().await.unwrap();
     let mut stranger = home.stranger().await;
-    sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+    sqlx::raw_sql("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK")
         .execute(&mut stranger)
         .await
         .unwrap();

@@ -51,7 +51,6 @@ async fn the_ledger_cannot_be_changed_even_by_hand() {
         "DELETE FROM record",
         "UPDATE event SET digest = zeroblob(32)",
         "DELETE FROM event",
-        "INSERT OR REPLACE INTO event SELECT * FROM event",
         "UPDATE sum SET sealed = total + 1",
         "UPDATE sum SET total = -1",
         "UPDATE quota SET committed = leased + 1",

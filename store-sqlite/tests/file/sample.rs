@@ -1,6 +1,5 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::entropy::Entropy;
@@ -48,12 +47,11 @@ impl Home {
         SqliteStore::open(&self.options()).await.unwrap()
     }
 
-    /// A connection of somebody else, who does not wait.
+    /// A connection of somebody else.
     pub(crate) async fn stranger(&self) -> SqliteConnection {
         SqliteConnectOptions::new()
             .filename(self.path())
             .create_if_missing(true)
-            .busy_timeout(Duration::ZERO)
             .connect()
             .await
             .unwrap()

@@ -11,6 +11,7 @@ use monetization_core::secret::Secret;
 use serde_json::Value;
 
 use super::DemoError;
+use super::upstream::MARK;
 
 /// A client with pooled connections.
 #[derive(Debug, Clone)]
@@ -21,14 +22,11 @@ pub(super) struct Http(Client<HttpConnector, Full<Bytes>>);
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The body; of a long one only its beginning.
+    /// The body; nothing of an upstream's, which is only counted.
     pub(super) body: Bytes,
     /// Bytes of the whole body.
     pub(super) length: u64,
 }
-
-/// Bytes of a body that are kept.
-const KEPT_MAX: usize = 1 << 20;
 
 impl Http {
     pub(super) fn new() -> Self {
@@ -45,7 +43,7 @@ impl Http {
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
                 length = length.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                if kept.len() < KEPT_MAX && parts.status != StatusCode::OK || length < 65_536 {
+                if !parts.headers.contains_key(MARK) {
                     kept.extend_from_slice(&data);
                 }
             }

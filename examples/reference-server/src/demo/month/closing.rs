@@ -60,7 +60,9 @@ async fn dun(
 async fn tell_invoices(cast: &Cast, story: &mut Story) -> Result<(), DemoError> {
     let mut rows = Vec::new();
     for developer in cast.all() {
-        for invoice in developer.invoices().await? {
+        let mut invoices = developer.invoices().await?;
+        invoices.sort_by_key(|invoice| invoice["issued_at"].as_str().map(ToOwned::to_owned));
+        for invoice in invoices {
             rows.extend(rows_of(developer, &invoice)?);
         }
     }

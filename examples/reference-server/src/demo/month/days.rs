@@ -29,7 +29,7 @@ pub(super) async fn live(
     for day in 1..=DAYS {
         let noon = start.saturating_add(DAY.saturating_mul(day)).saturating_add(DAY / 2);
         world.travel(noon).await?;
-        for (developer, calls) in cast.all_mut().into_iter().zip([8, 20, 48, 12]) {
+        for (developer, calls) in cast.all_mut().into_iter().zip([8, 20, 48, 40]) {
             let refused = developer.calls_of_a_day(world, calls).await?;
             if let Some(refused) = refused.filter(|_| !told) {
                 told = true;
@@ -55,7 +55,7 @@ pub(super) async fn live(
         Column::Left("by 31 January"),
         Column::Right("calls"),
         Column::Right("answered 2xx"),
-        Column::Right("failed or unpaid"),
+        Column::Right("failed, unpaid"),
         Column::Right("over the limit"),
     ];
     Ok(story.table(&columns, &rows)?)

@@ -25,7 +25,7 @@ pub(super) async fn publish(
     let owner = &cast.other_owner;
     let mock = world.server.mock().ok_or_else(|| missing("the mock engine"))?;
     let before = owner.get(STATUS).await?;
-    story.say(format_args!("status before the first run: {} {}", before["state"], before["status"]))?;
+    tell_status("before the first run", &before, story)?;
     // The engine takes its time, so that somebody can ask twice.
     mock.inject(Injection::next(Fault::Hold).on(Operation::TakeUsage));
     let first = owner.ask(Method::POST, PUBLISH, &Value::Null).await?;
@@ -38,7 +38,7 @@ pub(super) async fn publish(
     for _ in 0..ASK_TIMES_MAX {
         let status = owner.get(STATUS).await?;
         if text(&status, "/state")? == "COMPLETED" {
-            story.say(format_args!("status after the run: {} {}", status["state"], status["status"]))?;
+            tell_status("after the run", &status, story)?;
             story.check("publishing ended", &"SUCCESSFUL", &text(&status, "/status")?)?;
             return Ok(());
         }
@@ -47,6 +47,11 @@ pub(super) async fn publish(
         tokio::time::sleep(ASK_EVERY).await;
     }
     Err(missing("the end of publishing"))
+}
+
+fn tell_status(when: &str, status: &Value, story: &mut Story) -> Result<(), DemoError> {
+    let (state, result) = (text(status, "/state")?, text(status, "/status")?);
+    Ok(story.say(format_args!("status {when}: {state}, {result}"))?)
 }
 
 /// What the mock engine has counted of its one subscription that it invoices itself.
