@@ -1,4 +1,4 @@
-//! Domain of an SDK that turns calls through an API gateway into money.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(
     test,
     expect(

@@ -15,6 +15,26 @@ use crate::{Decision, Limits, Timestamp};
 ///
 /// **A clock that steps back** never opens a fresh window and loses no count: a `now` before the latest window seen
 /// counts in that window, and a GCRA waits as long as it would have.
+///
+/// ```
+/// use monetization_rate_limiter::{Bucket, Limit, Limits, Timestamp, Window};
+///
+/// let basic = Limits::new([Limit::calendar(Window::Minute, 20)])?;
+/// let larger = Limits::new([Limit::calendar(Window::Minute, 100)])?;
+/// let now = Timestamp::from_secs(1_800_000_000);
+///
+/// let mut bucket = Bucket::new();
+/// assert!(bucket.take(&basic, now, 20).is_allowed());
+/// assert!(!bucket.take(&basic, now, 1).is_allowed());
+///
+/// // The plan changes within the minute; then something else than limits speaks against the call.
+/// let decision = bucket.assess(&larger, now, 1);
+/// assert_eq!(decision.standings()[0].remaining(), 79);
+/// let paid = false;
+/// assert!(!(paid && bucket.commit(&larger, &decision)));
+/// assert_eq!(bucket.assess(&larger, now, 0).standings()[0].remaining(), 80);
+/// # Ok::<(), monetization_rate_limiter::DuplicateLimit>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bucket {
     slots: [Slot; LIMITS_MAX],
@@ -53,6 +73,24 @@ impl Bucket {
     }
 
     /// Takes `weight` units of all `limits` at `now`, or of none. A weight of zero always passes and takes nothing.
+    ///
+    /// ```
+    /// use monetization_rate_limiter::{Bucket, Limit, Limits, Timestamp, Window};
+    ///
+    /// let limits = Limits::new([
+    ///     Limit::calendar(Window::Day, 100),
+    ///     Limit::calendar(Window::Minute, 10),
+    /// ])?;
+    /// let (mut bucket, now) = (Bucket::new(), Timestamp::from_secs(1_800_000_000));
+    /// assert!(bucket.take(&limits, now, 7).is_allowed());
+    ///
+    /// // Four more are too many for the minute, so the day is not touched either.
+    /// let refused = bucket.take(&limits, now, 4);
+    /// assert!(!refused.is_allowed());
+    /// let [day, minute] = refused.standings() else { unreachable!() };
+    /// assert_eq!((day.remaining(), minute.remaining()), (93, 0));
+    /// # Ok::<(), monetization_rate_limiter::DuplicateLimit>(())
+    /// ```
     #[inline]
     pub fn take(&mut self, limits: &Limits, now: Timestamp, weight: u64) -> Decision {
         let mut decision = Decision::open(now, weight);
@@ -65,6 +103,17 @@ impl Bucket {
     /// A calendar window takes them back if it is still the one in which `taken_at` lies, and never more than it
     /// holds. A GCRA has them at once as quota again, though never more than a whole burst; what drained by itself
     /// meanwhile is not subtracted, so beyond its rate and burst it lets through at most what was handed back.
+    ///
+    /// ```
+    /// use monetization_rate_limiter::{Bucket, Limit, Limits, Timestamp, Window};
+    ///
+    /// let limits = Limits::new([Limit::calendar(Window::Minute, 10)])?;
+    /// let (mut bucket, taken_at) = (Bucket::new(), Timestamp::from_secs(1_800_000_000));
+    /// assert!(bucket.take(&limits, taken_at, 3).is_allowed());
+    /// bucket.give_back(&limits, taken_at, 3);
+    /// assert_eq!(bucket.assess(&limits, taken_at, 0).standings()[0].remaining(), 10);
+    /// # Ok::<(), monetization_rate_limiter::DuplicateLimit>(())
+    /// ```
     pub fn give_back(&mut self, limits: &Limits, taken_at: Timestamp, weight: u64) {
         for limit in limits {
             let slot = &mut self.slots[limit.kind().index()];

@@ -8,6 +8,9 @@ use crate::{Bucket, Decision, Limits, Timestamp};
 ///
 /// The lock is held for some nanoseconds and never across a call into foreign code; a panic elsewhere does not poison
 /// it.
+///
+/// 120 bytes. It holds no limits: they come with each call, so that refreshing a customer's terms never touches the
+/// counters.
 #[derive(Debug, Default)]
 pub struct Cells {
     bucket: Mutex<Bucket>,
@@ -23,6 +26,21 @@ impl Cells {
     }
 
     /// As [`Bucket::take`].
+    ///
+    /// ```
+    /// use std::thread;
+    /// use monetization_rate_limiter::{Cells, Limit, Limits, Timestamp, Window};
+    ///
+    /// let limits = Limits::new([Limit::calendar(Window::Minute, 5)])?;
+    /// let (cells, now) = (Cells::new(), Timestamp::from_secs(1_800_000_000));
+    /// thread::scope(|scope| {
+    ///     for _ in 0..4 {
+    ///         scope.spawn(|| for _ in 0..3 { drop(cells.take(&limits, now, 1)) });
+    ///     }
+    /// });
+    /// assert_eq!(cells.assess(&limits, now, 0).standings()[0].remaining(), 0);
+    /// # Ok::<(), monetization_rate_limiter::DuplicateLimit>(())
+    /// ```
     #[inline]
     pub fn take(&self, limits: &Limits, now: Timestamp, weight: u64) -> Decision {
         let mut decision = Decision::open(now, weight);

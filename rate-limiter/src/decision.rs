@@ -10,6 +10,15 @@ use crate::{Limit, LimitKind, Limits, Timestamp, Window};
 ///
 /// It carries all that response headers need and never asks for the time. A refused call has taken nothing from any
 /// limit.
+///
+/// What HTTP headers want, and where it is:
+///
+/// | header | value |
+/// |---|---|
+/// | `X-RateLimit-Limit-Minute` and the like | [`Standing::max`] |
+/// | `X-RateLimit-Remaining-Minute` and the like | [`Standing::remaining`] |
+/// | `RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset` | those of [`most_constrained`](Self::most_constrained), [`Standing::reset_at`] |
+/// | `Retry-After` | [`retry_at`](Self::retry_at), less [`decided_at`](Self::decided_at), rounded up to whole seconds |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a decision that nobody reads refuses nobody"]
 pub struct Decision {
@@ -54,6 +63,19 @@ impl Decision {
     ///
     /// For an allowed call this is the instant of the decision. `None` when the weight is more than a limit's maximum:
     /// then it can never pass.
+    ///
+    /// ```
+    /// use monetization_rate_limiter::{Bucket, Limit, Limits, Window};
+    ///
+    /// let limits = Limits::new([Limit::calendar(Window::Month, 1)])?;
+    /// let (mut bucket, now) = (Bucket::new(), "2026-01-31T12:00:00Z".parse()?);
+    /// assert!(bucket.take(&limits, now, 1).is_allowed());
+    ///
+    /// let again_at = bucket.take(&limits, now, 1).retry_at();
+    /// assert_eq!(again_at, Some("2026-02-01T00:00:00Z".parse()?));
+    /// assert_eq!(bucket.take(&limits, now, 2).retry_at(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn retry_at(&self) -> Option<Timestamp> {
         let exceeded = || self.standings().iter().filter(|standing| standing.exceeded);

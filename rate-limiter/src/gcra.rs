@@ -9,6 +9,20 @@ use thiserror::Error;
 ///
 /// It is kept as an emission interval, the time that one unit occupies: `period / count` in whole nanoseconds,
 /// rounded up, so that never more than the rate is let through. `burst` units come back after `burst` intervals.
+///
+/// Compared with a calendar window of the same size it has no edge at which two full quotas meet: over any stretch of
+/// time at most the rate and one burst pass.
+///
+/// ```
+/// use std::num::NonZeroU32;
+/// use std::time::Duration;
+/// use monetization_rate_limiter::Gcra;
+///
+/// let count = NonZeroU32::new(3).expect("not zero");
+/// let rate = Gcra::new(count, Duration::from_secs(1), NonZeroU32::MIN)?;
+/// assert_eq!(rate.interval(), Duration::from_nanos(333_333_334));
+/// # Ok::<(), monetization_rate_limiter::GcraError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Gcra {
     interval: NonZeroU64,

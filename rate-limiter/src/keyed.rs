@@ -33,6 +33,21 @@ mod slab;
 ///
 /// `S` hashes the keys. The default is fast and seeded at random for each limiter; take
 /// [`std::hash::RandomState`] where outsiders choose keys at will and observe timing closely.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use std::num::NonZeroU32;
+/// use monetization_rate_limiter::{Keyed, Limit, Limits, Timestamp, Window};
+///
+/// let limits = Limits::new([Limit::calendar(Window::Minute, 1)])?;
+/// let addresses_max = NonZeroU32::new(100_000).ok_or("not zero")?;
+/// let limiter: Keyed<IpAddr> = Keyed::new(limits, addresses_max)?;
+///
+/// let (address, now) = ("192.0.2.7".parse()?, Timestamp::from_secs(1_800_000_000));
+/// assert!(limiter.take(&address, now, 1)?.is_allowed());
+/// assert!(!limiter.take(&address, now, 1)?.is_allowed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Keyed<K, S = RandomState> {
     table: Table<K>,
     limits: Limits,
@@ -120,6 +135,20 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> Keyed<K, S> {
     }
 
     /// Drops the counters of `key`, so that its next call starts fresh; says whether there were any.
+    ///
+    /// For a key that is known to be gone, or for an operator who grants a fresh start.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use monetization_rate_limiter::{Keyed, Limit, Limits, Timestamp, Window};
+    ///
+    /// let limits = Limits::new([Limit::calendar(Window::Minute, 1)])?;
+    /// let limiter: Keyed<u64> = Keyed::new(limits, NonZeroU32::MIN)?;
+    /// assert!(limiter.take(&7, Timestamp::EPOCH, 1)?.is_allowed());
+    /// assert!(limiter.forget(&7));
+    /// assert!(limiter.take(&7, Timestamp::EPOCH, 1)?.is_allowed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forget(&self, key: &K) -> bool {
         let hash = self.hasher.hash_one(key);
         match &self.table {

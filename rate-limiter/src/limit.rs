@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::{Gcra, Timestamp, Window};
 
 /// One limit: at most so many units in a calendar window, or at a smooth rate.
+///
+/// A unit is whatever the caller counts: calls, bytes, tokens. Limits are plain values without any running state; the
+/// counters are in a [`Bucket`](crate::Bucket) and its relatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit(Form);
 
@@ -61,6 +64,15 @@ impl Limit {
     }
 
     /// How long the quota is for: the length of the calendar window in which `now` lies, or the rate's period.
+    ///
+    /// ```
+    /// use monetization_rate_limiter::{Limit, Timestamp, Window};
+    ///
+    /// let month = Limit::calendar(Window::Month, 1000);
+    /// let january = month.period("2027-01-15T00:00:00Z".parse()?);
+    /// assert_eq!(january.as_secs(), 31 * 86_400);
+    /// # Ok::<(), monetization_rate_limiter::ParseTimestampError>(())
+    /// ```
     #[must_use]
     pub fn period(&self, now: Timestamp) -> Duration {
         match self.0 {
@@ -101,6 +113,13 @@ impl LimitKind {
     pub const COUNT: usize = 7;
 
     /// A small number that stands for the kind and never changes: 0 for GCRA, 1 to 6 for second to year.
+    ///
+    /// ```
+    /// use monetization_rate_limiter::{LimitKind, Window};
+    ///
+    /// assert_eq!(LimitKind::Gcra.code(), 0);
+    /// assert_eq!(LimitKind::Calendar(Window::Month).code(), 5);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn code(self) -> u8 {

@@ -9,6 +9,18 @@ pub const LIMITS_MAX: usize = LimitKind::COUNT;
 
 /// Limits that hold together: a call passes all of them or takes from none. At most one of each [kind](LimitKind), in
 /// the order given; an empty set admits everything.
+///
+/// The order decides in which order a [`Decision`](crate::Decision) lists the limits, and nothing else.
+///
+/// ```
+/// use monetization_rate_limiter::{Limit, Limits, Window};
+///
+/// let minute = Limit::calendar(Window::Minute, 20);
+/// let limits = Limits::new([Limit::calendar(Window::Month, 1000), minute])?;
+/// assert_eq!(limits.len(), 2);
+/// assert!(Limits::new([minute, Limit::calendar(Window::Minute, 30)]).is_err());
+/// # Ok::<(), monetization_rate_limiter::DuplicateLimit>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Limits {
     limits: Box<[Limit]>,

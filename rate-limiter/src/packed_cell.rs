@@ -23,6 +23,19 @@ use crate::{Limit, Standing, Timestamp};
 ///
 /// Time is told from 1970 to the end of 2499; an instant outside counts as the nearest inside. A clock that steps back
 /// counts in the latest window seen, as with [`Bucket`](crate::Bucket).
+///
+/// ```
+/// use monetization_rate_limiter::{Limit, PackedCell, Timestamp, Window};
+///
+/// let cell = PackedCell::new(Limit::calendar(Window::Second, 2))?;
+/// let now = Timestamp::from_secs(1_800_000_000);
+/// assert_eq!(cell.take(now, 2).remaining(), 0);
+///
+/// let refused = cell.take(now, 1);
+/// assert!(refused.is_exceeded());
+/// assert_eq!(refused.reset_at(), Timestamp::from_secs(1_800_000_001));
+/// # Ok::<(), monetization_rate_limiter::DoesNotFit>(())
+/// ```
 #[derive(Debug)]
 pub struct PackedCell {
     word: AtomicU64,

@@ -7,6 +7,18 @@ use crate::Timestamp;
 /// A half-open stretch of time `[start, end)`: the start belongs to it, the end does not.
 ///
 /// Any two instants make a span; one that does not start before its end is empty.
+///
+/// ```
+/// use monetization_rate_limiter::{Span, Timestamp};
+///
+/// let span = Span {
+///     start: Timestamp::from_secs(60),
+///     end: Timestamp::from_secs(120),
+/// };
+/// assert!(span.contains(span.start));
+/// assert!(!span.contains(span.end));
+/// assert_eq!(span.duration().as_secs(), 60);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]

@@ -44,6 +44,13 @@ impl Timestamp {
 
     /// The instant so many microseconds after the epoch (before it when negative), held within
     /// [`MIN`](Self::MIN) and [`MAX`](Self::MAX).
+    ///
+    /// ```
+    /// use monetization_rate_limiter::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::from_micros(1_500_000).to_string(), "1970-01-01T00:00:01.5Z");
+    /// assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
+    /// ```
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         if micros < Self::MIN.0 {
@@ -94,6 +101,15 @@ impl Timestamp {
     }
 
     /// The time since `earlier`; zero when `earlier` is not earlier.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use monetization_rate_limiter::Timestamp;
+    ///
+    /// let (early, late) = (Timestamp::from_secs(5), Timestamp::from_secs(8));
+    /// assert_eq!(late.saturating_since(early), Duration::from_secs(3));
+    /// assert_eq!(early.saturating_since(late), Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);

@@ -11,6 +11,18 @@ use crate::{Span, Timestamp};
 
 /// A window of the calendar in UTC. Every instant lies in exactly one window of each kind, and windows of a kind meet
 /// without a gap. Months and years have their real lengths.
+///
+/// They are ordered from the shortest to the longest. Leap seconds do not exist here, as they do not in
+/// [`Timestamp`], so that seconds, minutes, hours and days are always of one length.
+///
+/// ```
+/// use monetization_rate_limiter::Window;
+///
+/// let month = Window::Month.containing("2028-02-29T08:00:00Z".parse()?);
+/// assert_eq!(month.start.to_string(), "2028-02-01T00:00:00Z");
+/// assert_eq!(month.end.to_string(), "2028-03-01T00:00:00Z");
+/// # Ok::<(), monetization_rate_limiter::ParseTimestampError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -56,6 +68,16 @@ impl Window {
     }
 
     /// The name in lower case: `second`, `minute`, `hour`, `day`, `month`, `year`.
+    ///
+    /// Reading it back takes any case:
+    ///
+    /// ```
+    /// use monetization_rate_limiter::Window;
+    ///
+    /// assert_eq!(Window::Day.as_str(), "day");
+    /// assert_eq!("Day".parse(), Ok(Window::Day));
+    /// assert!("daily".parse::<Window>().is_err());
+    /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

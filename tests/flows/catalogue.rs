@@ -226,3 +226,34 @@ async fn an_unknown_engine_is_refused_with_those_there_are_j1() {
         "there is no engine \"strype\": known are mock, none"
     );
 }
+
+#[tokio::test]
+async fn a_plan_that_was_off_sale_is_put_on_sale_again() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (plan, version) = world.plan(FIXED).await;
+    let none = BTreeMap::new();
+    let (tenant, product) = (world.tenant_id(), world.product.id);
+    for _ in 0..3 {
+        let enabled = world
+            .monetizer
+            .enable_monetization(tenant, product, &none)
+            .await
+            .unwrap();
+        assert!(enabled.plans.contains_key(&version.id));
+        world
+            .monetizer
+            .disable_monetization(tenant, product, DisableMode::Refuse)
+            .await
+            .unwrap();
+    }
+    world
+        .monetizer
+        .enable_monetization(tenant, product, &none)
+        .await
+        .unwrap();
+    let ordered = world.subscribe(&plan).await;
+    world.settle().await;
+    world.pay_all().await;
+    let state = world.subscription(ordered.subscription.id).await.state;
+    assert_eq!(state, SubscriptionState::Active);
+}

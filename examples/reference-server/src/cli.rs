@@ -110,9 +110,9 @@ pub struct DemoArgs {
     #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 100_000)]
     pub rate: u64,
     /// With --traffic: calls of each month that cost nothing.
-    #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 50)]
+    #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 20)]
     pub included: u32,
     /// With --traffic: the price of every further call, in dollars.
-    #[arg(long, value_name = "PRICE", requires = "traffic", default_value = "0.002")]
+    #[arg(long, value_name = "PRICE", requires = "traffic", default_value = "0.005")]
     pub price: String,
 }

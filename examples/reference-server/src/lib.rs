@@ -21,3 +21,4 @@ mod background;
 mod gateway;
 mod listener;
 mod proxy;
+mod task;

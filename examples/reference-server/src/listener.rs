@@ -17,8 +17,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tower::Service;
+
+use crate::task::Task;
 
 /// What a client may hold up.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +51,7 @@ impl Default for Bounds {
 pub(crate) struct Listener {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
+    serving: Task,
 }
 
 impl Listener {
@@ -69,7 +71,7 @@ impl Listener {
     {
         let address = socket.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(serve(socket, service, bounds, stopped));
+        let serving = Task::spawn(serve(socket, service, bounds, stopped));
         Ok(Self {
             address,
             stop,
@@ -85,8 +87,7 @@ impl Listener {
     /// Closes the socket, and is done when the calls that were under way are, or their time is up.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        // It ends by itself; that it panicked has been told by then.
-        drop(self.serving.await);
+        self.serving.end().await;
     }
 }
 

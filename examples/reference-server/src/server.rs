@@ -18,7 +18,6 @@ use monetization_engine_mock::{Control, JournalPlace};
 use monetization_gateway_tower::{LayerOptions, TokioRuntime};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use crate::app::{App, AppParts};
 use crate::background::Rounds;
@@ -29,6 +28,7 @@ use crate::gateway::Gateway;
 use crate::listener::{Bounds, Listener};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
 use crate::settings::Settings;
+use crate::task::Task;
 
 /// A running server. Dropping it stops it without bringing anything to its end, as a crash would;
 /// [`shutdown`](Self::shutdown) is the way to go.
@@ -37,8 +37,8 @@ pub struct Server {
     app: Arc<App>,
     gateway: Listener,
     control: Listener,
-    request_path: JoinHandle<()>,
-    background: JoinHandle<()>,
+    request_path: Task,
+    background: Task,
     stop_background: Arc<Notify>,
 }
 
@@ -153,7 +153,7 @@ impl Server {
             rounds: Rounds::new(webhook_target(&here, &settings.engine)),
         }));
         let runtime = TokioRuntime::current();
-        let request_path = tokio::spawn(gatekeeper.clone().run(Arc::new(runtime.clone())));
+        let request_path = Task::spawn(gatekeeper.clone().run(Arc::new(runtime.clone())));
         let own = vec![gateway_address, control_address];
         let gateway = gateway(settings, gatekeeper, clock, (runtime, own));
         let bounds = Bounds::default();
@@ -163,7 +163,7 @@ impl Server {
         let control = Listener::start(control_socket, control::router(Arc::clone(&app)), bounds)
             .map_err(|source| failed(control_address, source))?;
         let stop_background = Arc::new(Notify::new());
-        let background = tokio::spawn({
+        let background = Task::spawn({
             let (app, stop) = (Arc::clone(&app), Arc::clone(&stop_background));
             async move { app.run_rounds(&stop).await }
         });
@@ -227,9 +227,8 @@ impl Server {
         tokio::join!(self.gateway.stop(), self.control.stop());
         self.app.gatekeeper.shutdown();
         let ending = async {
-            // Both end by themselves; that one panicked has been told by then.
-            drop(self.request_path.await);
-            drop(self.background.await);
+            self.request_path.end().await;
+            self.background.end().await;
         };
         drop(tokio::time::timeout(END_WITHIN, ending).await);
         self.app.gatekeeper.committer().backlog()

@@ -1,7 +1,7 @@
 //! Ends billing periods: closes their segments, rates what they hold, makes their invoices.
 
+use super::invoicing::Draft;
 use super::statements::PeriodBill;
-use super::subscribing::Draft;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::ids::{SubscriptionId, TenantId};

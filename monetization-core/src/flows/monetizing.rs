@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::operations::{chain, thing};
+use super::operations::chain;
+use super::references::thing;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::engine::{CancelMode, Enabled, IdempotencyKey};
 use crate::ids::{PlanVersionId, ProductId, SubscriptionId, TenantId, TypedId};
@@ -77,24 +78,25 @@ impl Monetizer {
         let versions = self.versions_on_sale(tenant, product).await?;
         let mut plans = BTreeMap::new();
         let mut missing = Vec::new();
+        // What was taken off sale has to be put on sale again, known or not.
+        let off_sale = stored.fact.monetization.is_none();
         for version in versions {
-            match self
-                .reference(&place, thing(tenant, ObjectKind::Plan, version.id))
-                .await?
-            {
-                Some(_) => {
-                    plans.insert(version.id, PlanEnabled::Existing);
-                }
-                None => missing.push(version),
+            let object = thing(tenant, ObjectKind::Plan, version.id);
+            if !off_sale && self.reference(&place, object).await?.is_some() {
+                plans.insert(version.id, PlanEnabled::Existing);
+            } else {
+                missing.push(version);
             }
         }
         if !missing.is_empty() {
-            // The key names what is asked for, so that asking for more is another call.
+            // The key names what is asked for and since which change of the product, so that
+            // asking for more, or again after it was off sale, is another call.
             let ids: Vec<u8> = missing
                 .iter()
                 .flat_map(|version| *version.id.uuid().as_bytes())
                 .collect();
-            let key = format!("enable:{product}:{}", PlanVersionId::derived(&[&ids]));
+            let asked = PlanVersionId::derived(&[&ids]);
+            let key = format!("enable:{product}:{}:{asked}", stored.version);
             let cx = self.context(tenant, place.account.clone(), IdempotencyKey::new(key));
             let answers = engine
                 .billing
@@ -184,7 +186,7 @@ impl Monetizer {
         let cx = self.context(
             tenant,
             place.account,
-            IdempotencyKey::new(format!("disable:{product}")),
+            IdempotencyKey::new(format!("disable:{product}:{}", stored.version)),
         );
         engine
             .billing

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{back_off, chain, last_instant, thing, unable};
+use super::operations::{back_off, chain, last_instant, unable};
+use super::references::thing;
 use super::{FlowError, Monetizer, publish_job};
 use crate::clock::Timestamp;
 use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};

@@ -1,24 +1,21 @@
 //! How subscriptions begin, change and end.
 
-use super::closing::closings;
+use super::invoicing::Draft;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
-use crate::clock::Timestamp;
 use crate::consumer::{Buyer, Consumer};
-use crate::engine::{CancelMode, Engine};
+use crate::engine::Engine;
 use crate::field::FieldError;
-use crate::ids::{ConsumerId, PlanId, PlanVersionId, SubscriptionId, TenantId, TypedId};
+use crate::ids::{ConsumerId, PlanId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
-use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, Occasion};
+use crate::invoice::{Invoicing, Occasion};
 use crate::key::ApiKey;
 use crate::period::Schedule;
 use crate::plan::{Approval, Billing, Plan, PlanState, PlanTerms, PlanVersion};
 use crate::product::Product;
-use crate::rating::{start_lines, total};
+use crate::rating::start_lines;
 use crate::secret::Secret;
 use crate::store::{ChangeSet, Conflict, Index, RowKey, StoreExt, Stored, Write};
-use crate::subscription::{
-    BlockReason, PlanChange, Subscription, SubscriptionEvent, SubscriptionState, Timeline,
-};
+use crate::subscription::{Subscription, SubscriptionEvent, SubscriptionState, Timeline};
 use crate::tenant::Tenant;
 use crate::text::{ForeignId, Name, Prose};
 
@@ -47,13 +44,6 @@ pub struct Ordered {
     pub key: Option<(ApiKey, Secret)>,
     /// Whether it is new; otherwise the order was recognised.
     pub new: bool,
-}
-
-/// What an invoice is made of.
-pub(super) struct Draft<'a> {
-    pub(super) occasion: Occasion,
-    pub(super) lines: Vec<Line>,
-    pub(super) terms: &'a PlanTerms,
 }
 
 impl Monetizer {
@@ -171,106 +161,6 @@ impl Monetizer {
         .await
     }
 
-    /// Ends a subscription, now or with its period. Use up to then is billed; an unpaid first
-    /// invoice is taken back. Ending what is ending or over changes nothing.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`], [`FlowError::Store`].
-    pub async fn cancel(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        mode: CancelMode,
-    ) -> Result<Subscription, FlowError> {
-        for _ in 0..ATTEMPTS_MAX {
-            let mut stored = self.must::<Subscription>(tenant, id).await?;
-            let before = stored.fact.clone();
-            let mut change = self.change();
-            self.end(&mut stored.fact, mode, &mut change).await?;
-            if stored.fact == before {
-                return Ok(before);
-            }
-            change.writes.push(stored.write()?);
-            if self.apply(&change).await? {
-                return Ok(stored.fact);
-            }
-        }
-        Err(FlowError::Contended)
-    }
-
-    /// Stops a subscription's calls until it is unblocked, whatever is paid meanwhile.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`], [`FlowError::Store`].
-    pub async fn block(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-    ) -> Result<Subscription, FlowError> {
-        self.change_subscription(tenant, id, |subscription, _| {
-            subscription.blocks.insert(BlockReason::Admin);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Takes the owner's block back; one for payment stays.
-    ///
-    /// # Errors
-    /// [`FlowError::NotFound`], [`FlowError::Store`].
-    pub async fn unblock(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-    ) -> Result<Subscription, FlowError> {
-        self.change_subscription(tenant, id, |subscription, _| {
-            subscription.blocks.remove(&BlockReason::Admin);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Moves a subscription to another version of its plan from `at` on, or as soon as every
-    /// gateway can know of it where that is later. What was used before is rated by the version
-    /// before; the base price of the running period stays as it was charged.
-    ///
-    /// # Errors
-    /// [`FlowError::Field`] for a version of another plan, for a subscription that the engine
-    /// invoices, or for too many changes; [`FlowError::Illegal`] where it is not in force.
-    pub async fn migrate(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        version: PlanVersionId,
-        at: Option<Timestamp>,
-    ) -> Result<Subscription, FlowError> {
-        let version = self.must::<PlanVersion>(tenant, version).await?.fact;
-        let earliest = self.now().saturating_add(self.settings.change_notice);
-        let at = at.map_or(earliest, |at| at.max(earliest));
-        self.change_subscription(tenant, id, |subscription, _| {
-            if version.plan != subscription.plan {
-                return Err(FieldError::new("version", "it is a version of another plan").into());
-            }
-            if subscription.invoicing == Invoicing::ByEngine {
-                let problem = "the engine invoices this subscription and keeps its prices: cancel it and subscribe again";
-                return Err(FieldError::new("version", problem).into());
-            }
-            if !matches!(subscription.state, SubscriptionState::Active | SubscriptionState::AwaitingPayment) {
-                return Err(crate::product::IllegalMove::new(subscription.state, "Migrate").into());
-            }
-            let timeline = &mut subscription.timeline;
-            // A change that has not come into force is replaced: only what is past is settled.
-            timeline.changes.retain(|change| change.at < at);
-            if timeline.changes.len() >= Timeline::CHANGES_MAX {
-                let problem = format!("too many changes of plan: allowed are {}", Timeline::CHANGES_MAX);
-                return Err(FieldError::new("version", problem).into());
-            }
-            timeline.changes.push(PlanChange { at, version: version.id });
-            Ok(())
-        })
-        .await
-    }
-
     /// Puts a subscription into force, or its first invoice on its way.
     fn begin(
         &self,
@@ -317,143 +207,6 @@ impl Monetizer {
         Ok(())
     }
 
-    async fn end(
-        &self,
-        subscription: &mut Subscription,
-        mode: CancelMode,
-        change: &mut ChangeSet,
-    ) -> Result<(), FlowError> {
-        let before = subscription.state;
-        let now = self.now();
-        let event = match mode {
-            CancelMode::Now => SubscriptionEvent::CancelNow,
-            CancelMode::AtPeriodEnd => SubscriptionEvent::CancelAtPeriodEnd,
-        };
-        subscription.on(event)?;
-        if subscription.state == before && before != SubscriptionState::Ending {
-            return Ok(());
-        }
-        let timeline = &mut subscription.timeline;
-        match subscription.state {
-            SubscriptionState::Draining => timeline.ends_at = Some(now),
-            SubscriptionState::Ending if timeline.ends_at.is_none() => {
-                timeline.ends_at = timeline.schedule.period_at(now).map(|period| period.end);
-                let (id, tenant) = (subscription.id, subscription.tenant);
-                if subscription.invoicing == Invoicing::ByEngine {
-                    let operation = Operation::CancelSubscription {
-                        subscription: id,
-                        at_period_end: true,
-                    };
-                    change.intents.push(Intent::new(tenant, operation, now));
-                }
-            }
-            SubscriptionState::Ended => {
-                timeline.ends_at = Some(now);
-                self.take_back_start(subscription, change).await?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Takes back what was due before the first call and has not been paid. Use that is reported
-    /// of the time before all the same goes to the aftermath.
-    pub(super) async fn take_back_start(
-        &self,
-        subscription: &Subscription,
-        change: &mut ChangeSet,
-    ) -> Result<(), FlowError> {
-        let (id, tenant, now) = (subscription.id, subscription.tenant, self.now());
-        change.closings = closings(subscription, now)?;
-        match subscription.invoicing {
-            Invoicing::ByEngine => {
-                let operation = Operation::CancelSubscription {
-                    subscription: id,
-                    at_period_end: false,
-                };
-                change.intents.push(Intent::new(tenant, operation, now));
-            }
-            Invoicing::ByCore => {
-                let invoice = invoice_id(id, Occasion::Start);
-                if let Some(mut stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
-                    stored.fact.state = stored.fact.state.on(InvoiceEvent::Voided)?;
-                    change.writes.push(stored.write()?);
-                    change.intents.push(Intent::new(
-                        tenant,
-                        Operation::VoidInvoice { invoice },
-                        now,
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// An invoice of this subscription. One over nothing is paid from the start.
-    pub(super) fn invoice(
-        &self,
-        subscription: &Subscription,
-        tenant: &Tenant,
-        draft: Draft<'_>,
-    ) -> Result<Invoice, FlowError> {
-        let Draft {
-            occasion,
-            lines,
-            terms,
-        } = draft;
-        let now = self.now();
-        let total = total(terms, &lines)?;
-        let paid = total.is_zero();
-        let days =
-            std::time::Duration::from_secs(u64::from(tenant.payment_days).saturating_mul(86_400));
-        let invoice = Invoice {
-            id: invoice_id(subscription.id, occasion),
-            tenant: subscription.tenant,
-            consumer: subscription.consumer,
-            subscription: subscription.id,
-            product: subscription.product,
-            invoicing: Invoicing::ByCore,
-            occasion,
-            lines,
-            currency: terms.currency(),
-            total,
-            state: if paid {
-                InvoiceState::Paid
-            } else {
-                InvoiceState::Draft
-            },
-            payment_url: None,
-            issued_at: now,
-            due_at: now.saturating_add(days),
-            paid_at: paid.then_some(now),
-            engine_version: 0,
-        };
-        invoice.check()?;
-        Ok(invoice)
-    }
-
-    pub(super) async fn change_subscription(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        decide: impl Fn(&mut Subscription, &mut ChangeSet) -> Result<(), FlowError> + Send + Sync,
-    ) -> Result<Subscription, FlowError> {
-        for _ in 0..ATTEMPTS_MAX {
-            let mut stored = self.must::<Subscription>(tenant, id).await?;
-            let before = stored.fact.clone();
-            let mut change = self.change();
-            decide(&mut stored.fact, &mut change)?;
-            if stored.fact == before {
-                return Ok(before);
-            }
-            change.writes.push(stored.write()?);
-            if self.apply(&change).await? {
-                return Ok(stored.fact);
-            }
-        }
-        Err(FlowError::Contended)
-    }
-
     async fn ordered_before(
         &self,
         tenant: TenantId,
@@ -483,18 +236,6 @@ impl Monetizer {
             new: false,
         }))
     }
-}
-
-/// The id of the invoice of this occasion: one occasion, one invoice.
-pub(super) fn invoice_id(
-    subscription: SubscriptionId,
-    occasion: Occasion,
-) -> crate::ids::InvoiceId {
-    let occasion = match occasion {
-        Occasion::Start => "start".to_owned(),
-        Occasion::Period { index, .. } => format!("period {index}"),
-    };
-    TypedId::derived(&[subscription.uuid().as_bytes(), occasion.as_bytes()])
 }
 
 fn check_on_sale(plan: &Plan, product: &Product) -> Result<(), FlowError> {

@@ -5,7 +5,8 @@ use std::collections::btree_map::Entry;
 
 use http::HeaderMap;
 
-use super::operations::{thing, unable};
+use super::operations::unable;
+use super::references::thing;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::engine::{EngineEvent, EngineInvoice, News};
 use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};

@@ -3,6 +3,26 @@
 //! Two kinds of time are kept apart. *Business time* ([`Clock::now`]) decides periods, prices
 //! and due dates; a test or a demo moves it by hand. *Process time* ([`Clock::uptime`]) only
 //! ever grows and measures waiting: time-outs, leases, how old a view is.
+//!
+//! Nothing in core asks the machine for the time but the [`Clock`] that a program made. A function
+//! that decides takes the instant as an argument (`now`, `at`) instead of a clock, so that one call
+//! sees one time.
+//!
+//! ```
+//! use std::time::Duration;
+//! use monetization_core::clock::{Clock, Timestamp};
+//!
+//! let start: Timestamp = "2026-01-31T23:59:59.5Z".parse()?;
+//! let (clock, manual) = Clock::manual(start);
+//! manual.advance(Duration::from_millis(500));
+//! assert_eq!(clock.now().to_string(), "2026-02-01T00:00:00Z");
+//!
+//! // Business time may be set back; process time never goes back.
+//! manual.set(start);
+//! assert_eq!(clock.now(), start);
+//! assert_eq!(clock.uptime(), Duration::from_millis(500));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -11,6 +31,12 @@ use std::time::{Duration, Instant, SystemTime};
 pub use monetization_rate_limiter::{Span, Timestamp};
 
 /// Where the time comes from. Clones tell the same time.
+///
+/// | made by | business time | process time | for |
+/// |---|---|---|---|
+/// | [`system`](Self::system) | the machine's | the machine's monotonic clock | production |
+/// | [`manual`](Self::manual) | by hand | by hand | tests |
+/// | [`manual_business`](Self::manual_business) | by hand | the machine's monotonic clock | a demo over real sockets |
 #[derive(Debug, Clone)]
 pub struct Clock {
     business: Business,
@@ -68,6 +94,9 @@ impl Clock {
     }
 
     /// The business time.
+    ///
+    /// UTC, in whole microseconds. The machine's may step back when it is set; whatever must not is
+    /// measured by [`uptime`](Self::uptime).
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.business {
@@ -87,6 +116,8 @@ impl Clock {
 }
 
 /// Moves the business time of the [`Clock`] it was made with.
+///
+/// Clones move the same clock. Every clone of the clock sees the move at once.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     business: Arc<AtomicI64>,
@@ -103,6 +134,8 @@ impl ManualClock {
     }
 
     /// Moves time forward by whole microseconds, process time too where it is manual.
+    ///
+    /// What is below a microsecond is cut off.
     pub fn advance(&self, by: Duration) {
         let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
         let signed = i64::try_from(micros).unwrap_or(i64::MAX);

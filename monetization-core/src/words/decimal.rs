@@ -4,6 +4,14 @@
 //! white space, ASCII only. Numbers are read from text, never from a binary fraction, because
 //! `0.1` has none; and not by the decimal library's own parser, which rounds what is too long
 //! to zero and takes `1_000`.
+//!
+//! | text | answer |
+//! |---|---|
+//! | `0`, `007`, `12.50` | a number |
+//! | `.5`, `5.`, `+1`, `-1`, `1e3`, `1_000`, `1,000` | [`DecimalError::Grammar`] |
+//! | more digits than the value can hold | [`DecimalError::TooLong`], never rounded |
+//!
+//! The types of [`money`](crate::money) say how many digits each of them takes.
 
 /// How many digits a number may have.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +31,7 @@ pub(crate) struct Digits {
 
 impl Digits {
     /// The number times ten to the power of its decimals.
+    /// `None` where that needs more than 127 bits.
     pub(crate) fn scaled(self) -> Option<i128> {
         let factor = 10_i128.checked_pow(self.decimals)?;
         i128::from(self.mantissa)
@@ -32,6 +41,8 @@ impl Digits {
 }
 
 /// Why a text is not a number of the wanted kind.
+///
+/// Zeros before the first other digit do not count as digits; those after the point do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecimalError {

@@ -3,6 +3,17 @@
 use std::fmt;
 
 /// What is wrong with one field of what somebody sent.
+///
+/// Checks stop at the first field that is wrong. The problem says what is wrong with the value and
+/// what is allowed, so that the text can be shown to the sender as it is.
+///
+/// ```
+/// use monetization_core::field::FieldError;
+///
+/// let error = FieldError::new("seats", "0 is too few: allowed are 1 to 500");
+/// assert_eq!(error.field(), "seats");
+/// assert_eq!(error.to_string(), "seats: 0 is too few: allowed are 1 to 500");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct FieldError {

@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 /// What every typed id can do: be made from 128 bits and give them back.
 ///
+/// All of them are ordered, hashed, shown, read and serialised alike; in JSON an id is its text.
+///
 /// Implemented by the types of this module only; stores use it to read and write ids alike.
 pub trait TypedId: Copy + Ord + fmt::Display + fmt::Debug + FromStr<Err = IdError> {
     /// What stands before the underscore.
@@ -28,6 +30,8 @@ pub trait TypedId: Copy + Ord + fmt::Display + fmt::Debug + FromStr<Err = IdErro
 
     /// The id of the thing that `parts` describe: the first 128 bits of a SHA-256 over them, each
     /// preceded by its length so that neighbouring parts cannot run into each other.
+    ///
+    /// The prefix goes into the digest, so that ids of two nouns made of the same parts differ.
     #[must_use]
     fn derived(parts: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
@@ -45,6 +49,8 @@ pub trait TypedId: Copy + Ord + fmt::Display + fmt::Debug + FromStr<Err = IdErro
 }
 
 /// Why a text is not the id it should be.
+///
+/// It keeps at most 64 characters of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not an id: allowed is {prefix}_ and 32 lower-case hexadecimal digits")]
 pub struct IdError {

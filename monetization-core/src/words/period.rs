@@ -1,4 +1,23 @@
 //! Billing periods: half-open stretches of time, each boundary derived from the first anchor.
+//!
+//! ```
+//! use monetization_core::period::{Cycle, Schedule};
+//!
+//! let schedule = Schedule { anchor: "2026-01-31T10:00:00Z".parse()?, cycle: Cycle::Month };
+//! let starts: Vec<String> = (0..4)
+//!     .filter_map(|index| schedule.period(index))
+//!     .map(|period| period.start.to_string())
+//!     .collect();
+//! assert_eq!(
+//!     starts,
+//!     ["2026-01-31T10:00:00Z", "2026-02-28T10:00:00Z", "2026-03-31T10:00:00Z", "2026-04-30T10:00:00Z"],
+//! );
+//!
+//! // A boundary belongs to the period that it begins.
+//! assert_eq!(schedule.index_at("2026-02-28T09:59:59.999999Z".parse()?), Some(0));
+//! assert_eq!(schedule.index_at("2026-02-28T10:00:00Z".parse()?), Some(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +28,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::clock::{Span, Timestamp};
 
 /// How often a plan is billed.
+///
+/// In JSON its name in lower case; reading takes any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -46,6 +67,9 @@ impl FromStr for Cycle {
     type Err = CycleError;
 
     /// Reads a name in any case.
+    ///
+    /// # Errors
+    /// [`CycleError`] for any other text, with the names that are allowed.
     fn from_str(text: &str) -> Result<Self, CycleError> {
         let named = |cycle: &Self| cycle.as_str().eq_ignore_ascii_case(text);
         Self::ALL.into_iter().find(named).ok_or_else(|| CycleError {
@@ -114,6 +138,7 @@ impl Schedule {
         self.period(self.index_at(at)?)
     }
 
+    /// Where period `index` begins, computed from the anchor alone.
     fn boundary(&self, index: u32) -> Option<Timestamp> {
         let days = |days: u64| {
             let seconds = u64::from(index).checked_mul(days)?.checked_mul(86_400)?;
@@ -133,6 +158,7 @@ impl Schedule {
         Timestamp::try_from(boundary).ok()
     }
 
+    /// The longest that a period can be: what makes the first guess of `index_at` never too high.
     fn seconds_max(&self) -> u64 {
         match self.cycle {
             Cycle::Day => 86_400,

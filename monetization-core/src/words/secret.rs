@@ -7,6 +7,17 @@ use serde::Deserialize;
 /// A secret: credentials, webhook secrets, peppers. It can be read from configuration but is
 /// never serialised, and `Debug` shows dots.
 ///
+/// ```
+/// use monetization_core::secret::Secret;
+///
+/// let secret: Secret = serde_json::from_str("\"hush\"")?;
+/// assert_eq!(secret.reveal(), "hush");
+/// assert_eq!(format!("{secret:?}"), "Secret(…)");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// That it cannot be written is the compiler's to say:
+///
 /// ```compile_fail
 /// let secret = monetization_core::secret::Secret::new("hush");
 /// serde_json::to_string(&secret).unwrap();
@@ -17,6 +28,7 @@ pub struct Secret(String);
 
 impl Secret {
     /// Hides `text`.
+    /// The text is kept as it is; nothing about it is checked.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

@@ -1,4 +1,34 @@
 //! Short texts that come from people: checked once, then right for good.
+//!
+//! | type | characters | what it is for |
+//! |---|---|---|
+//! | [`Name`] | 1 to 100 | shown to people |
+//! | [`Prose`] | 0 to 2,000 | shown to people, line breaks allowed |
+//! | [`Slug`] | 1 to 64 of `a-z 0-9 - _` | paths, keys, configuration |
+//! | [`ForeignId`] | 1 to 255 visible ASCII | ids that somebody else made |
+//! | [`Endpoint`] | an absolute `http` or `https` URL | where an API is served |
+//!
+//! They are read by `parse`, which refuses and never repairs, and are plain strings in JSON, where
+//! reading checks them too.
+//!
+//! ```
+//! use monetization_core::text::{Endpoint, Name, Slug};
+//!
+//! let slug: Slug = "weather-v2".parse()?;
+//! assert_eq!(slug.as_str(), "weather-v2");
+//! let error = "Weather".parse::<Slug>().unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "\"Weather\" begins with another character: \
+//!      allowed is 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit",
+//! );
+//!
+//! assert!("https://api.example.com/v1".parse::<Endpoint>().is_ok());
+//! let error = "https://api.example.com/?key=1".parse::<Endpoint>().unwrap_err();
+//! assert!(error.to_string().contains("has a query or a fragment"));
+//! assert!(serde_json::from_str::<Name>("\" Acme\"").is_err());
+//! # Ok::<(), monetization_core::text::TextError>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +36,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a text was not taken.
+///
+/// It shows at most 64 characters of the text, what is wrong with it and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} {problem}: allowed is {allowed}")]
 pub struct TextError {

@@ -1,0 +1,110 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Row, SqliteConnection};
+
+use super::load::{CallId, Tally};
+use super::market::Market;
+
+/// The ledger, read from the file by somebody who is not the server.
+#[derive(Debug)]
+pub(crate) struct Books {
+    /// The record of each call.
+    pub(crate) records: Vec<Recorded>,
+}
+
+/// What a record tells of its call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recorded {
+    pub(crate) subscription: usize,
+    pub(crate) resource: u16,
+    pub(crate) status: Option<u16>,
+    pub(crate) quantity: i64,
+}
+
+impl Books {
+    /// Reads the records, and checks that the file is sound and that everything in it adds up.
+    pub(crate) async fn audited(directory: &Path, market: &Market) -> Self {
+        let mut file = open(directory).await;
+        assert_sound(&mut file).await;
+        let select = "SELECT 'sub_' || lower(hex(segment.subscription)) AS subscription,
+                record.resource, record.status, record.quantity
+            FROM record JOIN segment ON segment.number = record.segment";
+        let rows = sqlx::query(select).fetch_all(&mut file).await.unwrap();
+        let places: BTreeMap<&str, usize> = { market.subscriptions.iter() }
+            .enumerate()
+            .map(|(place, subscription)| (subscription.id.as_str(), place))
+            .collect();
+        let records = rows.iter().map(|row| {
+            let resource: &str = row.get("resource");
+            Recorded {
+                subscription: places[row.get::<&str, _>("subscription")],
+                resource: resource.strip_prefix('r').unwrap().parse().unwrap(),
+                status: row.get("status"),
+                quantity: row.get("quantity"),
+            }
+        });
+        Self {
+            records: records.collect(),
+        }
+    }
+
+    /// How many records each call has.
+    pub(crate) fn calls(&self) -> BTreeMap<CallId, u64> {
+        let mut calls = BTreeMap::new();
+        for record in &self.records {
+            *calls.entry(record.call()).or_default() += 1;
+        }
+        calls
+    }
+
+    /// What is owed in any case: whoever received an answer to its end has one record, and nobody
+    /// has one without having been served. Answers the records of whoever received none.
+    pub(crate) fn agree_with(&self, tally: &Tally, seen: &BTreeMap<CallId, u64>) -> usize {
+        let recorded = self.calls();
+        let unrecorded: Vec<_> =
+            { tally.received.iter() }.filter(|id| recorded.get(id) != Some(&1)).collect();
+        assert_eq!(unrecorded, Vec::<&CallId>::new(), "received, and not recorded once");
+        let unserved: Vec<_> = { recorded.iter() }
+            .filter(|(id, rows)| **rows != 1 || seen.get(id) != Some(&1))
+            .collect();
+        assert_eq!(unserved, Vec::new(), "recorded, and not served once");
+        let recorded: BTreeSet<_> = recorded.into_keys().collect();
+        recorded.difference(&tally.received).count()
+    }
+}
+
+impl Recorded {
+    fn call(&self) -> CallId {
+        CallId {
+            subscription: self.subscription,
+            resource: self.resource,
+            status: self.status.unwrap(),
+        }
+    }
+}
+
+/// The database of a server that has ended.
+pub(crate) async fn open(directory: &Path) -> SqliteConnection {
+    let path = directory.join("monetization.db");
+    SqliteConnectOptions::new().filename(path).connect().await.unwrap()
+}
+
+async fn assert_sound(file: &mut SqliteConnection) {
+    let check = sqlx::query_scalar("PRAGMA integrity_check");
+    let found: Vec<String> = check.fetch_all(&mut *file).await.unwrap();
+    assert_eq!(found, ["ok"]);
+    // The evidence and the sums are written by different statements.
+    let sums = "SELECT segment, meter, sum(quantity) FROM record GROUP BY 1, 2
+        EXCEPT SELECT origin, meter, sum(total) FROM sum GROUP BY 1, 2";
+    let records = "SELECT origin, meter, sum(total) FROM sum GROUP BY 1, 2
+        EXCEPT SELECT segment, meter, sum(quantity) FROM record GROUP BY 1, 2";
+    let counters = "SELECT number, committed FROM quota
+        EXCEPT SELECT spent.value ->> 0, sum(spent.value ->> 2)
+            FROM record, json_each(record.spent) AS spent GROUP BY 1";
+    for different in [sums, records, counters] {
+        let different = sqlx::query(different).fetch_all(&mut *file).await.unwrap();
+        assert_eq!(different.len(), 0);
+    }
+}

@@ -1,0 +1,145 @@
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::client::Api;
+
+/// A directory in which one server after the other keeps its state.
+#[derive(Debug)]
+pub(crate) struct Home {
+    directory: TempDir,
+    arguments: Vec<&'static str>,
+    /// The owner's token, once the first start has told it.
+    token: Option<String>,
+}
+
+/// A server that is running. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    said: mpsc::UnboundedReceiver<String>,
+    /// Where the gateway listens.
+    pub(crate) gateway: SocketAddr,
+    /// The control plane.
+    pub(crate) api: Api,
+}
+
+/// Longer than any start takes on a busy machine.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// What the server promises to need at most to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+impl Home {
+    /// An empty directory; its servers are started with these arguments besides the usual.
+    pub(crate) fn new(arguments: &[&'static str]) -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            arguments: arguments.to_vec(),
+            token: None,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts a server on what the one before has left, and waits until it listens.
+    pub(crate) async fn start(&mut self) -> Process {
+        let command = Command::new(env!("CARGO_BIN_EXE_reference-server"));
+        self.start_by(command).await
+    }
+
+    /// The same by a command that ends in being the server.
+    pub(crate) async fn start_by(&mut self, mut command: Command) -> Process {
+        command
+            .env_clear()
+            .arg("serve")
+            .arg("--data-directory")
+            .arg(self.directory())
+            .args(["--gateway-address", "127.0.0.1:0", "--control-address", "127.0.0.1:0"])
+            .arg("--allow-private-upstreams=true")
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (say, mut said) = mpsc::unbounded_channel();
+        // Read to the end whoever listens: a server whose pipe is closed could not say goodbye.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                drop(say.send(line));
+            }
+        });
+        let introduced = timeout(START_WITHIN, self.introduction(&mut said)).await;
+        let (gateway, api) = introduced.unwrap();
+        Process {
+            child,
+            said,
+            gateway,
+            api,
+        }
+    }
+
+    async fn introduction(&mut self, said: &mut mpsc::UnboundedReceiver<String>) -> (SocketAddr, Api) {
+        let (mut gateway, mut control) = (None, None);
+        loop {
+            if let (Some(gateway), Some(address), Some(token)) = (gateway, control, &self.token) {
+                let token = token.clone();
+                return (gateway, Api { address, token });
+            }
+            let line = said.recv().await.expect("the server has ended before it listened");
+            if let Some(url) = line.strip_prefix("gateway ") {
+                gateway = Some(address_of(url));
+            } else if let Some(url) = line.strip_prefix("control plane ") {
+                control = Some(address_of(url));
+            } else if let Some(token) = line.strip_prefix("platform owner ") {
+                self.token = Some(token.trim().to_owned());
+            }
+        }
+    }
+}
+
+impl Process {
+    /// `kill -9`, and waits until nothing of it is left.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM. It has to be over in good order and in good time.
+    pub(crate) async fn terminate(mut self) {
+        let status = self.signal_and_wait().await;
+        let mut last = String::new();
+        while let Some(line) = self.said.recv().await {
+            last = line;
+        }
+        assert!(status.success(), "{status}; its last words: {last}");
+        assert_eq!(last, "stopped");
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    async fn signal_and_wait(&mut self) -> ExitStatus {
+        let mut kill = Command::new("sh");
+        kill.args(["-c", "kill -TERM \"$0\""]).arg(self.id().to_string());
+        assert!(kill.status().await.unwrap().success());
+        let ended = timeout(STOP_WITHIN, self.child.wait()).await;
+        ended.expect("the server takes too long to stop").unwrap()
+    }
+}
+
+/// The address in `http://127.0.0.1:1234/...`.
+fn address_of(url: &str) -> SocketAddr {
+    let (_, rest) = url.split_once("http://").unwrap();
+    let (address, _) = rest.split_once('/').unwrap();
+    address.parse().unwrap()
+}

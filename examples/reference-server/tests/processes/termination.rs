@@ -1,0 +1,58 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use monetization_conformance::size;
+use serde_json::json;
+
+use super::dice::Dice;
+use super::ledger::Books;
+use super::load::{Crowd, Load};
+use super::market::Market;
+use super::server::Home;
+use super::upstream::Upstream;
+
+/// R-M4. Calls are kept waiting by their upstream, so that each termination meets many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_termination_drains_what_is_under_way() {
+    let terminations: u64 = size(10, 100);
+    let upstream = Upstream::start().await;
+    let mut home = Home::new(&[]);
+    let mut server = home.start().await;
+    let terms = json!({
+        "billing": "free", "currency": "USD", "cycle": "month",
+        "quotas": [{ "window": "month", "max": 10_000_000, "overage": "strict" }],
+    });
+    let market = Market::open(&server.api, upstream.address, terms, size(4, 16)).await;
+    let market = Arc::new(market);
+    let crowd = Crowd {
+        clients: 16,
+        wait_ms_max: 60,
+    };
+    let load = Load::start(&market, crowd);
+    let dice = Dice::seeded(3);
+    for termination in 0..terminations {
+        let before = load.received();
+        load.point_at(server.gateway);
+        load.until_received(before + 1).await;
+        tokio::time::sleep(Duration::from_micros(dice.below(300_000))).await;
+        server.terminate().await;
+        load.point_nowhere();
+        server = home.start().await;
+        let _ = termination;
+    }
+    let tally = load.finish().await;
+    server.terminate().await;
+
+    let books = Books::audited(home.directory(), &market).await;
+    let seen = upstream.seen();
+    let unheard = books.agree_with(&tally, &seen);
+    let (rows, served) = (books.records.len(), seen.len());
+    println!("{terminations} terminations: {tally}; {served} calls served, {rows} recorded");
+    assert_eq!(rows, served, "a call that was accepted has its record");
+    assert_eq!(unheard, 0, "a call that was accepted has its answer");
+    assert_eq!(tally.refused, [].into());
+    let leased = "SELECT sum(leased - committed) FROM quota";
+    let mut file = super::ledger::open(home.directory()).await;
+    let leased: i64 = sqlx::query_scalar(leased).fetch_one(&mut file).await.unwrap();
+    assert_eq!(leased, 0, "blocks of quotas were not given back");
+}

@@ -1,0 +1,22 @@
+//! The server from outside: its REST API, its gateway, its demos and its process.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod server {
+    mod authorization;
+    mod billing;
+    mod buying;
+    mod catalogue;
+    mod demo;
+    mod forwarding;
+    mod input;
+    mod keys;
+    mod processes;
+    mod publishing;
+    mod upstream;
+    mod world;
+}

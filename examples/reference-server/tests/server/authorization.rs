@@ -1,0 +1,146 @@
+use http::{Method, StatusCode};
+use monetization_core::secret::Secret;
+use reference_server::control::routes::{Access, RoleKind, Route, table};
+use serde_json::Value;
+
+use super::world::{World, free};
+
+const ROLES: [RoleKind; 3] = [RoleKind::PlatformOwner, RoleKind::Publisher, RoleKind::Developer];
+
+/// A6 and R-A8, from the table that the router is made of: a route that is added is tested.
+#[tokio::test]
+async fn every_route_is_closed_to_nobody_and_to_other_roles_a6() {
+    let world = World::start().await;
+    let mut closed = 0;
+    for route in table() {
+        let path = path_of(&route);
+        let Access::Roles(allowed) = route.access else {
+            continue;
+        };
+        let nobody = world.ask(None, route.method.clone(), &path, Value::Null).await;
+        assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "{} {path}", route.method);
+        assert_eq!(nobody.code(), "unauthenticated");
+        assert_eq!(nobody.header("www-authenticate"), "Bearer");
+        for role in ROLES {
+            let reply = world.ask(Some(token(&world, role)), route.method.clone(), &path, Value::Null).await;
+            if allowed.contains(&role) {
+                let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
+                assert!(!refused, "{} {path} {role:?}: {}", route.method, reply.text());
+            } else {
+                closed += 1;
+                assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} {path} {role:?}", route.method);
+                assert_eq!(reply.code(), "forbidden");
+            }
+        }
+    }
+    assert!(closed > 30, "the table is read wrongly: {closed}");
+}
+
+#[tokio::test]
+async fn only_what_is_meant_for_everybody_needs_no_token() {
+    let public: Vec<String> = table()
+        .iter()
+        .filter(|route| route.access == Access::Public)
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    let expected = [
+        "GET /api/v1/catalogue",
+        "GET /api/v1/catalogue/{product}",
+        "POST /webhooks/{endpoint}",
+        "GET /mock/pay/{token}",
+        "POST /mock/pay/{token}",
+        "GET /livez",
+        "GET /readyz",
+    ];
+    assert_eq!(public, expected);
+}
+
+#[tokio::test]
+async fn what_is_no_token_of_the_control_plane_opens_nothing() {
+    let world = World::start().await;
+    let product = world.product("weather").await;
+    let bought = world.buy(&world.plan(&product, free()).await).await;
+    let owner = world.first.owner_token.reveal();
+    let mut mistyped = owner.to_owned();
+    mistyped.replace_range(12..13, if &owner[12..13] == "x" { "y" } else { "x" });
+    for junk in ["", "x", "mk_admin_", &bought.key, &mistyped] {
+        let reply = world.ask(Some(&Secret::new(junk)), Method::GET, "/api/v1/products", Value::Null).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{junk}");
+    }
+}
+
+/// Things of others do not exist: 404 and never 403, so that nobody finds out which there are.
+#[tokio::test]
+async fn things_of_other_consumers_and_publishers_do_not_exist() {
+    let world = World::start().await;
+    let product = world.product("weather").await;
+    let plan = world.plan(&product, free()).await;
+    let bought = world.buy(&plan).await;
+    let keys = format!("/api/v1/subscriptions/{}/keys", bought.id);
+    let key = world.developer(Method::GET, &keys, Value::Null).await.ok()[0]["id"].clone();
+    let key = key.as_str().unwrap();
+    let (_, stranger) = world.stranger().await;
+    let rival = serde_json::json!({ "name": "A rival" });
+    let rival = world.owner(Method::POST, "/api/v1/publishers", rival).await.ok()["id"].clone();
+    let token = serde_json::json!({ "role": "publisher", "publisher": rival });
+    let token = world.owner(Method::POST, "/api/v1/tokens", token).await.ok()["token"].clone();
+    let rival = Secret::new(token.as_str().unwrap());
+    let subscription = format!("/api/v1/subscriptions/{}", bought.id);
+    let consumer = format!("/api/v1/consumers/{}", world.first.consumer);
+    let foreign_to_developer = [
+        (Method::GET, subscription.clone()),
+        (Method::GET, format!("{subscription}/usage")),
+        (Method::GET, format!("{subscription}/keys")),
+        (Method::POST, format!("{subscription}/keys")),
+        (Method::DELETE, format!("/api/v1/keys/{key}")),
+        (Method::GET, consumer),
+    ];
+    for (method, path) in foreign_to_developer {
+        let reply = world.ask(Some(&stranger), method.clone(), &path, Value::Null).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
+    }
+    let foreign_to_publisher = [
+        (Method::GET, format!("/api/v1/products/{product}")),
+        (Method::GET, format!("/api/v1/products/{product}/plans")),
+        (Method::GET, format!("/api/v1/plans/{plan}")),
+        (Method::DELETE, format!("/api/v1/products/{product}?confirm=true")),
+        (Method::GET, subscription.clone()),
+        (Method::POST, format!("{subscription}/block")),
+        (Method::GET, format!("{subscription}/usage")),
+    ];
+    for (method, path) in foreign_to_publisher {
+        let reply = world.ask(Some(&rival), method.clone(), &path, Value::Null).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
+    }
+    for token in [&stranger, &rival] {
+        for list in ["/api/v1/subscriptions", "/api/v1/invoices"] {
+            let reply = world.ask(Some(token), Method::GET, list, Value::Null).await.ok();
+            assert_eq!(reply["items"].as_array().unwrap().len(), 0, "{list}");
+        }
+    }
+}
+
+fn token(world: &World, role: RoleKind) -> &Secret {
+    match role {
+        RoleKind::PlatformOwner => &world.first.owner_token,
+        RoleKind::Publisher => &world.first.publisher_token,
+        RoleKind::Developer => &world.first.developer_token,
+    }
+}
+
+/// The path with an id in place of every name.
+fn path_of(route: &Route) -> String {
+    let segments = route.path.split('/').map(|segment| {
+        let prefix = match segment {
+            "{product}" => "prd",
+            "{plan}" => "pln",
+            "{consumer}" => "con",
+            "{subscription}" => "sub",
+            "{key}" => "key",
+            "{invoice}" => "inv",
+            other => return other.to_owned(),
+        };
+        format!("{prefix}_{}", "0".repeat(32))
+    });
+    segments.collect::<Vec<_>>().join("/")
+}

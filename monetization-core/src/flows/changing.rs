@@ -1,0 +1,212 @@
+//! How subscriptions are stopped, moved and ended.
+
+use super::closing::closings;
+use super::invoicing::invoice_id;
+use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::clock::Timestamp;
+use crate::engine::CancelMode;
+use crate::field::FieldError;
+use crate::ids::{PlanVersionId, SubscriptionId, TenantId};
+use crate::intent::{Intent, Operation};
+use crate::invoice::{Invoice, InvoiceEvent, Invoicing, Occasion};
+use crate::plan::PlanVersion;
+use crate::store::{ChangeSet, StoreExt};
+use crate::subscription::{
+    BlockReason, PlanChange, Subscription, SubscriptionEvent, SubscriptionState, Timeline,
+};
+
+impl Monetizer {
+    /// Ends a subscription, now or with its period. Use up to then is billed; an unpaid first
+    /// invoice is taken back. Ending what is ending or over changes nothing.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
+    pub async fn cancel(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        mode: CancelMode,
+    ) -> Result<Subscription, FlowError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Subscription>(tenant, id).await?;
+            let before = stored.fact.clone();
+            let mut change = self.change();
+            self.end(&mut stored.fact, mode, &mut change).await?;
+            if stored.fact == before {
+                return Ok(before);
+            }
+            change.writes.push(stored.write()?);
+            if self.apply(&change).await? {
+                return Ok(stored.fact);
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    /// Stops a subscription's calls until it is unblocked, whatever is paid meanwhile.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
+    pub async fn block(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+    ) -> Result<Subscription, FlowError> {
+        self.change_subscription(tenant, id, |subscription, _| {
+            subscription.blocks.insert(BlockReason::Admin);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes the owner's block back; one for payment stays.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
+    pub async fn unblock(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+    ) -> Result<Subscription, FlowError> {
+        self.change_subscription(tenant, id, |subscription, _| {
+            subscription.blocks.remove(&BlockReason::Admin);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Moves a subscription to another version of its plan from `at` on, or as soon as every
+    /// gateway can know of it where that is later. What was used before is rated by the version
+    /// before; the base price of the running period stays as it was charged.
+    ///
+    /// # Errors
+    /// [`FlowError::Field`] for a version of another plan, for a subscription that the engine
+    /// invoices, or for too many changes; [`FlowError::Illegal`] where it is not in force.
+    pub async fn migrate(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        version: PlanVersionId,
+        at: Option<Timestamp>,
+    ) -> Result<Subscription, FlowError> {
+        let version = self.must::<PlanVersion>(tenant, version).await?.fact;
+        let earliest = self.now().saturating_add(self.settings.change_notice);
+        let at = at.map_or(earliest, |at| at.max(earliest));
+        self.change_subscription(tenant, id, |subscription, _| {
+            if version.plan != subscription.plan {
+                return Err(FieldError::new("version", "it is a version of another plan").into());
+            }
+            if subscription.invoicing == Invoicing::ByEngine {
+                let problem = "the engine invoices this subscription and keeps its prices: cancel it and subscribe again";
+                return Err(FieldError::new("version", problem).into());
+            }
+            if !matches!(subscription.state, SubscriptionState::Active | SubscriptionState::AwaitingPayment) {
+                return Err(crate::product::IllegalMove::new(subscription.state, "Migrate").into());
+            }
+            let timeline = &mut subscription.timeline;
+            // A change that has not come into force is replaced: only what is past is settled.
+            timeline.changes.retain(|change| change.at < at);
+            if timeline.changes.len() >= Timeline::CHANGES_MAX {
+                let problem = format!("too many changes of plan: allowed are {}", Timeline::CHANGES_MAX);
+                return Err(FieldError::new("version", problem).into());
+            }
+            timeline.changes.push(PlanChange { at, version: version.id });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn end(
+        &self,
+        subscription: &mut Subscription,
+        mode: CancelMode,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        let before = subscription.state;
+        let now = self.now();
+        let event = match mode {
+            CancelMode::Now => SubscriptionEvent::CancelNow,
+            CancelMode::AtPeriodEnd => SubscriptionEvent::CancelAtPeriodEnd,
+        };
+        subscription.on(event)?;
+        if subscription.state == before && before != SubscriptionState::Ending {
+            return Ok(());
+        }
+        let timeline = &mut subscription.timeline;
+        match subscription.state {
+            SubscriptionState::Draining => timeline.ends_at = Some(now),
+            SubscriptionState::Ending if timeline.ends_at.is_none() => {
+                timeline.ends_at = timeline.schedule.period_at(now).map(|period| period.end);
+                let (id, tenant) = (subscription.id, subscription.tenant);
+                if subscription.invoicing == Invoicing::ByEngine {
+                    let operation = Operation::CancelSubscription {
+                        subscription: id,
+                        at_period_end: true,
+                    };
+                    change.intents.push(Intent::new(tenant, operation, now));
+                }
+            }
+            SubscriptionState::Ended => {
+                timeline.ends_at = Some(now);
+                self.take_back_start(subscription, change).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes back what was due before the first call and has not been paid. Use that is reported
+    /// of the time before all the same goes to the aftermath.
+    pub(super) async fn take_back_start(
+        &self,
+        subscription: &Subscription,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        let (id, tenant, now) = (subscription.id, subscription.tenant, self.now());
+        change.closings = closings(subscription, now)?;
+        match subscription.invoicing {
+            Invoicing::ByEngine => {
+                let operation = Operation::CancelSubscription {
+                    subscription: id,
+                    at_period_end: false,
+                };
+                change.intents.push(Intent::new(tenant, operation, now));
+            }
+            Invoicing::ByCore => {
+                let invoice = invoice_id(id, Occasion::Start);
+                if let Some(mut stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
+                    stored.fact.state = stored.fact.state.on(InvoiceEvent::Voided)?;
+                    change.writes.push(stored.write()?);
+                    change.intents.push(Intent::new(
+                        tenant,
+                        Operation::VoidInvoice { invoice },
+                        now,
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn change_subscription(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        decide: impl Fn(&mut Subscription, &mut ChangeSet) -> Result<(), FlowError> + Send + Sync,
+    ) -> Result<Subscription, FlowError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Subscription>(tenant, id).await?;
+            let before = stored.fact.clone();
+            let mut change = self.change();
+            decide(&mut stored.fact, &mut change)?;
+            if stored.fact == before {
+                return Ok(before);
+            }
+            change.writes.push(stored.write()?);
+            if self.apply(&change).await? {
+                return Ok(stored.fact);
+            }
+        }
+        Err(FlowError::Contended)
+    }
+}

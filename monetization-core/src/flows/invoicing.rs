@@ -1,0 +1,70 @@
+//! How core makes invoices.
+
+use super::{FlowError, Monetizer};
+use crate::ids::{InvoiceId, SubscriptionId, TypedId};
+use crate::invoice::{Invoice, InvoiceState, Invoicing, Line, Occasion};
+use crate::plan::PlanTerms;
+use crate::rating::total;
+use crate::subscription::Subscription;
+use crate::tenant::Tenant;
+
+/// What an invoice is made of.
+pub(super) struct Draft<'a> {
+    pub(super) occasion: Occasion,
+    pub(super) lines: Vec<Line>,
+    pub(super) terms: &'a PlanTerms,
+}
+
+impl Monetizer {
+    /// An invoice of this subscription. One over nothing is paid from the start.
+    pub(super) fn invoice(
+        &self,
+        subscription: &Subscription,
+        tenant: &Tenant,
+        draft: Draft<'_>,
+    ) -> Result<Invoice, FlowError> {
+        let Draft {
+            occasion,
+            lines,
+            terms,
+        } = draft;
+        let now = self.now();
+        let total = total(terms, &lines)?;
+        let paid = total.is_zero();
+        let days =
+            std::time::Duration::from_secs(u64::from(tenant.payment_days).saturating_mul(86_400));
+        let invoice = Invoice {
+            id: invoice_id(subscription.id, occasion),
+            tenant: subscription.tenant,
+            consumer: subscription.consumer,
+            subscription: subscription.id,
+            product: subscription.product,
+            invoicing: Invoicing::ByCore,
+            occasion,
+            lines,
+            currency: terms.currency(),
+            total,
+            state: if paid {
+                InvoiceState::Paid
+            } else {
+                InvoiceState::Draft
+            },
+            payment_url: None,
+            issued_at: now,
+            due_at: now.saturating_add(days),
+            paid_at: paid.then_some(now),
+            engine_version: 0,
+        };
+        invoice.check()?;
+        Ok(invoice)
+    }
+}
+
+/// The id of the invoice of this occasion: one occasion, one invoice.
+pub(super) fn invoice_id(subscription: SubscriptionId, occasion: Occasion) -> InvoiceId {
+    let occasion = match occasion {
+        Occasion::Start => "start".to_owned(),
+        Occasion::Period { index, .. } => format!("period {index}"),
+    };
+    TypedId::derived(&[subscription.uuid().as_bytes(), occasion.as_bytes()])
+}

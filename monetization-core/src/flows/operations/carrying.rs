@@ -1,0 +1,221 @@
+//! What each operation is.
+
+use super::{Task, unable};
+use crate::engine::{CancelMode, EngineErrorKind, IdempotencyKey, NewSubscription};
+use crate::flows::references::thing;
+use crate::flows::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::ids::{InvoiceId, SubscriptionId};
+use crate::intent::Operation;
+use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Occasion};
+use crate::reference::ObjectKind;
+use crate::subscription::{Subscription, SubscriptionEvent, SubscriptionState};
+
+impl Monetizer {
+    pub(super) async fn issue(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
+        let invoice = self.must::<Invoice>(tenant, id).await?.fact;
+        let wanted = matches!(invoice.state, InvoiceState::Draft | InvoiceState::PastDue);
+        // A claim after the first may repeat a try that has taken effect: then it has to be found
+        // out what the engine has, to take it back there as well.
+        let tried = invoice.state == InvoiceState::Void && finished.fence > 1;
+        if !wanted && !tried {
+            return self.finish(finished).await;
+        }
+        invoice.check()?;
+        let (_, engine) = self.engine_of(tenant).await?;
+        let place = self.place(tenant, engine, invoice.product).await?;
+        let customer = self
+            .customer(engine, &place, tenant, invoice.consumer)
+            .await?;
+        let issuing = engine
+            .invoices
+            .as_ref()
+            .ok_or_else(|| unable(engine, "collect invoices"))?;
+        let cx = self.context(tenant, place.account.clone(), key.clone());
+        let issued = issuing.issue(&cx, &customer, &invoice).await?;
+        for _ in 0..ATTEMPTS_MAX {
+            let mut change = self.change();
+            let mut stored = self.must::<Invoice>(tenant, id).await?;
+            if stored.fact.state == InvoiceState::Void {
+                let operation = Operation::VoidInvoice { invoice: id };
+                let key = IdempotencyKey::new(operation.key());
+                let cx = self.context(tenant, place.account.clone(), key);
+                issuing.void(&cx, &issued.external).await?;
+            }
+            stored.fact.state = stored.fact.state.on(InvoiceEvent::Opened)?;
+            stored.fact.payment_url.clone_from(&issued.payment_url);
+            change.writes.push(stored.write()?);
+            if stored.fact.occasion == Occasion::Start {
+                let mut subscription = self
+                    .must::<Subscription>(tenant, stored.fact.subscription)
+                    .await?;
+                subscription
+                    .fact
+                    .payment_url
+                    .clone_from(&issued.payment_url);
+                change.writes.push(subscription.write()?);
+            }
+            self.refer(
+                &mut change,
+                &place,
+                thing(tenant, ObjectKind::Invoice, id),
+                &issued.external,
+            )
+            .await?;
+            change.finished.push(finished.clone());
+            if self.apply(&change).await? {
+                return Ok(());
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    pub(super) async fn void(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
+        let invoice = self.must::<Invoice>(tenant, id).await?.fact;
+        let (_, engine) = self.engine_of(tenant).await?;
+        let place = self.place(tenant, engine, invoice.product).await?;
+        // Without a reference it may still be on its way there: issuing looks at its state first.
+        if let Some(external) = self
+            .reference(&place, thing(tenant, ObjectKind::Invoice, id))
+            .await?
+        {
+            let issuing = engine
+                .invoices
+                .as_ref()
+                .ok_or_else(|| unable(engine, "collect invoices"))?;
+            let cx = self.context(tenant, place.account.clone(), key.clone());
+            issuing.void(&cx, &external).await?;
+        }
+        self.finish(finished).await
+    }
+
+    pub(super) async fn start(&self, task: &Task, id: SubscriptionId) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
+        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
+        let wanted = subscription.state == SubscriptionState::AwaitingPayment;
+        // As for invoices: a try before this one may have made it there.
+        let tried = subscription.state == SubscriptionState::Ended && finished.fence > 1;
+        if !wanted && !tried {
+            return self.finish(finished).await;
+        }
+        let (_, engine) = self.engine_of(tenant).await?;
+        let place = self.place(tenant, engine, subscription.product).await?;
+        let customer = self
+            .customer(engine, &place, tenant, subscription.consumer)
+            .await?;
+        let plan = self
+            .plan(engine, &place, tenant, subscription.timeline.first)
+            .await?;
+        let new = NewSubscription {
+            subscription: id,
+            customer,
+            plan,
+            schedule: subscription.timeline.schedule,
+        };
+        let cx = self.context(tenant, place.account.clone(), key.clone());
+        let start = engine.billing.create_subscription(&cx, &new).await?;
+        // Without a link nothing is due, or it is being collected: the provider knows which.
+        let first_paid = match start.payment_url {
+            Some(_) => false,
+            None => {
+                let snapshot = engine.billing.subscription(&cx, &start.external).await?;
+                snapshot.is_some_and(|snapshot| snapshot.first_paid)
+            }
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            let mut change = self.change();
+            let mut stored = self.must::<Subscription>(tenant, id).await?;
+            match stored.fact.state {
+                SubscriptionState::AwaitingPayment if first_paid => {
+                    stored.fact.on(SubscriptionEvent::FirstPaid)?;
+                }
+                // It was cancelled while it was being made.
+                SubscriptionState::Ended => {
+                    let cx = self.context(tenant, place.account.clone(), key.step("take back"));
+                    let mode = CancelMode::Now;
+                    engine
+                        .billing
+                        .cancel_subscription(&cx, &start.external, mode)
+                        .await?;
+                }
+                _ => {}
+            }
+            stored.fact.payment_url.clone_from(&start.payment_url);
+            change.writes.push(stored.write()?);
+            self.refer(
+                &mut change,
+                &place,
+                thing(tenant, ObjectKind::Subscription, id),
+                &start.external,
+            )
+            .await?;
+            change.finished.push(finished.clone());
+            if self.apply(&change).await? {
+                return Ok(());
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    pub(super) async fn stop(
+        &self,
+        task: &Task,
+        id: SubscriptionId,
+        mode: CancelMode,
+    ) -> Result<(), FlowError> {
+        let Task {
+            tenant,
+            key,
+            finished,
+        } = task;
+        let tenant = *tenant;
+        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
+        let (_, engine) = self.engine_of(tenant).await?;
+        let place = self.place(tenant, engine, subscription.product).await?;
+        if let Some(external) = self
+            .reference(&place, thing(tenant, ObjectKind::Subscription, id))
+            .await?
+        {
+            let cx = self.context(tenant, place.account.clone(), key.clone());
+            match engine
+                .billing
+                .cancel_subscription(&cx, &external, mode)
+                .await
+            {
+                Err(error) if *error.kind() != EngineErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let mut change = self.change();
+            let mut stored = self.must::<Subscription>(tenant, id).await?;
+            if mode == CancelMode::Now && stored.fact.state == SubscriptionState::Draining {
+                stored.fact.on(SubscriptionEvent::Drained)?;
+                change.writes.push(stored.write()?);
+            }
+            change.finished.push(finished.clone());
+            if self.apply(&change).await? {
+                return Ok(());
+            }
+        }
+        Err(FlowError::Contended)
+    }
+}
