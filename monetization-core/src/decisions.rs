@@ -1,4 +1,14 @@
 //! Pure functions of facts and the time: no I/O, no waiting. Flows and gates ask them.
+//!
+//! Whoever asks has read the facts and writes what follows; a decision only says what that is. The
+//! same facts and the same instant always give the same answer, whichever process asks.
+//!
+//! | module | asked by | question |
+//! |---|---|---|
+//! | [`access`] | the request path | may this subscription be used now? |
+//! | [`routing`] | the request path, the catalogue | which operation is this call? |
+//! | [`metering`] | the request path | is a call that ended so billed, and does it keep its unit? |
+//! | [`rating`] | closing, statements | what do these sums cost? |
 
 pub mod access;
 pub mod metering;

@@ -20,6 +20,8 @@ pub(crate) struct Hot {
     pub(crate) quotas: HashMap<QuotaKey, HotQuota>,
     /// Leases that have a row.
     pub(crate) leases: HashMap<(TenantId, LeaseId), HotLease>,
+    /// Whether the ledger has records of reported events; not known before the first append.
+    pub(crate) has_events: Option<bool>,
 }
 
 impl Hot {

@@ -13,20 +13,22 @@ use crate::error::senseless;
 use crate::hot::{Hot, HotLease, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
 
 /// Remembers these segments, as far as they have rows, with all segments that follow them and
-/// the sums that use of them can go to.
+/// the sums that use of them can go to. Answers whether all have rows.
 pub(crate) async fn segments(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
     mut asked: Vec<(TenantId, SegmentId)>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let mut open = Vec::new();
+    let mut all_have_rows = true;
     loop {
         asked = asked
             .into_iter()
             .filter_map(|key| unknown_along(hot, key))
             .collect();
         if asked.is_empty() {
-            return totals(connection, hot, &open).await;
+            totals(connection, hot, &open).await?;
+            return Ok(all_have_rows);
         }
         asked.sort_unstable();
         asked.dedup();
@@ -34,6 +36,7 @@ pub(crate) async fn segments(
             statement.bind(blob(*tenant)).bind(blob(*id))
         });
         let rows = rows.await?;
+        all_have_rows &= rows.len() == asked.len();
         asked.clear();
         for row in &rows {
             let key = (row.id("tenant")?, row.id("id")?);
@@ -93,30 +96,31 @@ async fn totals(
     Ok(())
 }
 
-/// Remembers the numbers of these meters, as far as they have any.
+/// Remembers the numbers of these meters, as far as they have any. Answers whether all have.
 pub(crate) async fn meters(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
     mut asked: Vec<MeterId>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     asked.retain(|id| !hot.meters.contains_key(id));
     asked.sort_unstable();
     asked.dedup();
     let rows = METERS.fetch(connection, &asked, |statement, id| {
         statement.bind(blob(*id))
     });
-    for row in rows.await? {
+    let rows = rows.await?;
+    for row in &rows {
         hot.meters.insert(row.id("id")?, row.value("number")?);
     }
-    Ok(())
+    Ok(rows.len() == asked.len())
 }
 
-/// Remembers these counters, as far as they have rows.
+/// Remembers these counters, as far as they have rows. Answers whether all have.
 pub(crate) async fn quotas(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
     mut asked: Vec<QuotaKey>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     asked.retain(|key| !hot.quotas.contains_key(key));
     asked.sort_unstable();
     asked.dedup();
@@ -128,15 +132,16 @@ pub(crate) async fn quotas(
             .bind(key.start.as_micros())
             .bind(key.end.as_micros())
     });
-    for row in rows.await? {
+    let rows = rows.await?;
+    for row in &rows {
         let quota = HotQuota {
             number: row.value("number")?,
             committed: row.value("committed")?,
             leased: row.value("leased")?,
         };
-        hot.quotas.insert(quota_key(&row)?, quota);
+        hot.quotas.insert(quota_key(row)?, quota);
     }
-    Ok(())
+    Ok(rows.len() == asked.len())
 }
 
 /// Remembers these leases, as far as they have rows.

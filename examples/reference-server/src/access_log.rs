@@ -243,14 +243,38 @@ mod tests {
             ("", LineError::Address),
             (" - - [", LineError::Address),
             ("192.0.2.7 - - no time", LineError::Time),
-            ("a - - [32/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1", LineError::Time),
-            ("a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1", LineError::Request),
-            ("a - - [17/May/2015:10:05:03 +0000] \"-\" 408 -", LineError::Request),
-            ("a - - [17/May/2015:10:05:03 +0000] \"\\x16\\x03\" 400 0", LineError::Request),
-            ("a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 2000 1", LineError::Status),
-            ("a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 101 1", LineError::Status),
-            ("a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200", LineError::Size),
-            ("a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 +1", LineError::Size),
+            (
+                "a - - [32/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1",
+                LineError::Time,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1",
+                LineError::Request,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"-\" 408 -",
+                LineError::Request,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"\\x16\\x03\" 400 0",
+                LineError::Request,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 2000 1",
+                LineError::Status,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 101 1",
+                LineError::Status,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200",
+                LineError::Size,
+            ),
+            (
+                "a - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 +1",
+                LineError::Size,
+            ),
         ];
         for (line, error) in table {
             assert_eq!(parse(line), Err(error), "{line}");

@@ -11,7 +11,11 @@ use clap::{Args, Parser, Subcommand};
 /// (`/api/v1/...`) on two addresses, with its state in one directory. The first start prints the
 /// tokens of the control plane, once.
 #[derive(Debug, Parser)]
-#[command(name = "reference-server", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "reference-server",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
     /// What to do; to serve where nothing is said.
     #[command(subcommand)]
@@ -40,13 +44,25 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
     /// Where the gateway listens [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDRESS", env = "MONETIZATION_SERVER_GATEWAY_ADDRESS")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "MONETIZATION_SERVER_GATEWAY_ADDRESS"
+    )]
     pub gateway_address: Option<String>,
     /// Where the control plane listens [default: 127.0.0.1:8081].
-    #[arg(long, value_name = "ADDRESS", env = "MONETIZATION_SERVER_CONTROL_ADDRESS")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "MONETIZATION_SERVER_CONTROL_ADDRESS"
+    )]
     pub control_address: Option<String>,
     /// Where the state is kept [default: ./monetization-data].
-    #[arg(long, value_name = "DIRECTORY", env = "MONETIZATION_SERVER_DATA_DIRECTORY")]
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
+    )]
     pub data_directory: Option<PathBuf>,
     /// The billing engine: mock, or none to meter and limit only [default: mock].
     #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
@@ -79,10 +95,18 @@ pub struct ServeArgs {
     )]
     pub allow_private_upstreams: Option<String>,
     /// Seconds an upstream has to begin its answer, 1 to 3600 [default: 30].
-    #[arg(long, value_name = "SECONDS", env = "MONETIZATION_SERVER_UPSTREAM_TIMEOUT_SECONDS")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_UPSTREAM_TIMEOUT_SECONDS"
+    )]
     pub upstream_timeout_seconds: Option<String>,
     /// Bytes the body of a call may have, up to 1 GiB [default: 16777216].
-    #[arg(long, value_name = "BYTES", env = "MONETIZATION_SERVER_REQUEST_BYTES_MAX")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "MONETIZATION_SERVER_REQUEST_BYTES_MAX"
+    )]
     pub request_bytes_max: Option<String>,
     /// Where consumers reach the control plane, for payment links [default: its address].
     #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_PUBLIC_URL")]
@@ -107,12 +131,22 @@ pub struct DemoArgs {
     #[arg(long, requires = "traffic")]
     pub all: bool,
     /// With --traffic: calls a consumer may make in each calendar minute.
-    #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 100_000)]
+    #[arg(
+        long,
+        value_name = "CALLS",
+        requires = "traffic",
+        default_value_t = 100_000
+    )]
     pub rate: u64,
     /// With --traffic: calls of each month that cost nothing.
     #[arg(long, value_name = "CALLS", requires = "traffic", default_value_t = 20)]
     pub included: u32,
     /// With --traffic: the price of every further call, in dollars.
-    #[arg(long, value_name = "PRICE", requires = "traffic", default_value = "0.005")]
+    #[arg(
+        long,
+        value_name = "PRICE",
+        requires = "traffic",
+        default_value = "0.005"
+    )]
     pub price: String,
 }

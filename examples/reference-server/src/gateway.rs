@@ -99,7 +99,9 @@ fn own_answer(mut headers: HeaderMap, failing: Failing) -> Response<Body> {
     let problem = HeaderValue::from_static("application/problem+json");
     headers.insert(CONTENT_TYPE, problem);
     headers.remove(CONTENT_LENGTH);
-    let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(body.as_bytes()))));
+    let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(
+        body.as_bytes(),
+    ))));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

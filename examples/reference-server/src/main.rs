@@ -47,7 +47,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
 fn check_environment() -> Result<(), Box<dyn Error>> {
     use clap::CommandFactory;
     let command = Cli::command();
-    let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(clap::Arg::get_env)
+        .collect();
     let unknown: Vec<String> = std::env::vars_os()
         .map(|(name, _)| name)
         .filter(|name| !known.contains(&name.as_os_str()))
@@ -57,7 +60,11 @@ fn check_environment() -> Result<(), Box<dyn Error>> {
     if unknown.is_empty() {
         return Ok(());
     }
-    Err(format!("these environment variables are no settings: {}", unknown.join(", ")).into())
+    Err(format!(
+        "these environment variables are no settings: {}",
+        unknown.join(", ")
+    )
+    .into())
 }
 
 #[expect(clippy::print_stderr, reason = "the last word of the process")]

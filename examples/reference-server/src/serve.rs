@@ -87,7 +87,10 @@ fn introduce(
     writeln!(out, "control plane  http://{control}/api/v1/...")?;
     if let Some(first) = first_start {
         let owner = first.owner_token.reveal();
-        writeln!(out, "\nThis is the first start. These tokens are shown once: keep them.\n")?;
+        writeln!(
+            out,
+            "\nThis is the first start. These tokens are shown once: keep them.\n"
+        )?;
         writeln!(out, "platform owner  {owner}")?;
         writeln!(out, "publisher       {}", first.publisher_token.reveal())?;
         writeln!(out, "developer       {}", first.developer_token.reveal())?;

@@ -77,7 +77,9 @@ pub enum StartError {
     #[error(transparent)]
     Engine(#[from] EngineChoiceError),
     /// The tenant was made with another engine.
-    #[error("the data was begun with engine {stored}, and the settings say {chosen}: choose that one, or another data directory")]
+    #[error(
+        "the data was begun with engine {stored}, and the settings say {chosen}: choose that one, or another data directory"
+    )]
     OtherEngine {
         /// The engine of the tenant.
         stored: Slug,
@@ -311,5 +313,11 @@ fn gateway(
         ..LayerOptions::new(runtime)
     };
     let body_bytes_max = u64::from(settings.request_bytes_max);
-    Gateway::new(gatekeeper, clock, options, Proxy::new(reach, bounds), body_bytes_max)
+    Gateway::new(
+        gatekeeper,
+        clock,
+        options,
+        Proxy::new(reach, bounds),
+        body_bytes_max,
+    )
 }

@@ -94,7 +94,10 @@ impl Settings {
             manual_clock: check.instant("--manual-clock", args.manual_clock),
         };
         if settings.manual_clock.is_some() && settings.engine.as_str() != "mock" {
-            check.problem("--manual-clock", "only the mock engine's time can be moved: add --engine mock");
+            check.problem(
+                "--manual-clock",
+                "only the mock engine's time can be moved: add --engine mock",
+            );
         }
         check.end(settings)
     }
@@ -103,7 +106,10 @@ impl Settings {
 impl Default for Settings {
     /// What holds where nothing is said.
     fn default() -> Self {
-        #[expect(clippy::unwrap_used, reason = "what holds where nothing is said is allowed")]
+        #[expect(
+            clippy::unwrap_used,
+            reason = "what holds where nothing is said is allowed"
+        )]
         Self::new(ServeArgs::default()).unwrap()
     }
 }
@@ -112,16 +118,20 @@ const DATA_DIRECTORY: &str = "monetization-data";
 const GATEWAY: &str = "127.0.0.1:8080";
 const CONTROL: &str = "127.0.0.1:8081";
 /// In each list the first is what holds where nothing is said.
-const INVOICING: [(&str, Invoicing); 2] =
-    [("by_core", Invoicing::ByCore), ("by_engine", Invoicing::ByEngine)];
+const INVOICING: [(&str, Invoicing); 2] = [
+    ("by_core", Invoicing::ByCore),
+    ("by_engine", Invoicing::ByEngine),
+];
 const HEADERS: [(&str, HeaderStyle); 4] = [
     ("kong", HeaderStyle::Kong),
     ("ietf", HeaderStyle::Ietf),
     ("both", HeaderStyle::Both),
     ("none", HeaderStyle::None),
 ];
-const COMMIT: [(&str, CommitMode); 2] =
-    [("durable", CommitMode::Durable), ("background", CommitMode::Background)];
+const COMMIT: [(&str, CommitMode); 2] = [
+    ("durable", CommitMode::Durable),
+    ("background", CommitMode::Background),
+];
 const SYNCHRONOUS: [(&str, Synchronous); 2] =
     [("full", Synchronous::Full), ("normal", Synchronous::Normal)];
 const SWITCH: [(&str, bool); 2] = [("false", false), ("true", true)];
@@ -180,13 +190,24 @@ impl Check {
     }
 
     /// A number from the first to the second; the third where nothing is said.
-    fn number(&mut self, option: &str, given: Option<String>, (least, most, default): (u32, u32, u32)) -> u32 {
+    fn number(
+        &mut self,
+        option: &str,
+        given: Option<String>,
+        (least, most, default): (u32, u32, u32),
+    ) -> u32 {
         let Some(text) = given else {
             return default;
         };
-        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (least..=most).contains(number));
         number.unwrap_or_else(|| {
-            self.problem(option, format!("{text:?} is no number from {least} to {most}"));
+            self.problem(
+                option,
+                format!("{text:?} is no number from {least} to {most}"),
+            );
             default
         })
     }
@@ -205,7 +226,8 @@ impl Check {
     fn instant(&mut self, option: &str, given: Option<String>) -> Option<Timestamp> {
         let text = given?;
         let read = text.parse::<Timestamp>();
-        read.map_err(|error| self.problem(option, format!("{text:?}: {error}"))).ok()
+        read.map_err(|error| self.problem(option, format!("{text:?}: {error}")))
+            .ok()
     }
 }
 
@@ -248,6 +270,10 @@ mod tests {
             "--manual-clock",
         ];
         assert_eq!(options, expected);
-        assert!(error.to_string().contains("\"Kong\" is none of kong, ietf, both, none"));
+        assert!(
+            error
+                .to_string()
+                .contains("\"Kong\" is none of kong, ietf, both, none")
+        );
     }
 }

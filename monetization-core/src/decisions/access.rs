@@ -1,4 +1,14 @@
 //! Who may call.
+//!
+//! What stands in the way, first to last; the first that holds is the answer:
+//!
+//! | | because | answer of an HTTP gateway |
+//! |---|---|---|
+//! | [`Closed::NotApproved`] | approval is pending or was refused | 403 |
+//! | [`Closed::Ended`] | the subscription's end has come | 403 |
+//! | [`Closed::NotServed`] | the product is archived | 403 |
+//! | [`Closed::Blocked`] | the owner has stopped it | 403 |
+//! | [`Closed::PaymentRequired`] | the first payment, or a later invoice, is due | 402 |
 
 use crate::clock::Timestamp;
 use crate::product::ProductState;
@@ -30,6 +40,44 @@ pub enum Closed {
 /// Access is open while the subscription is in force and no block reason stands. A product in
 /// draft stays open for those who have subscribed before. Up to the last instant before its end
 /// a cancelled subscription is as good as any other.
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use monetization_core::access::{Closed, access};
+/// use monetization_core::consumer::Buyer;
+/// use monetization_core::ids::*;
+/// use monetization_core::invoice::Invoicing;
+/// use monetization_core::period::{Cycle, Schedule};
+/// use monetization_core::product::ProductState;
+/// use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState, Timeline};
+///
+/// let start = "2026-03-01T00:00:00Z".parse()?;
+/// let schedule = Schedule { anchor: start, cycle: Cycle::Month };
+/// let mut subscription = Subscription {
+///     id: SubscriptionId::derived(&[b"s"]),
+///     tenant: TenantId::derived(&[b"t"]),
+///     consumer: ConsumerId::derived(&[b"c"]),
+///     buyer: Buyer { user_id: "u-1".parse()?, name: "ann".parse()? },
+///     application: None,
+///     product: ProductId::derived(&[b"p"]),
+///     plan: PlanId::derived(&[b"p"]),
+///     invoicing: Invoicing::ByCore,
+///     state: SubscriptionState::Active,
+///     blocks: BTreeSet::new(),
+///     timeline: Timeline::starting(schedule, PlanVersionId::derived(&[b"v"])),
+///     closed_periods: 0,
+///     request_key: None,
+///     rejected_because: None,
+///     payment_url: None,
+///     created_at: start,
+/// };
+/// assert_eq!(access(&subscription, ProductState::Deprecated, start), Ok(()));
+/// subscription.blocks.insert(BlockReason::Payment);
+/// assert_eq!(access(&subscription, ProductState::Active, start), Err(Closed::PaymentRequired));
+/// subscription.blocks.insert(BlockReason::Admin);
+/// assert_eq!(access(&subscription, ProductState::Active, start), Err(Closed::Blocked));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`Closed`], the reason that keeps it closed; what payment cannot mend comes first.

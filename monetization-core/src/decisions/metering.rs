@@ -1,4 +1,24 @@
 //! What of a call is billed.
+//!
+//! A call that was let through is recorded whatever becomes of it. What its plan's policy decides
+//! is whether it counts as one or as nothing, and whether it keeps the unit of quota it has taken.
+//!
+//! ```
+//! use monetization_core::metering::charge;
+//! use monetization_core::plan::MeteringPolicy;
+//! use monetization_core::usage::{Ending, Outcome};
+//!
+//! let answered = |status| Outcome { status: Some(status), ending: Ending::Complete };
+//! let policy = MeteringPolicy::default();
+//! assert!(charge(policy, answered(200)).billed);
+//! let failed = charge(policy, answered(503));
+//! assert!(!failed.billed && !failed.spends, "recorded as nothing, and its unit goes back");
+//!
+//! let spending: MeteringPolicy =
+//!     serde_json::from_str(r#"{"bill": "attempt", "unbilled": "spends"}"#)?;
+//! assert!(charge(spending, answered(503)).billed);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 use crate::plan::{Billable, MeteringPolicy, UnbilledCall};
 use crate::usage::{Ending, Outcome};

@@ -3,6 +3,63 @@
 //! Every line is rounded once, by the plan's rule. Included units belong to the billing period:
 //! where a plan change splits a period into segments, what earlier segments have used counts
 //! against the included units of later ones.
+//!
+//! | a period of 1,000 included units at 0.01 | used | charged | costs |
+//! |---|---|---|---|
+//! | one segment | 1,200 | 200 | 2.00 |
+//! | its first segment, where a plan change splits it | 700 | 0 | 0.00 |
+//! | its second segment | 500 | 200 | 2.00 |
+//! | 300 more that come after all that was closed | 300 | 300 | 3.00 |
+//!
+//! ```
+//! use monetization_core::clock::{Span, Timestamp};
+//! use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
+//! use monetization_core::invoice::Invoicing;
+//! use monetization_core::money::{Quantity, Scale};
+//! use monetization_core::plan::PlanTerms;
+//! use monetization_core::product::{Meter, Unit};
+//! use monetization_core::rating::{LateUse, SegmentUse, Used, late_line, total, usage_lines};
+//! use monetization_core::subscription::Segment;
+//!
+//! let meter = MeterId::derived(&[b"requests"]);
+//! let requests = Meter {
+//!     id: meter, name: "requests".parse()?, unit: Unit::Requests, scale: Scale::WHOLE,
+//! };
+//! let draft = r#"{"billing": "metered", "currency": "USD", "cycle": "month",
+//!     "usage": [{"meter": "requests", "unit_price": "0.01", "included": "1000"}]}"#;
+//! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests])?;
+//!
+//! let instant = Timestamp::from_micros;
+//! let period = Span { start: instant(0), end: instant(20) };
+//! let used = |name: &[u8], start, end, quantity| SegmentUse {
+//!     segment: Segment {
+//!         id: SegmentId::derived(&[name]),
+//!         subscription: SubscriptionId::derived(&[b"s"]),
+//!         version: PlanVersionId::derived(&[b"v"]),
+//!         invoicing: Invoicing::ByCore,
+//!         period_index: 0,
+//!         period,
+//!         span: Span { start: instant(start), end: instant(end) },
+//!     },
+//!     terms: &terms,
+//!     used: Used::from([(meter, Quantity::from_scaled(quantity))]),
+//! };
+//! let lines = usage_lines(&[used(b"first", 0, 10, 700), used(b"second", 10, 20, 500)])?;
+//! let amounts: Vec<String> = lines.iter().map(|line| line.amount.amount()).collect();
+//! assert_eq!(amounts, ["0.00", "2.00"]);
+//! assert_eq!(total(&terms, &lines)?.minor(), 200);
+//!
+//! let late = late_line(&LateUse {
+//!     origin: SegmentId::derived(&[b"second"]),
+//!     terms: &terms,
+//!     meter,
+//!     before: Quantity::from_scaled(700),
+//!     billed: Quantity::from_scaled(500),
+//!     late: Quantity::from_scaled(300),
+//! })?;
+//! assert_eq!(late.ok_or("not priced")?.amount.amount(), "3.00");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -14,6 +71,7 @@ use crate::plan::{PlanTerms, UsagePrice};
 use crate::subscription::Segment;
 
 /// What one segment has used, by meter.
+/// Quantities are in the scale of their meter.
 pub type Used = BTreeMap<MeterId, Quantity>;
 
 /// One segment of a period with its terms and its use.
@@ -28,6 +86,9 @@ pub struct SegmentUse<'a> {
 }
 
 /// Use of a closed segment that came late.
+///
+/// The line it makes is a difference of two whole amounts, so that paying in two parts costs what
+/// paying at once would have cost, rounding included.
 #[derive(Debug, Clone)]
 pub struct LateUse<'a> {
     /// The segment it belongs to by the time of use.
@@ -45,6 +106,9 @@ pub struct LateUse<'a> {
 }
 
 /// The usage lines of one billing period, whose segments come in the order of time.
+///
+/// Each segment is rated by its own terms; a meter that they do not price makes no line, and its
+/// use still counts towards the included units of later segments that do.
 ///
 /// A metered plan has a line for each meter it prices, also where nothing was used.
 ///

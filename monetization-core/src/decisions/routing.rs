@@ -1,4 +1,28 @@
 //! Which operation of a product a call is.
+//!
+//! Paths are matched as they will be forwarded, byte for byte: nothing is decoded or tidied first.
+//!
+//! ```
+//! use monetization_core::product::{Method, Resource};
+//! use monetization_core::routing::{Route, Routes};
+//!
+//! let read = Resource {
+//!     identifier: "read-pet".parse()?,
+//!     method: Method::Get,
+//!     path: "/pets/{id}".parse()?,
+//!     name: "Read a pet".parse()?,
+//!     description: None,
+//! };
+//! let routes = Routes::new(std::slice::from_ref(&read))?;
+//! assert_eq!(routes.of("GET", "/pets/7"), Route::Resource(&read.identifier));
+//! assert_eq!(routes.of("DELETE", "/pets/7"), Route::Nothing);
+//! assert_eq!(routes.of("GET", "/pets/7/photos"), Route::Nothing);
+//! assert_eq!(Routes::new(&[])?.of("GET", "/anything"), Route::Anything);
+//!
+//! let error = Routes::new(&[read.clone(), read]).unwrap_err();
+//! assert_eq!(error.field(), "resources[1].identifier");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 
@@ -72,6 +96,9 @@ impl Routes {
     }
 
     /// What a call leads to; `path` is below the product's and begins with `/`.
+    ///
+    /// The method is compared as it stands on the wire, in upper case; `HEAD` is an operation of its
+    /// own and not a kind of `GET`.
     #[must_use]
     pub fn of(&self, method: &str, path: &str) -> Route<'_> {
         if !self.declared {

@@ -7,6 +7,9 @@ use crate::ids::{ConsumerId, TenantId};
 use crate::text::{ForeignId, Name};
 
 /// An organisation that buys, and the people who buy for it.
+///
+/// One consumer may hold any number of subscriptions, to the products of any publishers of its
+/// tenant. Its id and the buyer's two names are told to the upstream with every call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumer {
     /// Its id: what the upstream receives as `X-Consumer-ID`.

@@ -2,6 +2,29 @@
 //!
 //! An intent is written in the same change as the facts that call for it, with its idempotency
 //! key, before the engine is asked. A crash anywhere is mended by carrying it out again.
+//!
+//! | written with | operation |
+//! |---|---|
+//! | a subscription that the engine invoices | [`StartSubscription`](Operation::StartSubscription) |
+//! | its cancellation, or its last use being published | [`CancelSubscription`](Operation::CancelSubscription) |
+//! | an invoice that core made | [`IssueInvoice`](Operation::IssueInvoice) |
+//! | the cancellation of what was never paid | [`VoidInvoice`](Operation::VoidInvoice) |
+//!
+//! The id of an intent derives from its key, and a change that holds an intent which exists leaves
+//! it as it is: however often a flow decides the same, the engine is asked for one thing.
+//!
+//! ```
+//! use monetization_core::clock::Timestamp;
+//! use monetization_core::ids::{InvoiceId, TenantId, TypedId};
+//! use monetization_core::intent::{Intent, Operation};
+//!
+//! let (tenant, invoice) = (TenantId::derived(&[b"t"]), InvoiceId::derived(&[b"i"]));
+//! let issue = Operation::IssueInvoice { invoice };
+//! assert_eq!(issue.key(), format!("issue:{invoice}"));
+//! let today = Intent::new(tenant, issue, Timestamp::from_micros(0));
+//! let tomorrow = Intent::new(tenant, issue, Timestamp::from_micros(1));
+//! assert_eq!(today.id, tomorrow.id);
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +32,9 @@ use crate::clock::Timestamp;
 use crate::ids::{IntentId, InvoiceId, SubscriptionId, TenantId, TypedId};
 
 /// One operation that is to be carried out at the tenant's engine.
+///
+/// It ends in one of two ways: done, in the change that writes what the engine answered, or parked
+/// with a reason for an operator to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// Derived from the operation: one operation, one intent.

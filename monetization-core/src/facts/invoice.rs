@@ -1,4 +1,26 @@
 //! What is owed, and whether it was paid.
+//!
+//! The moves of [`InvoiceState::on`]; `=` says that the event changes nothing, and `illegal` is an
+//! [`IllegalMove`]:
+//!
+//! | | opened | payment failed | fell due | paid | voided | given up |
+//! |---|---|---|---|---|---|---|
+//! | `draft` | `open` | `past_due` | `past_due` | `paid` | `void` | `uncollectible` |
+//! | `open` | = | `past_due` | `past_due` | `paid` | `void` | `uncollectible` |
+//! | `past_due` | = | `past_due` | `past_due` | `paid` | `void` | `uncollectible` |
+//! | `paid` | = | = | = | = | illegal | illegal |
+//! | `void` | = | = | = | illegal | = | = |
+//! | `uncollectible` | = | = | = | `paid` | `void` | = |
+//!
+//! ```
+//! use monetization_core::invoice::{InvoiceEvent, InvoiceState};
+//!
+//! let paid = InvoiceState::Draft.on(InvoiceEvent::Opened)?.on(InvoiceEvent::Paid)?;
+//! // News that comes late changes nothing; news that contradicts is an error.
+//! assert_eq!(paid.on(InvoiceEvent::PaymentFailed)?, InvoiceState::Paid);
+//! assert!(paid.on(InvoiceEvent::Voided).is_err());
+//! # Ok::<(), monetization_core::product::IllegalMove>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +30,13 @@ use crate::money::{Currency, Money, MoneyError, UnitPrice};
 use crate::product::IllegalMove;
 
 /// Who makes a subscription's invoices: fixed when it begins.
+///
+/// | | by core | by engine |
+/// |---|---|---|
+/// | rates use | core, from its ledger | the provider, from what is published |
+/// | its invoice | issued and collected by the provider as it is | made by the provider, mirrored here |
+/// | plan versions | may change within a period | stay |
+/// | the engine needs | `invoices` and `webhooks` | `usage` and `webhooks`, and the price shapes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
@@ -31,6 +60,8 @@ impl Invoicing {
 }
 
 /// What a consumer owes for one occasion of one subscription.
+///
+/// All amounts are in `currency`; all instants are business time, UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoice {
     /// Its id, derived from the subscription and the occasion: one occasion, one invoice.
@@ -69,6 +100,8 @@ pub struct Invoice {
 
 impl Invoice {
     /// When it falls due, while it can.
+    ///
+    /// `None` once it is past due, paid or over: then no job has to look at it.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         matches!(self.state, InvoiceState::Draft | InvoiceState::Open).then_some(self.due_at)
@@ -257,6 +290,8 @@ impl InvoiceState {
 }
 
 /// Why an invoice is not one.
+///
+/// It is found before the invoice is written, so that nothing of it has left the house.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvoiceError {

@@ -1,7 +1,37 @@
 //! API keys and access tokens: `mk_live_<id>_<secret>_<checksum>`.
 //!
-//! The id is looked up, the secret (176 random bits) is compared by its keyed digest in constant
+//! The id is looked up, the secret (128 random bits) is compared by its keyed digest in constant
 //! time, and the checksum lets anybody tell a mistyped key from a real one without asking us.
+//!
+//! | part | characters | what it is |
+//! |---|---|---|
+//! | `mk_live_`, `mk_test_`, `mk_admin_` | 8 or 9 | what the key is for |
+//! | id | 22 of base 62 | found in the store or in memory |
+//! | secret | 22 of base 62 | known to the bearer alone |
+//! | checksum | 6 of base 62 | CRC-32 of what stands before it |
+//!
+//! ```
+//! use monetization_core::clock::Timestamp;
+//! use monetization_core::entropy::Entropy;
+//! use monetization_core::ids::ApiKeyId;
+//! use monetization_core::key::{KeyKind, Pepper, PresentedKey};
+//!
+//! let entropy = Entropy::seeded(1);
+//! let id: ApiKeyId = entropy.id(Timestamp::from_micros(0));
+//! let made = PresentedKey::generate(KeyKind::Live, id, &entropy);
+//! let text = made.reveal();
+//! assert!(text.reveal().starts_with("mk_live_"));
+//!
+//! // What the bearer sends leads to the same id and the same digest.
+//! let sent = PresentedKey::parse(text.reveal()).ok_or("not a key")?;
+//! let pepper = Pepper::new(b"sixteen bytes and more")?;
+//! assert_eq!((sent.id::<ApiKeyId>(), sent.digest(&pepper)), (id, made.digest(&pepper)));
+//!
+//! // A mistyped key is told from a real one without a look-up.
+//! let mistyped = text.reveal().replace("mk_live_", "mk_test_");
+//! assert!(PresentedKey::parse(&mistyped).is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 
@@ -17,6 +47,9 @@ use crate::ids::{ApiKeyId, ConsumerId, SubscriptionId, TenantId, TypedId};
 use crate::secret::Secret;
 
 /// A key that lets its bearer call what a consumer has bought. The secret itself is not in it.
+///
+/// Keys that overlap while one takes over from another open the same subscriptions, and share
+/// their counters: two keys do not double a quota.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Its id: the part of the key that is looked up.
@@ -167,6 +200,8 @@ impl fmt::Debug for PresentedKey {
 }
 
 /// What secrets are digested with, so that a stolen database opens nothing. Kept outside of it.
+///
+/// A deployment has one, and keeps it: with another one no key that was issued is good any more.
 #[derive(Clone)]
 pub struct Pepper(Hmac<Sha256>);
 

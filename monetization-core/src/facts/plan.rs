@@ -1,4 +1,47 @@
 //! What a product costs and what it allows: plans and their immutable versions.
+//!
+//! A [`Plan`] is a name on sale; a [`PlanVersion`] holds [`PlanTerms`] that never change. New
+//! subscribers get the current version, and others keep theirs until they are migrated. Terms are
+//! written as a [`TermsDraft`], in JSON, and checked against the meters of the product:
+//!
+//! ```
+//! use monetization_core::ids::{MeterId, TypedId};
+//! use monetization_core::money::Scale;
+//! use monetization_core::plan::PlanTerms;
+//! use monetization_core::product::{Meter, Unit};
+//!
+//! let requests = Meter {
+//!     id: MeterId::derived(&[b"requests"]),
+//!     name: Meter::REQUESTS.parse()?,
+//!     unit: Unit::Requests,
+//!     scale: Scale::WHOLE,
+//! };
+//! let draft = r#"{
+//!     "billing": "metered", "currency": "USD", "cycle": "month", "base_price": "25.00",
+//!     "usage": [{"meter": "requests", "unit_price": "0.01", "included": "1000", "overage": "strict"}],
+//!     "rates": [{"kind": "calendar", "window": "minute", "max": 60},
+//!               {"kind": "gcra", "count": 100, "seconds": 10, "burst": 20}],
+//!     "quotas": [{"window": "day", "max": 500, "overage": "loose"}]
+//! }"#;
+//! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests.clone()])?;
+//! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per requests after 1000");
+//! assert_eq!(terms.due_at_start()?.to_string(), "25.00 USD");
+//! // Included units with strict overage are a quota of the billing period beside those written.
+//! assert_eq!(terms.enforced_quotas().len(), 2);
+//!
+//! let draft = r#"{"billing": "free", "currency": "USD", "cycle": "month", "base_price": "1"}"#;
+//! let error = PlanTerms::new(serde_json::from_str(draft)?, &[requests]).unwrap_err();
+//! assert_eq!(error.field(), "base_price");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What a plan of each kind may say:
+//!
+//! | | `free` | `fixed` | `metered` |
+//! |---|---|---|---|
+//! | base price, setup fee | none | allowed | allowed |
+//! | usage | none | none | one to [`USAGE_MAX`](PlanTerms::USAGE_MAX) meters, each once |
+//! | rates, quotas, metering policy | allowed | allowed | allowed |
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +60,8 @@ mod draft;
 mod limits;
 
 /// A plan of a product: a name under which versions of its terms follow each other.
+///
+/// Currency and cycle are the same in all of its versions; whoever wants others makes another plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Its id.
@@ -90,6 +135,8 @@ pub struct PlanVersion {
 
 /// What a plan costs and allows, checked: made from a [`TermsDraft`] only, so that whoever holds
 /// one need not ask whether it makes sense.
+///
+/// Every amount in it is in one currency and none is negative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanTerms {
     billing: Billing,
@@ -253,6 +300,8 @@ pub enum Billing {
 }
 
 /// What the use of one meter costs.
+///
+/// Included units belong to the billing period as a whole, and start again with the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsagePrice {
     /// What is counted.
@@ -266,6 +315,8 @@ pub struct UsagePrice {
 }
 
 /// Which calls are billed, and whether those that are not give their unit back.
+///
+/// The table of what is billed stands at [`charge`](crate::metering::charge).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MeteringPolicy {

@@ -1,4 +1,26 @@
 //! What is sold: an API, what it counts, and its life.
+//!
+//! A product names what the gateway serves (its slug and endpoint), what is counted (its meters)
+//! and, where it wants to, which operations there are (its resources). What it costs is the
+//! business of its [plans](crate::plan).
+//!
+//! The states, and where each may go; staying is always allowed:
+//!
+//! | from | to `draft` | to `active` | to `deprecated` | to `archived` |
+//! |---|---|---|---|---|
+//! | `draft` | stays | yes | no | yes |
+//! | `active` | yes | stays | yes | yes |
+//! | `deprecated` | no | yes | stays | yes |
+//! | `archived` | no | no | no | stays |
+//!
+//! ```
+//! use monetization_core::product::ProductState;
+//!
+//! assert!(ProductState::Draft.to(ProductState::Active).is_ok());
+//! let error = ProductState::Archived.to(ProductState::Active).unwrap_err();
+//! assert_eq!(error.to_string(), "there is no way from Archived to Active");
+//! assert!(ProductState::Deprecated.is_served() && !ProductState::Deprecated.is_on_sale());
+//! ```
 
 use std::fmt;
 
@@ -107,6 +129,8 @@ impl ProductState {
 }
 
 /// A move that a state machine does not know.
+///
+/// Nothing has changed when it is returned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no way from {from} to {to}")]
 pub struct IllegalMove {
@@ -125,6 +149,9 @@ impl IllegalMove {
 }
 
 /// A thing a product counts. It never changes once made: sums are kept in its scale.
+///
+/// Calls through the gateway are counted by the meter [`requests`](Self::REQUESTS), one for each
+/// billed call. Other meters count what the publisher reports as usage events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
     /// Its id.
@@ -154,6 +181,9 @@ pub enum Unit {
 }
 
 /// One operation of a product.
+///
+/// A product with resources serves those alone, and a call that is none of them is refused. The
+/// patterns are those of [`Routes`](crate::routing::Routes).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {

@@ -1,4 +1,9 @@
 //! Our names for objects that live at an engine.
+//!
+//! Both ways lead through a [`Reference`]: from a thing here to its object there by the
+//! reference's id, which derives from the thing, and from an engine's message to the thing it is
+//! about by [`RowKey::external`](crate::store::RowKey::external), which is unique across tenants.
+//! The second also tells whose a message is, since several tenants may share one account.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -41,6 +46,19 @@ impl Reference {
 }
 
 /// Where an object lives: an account at an engine.
+///
+/// ```
+/// use monetization_core::ids::{ConsumerId, TenantId, TypedId};
+/// use monetization_core::reference::{ObjectKind, Place};
+///
+/// let place = Place { engine: "mock".parse()?, account: None };
+/// let (tenant, consumer) = (TenantId::derived(&[b"t"]), ConsumerId::derived(&[b"c"]));
+/// let name = || place.reference(tenant, ObjectKind::Customer, consumer.uuid());
+/// assert_eq!(name(), name());
+/// let elsewhere = Place { account: Some("acct_1".parse()?), ..place.clone() };
+/// assert_ne!(elsewhere.reference(tenant, ObjectKind::Customer, consumer.uuid()), name());
+/// # Ok::<(), monetization_core::text::TextError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The engine.

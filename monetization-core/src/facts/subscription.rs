@@ -1,4 +1,39 @@
 //! What a consumer has bought, and how that lives and ends.
+//!
+//! The moves of [`SubscriptionState::on`]; an empty place is an [`IllegalMove`], and `=` says that
+//! the event changes nothing:
+//!
+//! | | approved, unpaid | approved, paid | rejected | first paid | cancel at end | cancel now | end reached | lapsed | drained |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | `pending_approval` | `awaiting_payment` | `active` | `rejected` | | `ended` | `ended` | | | |
+//! | `rejected` | | | | | = | = | | | |
+//! | `awaiting_payment` | | | | `active` | `ended` | `ended` | | `ended` | |
+//! | `active` | | | | | `ending` | `draining` | | | |
+//! | `ending` | | | | | = | `draining` | `draining` | | |
+//! | `draining` | | | | | = | = | | | `ended` |
+//! | `ended` | | | | | = | = | | | |
+//!
+//! ```
+//! use monetization_core::subscription::{SubscriptionEvent, SubscriptionState};
+//!
+//! let mut state = SubscriptionState::PendingApproval;
+//! for event in [
+//!     SubscriptionEvent::ApprovedUnpaid,
+//!     SubscriptionEvent::FirstPaid,
+//!     SubscriptionEvent::CancelAtPeriodEnd,
+//!     SubscriptionEvent::EndReached,
+//!     SubscriptionEvent::Drained,
+//! ] {
+//!     state = state.on(event)?;
+//! }
+//! assert!(state.is_final());
+//! let error = state.on(SubscriptionEvent::FirstPaid).unwrap_err();
+//! assert_eq!(error.to_string(), "there is no way from Ended to FirstPaid");
+//! # Ok::<(), monetization_core::product::IllegalMove>(())
+//! ```
+//!
+//! Blocks are apart from the state: a subscription that is blocked lives on, its periods go on and
+//! are billed. Whether calls pass is asked of [`access`](fn@crate::access::access).
 
 use std::collections::BTreeSet;
 
@@ -16,6 +51,9 @@ pub use timeline::{PlanChange, Segment, Timeline};
 mod timeline;
 
 /// What a consumer has bought: one plan of one product.
+///
+/// All its instants are business time, UTC. It is never deleted: an ended one stays, with what was
+/// used and billed under it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// Its id.
@@ -54,6 +92,8 @@ pub struct Subscription {
 
 impl Subscription {
     /// The segment that use at `at` belongs to; `None` before it began.
+    ///
+    /// From the subscription's end on it is the aftermath; see [`Timeline::segment_at`].
     #[must_use]
     pub fn segment_at(&self, at: Timestamp) -> Option<Segment> {
         self.timeline.segment_at(self.id, self.invoicing, at)
@@ -92,6 +132,8 @@ impl Subscription {
 }
 
 /// Where a subscription is in its life.
+///
+/// In JSON its name: `pending_approval`, `awaiting_payment` and so on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -193,6 +235,8 @@ impl SubscriptionState {
 
 /// Why calls are refused although the subscription lives. Reasons come and go by themselves:
 /// a payment takes back `Payment` and leaves `Admin`.
+///
+/// In JSON `admin` and `payment`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(

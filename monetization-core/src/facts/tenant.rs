@@ -1,4 +1,8 @@
 //! Who is who: the marketplace, its publishers, and the tokens of the control plane.
+//!
+//! A [`Tenant`] is the widest circle: products, consumers, subscriptions and invoices of one are
+//! invisible to another. A [`Publisher`] owns products within it. An API key or an access token
+//! determines the tenant.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +13,9 @@ use crate::key::SecretDigest;
 use crate::text::{ForeignId, Name, Slug};
 
 /// A marketplace: the widest circle of who may see what. Everything belongs to one tenant.
+///
+/// Its engine and its way of invoicing hold for subscriptions that begin from now on; those that
+/// live keep who invoices them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its id.
@@ -41,6 +48,17 @@ pub struct Publisher {
 }
 
 /// What a token of the control plane lets its bearer do.
+///
+/// In JSON an object with its `role`: `platform_owner`, `publisher` or `developer`, the latter two
+/// with the id they are bound to.
+///
+/// ```
+/// use monetization_core::tenant::Role;
+///
+/// let json = serde_json::to_string(&Role::PlatformOwner)?;
+/// assert_eq!(json, r#"{"role":"platform_owner"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "role")]
 #[expect(
@@ -63,6 +81,9 @@ pub enum Role {
 }
 
 /// A token for the control plane. Its secret is shown once; only a keyed digest is kept.
+///
+/// Its text has the form of a key of the kind [`Admin`](crate::key::KeyKind::Admin), and no gateway
+/// takes it for an API key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken {
     /// Its id.

@@ -1,4 +1,8 @@
 //! What was used: the rows of the ledger.
+//!
+//! A [`UsageRecord`] is written once. Everything else is made of records in the same transaction
+//! that writes them: the [`Sum`] of their segment and meter, the counters of their quotas. An
+//! invoice is rated from sums, and the records are the evidence behind them.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -72,6 +76,22 @@ pub struct ForeignEvent {
 
 impl ForeignEvent {
     /// The event of this name that says `content`.
+    ///
+    /// ```
+    /// use monetization_core::ids::{TenantId, TypedId};
+    /// use monetization_core::usage::ForeignEvent;
+    ///
+    /// let tenant = TenantId::derived(&[b"t"]);
+    /// let event = |content| Ok::<_, monetization_core::text::TextError>(
+    ///     ForeignEvent::new("crm".parse()?, "event-7".parse()?, content),
+    /// );
+    /// let (once, again, other) = (event(b"3 seats")?, event(b"3 seats")?, event(b"4 seats")?);
+    /// assert_eq!(once, again);
+    /// // The same name is the same record, whatever it says; another content is a conflict there.
+    /// assert_eq!(once.record(tenant), other.record(tenant));
+    /// assert_ne!(once.digest, other.digest);
+    /// # Ok::<(), monetization_core::text::TextError>(())
+    /// ```
     #[must_use]
     pub fn new(source: ForeignId, id: ForeignId, content: &[u8]) -> Self {
         Self {
@@ -147,6 +167,12 @@ impl Ending {
 /// Use of an open segment is summed under itself: `segment` and `origin` are the same. Use that
 /// comes after its segment was closed is summed under the segment that pays for it instead,
 /// with the closed one as its origin.
+///
+/// | use of segment A arrives | `segment` | `origin` | paid by the closing of |
+/// |---|---|---|---|
+/// | while A is open | A | A | A |
+/// | after A was closed, while B is open | B | A | B |
+/// | after A and B were closed | C | A | C |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SumKey {
     /// The segment whose closing pays for it.
@@ -158,6 +184,8 @@ pub struct SumKey {
 }
 
 /// What was used so far under one key, and how much of it is in batches for the engine.
+///
+/// `sealed` is never more than `total`, and neither ever shrinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     /// Under which key.

@@ -15,6 +15,23 @@
 //! Keep nothing: every id you hand back is stored by core. Then run the engine suite of the
 //! conformance package against it.
 //!
+//! | part | without it |
+//! |---|---|
+//! | [`BillingEngine`] | there is no engine |
+//! | [`UsageReporting`] | the engine cannot invoice for itself |
+//! | [`InvoiceIssuing`] | the engine cannot collect what core invoices |
+//! | [`InvoiceReading`] | nobody can ask what it has invoiced |
+//! | [`Webhooks`] | it sends no news, and so nothing that costs can be sold through it |
+//!
+//! What flows promise an engine: a key for each call, made of stable ids and written down before
+//! the first call that carries it; no call within a transaction; at most
+//! [`batch_max`](EngineLimits::batch_max) reports at once; no report that it may have had and has
+//! forgotten; and at most one runner for one operation at a time, except that a runner which slept
+//! past its claim may be overtaken.
+//!
+//! What an engine promises: a call that is repeated with its key has one effect; an error says
+//! truly whether the call may have had one; ids it hands back stay good.
+//!
 //! ```
 //! use monetization_core::engine::Engine;
 //!
@@ -47,6 +64,9 @@ mod usage;
 mod webhooks;
 
 /// A billing provider: what it is, and what it can do.
+///
+/// A program makes one for each provider and hands them to
+/// [`Engines`](crate::flows::Engines), by the id in the descriptor. Clones share the parts.
 #[derive(Debug, Clone)]
 pub struct Engine {
     /// What it is and what it needs, as data that flows obey.

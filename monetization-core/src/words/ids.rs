@@ -5,6 +5,19 @@
 //! first 48 bits are milliseconds since the Unix epoch): they sort by the time they were made
 //! and carry the month a ledger is partitioned by. Ids made by `derived` are a digest of what
 //! they name (UUID version 8), so that whoever computes them computes the same.
+//!
+//! ```
+//! use monetization_core::ids::{ConsumerId, InvoiceId, TypedId};
+//!
+//! let id = InvoiceId::derived(&[b"subscription 7", b"period 0"]);
+//! assert!(id.to_string().starts_with("inv_"));
+//! assert_eq!(id.to_string().parse(), Ok(id));
+//! assert_eq!(id, InvoiceId::derived(&[b"subscription 7", b"period 0"]));
+//!
+//! // An id of one noun is no id of another, not even as text.
+//! let error = id.to_string().parse::<ConsumerId>().unwrap_err();
+//! assert!(error.to_string().ends_with("allowed is con_ and 32 lower-case hexadecimal digits"));
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

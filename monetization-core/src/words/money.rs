@@ -1,5 +1,39 @@
 //! Money, prices and quantities: integers with a known scale, checked arithmetic, strings in
 //! JSON, and no binary fraction anywhere.
+//!
+//! | type | is an integer of | at most | in JSON |
+//! |---|---|---|---|
+//! | [`Money`] | the currency's minor unit | 63 bits; 12 digits before the point when read | `{"amount": "27.00", "currency": "USD"}` |
+//! | [`UnitPrice`] | a decimal of the major unit | 9 digits before the point, 12 after it | `"0.0001"` |
+//! | [`Quantity`] | the meter's [`Scale`] | 15 digits when read, 63 bits as a sum | a whole number |
+//!
+//! What one type cannot express is refused when it is read and an error when it is computed; the
+//! one place that rounds is [`UnitPrice::times`], by a [`Rounding`] that has a name.
+//!
+//! ```
+//! use monetization_core::money::{Currency, Money, MoneyError, Rounding, Scale, UnitPrice};
+//!
+//! let usd: Currency = "usd".parse()?;
+//! let jpy: Currency = "JPY".parse()?;
+//! let kwd: Currency = "KWD".parse()?;
+//! assert_eq!((jpy.exponent(), usd.exponent(), kwd.exponent()), (0, 2, 3));
+//!
+//! // 12,345 calls at a hundredth of a cent are 1.2345 dollars: 1.23 after one rounding.
+//! let price: UnitPrice = "0.0001".parse()?;
+//! let calls = Scale::WHOLE.parse("12345")?;
+//! let amount = price.times(calls, Scale::WHOLE, usd, Rounding::HalfAwayFromZero)?;
+//! assert_eq!(amount.to_string(), "1.23 USD");
+//! let up = price.times(calls, Scale::WHOLE, usd, Rounding::Up)?;
+//! assert_eq!(up, Money::new(124, usd));
+//!
+//! // Two currencies are never added, and half a yen is never rounded away.
+//! assert!(matches!(
+//!     amount.checked_add(Money::zero(jpy)),
+//!     Err(MoneyError::CurrencyMismatch { .. }),
+//! ));
+//! assert!(Money::parse("0.5", jpy).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +47,13 @@ use crate::decimal::{self, DecimalError, Shape};
 ///
 /// Its exponent says how many decimals an amount has: 0 for the yen, 2 for the dollar, 3 for the
 /// Kuwaiti dinar. Codes without one (gold, test codes) are refused.
+///
+/// ```
+/// use monetization_core::money::Currency;
+///
+/// let error = "XAU".parse::<Currency>().unwrap_err();
+/// assert!(error.to_string().starts_with("\"XAU\" is not a currency"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Currency {
     iso: iso_currency::Currency,
@@ -37,6 +78,10 @@ impl FromStr for Currency {
     type Err = MoneyError;
 
     /// Reads a code in upper or lower case.
+    ///
+    /// # Errors
+    /// [`MoneyError::UnknownCurrency`] for a code that ISO 4217 does not have, or has without a minor
+    /// unit.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let known = iso_currency::Currency::from_code(&text.to_ascii_uppercase());
         known
@@ -79,6 +124,22 @@ impl<'de> Deserialize<'de> for Currency {
 /// An amount of one currency in its minor unit (cents, yen, fils).
 ///
 /// In JSON: `{"amount":"27.00","currency":"USD"}`.
+///
+/// An amount may be negative: differences are. What is read by [`parse`](Self::parse) is not.
+///
+/// ```
+/// use monetization_core::money::{Currency, Money};
+///
+/// let usd: Currency = "USD".parse()?;
+/// let base = Money::parse("25", usd)?;
+/// let usage = Money::new(200, usd);
+/// let total = Money::sum(usd, [base, usage])?;
+/// assert_eq!((total.minor(), total.amount().as_str()), (2_700, "27.00"));
+/// assert_eq!(usage.checked_sub(base)?.amount(), "-23.00");
+/// assert_eq!(serde_json::to_string(&total)?, r#"{"amount":"27.00","currency":"USD"}"#);
+/// assert!(Money::new(i64::MAX, usd).checked_add(usage).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Money {
     minor: i64,
@@ -236,6 +297,9 @@ impl<'de> Deserialize<'de> for Money {
 
 /// The price of one unit, in major units of the plan's currency: at most 9 digits before the
 /// point and 12 after it. A ten-thousandth of a cent is a price like any other.
+///
+/// It has no currency of its own: that is the plan's. In JSON it is a string, and keeps the zeros
+/// it was written with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UnitPrice(Decimal);
 
@@ -247,6 +311,8 @@ impl UnitPrice {
     }
 
     /// What `quantity` units cost, rounded once to the currency's minor unit.
+    ///
+    /// The product of price and quantity is exact, in 128 bits; only the last step rounds.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`] where the exact product needs more than 127 bits or the amount
@@ -316,6 +382,18 @@ impl<'de> Deserialize<'de> for UnitPrice {
 }
 
 /// How many decimals the quantities of a meter have: 0 to 6, fixed when the meter is made.
+///
+/// ```
+/// use monetization_core::money::{Quantity, Scale};
+///
+/// let hours = Scale::try_from(2)?;
+/// let quantity = hours.parse("1.5")?;
+/// assert_eq!(quantity, Quantity::from_scaled(150));
+/// assert_eq!(hours.render(quantity), "1.50");
+/// assert!(hours.parse("1.505").is_err(), "refused, never rounded");
+/// assert!(Scale::try_from(7).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Scale(u8);
@@ -383,6 +461,16 @@ impl From<Scale> for u8 {
 
 /// An amount of use: an integer of its meter's [`Scale`] (1.5 at scale 2 is 150). It stands for
 /// nothing without its meter, and quantities of two meters are never added.
+///
+/// ```
+/// use monetization_core::money::Quantity;
+///
+/// let (used, included) = (Quantity::from_scaled(1_200), Quantity::from_scaled(1_000));
+/// assert_eq!(used.above(included), Quantity::from_scaled(200));
+/// assert_eq!(included.above(used), Quantity::ZERO);
+/// assert!(Quantity::from_scaled(i64::MAX).checked_add(used).is_err());
+/// # Ok::<(), monetization_core::money::MoneyError>(())
+/// ```
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -437,6 +525,26 @@ impl Quantity {
 }
 
 /// How an amount between two minor units is rounded.
+///
+/// | exact | half away from zero | half even | up | down |
+/// |---|---|---|---|---|
+/// | 1.4 | 1 | 1 | 2 | 1 |
+/// | 1.5 | 2 | 2 | 2 | 1 |
+/// | 2.5 | 3 | 2 | 3 | 2 |
+/// | -1.5 | -2 | -2 | -2 | -1 |
+///
+/// ```
+/// use monetization_core::money::Rounding;
+///
+/// let halves = |mode: Rounding| [3, 5, -3].map(|halves| mode.divide(halves, 2));
+/// assert_eq!(halves(Rounding::HalfAwayFromZero), [Some(2), Some(3), Some(-2)]);
+/// assert_eq!(halves(Rounding::HalfEven), [Some(2), Some(2), Some(-2)]);
+/// assert_eq!(halves(Rounding::Up), [Some(2), Some(3), Some(-2)]);
+/// assert_eq!(halves(Rounding::Down), [Some(1), Some(2), Some(-1)]);
+/// assert_eq!(Rounding::Up.divide(1, 0), None);
+/// ```
+///
+/// In JSON its name: `half_away_from_zero`, `half_even`, `up`, `down`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
@@ -478,6 +586,8 @@ impl Rounding {
 }
 
 /// Why an amount could not be made.
+///
+/// No variant is a rounding: an amount is exact or there is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoneyError {

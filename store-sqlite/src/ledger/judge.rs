@@ -15,8 +15,8 @@ use crate::hot::{Hot, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
 /// The records that are in the ledger, with the digests of their events.
 pub(super) type Known = HashMap<(TenantId, RecordId), Option<[u8; 32]>>;
 
-/// The greatest number that is given to a row.
-#[derive(Debug, Clone, Copy)]
+/// The greatest number that is given to a row. Not read where no row will be new.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Numbers {
     pub(super) segment: i64,
     pub(super) meter: i64,

@@ -107,10 +107,10 @@ impl Draft {
                 .bind(row.quantity)
                 .bind(row.occurred_at)
                 .bind(row.recorded_at)
-                .bind(row.resource.clone())
+                .bind(row.resource.as_deref())
                 .bind(row.status)
                 .bind(row.ending)
-                .bind(row.spent.clone())
+                .bind(row.spent.as_deref())
                 .bind(row.event.map(|id| id.to_vec()))
                 .bind(row.position)
         });
@@ -122,8 +122,8 @@ impl Draft {
                 .bind(row.segment)
                 .bind(row.key.to_vec())
                 .bind(row.event.digest.to_vec())
-                .bind(row.event.source.as_str().to_owned())
-                .bind(row.event.id.as_str().to_owned())
+                .bind(row.event.source.as_str())
+                .bind(row.event.id.as_str())
         });
         events.await.map(drop)
     }

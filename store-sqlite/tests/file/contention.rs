@@ -71,7 +71,10 @@ async fn lock_now_and_then(
 ) -> SqliteConnection {
     const LOCKS: usize = 20;
     let patience = "PRAGMA busy_timeout = 60000";
-    sqlx::raw_sql(patience).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(patience)
+        .execute(&mut connection)
+        .await
+        .unwrap();
     for lock in 0..LOCKS {
         while progress.load(Ordering::Relaxed) < WRITERS * ROUNDS * lock / LOCKS {
             tokio::task::yield_now().await;

@@ -57,7 +57,9 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
         let read = Query::try_from_uri(&parts.uri);
         read.map(|Query(params)| Self(params)).map_err(|refused| {
             let said = refused.body_text();
-            let said = said.rsplit_once("query string: ").map_or(said.as_str(), |(_, why)| why);
+            let said = said
+                .rsplit_once("query string: ")
+                .map_or(said.as_str(), |(_, why)| why);
             Problem::field(&FieldError::new("query", said)).into_response()
         })
     }
@@ -69,7 +71,8 @@ impl<T: TypedId> FromRequestParts<Arc<App>> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let text = Path::<String>::from_request_parts(parts, app).await;
         let id = text.ok().and_then(|Path(text)| text.parse().ok());
-        id.map(Self).ok_or_else(|| Problem::not_found().into_response())
+        id.map(Self)
+            .ok_or_else(|| Problem::not_found().into_response())
     }
 }
 
@@ -90,13 +93,21 @@ pub(crate) fn unauthenticated() -> Problem {
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = given.and_then(|given| given.split(';').next()).map(str::trim);
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let kind = given
+        .and_then(|given| given.split(';').next())
+        .map(str::trim);
     if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
         return Ok(());
     }
     let detail = "allowed is Content-Type: application/json";
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail))
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "media_type",
+        detail,
+    ))
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -114,9 +125,11 @@ fn refuse(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
         return Problem::new(StatusCode::BAD_REQUEST, "malformed_json", said);
     }
-    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-    // serde speaks of fields that are too many or missing where they would stand, not by path.
-    let named = ["unknown field `", "missing field `"]
+    let said = said
+        .rsplit_once(" at line ")
+        .map_or(said.as_str(), |(said, _)| said);
+    // serde tells of such fields where they would stand, not by their path.
+    let named = ["unknown field `", "missing field `", "duplicate field `"]
         .into_iter()
         .find_map(|begin| said.strip_prefix(begin)?.split_once('`'))
         .map(|(name, _)| name);

@@ -100,7 +100,9 @@ pub(super) async fn show(
 
 impl App {
     async fn product_of(&self, invoice: &Invoice) -> Result<Option<Product>, Problem> {
-        let found = self.store().fact::<Product>(invoice.tenant, invoice.product);
+        let found = self
+            .store()
+            .fact::<Product>(invoice.tenant, invoice.product);
         Ok(found.await?.map(|stored| stored.fact))
     }
 }
@@ -135,7 +137,10 @@ impl InvoiceView {
 impl LineView {
     /// Lines in their order; with the names of meters where the product is known.
     pub(super) fn all(lines: Vec<Line>, product: Option<&Product>) -> Vec<Self> {
-        lines.into_iter().map(|line| Self::new(line, product)).collect()
+        lines
+            .into_iter()
+            .map(|line| Self::new(line, product))
+            .collect()
     }
 
     fn new(line: Line, product: Option<&Product>) -> Self {
@@ -148,7 +153,10 @@ impl LineView {
         };
         let usage = match line.item {
             LineItem::Usage(usage) | LineItem::LateUsage(usage) => product.and_then(|product| {
-                let meter = product.meters.iter().find(|meter| meter.id == usage.meter)?;
+                let meter = product
+                    .meters
+                    .iter()
+                    .find(|meter| meter.id == usage.meter)?;
                 Some(UsageLineView {
                     meter: meter.name.clone(),
                     used: meter.scale.render(usage.used),

@@ -57,7 +57,10 @@ pub(super) async fn list(
 ) -> Result<axum::Json<Vec<KeyView>>, Problem> {
     app.own_subscription(caller, id).await?;
     let by_subscription = RowKey::new(Index::KeysOfSubscription, id);
-    let keys = app.store().facts_by::<ApiKey>(caller.tenant, by_subscription).await?;
+    let keys = app
+        .store()
+        .facts_by::<ApiKey>(caller.tenant, by_subscription)
+        .await?;
     let views = keys.into_iter().map(|stored| KeyView::from(stored.fact));
     Ok(axum::Json(views.collect()))
 }
@@ -89,7 +92,11 @@ pub(super) async fn revoke(
 }
 
 fn created(key: ApiKey, secret: &Secret) -> Response {
-    (StatusCode::CREATED, axum::Json(KeyView::revealed(key, secret))).into_response()
+    (
+        StatusCode::CREATED,
+        axum::Json(KeyView::revealed(key, secret)),
+    )
+        .into_response()
 }
 
 impl KeyView {

@@ -56,12 +56,18 @@ pub(super) async fn pay(
     let outcome = match provider(&app)?.pay(&token) {
         Ok(outcome) => outcome,
         Err(ControlError::Missing { .. }) => {
-            return Ok((StatusCode::NOT_FOUND, page("<p>There is no such page.</p>")).into_response());
+            return Ok(
+                (StatusCode::NOT_FOUND, page("<p>There is no such page.</p>")).into_response(),
+            );
         }
         Err(error) => {
             report::failure("pay at the mock engine", &error);
             let detail = "it cannot be done at the moment: try again";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                detail,
+            ));
         }
     };
     let (status, said) = match outcome {
@@ -90,7 +96,8 @@ pub(super) async fn set_clock(
 ) -> Result<axum::Json<ClockView>, Problem> {
     provider(&app)?;
     let Some(manual) = &app.manual_clock else {
-        let detail = "business time is the machine's: start the server with --manual-clock to move it";
+        let detail =
+            "business time is the machine's: start the server with --manual-clock to move it";
         return Err(Problem::conflict("clock_not_manual", detail));
     };
     let now = app.now();
@@ -130,7 +137,10 @@ fn page(said: &str) -> Response {
          <h1>Mock checkout</h1>{said}</html>"
     );
     let headers = [
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
         // The address of this page lets whoever has it pay.
         (REFERRER_POLICY, "no-referrer"),
     ];

@@ -114,7 +114,10 @@ pub(super) async fn show(
     let plans = app.monetizer.plan_mapping(caller.tenant, id).await?;
     Ok(axum::Json(MonetizationView {
         enabled: product.monetization.is_some(),
-        properties: product.monetization.map(|known| known.attributes).unwrap_or_default(),
+        properties: product
+            .monetization
+            .map(|known| known.attributes)
+            .unwrap_or_default(),
         plans,
     }))
 }

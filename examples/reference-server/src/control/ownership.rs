@@ -19,7 +19,9 @@ use crate::app::App;
 impl App {
     async fn existing<T: Fact>(&self, caller: Caller, id: T::Id) -> Result<T, Problem> {
         let found = self.store().fact::<T>(caller.tenant, id).await?;
-        found.map(|stored| stored.fact).ok_or_else(Problem::not_found)
+        found
+            .map(|stored| stored.fact)
+            .ok_or_else(Problem::not_found)
     }
 
     /// A product the caller may manage.
@@ -71,7 +73,8 @@ impl App {
         id: SubscriptionId,
     ) -> Result<Subscription, Problem> {
         let subscription = self.existing::<Subscription>(caller, id).await?;
-        self.check(caller, subscription.consumer, subscription.product).await?;
+        self.check(caller, subscription.consumer, subscription.product)
+            .await?;
         Ok(subscription)
     }
 
@@ -82,7 +85,8 @@ impl App {
         id: InvoiceId,
     ) -> Result<Invoice, Problem> {
         let invoice = self.existing::<Invoice>(caller, id).await?;
-        self.check(caller, invoice.consumer, invoice.product).await?;
+        self.check(caller, invoice.consumer, invoice.product)
+            .await?;
         Ok(invoice)
     }
 

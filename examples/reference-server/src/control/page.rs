@@ -117,7 +117,10 @@ impl<V> List<V> {
     ) -> Self {
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|last| id(last).to_string());
+        let next = found
+            .last()
+            .filter(|_| has_more)
+            .map(|last| id(last).to_string());
         Self {
             items: found.into_iter().map(show).collect(),
             has_more,

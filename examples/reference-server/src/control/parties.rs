@@ -100,7 +100,11 @@ pub(super) async fn create_consumer(
         .monetizer
         .create_consumer(caller.tenant, body.name, members)
         .await?;
-    Ok((StatusCode::CREATED, axum::Json(ConsumerView::from(consumer))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(ConsumerView::from(consumer)),
+    )
+        .into_response())
 }
 
 pub(super) async fn list_consumers(
@@ -129,7 +133,11 @@ pub(super) async fn create_publisher(
         .monetizer
         .create_publisher(caller.tenant, body.name, body.account)
         .await?;
-    Ok((StatusCode::CREATED, axum::Json(PublisherView::from(publisher))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(PublisherView::from(publisher)),
+    )
+        .into_response())
 }
 
 pub(super) async fn list_publishers(
@@ -149,7 +157,10 @@ pub(super) async fn create_token(
     let role = match (body.role, body.publisher, body.consumer) {
         (RoleName::PlatformOwner, None, None) => Role::PlatformOwner,
         (RoleName::Publisher, Some(publisher), None) => {
-            let known = app.store().fact::<Publisher>(caller.tenant, publisher).await?;
+            let known = app
+                .store()
+                .fact::<Publisher>(caller.tenant, publisher)
+                .await?;
             known.ok_or_else(Problem::not_found)?;
             Role::Publisher { publisher }
         }
@@ -162,7 +173,10 @@ pub(super) async fn create_token(
             return Err(FieldError::new("role", problem).into());
         }
     };
-    let made = app.monetizer.create_access_token(caller.tenant, role).await?;
+    let made = app
+        .monetizer
+        .create_access_token(caller.tenant, role)
+        .await?;
     let (token, secret) = made;
     let view = TokenView {
         id: token.id,

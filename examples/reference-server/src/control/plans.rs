@@ -99,7 +99,11 @@ pub(super) async fn create(
     };
     let made = app.monetizer.create_plan(caller.tenant, new).await;
     let (plan, version) = made.map_err(Problem::within_terms)?;
-    Ok((StatusCode::CREATED, axum::Json(PlanView::new(plan, version))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(PlanView::new(plan, version)),
+    )
+        .into_response())
 }
 
 pub(super) async fn list(
@@ -134,9 +138,16 @@ pub(super) async fn revise(
     Json(body): Json<VersionBody>,
 ) -> Result<Response, Problem> {
     app.own_plan(caller, id).await?;
-    let revised = app.monetizer.revise_plan(caller.tenant, id, body.terms).await;
+    let revised = app
+        .monetizer
+        .revise_plan(caller.tenant, id, body.terms)
+        .await;
     let (plan, version) = revised.map_err(Problem::within_terms)?;
-    Ok((StatusCode::CREATED, axum::Json(PlanView::new(plan, version))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(PlanView::new(plan, version)),
+    )
+        .into_response())
 }
 
 pub(super) async fn change(

@@ -130,9 +130,7 @@ pub(super) async fn list(
     Params(page): Params<Page>,
 ) -> Result<axum::Json<List<ProductView>>, Problem> {
     let key = match caller.role {
-        Role::Publisher { publisher } => {
-            Some(RowKey::new(Index::ProductsOfPublisher, publisher))
-        }
+        Role::Publisher { publisher } => Some(RowKey::new(Index::ProductsOfPublisher, publisher)),
         Role::PlatformOwner | Role::Developer { .. } => None,
     };
     let list = page.read::<Product, _>(app.store(), (caller.tenant, key), |_| true, Into::into);
@@ -160,7 +158,10 @@ pub(super) async fn change(
         gateway_endpoint: patch.gateway_endpoint,
         state: patch.status,
     };
-    let product = app.monetizer.change_product(caller.tenant, id, wish).await?;
+    let product = app
+        .monetizer
+        .change_product(caller.tenant, id, wish)
+        .await?;
     Ok(axum::Json(product.into()))
 }
 
@@ -176,7 +177,10 @@ pub(super) async fn remove(
         return Err(Problem::conflict("not_confirmed", problem));
     }
     let cancel = removal.cancel_subscriptions;
-    let product = app.monetizer.archive_product(caller.tenant, id, cancel).await?;
+    let product = app
+        .monetizer
+        .archive_product(caller.tenant, id, cancel)
+        .await?;
     Ok(axum::Json(product.into()))
 }
 

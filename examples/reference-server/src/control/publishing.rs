@@ -128,7 +128,8 @@ mod tests {
             let told = PublishStatus::of(stands.map(run).as_ref());
             assert_eq!((told.state, told.status), (state, status), "{stands:?}");
         }
-        let json = serde_json::to_value(PublishStatus::of(Some(&run(JobState::Succeeded)))).unwrap();
+        let json =
+            serde_json::to_value(PublishStatus::of(Some(&run(JobState::Succeeded)))).unwrap();
         assert_eq!(json["startedTime"], "1571748288000");
         assert_eq!(json["lastPublishedTime"], "1571748290000");
         assert_eq!(json["lastPublsihedTime"], "1571748290000");

@@ -35,7 +35,10 @@ pub enum Access {
 
 /// A role, whoever it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the roles of core, without whom they are about")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the roles of core, without whom they are about"
+)]
 pub enum RoleKind {
     /// Everything within the tenant.
     PlatformOwner,
@@ -67,44 +70,204 @@ pub fn table() -> Vec<Route> {
 /// Products, plans, and who sells.
 fn selling() -> Vec<Route> {
     vec![
-        route(Method::POST, "/api/v1/products", SELLERS, post(products::create)),
-        route(Method::GET, "/api/v1/products", SELLERS, get(products::list)),
-        route(Method::GET, "/api/v1/products/{product}", SELLERS, get(products::show)),
-        route(Method::PATCH, "/api/v1/products/{product}", SELLERS, patch(products::change)),
-        route(Method::DELETE, "/api/v1/products/{product}", SELLERS, delete(products::remove)),
-        route(Method::POST, "/api/v1/products/{product}/plans", SELLERS, post(plans::create)),
-        route(Method::GET, "/api/v1/products/{product}/plans", SELLERS, get(plans::list)),
-        route(Method::GET, "/api/v1/plans/{plan}", SELLERS, get(plans::show)),
-        route(Method::PATCH, "/api/v1/plans/{plan}", SELLERS, patch(plans::change)),
-        route(Method::POST, "/api/v1/plans/{plan}/versions", SELLERS, post(plans::revise)),
-        route(Method::POST, "/api/v1/products/{product}/monetize", SELLERS, post(monetization::set)),
-        route(Method::GET, "/api/v1/products/{product}/monetization", SELLERS, get(monetization::show)),
-        route(Method::GET, "/api/v1/engines", SELLERS, get(monetization::engines)),
-        route(Method::POST, "/api/v1/publishers", OWNER, post(parties::create_publisher)),
-        route(Method::GET, "/api/v1/publishers", OWNER, get(parties::list_publishers)),
-        route(Method::POST, "/api/v1/tokens", OWNER, post(parties::create_token)),
+        route(
+            Method::POST,
+            "/api/v1/products",
+            SELLERS,
+            post(products::create),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/products",
+            SELLERS,
+            get(products::list),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/products/{product}",
+            SELLERS,
+            get(products::show),
+        ),
+        route(
+            Method::PATCH,
+            "/api/v1/products/{product}",
+            SELLERS,
+            patch(products::change),
+        ),
+        route(
+            Method::DELETE,
+            "/api/v1/products/{product}",
+            SELLERS,
+            delete(products::remove),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/products/{product}/plans",
+            SELLERS,
+            post(plans::create),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/products/{product}/plans",
+            SELLERS,
+            get(plans::list),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/plans/{plan}",
+            SELLERS,
+            get(plans::show),
+        ),
+        route(
+            Method::PATCH,
+            "/api/v1/plans/{plan}",
+            SELLERS,
+            patch(plans::change),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/plans/{plan}/versions",
+            SELLERS,
+            post(plans::revise),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/products/{product}/monetize",
+            SELLERS,
+            post(monetization::set),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/products/{product}/monetization",
+            SELLERS,
+            get(monetization::show),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/engines",
+            SELLERS,
+            get(monetization::engines),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/publishers",
+            OWNER,
+            post(parties::create_publisher),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/publishers",
+            OWNER,
+            get(parties::list_publishers),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/tokens",
+            OWNER,
+            post(parties::create_token),
+        ),
     ]
 }
 
 /// Consumers, subscriptions and keys.
 fn buying() -> Vec<Route> {
     vec![
-        route(Method::POST, "/api/v1/consumers", OWNER, post(parties::create_consumer)),
-        route(Method::GET, "/api/v1/consumers", OWNER, get(parties::list_consumers)),
-        route(Method::GET, "/api/v1/consumers/{consumer}", BUYERS, get(parties::show_consumer)),
-        route(Method::POST, "/api/v1/subscriptions", BUYERS, post(subscriptions::create)),
-        route(Method::GET, "/api/v1/subscriptions", EVERY_ROLE, get(subscriptions::list)),
-        route(Method::GET, "/api/v1/subscriptions/{subscription}", EVERY_ROLE, get(subscriptions::show)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/approve", SELLERS, post(subscriptions::approve)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/reject", SELLERS, post(subscriptions::reject)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/cancel", BUYERS, post(subscriptions::cancel)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/block", SELLERS, post(subscriptions::block)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/unblock", SELLERS, post(subscriptions::unblock)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/migrate", SELLERS, post(subscriptions::migrate)),
-        route(Method::POST, "/api/v1/subscriptions/{subscription}/keys", BUYERS, post(keys::issue)),
-        route(Method::GET, "/api/v1/subscriptions/{subscription}/keys", BUYERS, get(keys::list)),
-        route(Method::POST, "/api/v1/keys/{key}/rotate", BUYERS, post(keys::rotate)),
-        route(Method::DELETE, "/api/v1/keys/{key}", BUYERS, delete(keys::revoke)),
+        route(
+            Method::POST,
+            "/api/v1/consumers",
+            OWNER,
+            post(parties::create_consumer),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/consumers",
+            OWNER,
+            get(parties::list_consumers),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/consumers/{consumer}",
+            BUYERS,
+            get(parties::show_consumer),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions",
+            BUYERS,
+            post(subscriptions::create),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/subscriptions",
+            EVERY_ROLE,
+            get(subscriptions::list),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/subscriptions/{subscription}",
+            EVERY_ROLE,
+            get(subscriptions::show),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/approve",
+            SELLERS,
+            post(subscriptions::approve),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/reject",
+            SELLERS,
+            post(subscriptions::reject),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/cancel",
+            BUYERS,
+            post(subscriptions::cancel),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/block",
+            SELLERS,
+            post(subscriptions::block),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/unblock",
+            SELLERS,
+            post(subscriptions::unblock),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/migrate",
+            SELLERS,
+            post(subscriptions::migrate),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/subscriptions/{subscription}/keys",
+            BUYERS,
+            post(keys::issue),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/subscriptions/{subscription}/keys",
+            BUYERS,
+            get(keys::list),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/keys/{key}/rotate",
+            BUYERS,
+            post(keys::rotate),
+        ),
+        route(
+            Method::DELETE,
+            "/api/v1/keys/{key}",
+            BUYERS,
+            delete(keys::revoke),
+        ),
     ]
 }
 
@@ -112,11 +275,36 @@ fn buying() -> Vec<Route> {
 fn billing() -> Vec<Route> {
     vec![
         route(Method::POST, "/api/v1/usage", SELLERS, post(usage::ingest)),
-        route(Method::GET, "/api/v1/subscriptions/{subscription}/usage", EVERY_ROLE, get(usage::statement)),
-        route(Method::GET, "/api/v1/invoices", EVERY_ROLE, get(invoices::list)),
-        route(Method::GET, "/api/v1/invoices/{invoice}", EVERY_ROLE, get(invoices::show)),
-        route(Method::POST, "/api/v1/monetization/publish-usage", OWNER, post(publishing::start)),
-        route(Method::GET, "/api/v1/monetization/publish-usage/status", OWNER, get(publishing::status)),
+        route(
+            Method::GET,
+            "/api/v1/subscriptions/{subscription}/usage",
+            EVERY_ROLE,
+            get(usage::statement),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/invoices",
+            EVERY_ROLE,
+            get(invoices::list),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/invoices/{invoice}",
+            EVERY_ROLE,
+            get(invoices::show),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/monetization/publish-usage",
+            OWNER,
+            post(publishing::start),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/monetization/publish-usage/status",
+            OWNER,
+            get(publishing::status),
+        ),
         route(Method::GET, "/mock/clock", OWNER, get(mock::clock)),
         route(Method::POST, "/mock/clock", OWNER, post(mock::set_clock)),
     ]
@@ -125,11 +313,36 @@ fn billing() -> Vec<Route> {
 /// What needs no token.
 fn outside() -> Vec<Route> {
     vec![
-        route(Method::GET, "/api/v1/catalogue", Access::Public, get(catalogue::list)),
-        route(Method::GET, "/api/v1/catalogue/{product}", Access::Public, get(catalogue::show)),
-        route(Method::POST, "/webhooks/{endpoint}", Access::Public, post(webhooks::take_in)),
-        route(Method::GET, "/mock/pay/{token}", Access::Public, get(mock::checkout)),
-        route(Method::POST, "/mock/pay/{token}", Access::Public, post(mock::pay)),
+        route(
+            Method::GET,
+            "/api/v1/catalogue",
+            Access::Public,
+            get(catalogue::list),
+        ),
+        route(
+            Method::GET,
+            "/api/v1/catalogue/{product}",
+            Access::Public,
+            get(catalogue::show),
+        ),
+        route(
+            Method::POST,
+            "/webhooks/{endpoint}",
+            Access::Public,
+            post(webhooks::take_in),
+        ),
+        route(
+            Method::GET,
+            "/mock/pay/{token}",
+            Access::Public,
+            get(mock::checkout),
+        ),
+        route(
+            Method::POST,
+            "/mock/pay/{token}",
+            Access::Public,
+            post(mock::pay),
+        ),
         route(Method::GET, "/livez", Access::Public, get(health::live)),
         route(Method::GET, "/readyz", Access::Public, get(health::ready)),
     ]

@@ -83,7 +83,8 @@ pub(super) async fn create(
     let ordered = app.monetizer.subscribe(caller.tenant, order).await?;
     let subscription = if app.awaits_link(&ordered.subscription) {
         app.carry_out_soon().await;
-        app.own_subscription(caller, ordered.subscription.id).await?
+        app.own_subscription(caller, ordered.subscription.id)
+            .await?
     } else {
         ordered.subscription
     };
@@ -105,9 +106,7 @@ pub(super) async fn list(
     let show = |subscription| SubscriptionView::new(subscription, now);
     let key = match caller.role {
         Role::PlatformOwner => None,
-        Role::Developer { consumer } => {
-            Some(RowKey::new(Index::SubscriptionsOfConsumer, consumer))
-        }
+        Role::Developer { consumer } => Some(RowKey::new(Index::SubscriptionsOfConsumer, consumer)),
         Role::Publisher { publisher } => {
             let products = app.products_of(caller, publisher).await?;
             let mine = app.subscriptions_to(caller, &products).await?;
@@ -194,7 +193,10 @@ pub(super) async fn migrate(
 ) -> Result<axum::Json<SubscriptionView>, Problem> {
     app.own_subscription(caller, id).await?;
     let MigrateBody { version, at } = body;
-    let migrated = app.monetizer.migrate(caller.tenant, id, version, at).await?;
+    let migrated = app
+        .monetizer
+        .migrate(caller.tenant, id, version, at)
+        .await?;
     Ok(app.shown(migrated))
 }
 
@@ -216,7 +218,10 @@ impl App {
         let mut found = Vec::new();
         for product in products {
             let key = RowKey::new(Index::SubscriptionsOfProduct, product.id);
-            let stored = self.store().facts_by::<Subscription>(caller.tenant, key).await?;
+            let stored = self
+                .store()
+                .facts_by::<Subscription>(caller.tenant, key)
+                .await?;
             found.extend(stored.into_iter().map(|stored| stored.fact));
         }
         Ok(found)

@@ -151,7 +151,10 @@ impl EventAnswer {
             ),
             None => (
                 "refused",
-                Some(("subscription".to_owned(), format!("{subscription} does not exist"))),
+                Some((
+                    "subscription".to_owned(),
+                    format!("{subscription} does not exist"),
+                )),
             ),
         };
         Self {

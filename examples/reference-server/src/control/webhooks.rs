@@ -20,7 +20,10 @@ pub(super) async fn take_in(
     let engine: Slug = endpoint.parse().map_err(|_| Problem::not_found())?;
     let secrets = app.webhook_secrets.get(&engine);
     let secrets = secrets.ok_or_else(Problem::not_found)?;
-    let taken = app.monetizer.take_in(&engine, secrets, &headers, &body).await?;
+    let taken = app
+        .monetizer
+        .take_in(&engine, secrets, &headers, &body)
+        .await?;
     for contradiction in taken.contradictions {
         report::line(format_args!("an operator has to look: {contradiction}"));
     }

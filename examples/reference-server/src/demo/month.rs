@@ -30,7 +30,9 @@ pub(super) async fn play(story: &mut Story) -> Result<(), DemoError> {
     })
     .await?;
     story.title("A month of an API that earns money")?;
-    story.say("Real HTTP through a gateway to a real upstream on this machine; the clock is moved")?;
+    story.say(
+        "Real HTTP through a gateway to a real upstream on this machine; the clock is moved",
+    )?;
     story.say("by hand. Developers and their organisations are invented.")?;
     let mut cast = cast::open_shop(&world, story).await?;
     cast.buy(&world, story).await?;
@@ -73,7 +75,11 @@ async fn check(world: &World, cast: &Cast, story: &mut Story) -> Result<(), Demo
     story.check("a strict quota of 100 let through", &100, &quota)?;
     check_invoices(cast, story).await?;
     let counted = publishing::counted_at_engine(world)?;
-    story.check("the engine was told of", &cast.engine_billed.january.ledger.to_string(), &counted)?;
+    story.check(
+        "the engine was told of",
+        &cast.engine_billed.january.ledger.to_string(),
+        &counted,
+    )?;
     Ok(())
 }
 
@@ -81,14 +87,31 @@ async fn check_invoices(cast: &Cast, story: &mut Story) -> Result<(), DemoError>
     let none = cast.starter.invoices().await?.len();
     story.check("invoices of the free plan", &0, &none)?;
     let fixed = cast.team.invoice_of_a_period().await?;
-    story.check("the fixed plan's month", &"49.00", &text(&fixed, "/total/amount")?)?;
+    story.check(
+        "the fixed plan's month",
+        &"49.00",
+        &text(&fixed, "/total/amount")?,
+    )?;
     let metered = cast.business.invoice_of_a_period().await?;
     let used = usage_line(&metered)?;
-    story.check("units on the metered invoice", &cast.business.january.ledger.to_string().as_str(), &text(used, "/used")?)?;
+    story.check(
+        "units on the metered invoice",
+        &cast.business.january.ledger.to_string().as_str(),
+        &text(used, "/used")?,
+    )?;
     // 25.00 and a cent for every call beyond 1,000, counted here by hand.
-    let cents = cast.business.january.received.saturating_sub(1_000).saturating_add(2_500);
+    let cents = cast
+        .business
+        .january
+        .received
+        .saturating_sub(1_000)
+        .saturating_add(2_500);
     let expected = format!("{}.{:02}", cents / 100, cents % 100);
-    story.check("the metered plan's month", &expected.as_str(), &text(&metered, "/total/amount")?)?;
+    story.check(
+        "the metered plan's month",
+        &expected.as_str(),
+        &text(&metered, "/total/amount")?,
+    )?;
     Ok(())
 }
 
@@ -100,7 +123,9 @@ fn usage_line(invoice: &Value) -> Result<&Value, DemoError> {
 
 /// Pays at the checkout page, as a customer would.
 async fn pay(world: &World, url: &str) -> Result<(), DemoError> {
-    let path = url.split_once("/mock/").map(|(_, rest)| format!("/mock/{rest}"));
+    let path = url
+        .split_once("/mock/")
+        .map(|(_, rest)| format!("/mock/{rest}"));
     let path = path.ok_or_else(|| missing("a payment link"))?;
     let paid = world.owner.ask(Method::POST, &path, &Value::Null).await?;
     if paid.status == StatusCode::OK {
@@ -116,13 +141,18 @@ async fn pay(world: &World, url: &str) -> Result<(), DemoError> {
 impl Developer {
     async fn invoices(&self) -> Result<Vec<Value>, DemoError> {
         let all = self.api.all("/api/v1/invoices").await?;
-        Ok(all.into_iter().filter(|invoice| invoice["subscription"] == self.subscription).collect())
+        Ok(all
+            .into_iter()
+            .filter(|invoice| invoice["subscription"] == self.subscription)
+            .collect())
     }
 
     /// The invoice of the month, not that of the start.
     async fn invoice_of_a_period(&self) -> Result<Value, DemoError> {
         let invoices = self.invoices().await?.into_iter();
         let mut periods = invoices.filter(|invoice| !invoice["period"].is_null());
-        periods.next().ok_or_else(|| missing("an invoice of the month"))
+        periods
+            .next()
+            .ok_or_else(|| missing("an invoice of the month"))
     }
 }

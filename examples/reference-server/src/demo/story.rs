@@ -86,7 +86,10 @@ impl Story {
         writeln!(self.out, "   {request:<44} {status}")?;
         for name in TELLING {
             let refused = !answer.status.is_success();
-            let value = answer.headers.get(name).and_then(|value| value.to_str().ok());
+            let value = answer
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok());
             if let Some(value) = value.filter(|_| refused || name.starts_with("x-ratelimit")) {
                 writeln!(self.out, "       {name}: {value}")?;
             }
@@ -100,7 +103,10 @@ impl Story {
     }
 
     pub(super) fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) -> io::Result<()> {
-        let heads: Vec<String> = columns.iter().map(|column| column.head().to_owned()).collect();
+        let heads: Vec<String> = columns
+            .iter()
+            .map(|column| column.head().to_owned())
+            .collect();
         let width = |index: usize| {
             let cells = rows.iter().chain([&heads]).filter_map(|row| row.get(index));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -134,7 +140,10 @@ impl Story {
             (self.paint("32", "PASS"), format!("{found}"))
         } else {
             self.failed = self.failed.saturating_add(1);
-            (self.paint("31", "FAIL"), format!("{found} instead of {expected}"))
+            (
+                self.paint("31", "FAIL"),
+                format!("{found} instead of {expected}"),
+            )
         };
         writeln!(self.out, "   {verdict}  {what}: {detail}")
     }
@@ -144,7 +153,13 @@ impl Story {
         let line = if self.is_good() {
             self.paint("32", &format!("PASS: all {passed} checks agree"))
         } else {
-            self.paint("31", &format!("FAIL: {failed} of {} checks do not agree", passed.saturating_add(failed)))
+            self.paint(
+                "31",
+                &format!(
+                    "FAIL: {failed} of {} checks do not agree",
+                    passed.saturating_add(failed)
+                ),
+            )
         };
         writeln!(self.out, "\n{line}")?;
         self.out.flush()

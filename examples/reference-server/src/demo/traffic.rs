@@ -54,7 +54,9 @@ pub(super) async fn play(
     bill::tell(args, &world, &mut people, story).await?;
     bill::check(args, &world, log, &people, story).await?;
     if unsendable > 0 {
-        story.say(format_args!("{unsendable} lines name no target that HTTP could carry"))?;
+        story.say(format_args!(
+            "{unsendable} lines name no target that HTTP could carry"
+        ))?;
     }
     story.check("calls left without a record", &0, &world.end().await)?;
     story.verdict()?;
@@ -98,6 +100,8 @@ async fn close(world: &World, first: Timestamp, last: Timestamp) -> Result<(), D
 
 /// The person behind an address.
 fn person_of<'a>(people: &'a mut [Person], address: &Arc<str>) -> Option<&'a mut Person> {
-    let found = people.binary_search_by(|person| person.address.cmp(address)).ok()?;
+    let found = people
+        .binary_search_by(|person| person.address.cmp(address))
+        .ok()?;
     people.get_mut(found)
 }

@@ -110,8 +110,12 @@ impl Body for Filler {
         if self.0 == 0 {
             return Poll::Ready(None);
         }
-        let length = usize::try_from(self.0).unwrap_or(usize::MAX).min(BLANKS.len());
-        self.0 = self.0.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        let length = usize::try_from(self.0)
+            .unwrap_or(usize::MAX)
+            .min(BLANKS.len());
+        self.0 = self
+            .0
+            .saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
         let piece = BLANKS.get(..length).unwrap_or_default();
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece)))))
     }

@@ -165,25 +165,61 @@ mod tests {
     #[test]
     fn only_the_open_network_is_public() {
         let private = [
-            "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
-            "169.254.169.254", "100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3",
-            "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.0.1", "198.18.0.1", "::", "::1",
-            "fc00::1", "fd12::1", "fe80::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-            "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "2001:db8::1", "::127.0.0.1",
+            "127.0.0.1",
+            "127.1.2.3",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "100.127.255.255",
+            "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "192.0.0.1",
+            "198.18.0.1",
+            "::",
+            "::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "::127.0.0.1",
         ];
         for address in private {
             assert!(!is_public(address.parse().unwrap()), "{address}");
             let address = SocketAddr::new(address.parse().unwrap(), 80);
             assert!(!reach(false).allows(address), "{address}");
         }
-        for address in ["1.1.1.1", "100.63.0.1", "172.32.0.1", "2606:4700::1", "::ffff:1.1.1.1"] {
+        for address in [
+            "1.1.1.1",
+            "100.63.0.1",
+            "172.32.0.1",
+            "2606:4700::1",
+            "::ffff:1.1.1.1",
+        ] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
     }
 
     #[test]
     fn the_servers_own_ports_are_never_reached() {
-        for own in ["127.0.0.1:8081", "127.0.0.2:8081", "[::1]:8081", "0.0.0.0:8081"] {
+        for own in [
+            "127.0.0.1:8081",
+            "127.0.0.2:8081",
+            "[::1]:8081",
+            "0.0.0.0:8081",
+        ] {
             assert!(!reach(true).allows(own.parse().unwrap()), "{own}");
         }
         assert!(reach(true).allows("127.0.0.1:9000".parse().unwrap()));
@@ -193,9 +229,16 @@ mod tests {
     #[tokio::test]
     async fn every_spelling_of_a_private_address_is_refused_x6() {
         let forms = [
-            "http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/", "http://127.1:9/",
-            "http://[::ffff:127.0.0.1]:9/", "http://0.0.0.0:9/", "http://2130706433:9/",
-            "http://0x7f.1:9/", "http://0177.0.0.1:9/", "http://localhost.:9/",
+            "http://127.0.0.1:9/",
+            "http://localhost:9/",
+            "http://[::1]:9/",
+            "http://127.1:9/",
+            "http://[::ffff:127.0.0.1]:9/",
+            "http://0.0.0.0:9/",
+            "http://2130706433:9/",
+            "http://0x7f.1:9/",
+            "http://0177.0.0.1:9/",
+            "http://localhost.:9/",
         ];
         for form in forms {
             let connector = Connector::new(reach(false));

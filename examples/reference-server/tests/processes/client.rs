@@ -32,7 +32,9 @@ impl Connection {
 
     /// `None` where the answer was not received to its end: the connection is of no use then.
     pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Option<Answer> {
-        request.headers_mut().insert(HOST, "gateway".parse().unwrap());
+        request
+            .headers_mut()
+            .insert(HOST, "gateway".parse().unwrap());
         self.0.ready().await.ok()?;
         let response = self.0.send_request(request).await.ok()?;
         let status = response.status().as_u16();
@@ -53,7 +55,11 @@ impl Api {
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> Value {
         let answer = self.try_to(method, path, body).await;
         let text = String::from_utf8_lossy(&answer.body);
-        assert!((200..300).contains(&answer.status), "{path}: {} {text}", answer.status);
+        assert!(
+            (200..300).contains(&answer.status),
+            "{path}: {} {text}",
+            answer.status
+        );
         serde_json::from_str(&text).unwrap()
     }
 
@@ -79,6 +85,9 @@ impl Api {
             }
         };
         let mut connection = Connection::open(self.address).await.unwrap();
-        connection.send(request.body(Full::new(bytes)).unwrap()).await.unwrap()
+        connection
+            .send(request.body(Full::new(bytes)).unwrap())
+            .await
+            .unwrap()
     }
 }

@@ -47,9 +47,19 @@ async fn every_answer_received_has_its_row_after_a_kill() {
     let unheard = books.agree_with(&tally, &seen);
     let (rows, served) = (books.records.len(), seen.len());
     println!("{kills} kills: {tally}; {served} calls served, {rows} recorded, {unheard} unheard");
-    assert!(unheard as u64 <= CLIENTS * kills, "{unheard} rows that nobody heard of");
-    assert_eq!(tally.refused, [].into(), "a free plan without limits refuses nobody");
-    assert!(tally.cut_off >= kills, "each kill should have met calls under way");
+    assert!(
+        unheard as u64 <= CLIENTS * kills,
+        "{unheard} rows that nobody heard of"
+    );
+    assert_eq!(
+        tally.refused,
+        [].into(),
+        "a free plan without limits refuses nobody"
+    );
+    assert!(
+        tally.cut_off >= kills,
+        "each kill should have met calls under way"
+    );
 }
 
 /// R-M1 and R-D6 for quotas: what a killed server had leased is spent or comes back.
@@ -74,12 +84,16 @@ async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
     let dice = Dice::seeded(2);
     for kill in 0..kills {
         load.point_at(server.gateway);
-        // Most strike on the way, every fifth where the last blocks are handed out.
-        let way = match kill * 5 / kills {
-            4 => quota * 9 / 10 + kill % (kills / 5) * quota / kills / 4,
+        // Most strike on the way, a fifth of them where the last blocks are handed out.
+        let fifth = kills / 5;
+        let way = match kill / fifth {
+            4 => quota * 9 / 10 + kill % fifth * quota / 20 / fifth,
             _ => kill * quota / kills,
         };
-        load.until_received(way).await;
+        tokio::select! {
+            () = load.until_received(way) => {}
+            () = load.until_refused(CLIENTS * 10) => {}
+        }
         tokio::time::sleep(Duration::from_micros(dice.below(20_000))).await;
         server.kill().await;
         load.point_nowhere();
@@ -96,10 +110,21 @@ async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
     let unheard = books.agree_with(&tally, &seen) as u64;
     let served = seen.len() as u64;
     println!("{kills} kills, a quota of {quota}: {tally}; {served} served, {unheard} unheard");
-    assert_eq!(books.records.len() as u64, quota, "one record for each unit");
+    assert_eq!(
+        books.records.len() as u64,
+        quota,
+        "one record for each unit"
+    );
     assert_committed(home.directory(), quota..=quota).await;
-    assert!(served <= quota + CLIENTS * kills, "more than calls under way went beyond");
-    assert!(tally.refused.keys().all(|status| *status == 429), "{:?}", tally.refused);
+    assert!(
+        served <= quota + CLIENTS * kills,
+        "more than calls under way went beyond"
+    );
+    assert!(
+        tally.refused.keys().all(|status| *status == 429),
+        "{:?}",
+        tally.refused
+    );
 }
 
 async fn assert_committed(directory: &std::path::Path, allowed: std::ops::RangeInclusive<u64>) {
@@ -107,5 +132,8 @@ async fn assert_committed(directory: &std::path::Path, allowed: std::ops::RangeI
     let select = sqlx::query_scalar("SELECT committed FROM quota");
     let committed: Option<i64> = select.fetch_optional(&mut file).await.unwrap();
     let committed = u64::try_from(committed.unwrap_or_default()).unwrap();
-    assert!(allowed.contains(&committed), "{committed} committed, allowed are {allowed:?}");
+    assert!(
+        allowed.contains(&committed),
+        "{committed} committed, allowed are {allowed:?}"
+    );
 }

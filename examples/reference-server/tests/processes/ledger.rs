@@ -63,9 +63,14 @@ impl Books {
     /// has one without having been served. Answers the records of whoever received none.
     pub(crate) fn agree_with(&self, tally: &Tally, seen: &BTreeMap<CallId, u64>) -> usize {
         let recorded = self.calls();
-        let unrecorded: Vec<_> =
-            { tally.received.iter() }.filter(|id| recorded.get(id) != Some(&1)).collect();
-        assert_eq!(unrecorded, Vec::<&CallId>::new(), "received, and not recorded once");
+        let unrecorded: Vec<_> = { tally.received.iter() }
+            .filter(|id| recorded.get(id) != Some(&1))
+            .collect();
+        assert_eq!(
+            unrecorded,
+            Vec::<&CallId>::new(),
+            "received, and not recorded once"
+        );
         let unserved: Vec<_> = { recorded.iter() }
             .filter(|(id, rows)| **rows != 1 || seen.get(id) != Some(&1))
             .collect();
@@ -88,7 +93,11 @@ impl Recorded {
 /// The database of a server that has ended.
 pub(crate) async fn open(directory: &Path) -> SqliteConnection {
     let path = directory.join("monetization.db");
-    SqliteConnectOptions::new().filename(path).connect().await.unwrap()
+    SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .unwrap()
 }
 
 async fn assert_sound(file: &mut SqliteConnection) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
 use tokio::sync::watch;
@@ -174,7 +173,9 @@ impl Client {
             max => self.dice.below(max),
         };
         let key = &self.market.subscriptions[id.subscription].key;
-        let request = request(id, key).header("x-wait-ms", wait_ms).body(Full::default());
+        let request = request(id, key)
+            .header("x-wait-ms", wait_ms)
+            .body(Full::default());
         let Some(answer) = connection.send(request.unwrap()).await else {
             self.tally.cut_off += 1;
             return false;
@@ -186,7 +187,9 @@ impl Client {
             self.progress.refused_in_a_row.store(0, Ordering::Release);
         } else {
             *self.tally.refused.entry(answer.status).or_default() += 1;
-            self.progress.refused_in_a_row.fetch_add(1, Ordering::AcqRel);
+            self.progress
+                .refused_in_a_row
+                .fetch_add(1, Ordering::AcqRel);
             tokio::time::sleep(REFUSED).await;
         }
         true
@@ -239,7 +242,11 @@ impl Tally {
 
 impl fmt::Display for CallId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {} {}", self.subscription, self.resource, self.status)
+        write!(
+            out,
+            "{} {} {}",
+            self.subscription, self.resource, self.status
+        )
     }
 }
 
@@ -264,6 +271,10 @@ impl fmt::Display for Tally {
             refused,
             cut_off,
         } = self;
-        write!(out, "{} good answers, refused {refused:?}, {cut_off} cut off", received.len())
+        write!(
+            out,
+            "{} good answers, refused {refused:?}, {cut_off} cut off",
+            received.len()
+        )
     }
 }

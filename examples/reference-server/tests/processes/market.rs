@@ -31,7 +31,9 @@ impl Market {
     ) -> Self {
         let product = product(api, upstream).await;
         let plans = format!("/api/v1/products/{product}/plans");
-        let plan = api.post(&plans, json!({ "name": "Plan", "terms": terms })).await;
+        let plan = api
+            .post(&plans, json!({ "name": "Plan", "terms": terms }))
+            .await;
         let monetize = format!("/api/v1/products/{product}/monetize");
         api.post(&monetize, json!({ "enabled": true })).await;
         let activate = json!({ "status": "active" });
@@ -82,5 +84,7 @@ async fn product(api: &Api, upstream: SocketAddr) -> String {
 
 fn text(value: &Value, pointer: &str) -> String {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.unwrap_or_else(|| panic!("no {pointer} in {value}")).to_owned()
+    found
+        .unwrap_or_else(|| panic!("no {pointer} in {value}"))
+        .to_owned()
 }

@@ -63,7 +63,12 @@ impl Home {
             .arg("serve")
             .arg("--data-directory")
             .arg(self.directory())
-            .args(["--gateway-address", "127.0.0.1:0", "--control-address", "127.0.0.1:0"])
+            .args([
+                "--gateway-address",
+                "127.0.0.1:0",
+                "--control-address",
+                "127.0.0.1:0",
+            ])
             .arg("--allow-private-upstreams=true")
             .args(&self.arguments)
             .stdin(Stdio::null())
@@ -88,14 +93,20 @@ impl Home {
         }
     }
 
-    async fn introduction(&mut self, said: &mut mpsc::UnboundedReceiver<String>) -> (SocketAddr, Api) {
+    async fn introduction(
+        &mut self,
+        said: &mut mpsc::UnboundedReceiver<String>,
+    ) -> (SocketAddr, Api) {
         let (mut gateway, mut control) = (None, None);
         loop {
             if let (Some(gateway), Some(address), Some(token)) = (gateway, control, &self.token) {
                 let token = token.clone();
                 return (gateway, Api { address, token });
             }
-            let line = said.recv().await.expect("the server has ended before it listened");
+            let line = said
+                .recv()
+                .await
+                .expect("the server has ended before it listened");
             if let Some(url) = line.strip_prefix("gateway ") {
                 gateway = Some(address_of(url));
             } else if let Some(url) = line.strip_prefix("control plane ") {
@@ -130,7 +141,8 @@ impl Process {
 
     async fn signal_and_wait(&mut self) -> ExitStatus {
         let mut kill = Command::new("sh");
-        kill.args(["-c", "kill -TERM \"$0\""]).arg(self.id().to_string());
+        kill.args(["-c", "kill -TERM \"$0\""])
+            .arg(self.id().to_string());
         assert!(kill.status().await.unwrap().success());
         let ended = timeout(STOP_WITHIN, self.child.wait()).await;
         ended.expect("the server takes too long to stop").unwrap()

@@ -30,7 +30,7 @@ async fn a_termination_drains_what_is_under_way() {
     };
     let load = Load::start(&market, crowd);
     let dice = Dice::seeded(3);
-    for termination in 0..terminations {
+    for _ in 0..terminations {
         let before = load.received();
         load.point_at(server.gateway);
         load.until_received(before + 1).await;
@@ -38,7 +38,6 @@ async fn a_termination_drains_what_is_under_way() {
         server.terminate().await;
         load.point_nowhere();
         server = home.start().await;
-        let _ = termination;
     }
     let tally = load.finish().await;
     server.terminate().await;
@@ -53,6 +52,9 @@ async fn a_termination_drains_what_is_under_way() {
     assert_eq!(tally.refused, [].into());
     let leased = "SELECT sum(leased - committed) FROM quota";
     let mut file = super::ledger::open(home.directory()).await;
-    let leased: i64 = sqlx::query_scalar(leased).fetch_one(&mut file).await.unwrap();
+    let leased: i64 = sqlx::query_scalar(leased)
+        .fetch_one(&mut file)
+        .await
+        .unwrap();
     assert_eq!(leased, 0, "blocks of quotas were not given back");
 }

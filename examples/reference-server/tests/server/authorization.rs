@@ -5,7 +5,11 @@ use serde_json::Value;
 
 use super::world::{World, free};
 
-const ROLES: [RoleKind; 3] = [RoleKind::PlatformOwner, RoleKind::Publisher, RoleKind::Developer];
+const ROLES: [RoleKind; 3] = [
+    RoleKind::PlatformOwner,
+    RoleKind::Publisher,
+    RoleKind::Developer,
+];
 
 /// A6 and R-A8, from the table that the router is made of: a route that is added is tested.
 #[tokio::test]
@@ -17,18 +21,43 @@ async fn every_route_is_closed_to_nobody_and_to_other_roles_a6() {
         let Access::Roles(allowed) = route.access else {
             continue;
         };
-        let nobody = world.ask(None, route.method.clone(), &path, Value::Null).await;
-        assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "{} {path}", route.method);
+        let nobody = world
+            .ask(None, route.method.clone(), &path, Value::Null)
+            .await;
+        assert_eq!(
+            nobody.status,
+            StatusCode::UNAUTHORIZED,
+            "{} {path}",
+            route.method
+        );
         assert_eq!(nobody.code(), "unauthenticated");
         assert_eq!(nobody.header("www-authenticate"), "Bearer");
         for role in ROLES {
-            let reply = world.ask(Some(token(&world, role)), route.method.clone(), &path, Value::Null).await;
+            let reply = world
+                .ask(
+                    Some(token(&world, role)),
+                    route.method.clone(),
+                    &path,
+                    Value::Null,
+                )
+                .await;
             if allowed.contains(&role) {
-                let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
-                assert!(!refused, "{} {path} {role:?}: {}", route.method, reply.text());
+                let refused =
+                    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
+                assert!(
+                    !refused,
+                    "{} {path} {role:?}: {}",
+                    route.method,
+                    reply.text()
+                );
             } else {
                 closed += 1;
-                assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} {path} {role:?}", route.method);
+                assert_eq!(
+                    reply.status,
+                    StatusCode::FORBIDDEN,
+                    "{} {path} {role:?}",
+                    route.method
+                );
                 assert_eq!(reply.code(), "forbidden");
             }
         }
@@ -64,7 +93,14 @@ async fn what_is_no_token_of_the_control_plane_opens_nothing() {
     let mut mistyped = owner.to_owned();
     mistyped.replace_range(12..13, if &owner[12..13] == "x" { "y" } else { "x" });
     for junk in ["", "x", "mk_admin_", &bought.key, &mistyped] {
-        let reply = world.ask(Some(&Secret::new(junk)), Method::GET, "/api/v1/products", Value::Null).await;
+        let reply = world
+            .ask(
+                Some(&Secret::new(junk)),
+                Method::GET,
+                "/api/v1/products",
+                Value::Null,
+            )
+            .await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{junk}");
     }
 }
@@ -81,9 +117,17 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
     let key = key.as_str().unwrap();
     let (_, stranger) = world.stranger().await;
     let rival = serde_json::json!({ "name": "A rival" });
-    let rival = world.owner(Method::POST, "/api/v1/publishers", rival).await.ok()["id"].clone();
+    let rival = world
+        .owner(Method::POST, "/api/v1/publishers", rival)
+        .await
+        .ok()["id"]
+        .clone();
     let token = serde_json::json!({ "role": "publisher", "publisher": rival });
-    let token = world.owner(Method::POST, "/api/v1/tokens", token).await.ok()["token"].clone();
+    let token = world
+        .owner(Method::POST, "/api/v1/tokens", token)
+        .await
+        .ok()["token"]
+        .clone();
     let rival = Secret::new(token.as_str().unwrap());
     let subscription = format!("/api/v1/subscriptions/{}", bought.id);
     let consumer = format!("/api/v1/consumers/{}", world.first.consumer);
@@ -96,25 +140,35 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
         (Method::GET, consumer),
     ];
     for (method, path) in foreign_to_developer {
-        let reply = world.ask(Some(&stranger), method.clone(), &path, Value::Null).await;
+        let reply = world
+            .ask(Some(&stranger), method.clone(), &path, Value::Null)
+            .await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
     }
     let foreign_to_publisher = [
         (Method::GET, format!("/api/v1/products/{product}")),
         (Method::GET, format!("/api/v1/products/{product}/plans")),
         (Method::GET, format!("/api/v1/plans/{plan}")),
-        (Method::DELETE, format!("/api/v1/products/{product}?confirm=true")),
+        (
+            Method::DELETE,
+            format!("/api/v1/products/{product}?confirm=true"),
+        ),
         (Method::GET, subscription.clone()),
         (Method::POST, format!("{subscription}/block")),
         (Method::GET, format!("{subscription}/usage")),
     ];
     for (method, path) in foreign_to_publisher {
-        let reply = world.ask(Some(&rival), method.clone(), &path, Value::Null).await;
+        let reply = world
+            .ask(Some(&rival), method.clone(), &path, Value::Null)
+            .await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
     }
     for token in [&stranger, &rival] {
         for list in ["/api/v1/subscriptions", "/api/v1/invoices"] {
-            let reply = world.ask(Some(token), Method::GET, list, Value::Null).await.ok();
+            let reply = world
+                .ask(Some(token), Method::GET, list, Value::Null)
+                .await
+                .ok();
             assert_eq!(reply["items"].as_array().unwrap().len(), 0, "{list}");
         }
     }

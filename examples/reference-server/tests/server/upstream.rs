@@ -68,7 +68,9 @@ impl Drop for Upstream {
 
 async fn answer(State(state): State<Answering>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 26).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, 1 << 26)
+        .await
+        .unwrap_or_default();
     let path = parts.uri.path().to_owned();
     state.asked.lock().unwrap().push(Asked {
         target: parts.uri,
@@ -76,7 +78,9 @@ async fn answer(State(state): State<Answering>, request: Request) -> Response {
         body: body.to_vec(),
     });
     if let Some(status) = path.strip_prefix("/status/") {
-        return StatusCode::from_u16(status.parse().unwrap()).unwrap().into_response();
+        return StatusCode::from_u16(status.parse().unwrap())
+            .unwrap()
+            .into_response();
     }
     match path.as_str() {
         "/elsewhere" => {

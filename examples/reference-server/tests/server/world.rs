@@ -109,7 +109,9 @@ impl World {
     }
 
     pub(super) async fn travel(&self, to: &str) {
-        self.owner(Method::POST, "/mock/clock", json!({ "to": to })).await.ok();
+        self.owner(Method::POST, "/mock/clock", json!({ "to": to }))
+            .await
+            .ok();
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -117,15 +119,18 @@ impl World {
     }
 
     pub(super) async fn owner(&self, method: Method, path: &str, body: Value) -> Reply {
-        self.ask(Some(&self.first.owner_token), method, path, body).await
+        self.ask(Some(&self.first.owner_token), method, path, body)
+            .await
     }
 
     pub(super) async fn publisher(&self, method: Method, path: &str, body: Value) -> Reply {
-        self.ask(Some(&self.first.publisher_token), method, path, body).await
+        self.ask(Some(&self.first.publisher_token), method, path, body)
+            .await
     }
 
     pub(super) async fn developer(&self, method: Method, path: &str, body: Value) -> Reply {
-        self.ask(Some(&self.first.developer_token), method, path, body).await
+        self.ask(Some(&self.first.developer_token), method, path, body)
+            .await
     }
 
     pub(super) async fn anybody(&self, method: Method, path: &str) -> Reply {
@@ -180,8 +185,16 @@ impl World {
     pub(super) async fn product(&self, slug: &str) -> String {
         let product = self.draft(slug).await;
         let path = format!("/api/v1/products/{product}");
-        self.owner(Method::POST, &format!("{path}/monetize"), json!({"enabled": true})).await.ok();
-        self.owner(Method::PATCH, &path, json!({"status": "active"})).await.ok();
+        self.owner(
+            Method::POST,
+            &format!("{path}/monetize"),
+            json!({"enabled": true}),
+        )
+        .await
+        .ok();
+        self.owner(Method::PATCH, &path, json!({"status": "active"}))
+            .await
+            .ok();
         product
     }
 
@@ -201,7 +214,10 @@ impl World {
 
     /// The first consumer's developer subscribes.
     pub(super) async fn buy(&self, plan: &str) -> Bought {
-        let made = self.developer(Method::POST, "/api/v1/subscriptions", order(plan)).await.ok();
+        let made = self
+            .developer(Method::POST, "/api/v1/subscriptions", order(plan))
+            .await
+            .ok();
         Bought {
             id: made["id"].text(),
             key: made["key"]["key"].as_str().unwrap_or_default().to_owned(),
@@ -224,7 +240,10 @@ impl World {
 
     /// The invoices of a subscription, the first one first.
     pub(super) async fn invoices(&self, of: &str) -> Vec<Value> {
-        let list = self.owner(Method::GET, "/api/v1/invoices?limit=100", Value::Null).await.ok();
+        let list = self
+            .owner(Method::GET, "/api/v1/invoices?limit=100", Value::Null)
+            .await
+            .ok();
         let mut invoices = list["items"].as_array().unwrap().clone();
         invoices.retain(|invoice| invoice["subscription"] == of);
         invoices.sort_by_key(|invoice| invoice["issued_at"].text());
@@ -234,7 +253,11 @@ impl World {
     /// A consumer of its own with a developer's token.
     pub(super) async fn stranger(&self) -> (String, Secret) {
         let new = json!({ "name": "Somebody else" });
-        let consumer = self.owner(Method::POST, "/api/v1/consumers", new).await.ok()["id"].text();
+        let consumer = self
+            .owner(Method::POST, "/api/v1/consumers", new)
+            .await
+            .ok()["id"]
+            .text();
         let token = json!({ "role": "developer", "consumer": consumer });
         let token = self.owner(Method::POST, "/api/v1/tokens", token).await.ok();
         (consumer, Secret::new(token["token"].text()))
@@ -270,13 +293,20 @@ impl Reply {
     /// The field that a problem names first.
     #[track_caller]
     pub(super) fn field(&self) -> String {
-        assert_eq!(self.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", self.text());
+        assert_eq!(
+            self.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{}",
+            self.text()
+        );
         assert_eq!(self.code(), "invalid_field");
         self.json()["errors"][0]["field"].text()
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -288,7 +318,9 @@ pub(super) trait Text {
 impl Text for Value {
     #[track_caller]
     fn text(&self) -> String {
-        self.as_str().unwrap_or_else(|| panic!("{self} is no text")).to_owned()
+        self.as_str()
+            .unwrap_or_else(|| panic!("{self} is no text"))
+            .to_owned()
     }
 }
 

@@ -12,6 +12,21 @@ use crate::product::{Meter, Unit};
 use crate::text::{Name, Slug};
 
 /// A plan's terms as somebody writes them: what is left out is nothing, or the default.
+///
+/// Unknown fields are refused. Amounts are texts in major units of the plan's currency.
+///
+/// ```
+/// use monetization_core::period::Cycle;
+/// use monetization_core::plan::{Billing, PlanTerms, TermsDraft};
+///
+/// let draft = TermsDraft {
+///     base_price: Some("9.90".to_owned()),
+///     ..TermsDraft::new(Billing::Fixed, "EUR".parse()?, Cycle::Month)
+/// };
+/// assert_eq!(PlanTerms::new(draft, &[])?.base_price().minor(), 990);
+/// assert!(serde_json::from_str::<TermsDraft>(r#"{"billing":"free","price":"1"}"#).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermsDraft {
@@ -87,6 +102,8 @@ fn loose() -> Overage {
     Overage::Loose
 }
 
+/// Checks amounts first, then what the kind of plan may have, then usage, then limits; the first
+/// problem found is the answer.
 pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, FieldError> {
     let price = |field: &str, text: Option<&String>| {
         let text = text.map_or("0", String::as_str);
@@ -192,6 +209,8 @@ fn check_usage(draft: &TermsDraft, meters: &[Meter]) -> Result<Vec<UsagePrice>, 
     Ok(usage)
 }
 
+/// Rates that the limiter can keep together, and at most one quota for each window, those counted
+/// that strict included units make.
 fn check_limits(draft: &TermsDraft, usage: &[UsagePrice]) -> Result<(), FieldError> {
     let mut limits = Vec::with_capacity(draft.rates.len());
     for (index, rate) in draft.rates.iter().enumerate() {

@@ -1,4 +1,14 @@
 //! What a plan lets through: rates in a short time, quotas in a long one.
+//!
+//! | | rate | quota |
+//! |---|---|---|
+//! | windows | calendar second, minute, hour; GCRA | calendar day, month, year; billing period |
+//! | kept | in the memory of each process | durably, in the store |
+//! | after a restart | begins afresh | goes on |
+//! | beyond it | refused | refused (strict) or let through and recorded (loose) |
+//! | of several processes | each lets its number through | all together let theirs through |
+//!
+//! All windows are of UTC. A call takes one unit of every limit of its plan, or none of any.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,6 +20,9 @@ use crate::clock::{Span, Timestamp};
 use crate::field::FieldError;
 
 /// A limit of calls in a short time. It lives in memory and is lost at a restart.
+///
+/// In JSON by its `kind`: `{"kind": "calendar", "window": "minute", "max": 60}` or
+/// `{"kind": "gcra", "count": 100, "seconds": 10, "burst": 20}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 #[expect(
@@ -84,6 +97,9 @@ impl RateWindow {
 }
 
 /// A limit of calls in a long time, with a durable counter.
+///
+/// In JSON: `{"window": "month", "max": 100000, "overage": "strict"}`. A strict one with `max` 0
+/// lets nothing through, ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
@@ -137,6 +153,19 @@ impl QuotaWindow {
     }
 
     /// The stretch that `at` lies in, where `period` is the billing period of that instant.
+    ///
+    /// ```
+    /// use monetization_core::clock::Span;
+    /// use monetization_core::plan::QuotaWindow;
+    ///
+    /// let period = Span { start: "2026-01-31T10:00:00Z".parse()?, end: "2026-02-28T10:00:00Z".parse()? };
+    /// let at = "2026-02-14T12:00:00Z".parse()?;
+    /// assert_eq!(QuotaWindow::Period.containing(at, period), period);
+    /// let month = QuotaWindow::Month.containing(at, period);
+    /// assert_eq!(month.start.to_string(), "2026-02-01T00:00:00Z");
+    /// assert_eq!(month.end.to_string(), "2026-03-01T00:00:00Z");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn containing(self, at: Timestamp, period: Span) -> Span {
         match self {

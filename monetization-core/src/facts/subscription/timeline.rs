@@ -1,4 +1,37 @@
 //! Which plan version is in force when.
+//!
+//! Two things cut time into segments: the boundaries of billing periods and changes of plan. A
+//! segment is what use is summed under, so every instant lies in exactly one, and which one it is
+//! can be computed from the timeline alone.
+//!
+//! ```text
+//! anchor                    boundary 1                boundary 2           ends_at
+//!   |------- period 0 -------|------- period 1 --------|---- period 2 ------|
+//!   |------ version A -------|-- A --|--- version B ---|---- version B -----|  aftermath
+//!   |------ segment 1 -------|- s. 2-|--- segment 3 ---|---- segment 4 -----|---- ...
+//! ```
+//!
+//! ```
+//! use monetization_core::ids::{PlanVersionId, SubscriptionId, TypedId};
+//! use monetization_core::invoice::Invoicing;
+//! use monetization_core::period::{Cycle, Schedule};
+//! use monetization_core::subscription::{PlanChange, Timeline};
+//!
+//! let [first, second] = [b"1", b"2"].map(|name| PlanVersionId::derived(&[name]));
+//! let schedule = Schedule { anchor: "2026-03-01T00:00:00Z".parse()?, cycle: Cycle::Month };
+//! let mut timeline = Timeline::starting(schedule, first);
+//! timeline.changes.push(PlanChange { at: "2026-03-11T00:00:00Z".parse()?, version: second });
+//!
+//! let of = SubscriptionId::derived(&[b"s"]);
+//! let segment = |at: &str| timeline.segment_at(of, Invoicing::ByCore, at.parse().ok()?);
+//! let before = segment("2026-03-10T23:59:59Z").ok_or("no segment")?;
+//! let after = segment("2026-03-11T00:00:00Z").ok_or("no segment")?;
+//! assert_eq!((before.version, after.version), (first, second));
+//! assert_eq!(before.span.end, after.span.start);
+//! assert_eq!((before.period_index, before.period), (after.period_index, after.period));
+//! assert_eq!(segment("2026-02-28T23:59:59Z"), None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +41,9 @@ use crate::invoice::Invoicing;
 use crate::period::Schedule;
 
 /// The billing periods of a subscription and the plan versions in force in them.
+///
+/// What is past is settled: flows add changes only for instants that every gateway can know of in
+/// time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
     /// The billing periods.
@@ -64,6 +100,7 @@ impl Segment {
     }
 }
 
+/// A segment before it has an identity.
 struct Stretch {
     version: PlanVersionId,
     period_index: u32,
@@ -87,6 +124,8 @@ impl Timeline {
     }
 
     /// The version in force at `at`.
+    ///
+    /// Of changes at one instant the last counts; before the anchor the answer is the first version.
     #[must_use]
     pub fn version_at(&self, at: Timestamp) -> PlanVersionId {
         let in_force = self

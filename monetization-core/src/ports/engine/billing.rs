@@ -16,6 +16,146 @@ use crate::text::ForeignId;
 ///
 /// Every method makes one attempt and may be repeated with the same key. The comments name the
 /// method of WSO2's interface that each one mirrors.
+///
+/// # Implementing
+/// Every call carries an [`EngineContext`]: whose it is, what to sign in with, the key, and how
+/// long it may take. Look the key up first, or give it to a provider that does; then do the one
+/// thing; then answer with the provider's name for it. An object that is there already is success.
+///
+/// A provider that keeps everything in its own memory, knows no plans and takes nobody's money:
+///
+/// ```
+/// use std::collections::{BTreeMap, BTreeSet};
+/// use std::sync::{Arc, Mutex, PoisonError};
+///
+/// use monetization_core::consumer::Consumer;
+/// use monetization_core::engine::*;
+/// use monetization_core::ids::{PlanVersionId, ProductId, TypedId};
+/// use monetization_core::plan::PlanVersion;
+/// use monetization_core::product::Product;
+/// use monetization_core::text::ForeignId;
+///
+/// type Answer<T> = Result<T, EngineError>;
+///
+/// #[derive(Debug, Default)]
+/// struct Ledgerless {
+///     plans: Mutex<BTreeSet<ForeignId>>,
+/// }
+///
+/// impl Ledgerless {
+///     /// Ids of ours are good names there: making one twice is making one.
+///     fn name(id: impl TypedId) -> Answer<ForeignId> {
+///         let name = id.to_string().parse();
+///         name.map_err(|error| EngineError::new(EngineErrorKind::Permanent, "no name").because(error))
+///     }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl BillingEngine for Ledgerless {
+///     async fn create_billing_plan(&self, _: &EngineContext, plan: &PlanVersion) -> Answer<ForeignId> {
+///         let name = Self::name(plan.id)?;
+///         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+///         Ok(name)
+///     }
+///
+///     async fn update_billing_plan(
+///         &self, cx: &EngineContext, before: &ForeignId, next: &PlanVersion,
+///     ) -> Answer<ForeignId> {
+///         // The next one first: a crash between the two leaves one plan too many, never none.
+///         let next = self.create_billing_plan(cx, next).await?;
+///         self.delete_billing_plan(cx, before).await?;
+///         Ok(next)
+///     }
+///
+///     async fn delete_billing_plan(&self, _: &EngineContext, plan: &ForeignId) -> Answer<Removal> {
+///         let removed = self.plans.lock().unwrap_or_else(PoisonError::into_inner).remove(plan);
+///         Ok(if removed { Removal::Deleted } else { Removal::AlreadyGone })
+///     }
+///
+///     async fn enable_monetization(
+///         &self, cx: &EngineContext, _: &Product, plans: &[PlanVersion],
+///     ) -> Answer<BTreeMap<PlanVersionId, Enabled>> {
+///         let mut enabled = BTreeMap::new();
+///         for plan in plans {
+///             // One that fails does not undo the others.
+///             let made = match self.create_billing_plan(cx, plan).await {
+///                 Ok(name) => Enabled::Created(name),
+///                 Err(error) => Enabled::Failed(error),
+///             };
+///             enabled.insert(plan.id, made);
+///         }
+///         Ok(enabled)
+///     }
+///
+///     async fn disable_monetization(
+///         &self, cx: &EngineContext, _: ProductId, plans: &[ForeignId],
+///     ) -> Answer<Removal> {
+///         for plan in plans {
+///             self.delete_billing_plan(cx, plan).await?;
+///         }
+///         Ok(Removal::Deleted)
+///     }
+///
+///     async fn plan_mapping(
+///         &self, _: &EngineContext, _: ProductId,
+///     ) -> Answer<BTreeMap<PlanVersionId, ForeignId>> {
+///         Ok(BTreeMap::new())
+///     }
+///
+///     async fn ensure_customer(&self, _: &EngineContext, of: &Consumer) -> Answer<ForeignId> {
+///         Self::name(of.id)
+///     }
+///
+///     async fn create_subscription(
+///         &self, _: &EngineContext, new: &NewSubscription,
+///     ) -> Answer<SubscriptionStart> {
+///         Ok(SubscriptionStart { external: Self::name(new.subscription)?, payment_url: None })
+///     }
+///
+///     async fn change_subscription(
+///         &self, _: &EngineContext, _: &ForeignId, plan: &ForeignId,
+///     ) -> Answer<()> {
+///         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).contains(plan);
+///         let unknown = || EngineError::new(EngineErrorKind::NotFound, "there is no such plan");
+///         if known { Ok(()) } else { Err(unknown()) }
+///     }
+///
+///     async fn cancel_subscription(
+///         &self, _: &EngineContext, _: &ForeignId, _: CancelMode,
+///     ) -> Answer<Removal> {
+///         Ok(Removal::AlreadyGone)
+///     }
+///
+///     async fn subscription(
+///         &self, _: &EngineContext, _: &ForeignId,
+///     ) -> Answer<Option<SubscriptionSnapshot>> {
+///         Ok(None)
+///     }
+/// }
+///
+/// // It is one part of the bundle; what it does not hand over cannot be called.
+/// let mut descriptor = monetization_core::engine::none().descriptor;
+/// descriptor.id = "ledgerless".parse()?;
+/// let billing: Arc<dyn BillingEngine> = Arc::new(Ledgerless::default());
+/// let engine = Engine {
+///     descriptor, billing, usage: None, invoices: None, statements: None, webhooks: None,
+/// };
+///
+/// # use futures::FutureExt;
+/// # async {
+/// let cx = EngineContext {
+///     tenant: TypedId::derived(&[b"t"]),
+///     credentials: None,
+///     account: None,
+///     key: IdempotencyKey::new("cancel:sub_1"),
+///     timeout: std::time::Duration::from_secs(30),
+/// };
+/// let gone = engine.billing.delete_billing_plan(&cx, &"plan_1".parse()?).await?;
+/// assert_eq!(gone, Removal::AlreadyGone);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }.now_or_never().ok_or("it waited")??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[async_trait]
 pub trait BillingEngine: Port {
     /// Makes a plan version known (WSO2: `createBillingPlan`).
@@ -162,6 +302,8 @@ pub struct SubscriptionStart {
 }
 
 /// How a subscription stands at the provider.
+///
+/// Instants are the provider's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionSnapshot {
     /// What it is here, as the provider was told.
@@ -177,6 +319,8 @@ pub struct SubscriptionSnapshot {
 }
 
 /// How a plan version became known.
+///
+/// Both of the first two count as success; the third is told plan by plan.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Enabled {
@@ -189,6 +333,8 @@ pub enum Enabled {
 }
 
 /// How an object went.
+///
+/// All three are success: the object can no longer be bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Removal {

@@ -6,6 +6,9 @@ use crate::secret::Secret;
 use crate::text::ForeignId;
 
 /// What every call of an engine carries: nothing about a call is global.
+///
+/// Two tenants with two sets of credentials use one engine at the same time; an engine keeps none
+/// of this between calls.
 #[derive(Debug, Clone)]
 pub struct EngineContext {
     /// For whom.
@@ -22,6 +25,16 @@ pub struct EngineContext {
 
 /// Recognises a call when it is repeated: the same key, the same effect, once. Made of stable ids
 /// and written down before the first call that carries it.
+///
+/// An operation that takes several calls gives each step a key of its own:
+///
+/// ```
+/// use monetization_core::engine::IdempotencyKey;
+///
+/// let key = IdempotencyKey::new("start:sub_0197");
+/// assert_eq!(key.step("customer").as_str(), "start:sub_0197/customer");
+/// assert_ne!(key.step("customer"), key.step("subscription"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 

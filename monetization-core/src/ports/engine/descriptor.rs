@@ -6,6 +6,26 @@ use crate::plan::PlanTerms;
 use crate::text::Slug;
 
 /// What an engine is and what it needs, as data: flows obey it without asking which engine it is.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use monetization_core::engine::Attribute;
+///
+/// let mut descriptor = monetization_core::engine::none().descriptor;
+/// descriptor.attributes.push(Attribute {
+///     name: "tax_code".to_owned(),
+///     label: "Tax code".to_owned(),
+///     required: true,
+///     description: "what the provider taxes it as".to_owned(),
+///     default: None,
+/// });
+/// let error = descriptor.check_attributes(&BTreeMap::new()).unwrap_err();
+/// assert_eq!(error.field(), "attributes.tax_code");
+///
+/// let given = BTreeMap::from([("tax_code".to_owned(), "txcd_1".to_owned())]);
+/// assert_eq!(descriptor.check_attributes(&given)?, given);
+/// # Ok::<(), monetization_core::field::FieldError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineDescriptor {
     /// Its id, by which a configuration chooses it: `mock`, `stripe`, `none`.
@@ -87,6 +107,10 @@ pub struct Attribute {
 }
 
 /// What an engine can take.
+///
+/// Publishing sends no batch again that was first sent longer ago than `deduplicates_for` less an
+/// hour, and none whose time of use is older than `age_max`: the first becomes unknown, the second
+/// is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineLimits {
     /// For how long it recognises a usage record that it has had before.
@@ -102,6 +126,9 @@ pub struct EngineLimits {
 }
 
 /// Which prices an engine can invoice by itself.
+///
+/// They are asked where the engine invoices; what core invoices is a list of lines and amounts,
+/// which every engine that issues invoices can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,

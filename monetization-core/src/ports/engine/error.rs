@@ -3,6 +3,22 @@ use std::fmt;
 use std::time::Duration;
 
 /// That an engine did not do what it was asked, or that we do not know whether it did.
+///
+/// ```
+/// use std::time::Duration;
+/// use monetization_core::engine::{EngineError, EngineErrorKind};
+///
+/// let throttled = EngineError::new(EngineErrorKind::Retryable, "429 Too Many Requests")
+///     .retry_after(Duration::from_secs(7));
+/// assert!(throttled.is_temporary() && !throttled.may_have_taken_effect());
+/// assert_eq!(throttled.wait(), Some(Duration::from_secs(7)));
+///
+/// let lost = EngineError::new(EngineErrorKind::Ambiguous, "time-out").because("connection reset");
+/// assert!(lost.is_temporary() && lost.may_have_taken_effect());
+/// assert_eq!(lost.to_string(), "the engine's reply was lost: time-out");
+/// assert_eq!(std::error::Error::source(&lost).map(ToString::to_string).as_deref(),
+///     Some("connection reset"));
+/// ```
 #[derive(Debug)]
 pub struct EngineError {
     kind: EngineErrorKind,
@@ -12,6 +28,12 @@ pub struct EngineError {
 }
 
 /// What a flow makes of an [`EngineError`].
+///
+/// | kind | had an effect | what a flow does |
+/// |---|---|---|
+/// | `Retryable` | no | the same again later, with the same key |
+/// | `Ambiguous` | perhaps | the same again later, with the same key |
+/// | every other | no | parks the operation or the batch, for an operator |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,

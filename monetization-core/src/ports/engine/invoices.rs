@@ -8,6 +8,9 @@ use crate::store::Port;
 use crate::text::ForeignId;
 
 /// Collects invoices that core has made.
+///
+/// The provider shows and collects what it is given: it rates nothing, adds nothing and rounds
+/// nothing. That an invoice was paid is told by a message, later.
 #[async_trait]
 pub trait InvoiceIssuing: Port {
     /// Asks the customer for the money of a finished invoice: its lines and its total exactly.

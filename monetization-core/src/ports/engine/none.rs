@@ -20,6 +20,12 @@ use crate::text::ForeignId;
 /// It collects nothing and so invoices nothing: only free plans can be subscribed to. Whatever
 /// is asked of it succeeds without a trace.
 ///
+/// ```
+/// let engine = monetization_core::engine::none();
+/// assert_eq!(engine.descriptor.id.as_str(), "none");
+/// assert!(engine.webhooks.is_none() && engine.statements.is_none());
+/// ```
+///
 /// # Panics
 /// Never: its id is a name.
 #[must_use]
@@ -56,6 +62,7 @@ pub fn none() -> Engine {
 #[derive(Debug)]
 struct NoEngine;
 
+/// What an object would be called: our id for it.
 fn named(id: impl TypedId) -> Result<ForeignId, EngineError> {
     let name = id.to_string().parse();
     name.map_err(|error| {

@@ -9,6 +9,12 @@ use crate::store::Port;
 use crate::text::ForeignId;
 
 /// Takes use and invoices it by the provider's own rating.
+///
+/// A report goes three ways, each of them safe to repeat:
+///
+/// 1. [`serialise`](Self::serialise) makes its bytes, once, when its batch is sealed.
+/// 2. [`publish`](Self::publish) sends those bytes, as often as it takes.
+/// 3. Its [`Receipt`] says what became of it; `Unknown` sends it again.
 #[async_trait]
 pub trait UsageReporting: Port {
     /// Writes a report as the bytes that will be sent. Called once for each report, when it is
@@ -81,6 +87,12 @@ pub struct SealedReport {
 }
 
 /// What the provider says to one report.
+///
+/// | receipt | state of its batch |
+/// |---|---|
+/// | `Accepted`, `Duplicate` | confirmed |
+/// | `Rejected` | rejected, for an operator |
+/// | `Unknown` | sent again later, the same bytes |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,

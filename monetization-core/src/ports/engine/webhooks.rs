@@ -8,6 +8,50 @@ use crate::store::Port;
 use crate::text::ForeignId;
 
 /// Understands the news a provider sends. Both steps are pure: no call, no clock.
+///
+/// A message is a hint and a fact at once: its id is marked in the same change as its effect, so
+/// that delivering it twice changes nothing, and its version says whether it is older than what is
+/// known. A sketch of an engine whose messages carry a shared word, and speak of nothing:
+///
+/// ```
+/// use http::HeaderMap;
+/// use monetization_core::clock::Timestamp;
+/// use monetization_core::engine::{EngineEvent, VerifiedEvent, WebhookError, Webhooks};
+/// use monetization_core::secret::Secret;
+///
+/// #[derive(Debug)]
+/// struct Word;
+///
+/// impl Webhooks for Word {
+///     fn verify(
+///         &self, body: &[u8], headers: &HeaderMap, secrets: &[Secret], _now: Timestamp,
+///     ) -> Result<VerifiedEvent, WebhookError> {
+///         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+///         // A real one compares a digest of the body in constant time, and its age with `_now`.
+///         let word = text("x-word").ok_or(WebhookError::Signature)?;
+///         if !secrets.iter().any(|secret| secret.reveal() == word) {
+///             return Err(WebhookError::Signature);
+///         }
+///         let id = text("x-id").and_then(|id| id.parse().ok());
+///         let id = id.ok_or(WebhookError::Malformed { problem: "no id".to_owned() })?;
+///         Ok(VerifiedEvent { id, body: body.to_vec() })
+///     }
+///
+///     fn interpret(&self, _event: &VerifiedEvent) -> Result<Vec<EngineEvent>, WebhookError> {
+///         Ok(Vec::new())
+///     }
+/// }
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-word", "please".parse()?);
+/// headers.insert("x-id", "evt_1".parse()?);
+/// let (old, new) = (Secret::new("please"), Secret::new("thanks"));
+/// let now = Timestamp::from_micros(0);
+/// // While secrets are exchanged both are good.
+/// assert!(Word.verify(b"{}", &headers, &[new.clone(), old], now).is_ok());
+/// assert_eq!(Word.verify(b"{}", &headers, &[new], now), Err(WebhookError::Signature));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Webhooks: Port {
     /// Checks that the bytes come from the provider and are fresh. Any of the secrets will do,
     /// so that they can be exchanged without losing news.
@@ -39,6 +83,9 @@ pub struct VerifiedEvent {
 }
 
 /// One piece of news about one object.
+///
+/// It says how the object stands, not what changed, so that messages that overtake each other end
+/// in the same place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineEvent {
     /// The account it lives in; `None` for the tenant's own.

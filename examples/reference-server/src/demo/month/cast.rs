@@ -59,7 +59,10 @@ pub(super) async fn open_shop(world: &World, story: &mut Story) -> Result<Cast, 
     for _ in 0..2 {
         let path = format!("/api/v1/products/{product}/monetize");
         let answer = owner.post(&path, &json!({ "enabled": true })).await?;
-        story.say(format_args!("monetize: enabled, changed: {}", answer["changed"]))?;
+        story.say(format_args!(
+            "monetize: enabled, changed: {}",
+            answer["changed"]
+        ))?;
     }
     on_sale(owner, &product).await?;
     show_catalogue(owner, story).await?;
@@ -76,11 +79,21 @@ pub(super) async fn open_shop(world: &World, story: &mut Story) -> Result<Cast, 
 
 impl Cast {
     pub(super) fn all(&self) -> [&Developer; 4] {
-        [&self.starter, &self.team, &self.business, &self.engine_billed]
+        [
+            &self.starter,
+            &self.team,
+            &self.business,
+            &self.engine_billed,
+        ]
     }
 
     pub(super) fn all_mut(&mut self) -> [&mut Developer; 4] {
-        [&mut self.starter, &mut self.team, &mut self.business, &mut self.engine_billed]
+        [
+            &mut self.starter,
+            &mut self.team,
+            &mut self.business,
+            &mut self.engine_billed,
+        ]
     }
 
     /// Everybody subscribes. Nobody gets in on a promise to pay.
@@ -189,22 +202,34 @@ async fn product(
 
 async fn plan(owner: &Api, product: &str, name: &str, terms: &Value) -> Result<String, DemoError> {
     let path = format!("/api/v1/products/{product}/plans");
-    let made = owner.post(&path, &json!({ "name": name, "terms": terms })).await?;
+    let made = owner
+        .post(&path, &json!({ "name": name, "terms": terms }))
+        .await?;
     Ok(text(&made, "/id")?.to_owned())
 }
 
 async fn on_sale(owner: &Api, product: &str) -> Result<(), DemoError> {
     let path = format!("/api/v1/products/{product}");
-    owner.patch(&path, &json!({ "status": "active" })).await.map(drop)
+    owner
+        .patch(&path, &json!({ "status": "active" }))
+        .await
+        .map(drop)
 }
 
 async fn show_catalogue(owner: &Api, story: &mut Story) -> Result<(), DemoError> {
     let catalogue = owner.get("/api/v1/catalogue").await?;
-    let plans = catalogue.pointer("/items/0/plans").and_then(Value::as_array);
+    let plans = catalogue
+        .pointer("/items/0/plans")
+        .and_then(Value::as_array);
     let rows: Result<Vec<_>, DemoError> = plans
         .ok_or_else(|| missing("plans"))?
         .iter()
-        .map(|plan| Ok(vec![text(plan, "/name")?.to_owned(), text(plan, "/price_label")?.to_owned()]))
+        .map(|plan| {
+            Ok(vec![
+                text(plan, "/name")?.to_owned(),
+                text(plan, "/price_label")?.to_owned(),
+            ])
+        })
         .collect();
     story.say("the catalogue, as everybody sees it:")?;
     Ok(story.table(&[Column::Left("plan"), Column::Left("price")], &rows?)?)
@@ -213,7 +238,9 @@ async fn show_catalogue(owner: &Api, story: &mut Story) -> Result<(), DemoError>
 /// Another marketplace on the same server: a tenant is made by whoever runs the server.
 async fn other_market(world: &World) -> Result<Api, DemoError> {
     let monetizer = world.server.monetizer();
-    let name: Name = "Second marketplace".parse().map_err(|_| missing("a name"))?;
+    let name: Name = "Second marketplace"
+        .parse()
+        .map_err(|_| missing("a name"))?;
     let tenant = monetizer
         .create_tenant(NewTenant {
             name,

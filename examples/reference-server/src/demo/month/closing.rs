@@ -19,7 +19,9 @@ pub(super) async fn close(
     story.section("The month is over")?;
     let first_of_february = start.saturating_add(DAY.saturating_mul(31));
     // Past the time that core leaves for calls under way and the engine for late reports.
-    world.travel(first_of_february.saturating_add(Duration::from_secs(2 * 3_600))).await?;
+    world
+        .travel(first_of_february.saturating_add(Duration::from_secs(2 * 3_600)))
+        .await?;
     tell_invoices(cast, story).await?;
     for developer in [&cast.team, &cast.engine_billed] {
         developer.pays_what_is_open(world).await?;
@@ -37,11 +39,15 @@ async fn dun(
 ) -> Result<(), DemoError> {
     story.section("An invoice falls past due, and is paid")?;
     let january = cast.business.january;
-    world.travel(first_of_february.saturating_add(DAY.saturating_mul(7))).await?;
+    world
+        .travel(first_of_february.saturating_add(DAY.saturating_mul(7)))
+        .await?;
     story.say("8 February, a week after the invoice:")?;
     let before = cast.business.call(world).await?;
     story.call("developer-3: GET /weather/today", &before)?;
-    world.travel(first_of_february.saturating_add(DAY.saturating_mul(15))).await?;
+    world
+        .travel(first_of_february.saturating_add(DAY.saturating_mul(15)))
+        .await?;
     story.say("16 February, fifteen days after it, with fourteen to pay:")?;
     let unpaid = cast.business.call(world).await?;
     story.call("developer-3: GET /weather/today", &unpaid)?;
@@ -77,7 +83,9 @@ async fn tell_invoices(cast: &Cast, story: &mut Story) -> Result<(), DemoError> 
 }
 
 fn rows_of(developer: &Developer, invoice: &Value) -> Result<Vec<Vec<String>>, DemoError> {
-    let lines = invoice["lines"].as_array().ok_or_else(|| missing("lines"))?;
+    let lines = invoice["lines"]
+        .as_array()
+        .ok_or_else(|| missing("lines"))?;
     let what = if invoice["period"].is_null() {
         "start"
     } else {

@@ -8,8 +8,8 @@ use super::super::client::Answer;
 use super::super::story::{Column, Story};
 use super::super::upstream::STATUS;
 use super::super::{DemoError, World, missing, text};
-use super::cast::{Cast, Developer};
 use super::DAY;
+use super::cast::{Cast, Developer};
 
 /// Days on which calls are made, the first of the month left out.
 const DAYS: u32 = 30;
@@ -27,13 +27,19 @@ pub(super) async fn live(
     story.say("one call in twelve fails at the upstream (503, 404): those cost nothing")?;
     let mut told = false;
     for day in 1..=DAYS {
-        let noon = start.saturating_add(DAY.saturating_mul(day)).saturating_add(DAY / 2);
+        let noon = start
+            .saturating_add(DAY.saturating_mul(day))
+            .saturating_add(DAY / 2);
         world.travel(noon).await?;
         for (developer, calls) in cast.all_mut().into_iter().zip([8, 20, 48, 40]) {
             let refused = developer.calls_of_a_day(world, calls).await?;
             if let Some(refused) = refused.filter(|_| !told) {
                 told = true;
-                story.say(format_args!("on {} January {} has used its quota up:", day.saturating_add(1), developer.name))?;
+                story.say(format_args!(
+                    "on {} January {} has used its quota up:",
+                    day.saturating_add(1),
+                    developer.name
+                ))?;
                 story.call(&format!("{}: GET /weather/today", developer.name), &refused)?;
             }
         }
@@ -42,7 +48,10 @@ pub(super) async fn live(
     for developer in cast.all_mut() {
         developer.look_at_the_books(world).await?;
         let january = developer.january;
-        let failed = january.sent.saturating_sub(january.received).saturating_sub(january.limited);
+        let failed = january
+            .sent
+            .saturating_sub(january.received)
+            .saturating_sub(january.limited);
         rows.push(vec![
             developer.name.to_owned(),
             january.sent.to_string(),
@@ -72,7 +81,9 @@ impl Developer {
         let requests: Result<Vec<_>, DemoError> = (0..calls)
             .map(|call| self.request(&url, self.january.sent.saturating_add(call)))
             .collect();
-        let sending = requests?.into_iter().map(|request| world.http.send(request));
+        let sending = requests?
+            .into_iter()
+            .map(|request| world.http.send(request));
         let answers: Vec<Answer> = futures::stream::iter(sending)
             .buffer_unordered(AT_ONCE)
             .try_collect()
@@ -102,7 +113,9 @@ impl Developer {
             19 => "404",
             _ => "200",
         };
-        request.headers_mut().insert(STATUS, HeaderValue::from_static(status));
+        request
+            .headers_mut()
+            .insert(STATUS, HeaderValue::from_static(status));
         Ok(request)
     }
 

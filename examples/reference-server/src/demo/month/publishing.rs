@@ -23,7 +23,10 @@ pub(super) async fn publish(
 ) -> Result<(), DemoError> {
     story.section("Use is published to the engine that makes the invoices")?;
     let owner = &cast.other_owner;
-    let mock = world.server.mock().ok_or_else(|| missing("the mock engine"))?;
+    let mock = world
+        .server
+        .mock()
+        .ok_or_else(|| missing("the mock engine"))?;
     let before = owner.get(STATUS).await?;
     tell_status("before the first run", &before, story)?;
     // The engine takes its time, so that somebody can ask twice.
@@ -39,7 +42,11 @@ pub(super) async fn publish(
         let status = owner.get(STATUS).await?;
         if text(&status, "/state")? == "COMPLETED" {
             tell_status("after the run", &status, story)?;
-            story.check("publishing ended", &"SUCCESSFUL", &text(&status, "/status")?)?;
+            story.check(
+                "publishing ended",
+                &"SUCCESSFUL",
+                &text(&status, "/status")?,
+            )?;
             return Ok(());
         }
         // A call of the engine that came after the release would be held as well.
@@ -56,9 +63,17 @@ fn tell_status(when: &str, status: &Value, story: &mut Story) -> Result<(), Demo
 
 /// What the mock engine has counted of its one subscription that it invoices itself.
 pub(super) fn counted_at_engine(world: &World) -> Result<String, DemoError> {
-    let mock = world.server.mock().ok_or_else(|| missing("the mock engine"))?;
+    let mock = world
+        .server
+        .mock()
+        .ok_or_else(|| missing("the mock engine"))?;
     let subscriptions = mock.subscriptions();
-    let subscription = subscriptions.first().ok_or_else(|| missing("a subscription"))?;
-    let counted = subscription.records.iter().map(|record| record.quantity.scaled());
+    let subscription = subscriptions
+        .first()
+        .ok_or_else(|| missing("a subscription"))?;
+    let counted = subscription
+        .records
+        .iter()
+        .map(|record| record.quantity.scaled());
     Ok(counted.sum::<i64>().to_string())
 }

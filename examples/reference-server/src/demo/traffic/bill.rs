@@ -62,21 +62,35 @@ pub(super) async fn check(
     story.figure("of those refused by the gateway", refused)?;
     let sum = |of: fn(&Person) -> u64| people.iter().map(of).sum::<u64>();
     let billed = sum(|person| person.tally.billed);
-    let expected = u64::try_from(logged).unwrap_or(u64::MAX).saturating_sub(refused);
+    let expected = u64::try_from(logged)
+        .unwrap_or(u64::MAX)
+        .saturating_sub(refused);
     story.check("billed calls and the log's own count", &expected, &billed)?;
     let upstream = |person: &Person| world.upstream.count(&person.consumer).good;
     let answered: u64 = people.iter().map(upstream).sum();
     story.check("billed calls and the upstream's count", &answered, &billed)?;
-    story.check("billed calls and the client's count", &sum(|person| person.tally.received), &billed)?;
+    story.check(
+        "billed calls and the client's count",
+        &sum(|person| person.tally.received),
+        &billed,
+    )?;
     let disagree = people.iter().filter(|person| {
         let (tally, answered) = (&person.tally, upstream(person));
         tally.billed != answered || tally.billed != tally.received
     });
-    story.check("consumers for whom any of them differ", &0, &disagree.count())?;
+    story.check(
+        "consumers for whom any of them differ",
+        &0,
+        &disagree.count(),
+    )?;
     let price = price(args)?;
     let owed = people.iter().map(|person| price.of(person.tally.billed));
     let cents: i64 = people.iter().map(|person| person.tally.cents).sum();
-    story.check("USD invoiced and counted by hand", &dollars(owed.sum()), &dollars(cents))?;
+    story.check(
+        "USD invoiced and counted by hand",
+        &dollars(owed.sum()),
+        &dollars(cents),
+    )?;
     let unpaid = people.iter().filter(|person| person.tally.status != "paid");
     story.check("invoices that are not paid", &0, &unpaid.count())?;
     Ok(())

@@ -75,11 +75,23 @@ async fn put_on_sale(
     });
     let product = owner.post("/api/v1/products", &product).await?;
     let product = format!("/api/v1/products/{}", text(&product, "/id")?);
-    let plan = owner.post(&format!("{product}/plans"), &terms(args)).await?;
-    owner.post(&format!("{product}/monetize"), &json!({ "enabled": true })).await?;
-    owner.patch(&product, &json!({ "status": "active" })).await?;
-    story.say(format_args!("plan: {}; only calls answered 2xx are billed", text(&plan, "/price_label")?))?;
-    story.say(format_args!("rate: {} calls in each calendar minute", args.rate))?;
+    let plan = owner
+        .post(&format!("{product}/plans"), &terms(args))
+        .await?;
+    owner
+        .post(&format!("{product}/monetize"), &json!({ "enabled": true }))
+        .await?;
+    owner
+        .patch(&product, &json!({ "status": "active" }))
+        .await?;
+    story.say(format_args!(
+        "plan: {}; only calls answered 2xx are billed",
+        text(&plan, "/price_label")?
+    ))?;
+    story.say(format_args!(
+        "rate: {} calls in each calendar minute",
+        args.rate
+    ))?;
     Ok(text(&plan, "/id")?.to_owned())
 }
 
@@ -98,7 +110,9 @@ fn terms(args: &DemoArgs) -> Value {
 }
 
 async fn person(api: &Api, plan: &str, address: &Arc<str>) -> Result<Person, DemoError> {
-    let consumer = api.post("/api/v1/consumers", &json!({ "name": address })).await?;
+    let consumer = api
+        .post("/api/v1/consumers", &json!({ "name": address }))
+        .await?;
     let consumer = text(&consumer, "/id")?.to_owned();
     let order = json!({
         "consumer": consumer, "plan": plan,

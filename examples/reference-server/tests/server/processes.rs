@@ -1,0 +1,320 @@
+//! The binary as a process of its own.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::upstream::Upstream;
+use super::world::{Text, free};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_reference-server");
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .current_dir(directory)
+        .args([
+            "--gateway-address",
+            "127.0.0.1:0",
+            "--control-address",
+            "127.0.0.1:0",
+        ])
+        .args(["--data-directory", "data", "--allow-private-upstreams"])
+        .env("RUST_LOG", "trace")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// A process, and what it has printed so far.
+struct Serving {
+    child: Child,
+    out: BufReader<tokio::process::ChildStdout>,
+    printed: String,
+}
+
+impl Serving {
+    async fn start(directory: &Path, until: &str) -> Self {
+        let mut child = command(directory).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut serving = Self {
+            child,
+            out,
+            printed: String::new(),
+        };
+        while !serving.printed.contains(until) {
+            let read = serving.out.read_line(&mut serving.printed).await.unwrap();
+            assert!(read > 0, "it ended: {}", serving.printed);
+        }
+        serving
+    }
+
+    /// What follows this word on its line.
+    fn after(&self, word: &str) -> String {
+        let line = self
+            .printed
+            .lines()
+            .find_map(|line| line.strip_prefix(word));
+        line.unwrap_or_else(|| panic!("{word}: {}", self.printed))
+            .trim()
+            .to_owned()
+    }
+
+    fn address(&self, word: &str) -> String {
+        let url = self.after(word);
+        url.split('/').nth(2).unwrap().to_owned()
+    }
+
+    /// Asks it to stop; answers everything it has printed, and its errors.
+    async fn stop(mut self) -> (String, String) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(
+            std::process::Command::new("kill")
+                .arg(pid)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
+        assert!(
+            ended
+                .expect("it stops within 10 seconds")
+                .unwrap()
+                .success()
+        );
+        self.out.read_to_string(&mut self.printed).await.unwrap();
+        let mut errors = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut errors)
+            .await
+            .unwrap();
+        (self.printed, errors)
+    }
+}
+
+async fn send(
+    method: Method,
+    url: &str,
+    (name, value): (&str, &str),
+    body: &Value,
+) -> (u16, Value) {
+    let client: Client<_, Full<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::builder()
+        .method(method)
+        .uri(url)
+        .header(name, value)
+        .header("content-type", "application/json")
+        .body(Full::from(if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        }))
+        .unwrap();
+    let response = client.request(request).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
+}
+
+/// R-A2 and R-A3: tokens, keys and pepper are printed once where that is said, and stand nowhere
+/// else: not in what is printed, not in errors, not in any file but the pepper's own.
+#[tokio::test]
+async fn secrets_stand_nowhere_but_where_they_are_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = Upstream::start("upstream").await;
+    let serving = Serving::start(folder.path(), "README.md").await;
+    let control = format!("http://{}", serving.address("control plane"));
+    let gateway = format!("http://{}", serving.address("gateway"));
+    let mut secrets: Vec<String> = ["platform owner", "publisher", "developer"]
+        .map(|role| serving.after(role))
+        .to_vec();
+    let (owner, developer) = (
+        format!("Bearer {}", secrets[0]),
+        format!("Bearer {}", secrets[2]),
+    );
+    let api = async |token: &str, path: &str, body: Value| {
+        let (status, answer) = send(
+            Method::POST,
+            &format!("{control}{path}"),
+            ("authorization", token),
+            &body,
+        )
+        .await;
+        assert!(status < 300, "{path}: {status} {answer}");
+        answer
+    };
+    let publishers = send(
+        Method::GET,
+        &format!("{control}/api/v1/publishers"),
+        ("authorization", &owner),
+        &Value::Null,
+    )
+    .await
+    .1;
+    let product = json!({
+        "publisher": publishers["items"][0]["id"], "slug": "weather", "name": "n", "description": "",
+        "gateway_endpoint": upstream.url(),
+    });
+    let product = api(&owner, "/api/v1/products", product).await["id"].text();
+    let path = format!("/api/v1/products/{product}");
+    let plan = api(
+        &owner,
+        &format!("{path}/plans"),
+        json!({ "name": "n", "terms": free() }),
+    )
+    .await;
+    send(
+        Method::PATCH,
+        &format!("{control}{path}"),
+        ("authorization", &owner),
+        &json!({ "status": "active" }),
+    )
+    .await;
+    let order = json!({ "plan": plan["id"], "buyer": { "user_id": "u", "name": "b" } });
+    for number in 0..20 {
+        let bought = api(&developer, "/api/v1/subscriptions", order.clone()).await;
+        let key = bought["key"]["key"].text();
+        let (status, _) = send(
+            Method::GET,
+            &format!("{gateway}/weather/{number}"),
+            ("x-api-key", &key),
+            &Value::Null,
+        )
+        .await;
+        assert_eq!(status, 200);
+        let (status, _) = send(
+            Method::GET,
+            &format!("{gateway}/maps/{number}"),
+            ("x-api-key", &key),
+            &Value::Null,
+        )
+        .await;
+        assert_eq!(status, 403);
+        secrets.push(key);
+    }
+    let (printed, errors) = serving.stop().await;
+    let data = folder.path().join("data");
+    let pepper = std::fs::read(data.join("pepper")).unwrap();
+    let mut looked_at = 0;
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        looked_at += 1;
+        for secret in &secrets {
+            assert!(
+                !contains(&bytes, part(secret).as_bytes()),
+                "{} has a secret",
+                path.display()
+            );
+        }
+        assert!(
+            path.ends_with("pepper") || !contains(&bytes, &pepper),
+            "{} has the pepper",
+            path.display()
+        );
+    }
+    assert!(
+        looked_at >= 3,
+        "database, journal and pepper were looked at"
+    );
+    for (index, secret) in secrets.iter().enumerate() {
+        let told = printed.matches(part(secret)).count();
+        // The owner's stands in an example of use, too.
+        let expected = [2, 1, 1].get(index).copied().unwrap_or(0);
+        assert_eq!(told, expected, "secret {index} in what is printed");
+        assert!(
+            !errors.contains(part(secret)),
+            "secret {index} in the errors: {errors}"
+        );
+    }
+}
+
+/// What is there after a stop is there after the next start, and tokens are not told again.
+#[tokio::test]
+async fn a_second_start_goes_on_where_the_first_has_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Serving::start(folder.path(), "README.md").await;
+    let owner = format!("Bearer {}", first.after("platform owner"));
+    let consumers = |control: String| format!("http://{control}/api/v1/consumers");
+    let url = consumers(first.address("control plane"));
+    let (status, made) = send(
+        Method::POST,
+        &url,
+        ("authorization", &owner),
+        &json!({ "name": "n" }),
+    )
+    .await;
+    assert_eq!(status, 201);
+    first.stop().await;
+    let second = Serving::start(folder.path(), "control plane").await;
+    let url = format!(
+        "{}/{}",
+        consumers(second.address("control plane")),
+        made["id"].text()
+    );
+    let (status, read) = send(Method::GET, &url, ("authorization", &owner), &Value::Null).await;
+    assert_eq!((status, &read), (200, &made));
+    let (printed, _) = second.stop().await;
+    assert!(!printed.contains("mk_admin_"), "{printed}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_settings_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = async |arguments: &[&str], variable: Option<&str>| {
+        let mut command = command(folder.path());
+        command.args(arguments);
+        if let Some(name) = variable {
+            command.env(name, "x");
+        }
+        let output = command.output().await.unwrap();
+        assert!(output.stdout.is_empty());
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, said) = fails(&["--payment-days", "x", "--commit", "y"], None).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("--payment-days") && said.contains("--commit"),
+        "{said}"
+    );
+    let (code, said) = fails(&["--engine", "stripe"], None).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("known are mock, none"), "{said}");
+    let (code, said) = fails(&[], Some("MONETIZATION_SERVER_GATEWAY_ADRESS")).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("MONETIZATION_SERVER_GATEWAY_ADRESS"),
+        "{said}"
+    );
+    let (code, _) = fails(&["--no-such-option"], None).await;
+    assert_eq!(code, Some(2));
+}
+
+/// The part of a key or token that nobody may know.
+fn part(secret: &str) -> &str {
+    let whole = secret.rsplit_once('_').unwrap().0;
+    whole.rsplit_once('_').unwrap().1
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,139 @@
+use http::{Method, StatusCode};
+use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::transport::Operation;
+use serde_json::{Value, json};
+
+use super::world::{Bought, Text, World, metered};
+
+const PUBLISH: &str = "/api/v1/monetization/publish-usage";
+const STATUS: &str = "/api/v1/monetization/publish-usage/status";
+
+async fn used(world: &World, calls: usize) -> Bought {
+    let product = world.product("weather").await;
+    let bought = world
+        .buy(&world.plan(&product, metered("0.01")).await)
+        .await;
+    world.server.round().await;
+    for _ in 0..calls {
+        assert_eq!(
+            world.call(&bought.key, "/weather/now").await.status,
+            StatusCode::OK
+        );
+    }
+    bought
+}
+
+async fn status(world: &World) -> (String, String) {
+    let told = world.owner(Method::GET, STATUS, Value::Null).await.ok();
+    (told["state"].text(), told["status"].text())
+}
+
+/// A run is a task of its own: whoever asks has to ask again.
+async fn completed(world: &World) -> String {
+    loop {
+        let (state, result) = status(world).await;
+        if state == "COMPLETED" {
+            return result;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn counted(world: &World) -> i64 {
+    let subscriptions = world.mock().subscriptions();
+    let records = subscriptions
+        .iter()
+        .flat_map(|subscription| &subscription.records);
+    records.map(|record| record.quantity.scaled()).sum()
+}
+
+#[tokio::test]
+async fn publishing_is_accepted_and_refused_while_it_runs_e3() {
+    let world = World::billed_by_engine().await;
+    used(&world, 3).await;
+    assert_eq!(
+        status(&world).await,
+        ("INITIATED".into(), "INPROGRESS".into())
+    );
+    world
+        .mock()
+        .inject(Injection::next(Fault::Hold).on(Operation::TakeUsage));
+    let accepted = world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED);
+    let expected =
+        r#"{"status":"Request Accepted","message":"Server is running the usage publisher"}"#;
+    assert_eq!(accepted.text(), expected);
+    let busy = world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(
+        (busy.status, busy.code().as_str()),
+        (StatusCode::CONFLICT, "job_running")
+    );
+    assert_eq!(busy.json()["running"]["number"], 1);
+    assert_eq!(
+        status(&world).await,
+        ("RUNNING".into(), "INPROGRESS".into())
+    );
+    while world
+        .mock()
+        .calls()
+        .iter()
+        .all(|call| call.operation != Operation::TakeUsage)
+    {
+        tokio::task::yield_now().await;
+    }
+    world.mock().release();
+    assert_eq!(completed(&world).await, "SUCCESSFUL");
+    assert_eq!(counted(&world), 3);
+    let told = world.owner(Method::GET, STATUS, Value::Null).await.ok();
+    assert_eq!(told["lastPublishedTime"], told["lastPublsihedTime"]);
+    assert_eq!(told["startedTime"], "1772323200000");
+}
+
+/// The process dies within a run: nobody is locked out for longer than its lease.
+#[tokio::test]
+async fn a_crash_while_publishing_blocks_nobody_for_long_e4() {
+    let mut world = World::billed_by_engine().await;
+    used(&world, 3).await;
+    world
+        .mock()
+        .inject(Injection::next(Fault::Hold).on(Operation::TakeUsage));
+    world.owner(Method::POST, PUBLISH, Value::Null).await.ok();
+    while world
+        .mock()
+        .calls()
+        .iter()
+        .all(|call| call.operation != Operation::TakeUsage)
+    {
+        tokio::task::yield_now().await;
+    }
+    world.crash().await;
+    let busy = world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(
+        busy.status,
+        StatusCode::CONFLICT,
+        "nobody knows yet that it died"
+    );
+    world.advance(61).await;
+    assert_eq!(status(&world).await, ("COMPLETED".into(), "FAILED".into()));
+    let accepted = world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text());
+    assert_eq!(completed(&world).await, "SUCCESSFUL");
+    assert_eq!(counted(&world), 3, "and nothing was counted twice");
+}
+
+#[tokio::test]
+async fn what_the_engine_makes_of_published_use_is_seen_as_an_invoice() {
+    let world = World::billed_by_engine().await;
+    let bought = used(&world, 5).await;
+    world.travel("2026-03-31T23:59:00Z").await;
+    world.owner(Method::POST, PUBLISH, Value::Null).await.ok();
+    assert_eq!(completed(&world).await, "SUCCESSFUL");
+    world.travel("2026-04-01T02:00:00Z").await;
+    let invoices = world.invoices(&bought.id).await;
+    assert_eq!(
+        invoices.last().unwrap()["total"]["amount"],
+        "0.05",
+        "{invoices:?}"
+    );
+    assert_eq!(invoices.last().unwrap()["invoicing"], json!("by_engine"));
+}
