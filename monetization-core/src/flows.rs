@@ -5,6 +5,35 @@
 //! [`Monetizer::carry_out_operations`]. Every flow is safe to run again at any point: after a
 //! crash, a lost reply, or beside another process that does the same. None of them sleeps; jobs
 //! return when they are due again.
+//!
+//! Every flow has the same shape. It reads facts with their versions, decides, and applies one
+//! change set under an id of its own:
+//!
+//! | what happens | what follows |
+//! |---|---|
+//! | the change is written | the flow goes on, or is done |
+//! | its reply is lost | the same change is applied again, and recognised |
+//! | a row was changed meanwhile | the flow reads and decides again, a few times |
+//! | the process dies before | nothing has happened |
+//! | the process dies after | what is missing is found by whoever runs the flow again |
+//!
+//! An engine is asked outside of any change. What core has promised to do there is an
+//! [`Intent`](crate::intent::Intent) in the change that promised it; what the engine calls things
+//! is a [`Reference`](crate::reference::Reference), written as soon as it has said so.
+//!
+//! | module | flow | its runs |
+//! |---|---|---|
+//! | parties | tenants, publishers, consumers, tokens | by request |
+//! | catalogue | products and plans | by request |
+//! | monetizing | on sale and off sale at an engine | by request |
+//! | subscribing, changing | subscriptions | by request |
+//! | keys | API keys | by request |
+//! | ingesting | reported use | by request |
+//! | statements | what was used and is owed | by request, reads only |
+//! | closing | ends of periods, invoices, what is past due | a job |
+//! | operations | intents | a job |
+//! | publishing | batches | a job of its own |
+//! | webhooks | messages of engines | by message |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,6 +83,45 @@ mod subscribing;
 mod webhooks;
 
 /// Everything that is done with a store and an engine. Clones share both.
+///
+/// Every method that names a tenant answers for that tenant alone: what belongs to another is
+/// [`FlowError::NotFound`]. Instants are business time, UTC; amounts are in the currency of the
+/// plan they come from.
+///
+/// ```
+/// use std::sync::Arc;
+/// use monetization_core::clock::Clock;
+/// use monetization_core::engine;
+/// use monetization_core::entropy::Entropy;
+/// use monetization_core::flows::{Engines, FlowError, Monetizer, NewTenant};
+/// use monetization_core::ids::{PlanId, TypedId};
+/// use monetization_core::invoice::Invoicing;
+/// use monetization_core::key::Pepper;
+/// use monetization_core::memory::MemoryStore;
+/// use monetization_core::plan::PlanState;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (clock, _) = Clock::manual("2026-03-01T00:00:00Z".parse()?);
+/// let entropy = Arc::new(Entropy::seeded(1));
+/// let pepper = Pepper::random(&entropy);
+/// let store = Arc::new(MemoryStore::new(clock.clone()));
+/// let monetizer = Monetizer::new(store, Engines::new([engine::none()]), clock, entropy, pepper);
+///
+/// let market = monetizer.create_tenant(NewTenant {
+///     name: "Market".parse()?,
+///     engine: "none".parse()?,
+///     invoicing: Invoicing::ByCore,
+///     payment_days: 14,
+/// }).await?;
+/// assert_eq!(market.created_at, monetizer.now());
+///
+/// let nowhere = PlanId::derived(&[b"nowhere"]);
+/// let error = monetizer.set_plan_state(market.id, nowhere, PlanState::Archived).await;
+/// assert!(matches!(error, Err(FlowError::NotFound { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Monetizer {
     store: Arc<dyn Store>,
@@ -65,6 +133,8 @@ pub struct Monetizer {
 }
 
 /// What a [`Monetizer`] goes by.
+///
+/// All durations but `engine_timeout` are of business time.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long after its end a period is closed, so that use that was under way is in it.
@@ -142,6 +212,7 @@ impl Monetizer {
         self.entropy.id(self.clock.now())
     }
 
+    /// An empty change under an id of its own, decided now.
     fn change(&self) -> ChangeSet {
         ChangeSet::new(self.id(), self.clock.now())
     }
@@ -152,6 +223,7 @@ impl Monetizer {
         found.ok_or_else(|| FlowError::NotFound { id: id.to_string() })
     }
 
+    /// The tenant and the engine that it names.
     async fn engine_of(&self, tenant: TenantId) -> Result<(Tenant, &Engine), FlowError> {
         let tenant = self.must::<Tenant>(tenant, tenant).await?.fact;
         let engine = self.engines.choose(&tenant.engine)?;

@@ -1,5 +1,9 @@
 //! A store in memory: the model that the other stores are held against, and a store for tests
 //! and first steps. Everything is gone when it is dropped.
+//!
+//! It is written to be read beside another store's code: what SQL does there with constraints and
+//! one transaction is done here with a check and then a change under one lock. Both pass the same
+//! suite, and tests run random work against both and compare.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +22,9 @@ mod work;
 ///
 /// Each write looks first whether all of it can be done, and then does all of it. Its owner is
 /// this process, so no block of a quota is ever orphaned.
+///
+/// It cannot fail: its errors are those of content that makes no sense. It looks through whole
+/// tables where a database has an index, and is for thousands of rows, not for millions.
 ///
 /// ```
 /// use monetization_core::ids::{TenantId, TypedId};
@@ -78,6 +85,7 @@ impl Store for MemoryStore {
 }
 
 #[derive(Debug, Default)]
+/// Everything that is kept; a part for each trait of the port, changed under one lock.
 struct State {
     facts: rows::Facts,
     books: ledger::Books,

@@ -7,6 +7,16 @@
 //! before it can be decided. After the upstream has answered, [`Permit::settle`] turns the
 //! permit into a record and hands it to the [`Committer`]. Each step's output is the only way
 //! into the next.
+//!
+//! | a process has | holds | shared with |
+//! |---|---|---|
+//! | one [`Gatekeeper`] | the keys, the gates, the feed | every call |
+//! | a gate for each subscription | its terms, exchanged as they change, and its counters, which stay | all keys that open it |
+//! | one [`Committer`] | a place for each call that is under way or waits to be written | every call |
+//!
+//! What is in memory is never the truth: terms come from the store's change sequence, units of
+//! strict quotas from blocks that the store has handed out, and a record is only there once the
+//! ledger has answered. A process that dies takes with it rates, and the calls in flight.
 
 mod cells;
 mod committer;

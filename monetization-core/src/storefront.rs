@@ -2,6 +2,30 @@
 //!
 //! It puts the parts together that a larger marketplace handles one by one: a tenant and a
 //! publisher, a [`Monetizer`] for what is sold and billed, a [`Gatekeeper`] for the calls.
+//!
+//! ```
+//! use monetization_core::storefront::Storefront;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let shop = Storefront::in_memory(monetization_core::engine::none()).await?;
+//! let terms = r#"{"billing": "free", "currency": "EUR", "cycle": "month",
+//!     "rates": [{"kind": "calendar", "window": "second", "max": 10}]}"#;
+//! let plan = shop.sell("weather", serde_json::from_str(terms)?).await?;
+//! let (subscription, key) = shop.subscribe("acme", plan).await?;
+//! assert_eq!(subscription.plan, plan);
+//! assert!(key.reveal().starts_with("mk_live_"));
+//!
+//! // What the short way leaves out is there all the same.
+//! let stopped = shop.monetizer().block(shop.tenant(), subscription.id).await?;
+//! assert!(!stopped.blocks.is_empty());
+//! // A plan with a price needs an engine that collects it.
+//! let terms = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month", "base_price": "9"}"#;
+//! let paid = shop.sell("radar", serde_json::from_str(terms)?).await?;
+//! assert!(shop.subscribe("acme", paid).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +52,9 @@ use crate::subscription::Subscription;
 use crate::tenant::{Publisher, Tenant};
 
 /// A marketplace of one publisher.
+///
+/// Clones are the same marketplace. Who invoices follows from the engine: core where it can collect
+/// finished invoices, otherwise the engine itself.
 #[derive(Debug, Clone)]
 pub struct Storefront {
     monetizer: Monetizer,

@@ -22,7 +22,102 @@ mod write;
 
 #[async_trait]
 impl Ledger for SqliteStore {
-    async fn append(
+    async fn append(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
+        let records = records.to_vec();
+        let job = self.writer.write("append to the ledger", |transaction| {
+            Box::pin(async move { append(transaction, &records).await.map(Done::Commit) })
+        });
+        job.await
+    }
+
+    async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
+        let select = "SELECT segment.id AS segment_id, origin.id AS origin_id,
+                meter.id AS meter_id, sum.total, sum.sealed
+            FROM segment
+            JOIN sum ON sum.segment = segment.number
+            JOIN segment AS origin ON origin.number = sum.origin
+            JOIN meter ON meter.number = sum.meter
+            WHERE segment.tenant = ? AND segment.id = ?
+            ORDER BY origin.id, meter.id";
+        let rows = sqlx::query(select)
+            .bind(blob(tenant))
+            .bind(blob(segment))
+            .fetch_all(&self.readers)
+            .await;
+        read_sums(rows)
+    }
+
+    async fn sums_of_origin(
+        &self,
+        tenant: TenantId,
+        origin: SegmentId,
+    ) -> Result<Vec<Sum>, StoreError> {
+        let select = "SELECT segment.id AS segment_id, origin.id AS origin_id,
+                meter.id AS meter_id, sum.total, sum.sealed
+            FROM segment AS origin
+            JOIN sum ON sum.origin = origin.number
+            JOIN segment ON segment.number = sum.segment
+            JOIN meter ON meter.number = sum.meter
+            WHERE origin.tenant = ? AND origin.id = ?
+            ORDER BY segment.id, meter.id";
+        let rows = sqlx::query(select)
+            .bind(blob(tenant))
+            .bind(blob(origin))
+            .fetch_all(&self.readers)
+            .await;
+        read_sums(rows)
+    }
+
+    async fn segment(
+        &self,
+        tenant: TenantId,
+        segment: SegmentId,
+    ) -> Result<Option<SegmentRow>, StoreError> {
+        let select = "SELECT segment.*, successor.id AS successor_id FROM segment
+            LEFT JOIN segment AS successor ON successor.number = segment.successor
+            WHERE segment.tenant = ? AND segment.id = ? AND segment.state <> 'announced'";
+        let row = sqlx::query(select)
+            .bind(blob(tenant))
+            .bind(blob(segment))
+            .fetch_optional(&self.readers)
+            .await;
+        row.and_then(|row| row.as_ref().map(segment_row).transpose())
+            .map_err(|error| failed("read a segment", error))
+    }
+
+    async fn records(
+        &self,
+        tenant: TenantId,
+        segment: SegmentId,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<UsageRecord>, StoreError> {
+        evidence::read(&self.readers, (tenant, segment), after, limit)
+            .await
+            .map_err(|error| failed("read records", error))
+    }
+}
+
+fn read_sums(rows: sqlx::Result<Vec<SqliteRow>>) -> Result<Vec<Sum>, StoreError> {
+    let sum = |row: &SqliteRow| {
+        Ok(Sum {
+            key: convert::sum_key(row)?,
+            total: row.quantity("total")?,
+            sealed: row.quantity("sealed")?,
+        })
+    };
+    rows.and_then(|rows| rows.iter().map(sum).collect())
+        .map_err(|error| failed("read sums", error))
+}
+
+fn segment_row(row: &SqliteRow) -> sqlx::Result<SegmentRow> {
+    Ok(SegmentRow {
+        segment: convert::segment(row)?,
+        successor: row.optional_id("successor_id")?,
+    })
+}
+
+async fn append(
     transaction: Transaction<'_>,
     records: &[UsageRecord],
 ) -> sqlx::Result<Vec<Appended>> {
@@ -105,7 +200,10 @@ async fn has_events(
         Some(kept) => kept,
         None => {
             let select = "SELECT EXISTS (SELECT 1 FROM event) AS kept";
-            sqlx::query(select).fetch_one(connection).await?.value("kept")?
+            sqlx::query(select)
+                .fetch_one(connection)
+                .await?
+                .value("kept")?
         }
     };
     let has_events = kept || records.iter().any(|record| record.event.is_some());

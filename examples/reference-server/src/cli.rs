@@ -27,9 +27,10 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::exhaustive_enums, reason = "the binary knows every command")]
 pub enum Command {
     /// Serve until SIGTERM or SIGINT (the default).
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Run a whole month on a manual clock in seconds, over real sockets, and tell the story.
     ///
     /// An owner sells an API on three plans, developers call it, quotas run out, usage is

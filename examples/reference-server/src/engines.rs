@@ -36,6 +36,7 @@ pub(crate) struct Chosen {
 
 /// There is no such engine, or it cannot be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineChoiceError {
     /// Nobody knows it; the message says which there are.
     #[error("the engine cannot be chosen")]

@@ -62,9 +62,8 @@ impl Service<Request<Incoming>> for Gateway {
         // The proxy is always ready, so the layer around it is.
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let response = match answer.await {
-                Ok(response) => response,
-                Err(_) => return Ok(own_answer(HeaderMap::new(), Failing::UpstreamSlow)),
+            let Ok(response) = answer.await else {
+                return Ok(own_answer(HeaderMap::new(), Failing::UpstreamSlow));
             };
             match word.read() {
                 Some(failing) if response.status() == StatusCode::BAD_GATEWAY => {

@@ -24,10 +24,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+    match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => {
             check_environment()?;
-            let settings = Settings::new(args)?;
+            let settings = Settings::new(*args)?;
             runtime.block_on(serve(&settings, std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use http::Uri;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{FlowError, Monetizer};
+use monetization_core::ids::TenantId;
 use monetization_core::key::Pepper;
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::store::{Store, StoreError};
@@ -103,67 +105,16 @@ impl Server {
         settings: &Settings,
         ingredients: Ingredients,
     ) -> Result<(Self, Option<FirstStart>), StartError> {
-        let gateway_socket = listen(settings.gateway_address).await?;
-        let control_socket = listen(settings.control_address).await?;
-        let gateway_address = address_of(&gateway_socket, settings.gateway_address)?;
-        let control_address = address_of(&control_socket, settings.control_address)?;
-        let Ingredients {
-            store,
-            clock,
-            manual_clock,
-            entropy,
-            pepper,
-            journal,
-            rules,
-        } = ingredients;
-        let here = format!("http://{}", reachable(control_address));
-        let public_url = settings.public_url.as_deref().unwrap_or(&here);
-        let Chosen {
-            engines,
-            mock,
-            webhook_secrets,
-        } = engines::choose(
-            &settings.engine,
-            EngineParts {
-                start: clock.now(),
-                journal,
-                rules,
-                payment_url_base: format!("{public_url}/mock/pay/"),
-                entropy: &entropy,
-            },
-        )?;
-        let monetizer = Monetizer::new(
-            Arc::clone(&store),
-            engines,
-            clock.clone(),
-            Arc::clone(&entropy),
-            pepper.clone(),
-        );
-        let (tenant, first_start) = market(&monetizer, settings).await?;
-        // Blocks of quotas that a process before this one left out.
-        store.settle_orphans().await?;
-        let options = GatekeeperOptions::default();
-        let gatekeeper = Gatekeeper::new(store, clock.clone(), entropy, pepper, options);
-        gatekeeper.refresh().await?;
-        let app = Arc::new(App::new(AppParts {
-            monetizer,
-            gatekeeper: gatekeeper.clone(),
-            tenant,
-            webhook_secrets,
-            mock,
-            manual_clock,
-            rounds: Rounds::new(webhook_target(&here, &settings.engine)),
-        }));
+        let sockets = Sockets::bind(settings).await?;
+        let clock = ingredients.clock.clone();
+        let (app, first_start) = prepare(settings, ingredients, sockets.control_address).await?;
         let runtime = TokioRuntime::current();
-        let request_path = Task::spawn(gatekeeper.clone().run(Arc::new(runtime.clone())));
-        let own = vec![gateway_address, control_address];
-        let gateway = gateway(settings, gatekeeper, clock, (runtime, own));
-        let bounds = Bounds::default();
-        let failed = |address, source| StartError::Listen { address, source };
-        let gateway = Listener::start(gateway_socket, gateway, bounds)
-            .map_err(|source| failed(gateway_address, source))?;
-        let control = Listener::start(control_socket, control::router(Arc::clone(&app)), bounds)
-            .map_err(|source| failed(control_address, source))?;
+        let request_path = app.gatekeeper.clone().run(Arc::new(runtime.clone()));
+        let request_path = Task::spawn(request_path);
+        let own = vec![sockets.gateway_address, sockets.control_address];
+        let gateway = gateway(settings, app.gatekeeper.clone(), clock, (runtime, own));
+        let control = control::router(Arc::clone(&app));
+        let (gateway, control) = sockets.serve(gateway, control)?;
         let stop_background = Arc::new(Notify::new());
         let background = Task::spawn({
             let (app, stop) = (Arc::clone(&app), Arc::clone(&stop_background));
@@ -242,17 +193,96 @@ const END_WITHIN: Duration = Duration::from_millis(2_500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| StartError::Listen { address, source })
+/// Both sockets, bound before anything else is done: what is taken is told at once.
+struct Sockets {
+    gateway: TcpListener,
+    gateway_address: SocketAddr,
+    control: TcpListener,
+    control_address: SocketAddr,
 }
 
-fn address_of(socket: &TcpListener, wanted: SocketAddr) -> Result<SocketAddr, StartError> {
-    let address = socket.local_addr();
-    address.map_err(|source| StartError::Listen {
-        address: wanted,
-        source,
-    })
+impl Sockets {
+    async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let (gateway, gateway_address) = listen(settings.gateway_address).await?;
+        let (control, control_address) = listen(settings.control_address).await?;
+        Ok(Self {
+            gateway,
+            gateway_address,
+            control,
+            control_address,
+        })
+    }
+
+    fn serve(self, gateway: Gateway, control: Router) -> Result<(Listener, Listener), StartError> {
+        let bounds = Bounds::default();
+        let failed = |address| move |source| StartError::Listen { address, source };
+        let gateway = Listener::start(self.gateway, gateway, bounds);
+        let control = Listener::start(self.control, control, bounds);
+        Ok((
+            gateway.map_err(failed(self.gateway_address))?,
+            control.map_err(failed(self.control_address))?,
+        ))
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
+}
+
+/// Everything but the listeners: engine, marketplace, gates.
+async fn prepare(
+    settings: &Settings,
+    ingredients: Ingredients,
+    control: SocketAddr,
+) -> Result<(Arc<App>, Option<FirstStart>), StartError> {
+    let Ingredients {
+        store,
+        clock,
+        manual_clock,
+        entropy,
+        pepper,
+        journal,
+        rules,
+    } = ingredients;
+    let here = format!("http://{}", reachable(control));
+    let public_url = settings.public_url.as_deref().unwrap_or(&here);
+    let parts = EngineParts {
+        start: clock.now(),
+        journal,
+        rules,
+        payment_url_base: format!("{public_url}/mock/pay/"),
+        entropy: &entropy,
+    };
+    let Chosen {
+        engines,
+        mock,
+        webhook_secrets,
+    } = engines::choose(&settings.engine, parts)?;
+    let monetizer = Monetizer::new(
+        Arc::clone(&store),
+        engines,
+        clock.clone(),
+        Arc::clone(&entropy),
+        pepper.clone(),
+    );
+    let (tenant, first_start) = market(&monetizer, settings).await?;
+    // Blocks of quotas that a process before this one left out.
+    store.settle_orphans().await?;
+    let gatekeeper = Gatekeeper::new(store, clock, entropy, pepper, GatekeeperOptions::default());
+    gatekeeper.refresh().await?;
+    let app = Arc::new(App::new(AppParts {
+        monetizer,
+        gatekeeper,
+        tenant,
+        webhook_secrets,
+        mock,
+        manual_clock,
+        rounds: Rounds::new(webhook_target(&here, &settings.engine)),
+    }));
+    Ok((app, first_start))
 }
 
 /// Where this process reaches itself.
@@ -272,7 +302,7 @@ fn webhook_target(here: &str, engine: &Slug) -> Uri {
 async fn market(
     monetizer: &Monetizer,
     settings: &Settings,
-) -> Result<(monetization_core::ids::TenantId, Option<FirstStart>), StartError> {
+) -> Result<(TenantId, Option<FirstStart>), StartError> {
     let market = Market {
         engine: settings.engine.clone(),
         invoicing: settings.invoicing,

@@ -66,18 +66,26 @@ impl Settings {
     pub fn new(args: ServeArgs) -> Result<Self, SettingsError> {
         let mut check = Check::default();
         let settings = Self {
-            gateway_address: check.parsed("--gateway-address", args.gateway_address, GATEWAY),
-            control_address: check.parsed("--control-address", args.control_address, CONTROL),
+            gateway_address: check.parsed(
+                "--gateway-address",
+                args.gateway_address.as_ref(),
+                GATEWAY,
+            ),
+            control_address: check.parsed(
+                "--control-address",
+                args.control_address.as_ref(),
+                CONTROL,
+            ),
             data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
             engine: check.engine(args.engine),
-            invoicing: check.one_of("--invoicing", args.invoicing, &INVOICING),
+            invoicing: check.one_of("--invoicing", args.invoicing.as_ref(), &INVOICING),
             payment_days: check.number("--payment-days", args.payment_days, (0, 365, 14)),
-            limit_headers: check.one_of("--limit-headers", args.limit_headers, &HEADERS),
-            commit: check.one_of("--commit", args.commit, &COMMIT),
-            synchronous: check.one_of("--synchronous", args.synchronous, &SYNCHRONOUS),
+            limit_headers: check.one_of("--limit-headers", args.limit_headers.as_ref(), &HEADERS),
+            commit: check.one_of("--commit", args.commit.as_ref(), &COMMIT),
+            synchronous: check.one_of("--synchronous", args.synchronous.as_ref(), &SYNCHRONOUS),
             private_upstreams: check.one_of(
                 "--allow-private-upstreams",
-                args.allow_private_upstreams,
+                args.allow_private_upstreams.as_ref(),
                 &SWITCH,
             ),
             upstream_timeout: Duration::from_secs(u64::from(check.number(
@@ -156,8 +164,8 @@ impl Check {
         }
     }
 
-    fn parsed(&mut self, option: &str, given: Option<String>, default: &str) -> SocketAddr {
-        let text = given.as_deref().unwrap_or(default);
+    fn parsed(&mut self, option: &str, given: Option<&String>, default: &str) -> SocketAddr {
+        let text = given.map_or(default, String::as_str);
         text.parse().unwrap_or_else(|_| {
             let problem = format!("{text:?} is no address: allowed is IP:PORT, such as {default}");
             self.problem(option, problem);
@@ -176,8 +184,8 @@ impl Check {
         })
     }
 
-    fn one_of<T: Copy>(&mut self, option: &str, given: Option<String>, of: &[(&str, T)]) -> T {
-        let given = given.as_deref().unwrap_or(of[0].0);
+    fn one_of<T: Copy>(&mut self, option: &str, given: Option<&String>, of: &[(&str, T)]) -> T {
+        let given = given.map_or(of[0].0, String::as_str);
         let found = of.iter().find(|(name, _)| *name == given);
         found.map_or_else(
             || {

@@ -4,6 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
+    clippy::panic,
     reason = "tests stop where something is not as it should be"
 )]
 

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
+    clippy::panic,
     reason = "a test that cannot go on has failed"
 )]
 

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`Closed::NotApproved`] | approval is pending or was refused | 403 |
 //! | [`Closed::Ended`] | the subscription's end has come | 403 |
-//! | [`Closed::NotServed`] | the product is archived | 403 |
+//! | [`Closed::NotServed`] | the product is archived | 404 |
 //! | [`Closed::Blocked`] | the owner has stopped it | 403 |
 //! | [`Closed::PaymentRequired`] | the first payment, or a later invoice, is due | 402 |
 

@@ -1,4 +1,7 @@
 //! Products and plans.
+//!
+//! Nothing here asks an engine: what is made becomes known there when the product is put on sale,
+//! or with the first subscription that needs it.
 
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::engine::CancelMode;
@@ -59,6 +62,8 @@ pub struct NewPlan {
 
 impl Monetizer {
     /// Makes a product, as a draft, with the meter `requests` and those it names.
+    ///
+    /// One change with one row. The other meters count reported events.
     ///
     /// # Errors
     /// [`FlowError::Field`], [`FlowError::Conflict`] where the slug is taken, [`FlowError::Store`].
@@ -143,6 +148,9 @@ impl Monetizer {
 
     /// Takes a product out of service for good. What was used and billed stays on record.
     ///
+    /// Where subscriptions are cancelled with it each is a change of its own, and the product's state
+    /// the last one: a crash between leaves the rest to whoever archives it again.
+    ///
     /// # Errors
     /// [`FlowError::InUse`] while there are subscriptions, unless they are to be cancelled with
     /// it; otherwise as [`change_product`](Self::change_product).
@@ -167,6 +175,9 @@ impl Monetizer {
     }
 
     /// Makes a plan with its first version.
+    ///
+    /// One change with both rows: there is no plan without a version. Neither is known to the engine
+    /// until the product is put on sale again, or somebody subscribes.
     ///
     /// # Errors
     /// [`FlowError::NotFound`], [`FlowError::Field`] for terms that make no sense,

@@ -1,4 +1,8 @@
 //! How subscriptions are stopped, moved and ended.
+//!
+//! Each is one change: the subscription, and what follows from it. Gateways follow the change
+//! sequence; until one has the news, calls that it lets through are recorded in the segment that it
+//! knows of.
 
 use super::closing::closings;
 use super::invoicing::invoice_id;
@@ -18,6 +22,16 @@ use crate::subscription::{
 impl Monetizer {
     /// Ends a subscription, now or with its period. Use up to then is billed; an unpaid first
     /// invoice is taken back. Ending what is ending or over changes nothing.
+    ///
+    /// | state before | now | with the period |
+    /// |---|---|---|
+    /// | pending approval | ended; nothing was asked for | the same |
+    /// | awaiting payment | ended; the first invoice or the engine's subscription is taken back | the same |
+    /// | active | draining, ends now; closing bills the rest | ending, ends with the running period |
+    /// | ending | draining, ends now | stays as it is |
+    /// | anything later | stays as it is | stays as it is |
+    ///
+    /// What has to happen at the engine is an operation in the same change.
     ///
     /// # Errors
     /// [`FlowError::NotFound`], [`FlowError::Store`].
@@ -78,6 +92,9 @@ impl Monetizer {
     /// Moves a subscription to another version of its plan from `at` on, or as soon as every
     /// gateway can know of it where that is later. What was used before is rated by the version
     /// before; the base price of the running period stays as it was charged.
+    ///
+    /// One change of the timeline. A change of plan that has not come into force by `at` is replaced,
+    /// so that asking twice is asking once.
     ///
     /// # Errors
     /// [`FlowError::Field`] for a version of another plan, for a subscription that the engine

@@ -1,4 +1,17 @@
 //! Ends billing periods: closes their segments, rates what they hold, makes their invoices.
+//!
+//! A period is closed in two changes. The first closes its segments: from then on their own sums do
+//! not change, and what still arrives is summed under the segment that follows. The second writes
+//! what those sums cost: the invoice, the operation that has it collected, and the subscription
+//! with one more closed period. A crash between the two leaves closed segments; whoever closes
+//! next reads the same sums and makes the same invoice, whose id derives from subscription and
+//! period.
+//!
+//! | | by core | by engine |
+//! |---|---|---|
+//! | a period in between | invoice, next period's base price on it | counted as closed; the engine invoices |
+//! | the last period | invoice; the subscription has ended | waits until the engine has all of its use, then it is cancelled there, and has ended |
+//! | never paid to begin with | the start is taken back; it has ended | the same |
 
 use super::invoicing::Draft;
 use super::statements::PeriodBill;
@@ -27,6 +40,7 @@ pub struct Closed {
     pub parked: Vec<(SubscriptionId, String)>,
 }
 
+/// How far closing came with one subscription.
 enum Step {
     /// A period was closed, with an invoice or without.
     Closed { invoiced: bool, ended: bool },
@@ -38,6 +52,9 @@ impl Monetizer {
     /// Closes every billing period that ended longer ago than the grace time. It may be run by
     /// several processes at once and stopped anywhere: what is closed stays closed, and the next
     /// run goes on.
+    ///
+    /// A period is due for closing once `closing_grace` has passed since its end, so that calls under
+    /// way and records that wait are in it. What comes later is late use, and billed too.
     ///
     /// # Errors
     /// [`FlowError::Store`]; what is wrong with one subscription is in the report and does not
@@ -90,6 +107,9 @@ impl Monetizer {
 
     /// Marks invoices that were to be paid by now, and stops their subscriptions' calls; answers
     /// how many there were.
+    ///
+    /// One change for each: the invoice, and the block of its subscription. Whoever marks at the same
+    /// time finds it marked. A payment takes the block back by the message that tells of it.
     ///
     /// # Errors
     /// [`FlowError::Store`].
@@ -279,6 +299,7 @@ impl Monetizer {
         Ok(self.apply(&change).await?.then_some(step))
     }
 
+    /// Whether the engine has answered for all use of these segments: only then can it invoice them.
     async fn is_published(
         &self,
         tenant: TenantId,

@@ -5,6 +5,17 @@ use crate::engine::Engine;
 use crate::text::Slug;
 
 /// The engines that are there, by the ids in their descriptors.
+///
+/// ```
+/// use monetization_core::engine;
+/// use monetization_core::flows::Engines;
+///
+/// let engines = Engines::new([engine::none()]);
+/// assert!(engines.choose(&"none".parse()?).is_ok());
+/// let error = engines.choose(&"stripe".parse()?).unwrap_err();
+/// assert_eq!(error.to_string(), "there is no engine \"stripe\": known are none");
+/// # Ok::<(), monetization_core::text::TextError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Engines(Arc<BTreeMap<Slug, Engine>>);
 

@@ -9,6 +9,28 @@ use super::UnknownEngine;
 
 /// Why a flow came to nothing. Whatever it had written before is whole, and running it again
 /// goes on from there.
+///
+/// | variant | who can mend it |
+/// |---|---|
+/// | `Field`, `NotFound`, `Illegal`, `InUse`, `Conflict` | whoever asked, by asking for something else |
+/// | `Contended` | whoever asked, by asking again |
+/// | `Store`, `Engine` | time, or an operator: its source says which |
+/// | `UnknownEngine`, `Unable` | whoever runs the program |
+/// | `Money`, `Invoice` | an operator: an amount that cannot be made is never made smaller |
+/// | `Webhook` | nobody: the message is not taken in |
+/// | `Unmatched` | the engine, by sending the message again later |
+///
+/// Its text is of this layer only; the source has the details:
+///
+/// ```
+/// use monetization_core::field::FieldError;
+/// use monetization_core::flows::FlowError;
+///
+/// let error = FlowError::from(FieldError::new("included", "allowed are digits"));
+/// assert_eq!(error.to_string(), "the input is not valid");
+/// let source = std::error::Error::source(&error).map(ToString::to_string);
+/// assert_eq!(source.as_deref(), Some("included: allowed are digits"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlowError {

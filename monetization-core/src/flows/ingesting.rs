@@ -1,4 +1,7 @@
 //! Takes in use that is reported instead of measured at the gateway.
+//!
+//! An event is recognised by its source and id, for ever: its record's id derives from them. What
+//! it says is digested, so that the same id with another content is told apart and not counted.
 
 use std::time::Duration;
 
@@ -13,6 +16,9 @@ use crate::text::{ForeignId, Slug};
 use crate::usage::{Counted, ForeignEvent, UsageRecord};
 
 /// Use as somebody reports it.
+///
+/// `occurred_at` decides which segment it belongs to, and so which period bills it. An event of a
+/// closed segment is billed late, at the price it would have had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageEvent {
     /// The system it comes from.
@@ -51,6 +57,9 @@ const AHEAD_MAX: Duration = Duration::from_secs(300);
 impl Monetizer {
     /// Takes events in; answers for each in its place. One that makes no sense does not keep the
     /// others from being counted.
+    ///
+    /// All that make sense are appended in one transaction. A crash before it has counted nothing; after
+    /// it everything, and whoever reports the same again hears [`Ingested::Duplicate`].
     ///
     /// # Errors
     /// [`FlowError::Field`] for too many events at once, [`FlowError::Store`]: then report the

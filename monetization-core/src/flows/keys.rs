@@ -1,4 +1,8 @@
 //! API keys.
+//!
+//! A key's secret is told in the answer that makes it and is nowhere else: where that answer is
+//! lost the key is of no use to anybody, and another one is made. Gateways learn of keys and of
+//! their end by the change sequence, within the time that their options say.
 
 use std::time::Duration;
 
@@ -12,6 +16,8 @@ use crate::subscription::{Subscription, SubscriptionState};
 
 impl Monetizer {
     /// Makes another key for a subscription. Its secret is in the answer and nowhere else.
+    ///
+    /// One change: the key. There is no limit to the keys of a subscription, and all share its limits.
     ///
     /// # Errors
     /// [`FlowError::NotFound`], [`FlowError::Illegal`] while approval is pending and once the
@@ -37,6 +43,10 @@ impl Monetizer {
     }
 
     /// Makes a key that opens what another one opens, and lets that one go after `overlap`.
+    ///
+    /// One change: the new key, and the instant from which on the old one is refused. A crash before it
+    /// leaves the old key as it was; after it both are written, and the new secret may be lost: then
+    /// rotate the new key in turn.
     ///
     /// # Errors
     /// [`FlowError::NotFound`], [`FlowError::Illegal`] where the key is no longer good,
@@ -75,6 +85,8 @@ impl Monetizer {
     }
 
     /// Lets a key go at once. Letting it go again changes nothing.
+    ///
+    /// One change. A key that was to be let go later is let go now.
     ///
     /// # Errors
     /// [`FlowError::NotFound`], [`FlowError::Store`].

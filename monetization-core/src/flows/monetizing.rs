@@ -1,4 +1,7 @@
 //! Puts products on sale at an engine, and takes them off.
+//!
+//! An engine is asked between changes here, and not by way of an intent: whoever asked waits for
+//! the answer, and asks again where none came.
 
 use std::collections::BTreeMap;
 
@@ -61,6 +64,15 @@ pub struct Disabled {
 impl Monetizer {
     /// Puts a product and its plans on sale at the tenant's engine (WSO2: `enableMonetization`).
     /// Doing it again after plans were added makes those known.
+    ///
+    /// 1. The attributes are checked against the engine's descriptor.
+    /// 2. The engine is asked to put on sale what it does not have there yet, under a key that names
+    ///    those versions and the product's version.
+    /// 3. What it calls each of them is written, a change each.
+    /// 4. The product is marked as on sale, with its attributes.
+    ///
+    /// A crash before the last step is mended by asking again: the engine recognises the key, and what
+    /// was written is found.
     ///
     /// # Errors
     /// [`FlowError::NotFound`]; [`FlowError::Field`] for an attribute that the engine needs or
@@ -128,6 +140,11 @@ impl Monetizer {
     }
 
     /// Takes a product off sale at the tenant's engine (WSO2: `disableMonetization`).
+    ///
+    /// Live subscriptions first, as the mode says; then the product's mark is taken off; then the
+    /// engine is asked to take its plans off sale. Where the last step is not reached nobody can
+    /// subscribe here all the same; the engine still lists the plans until the product is put on sale
+    /// and taken off again.
     ///
     /// # Errors
     /// [`FlowError::InUse`] with the subscriptions while there are any and the mode is to refuse;

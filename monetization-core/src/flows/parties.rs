@@ -1,4 +1,7 @@
 //! Tenants, publishers, consumers, and the tokens they sign in with.
+//!
+//! Each is one change with one row. A crash before it leaves nothing; whoever did not hear the
+//! answer and asks again makes another one, since nothing tells the two wishes apart.
 
 use super::{FlowError, Monetizer};
 use crate::consumer::{Buyer, Consumer};
@@ -116,6 +119,8 @@ impl Monetizer {
 
     /// The token that this text is, if it is one and is still good.
     ///
+    /// Everything that is wrong about a text is `None`: not a token, mistyped, unknown, revoked.
+    ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
     pub async fn authenticate(&self, text: &str) -> Result<Option<AccessToken>, StoreError> {
@@ -136,6 +141,8 @@ impl Monetizer {
         Ok(token.map(|stored| stored.fact).filter(good))
     }
 
+    /// Writes one new fact. That there is one of its id already would be chance, and is told as
+    /// contention.
     pub(super) async fn insert<T: crate::store::Fact>(&self, fact: &T) -> Result<(), FlowError> {
         let mut change = self.change();
         change.writes.push(Write::insert(fact)?);

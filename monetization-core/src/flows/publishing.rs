@@ -4,6 +4,16 @@
 //! the bytes that will be sent; then batches are sent until the engine has answered for each.
 //! A crash anywhere loses nothing: a sealed batch is sent again as it is, and the engine knows
 //! it by its id.
+//!
+//! | a crash | leaves | mended by |
+//! |---|---|---|
+//! | before a batch is sealed | the sum as it was | the next run, with a batch that is as large or larger |
+//! | after sealing, before sending | a sealed batch | the next run sends it |
+//! | after sending, before the answer is written | a claimed batch | its claim lapses after a minute; the same bytes go out again |
+//! | of a whole run | a job that holds its lease | the lease lapses after a minute, and another run may start |
+//!
+//! Reports carry the time of use of their segment, not that of sending: use of a period that has
+//! ended is reported at the last microsecond of its segment.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,6 +67,9 @@ struct Progress {
 impl Monetizer {
     /// Starts a run of publishing for a tenant, unless one is under way.
     ///
+    /// The answer says which: [`JobStart::Busy`] has the run that is under way. A run that was started
+    /// has to be carried out by [`publish`](Self::publish), or lapses after a minute.
+    ///
     /// # Errors
     /// [`FlowError::Store`].
     pub async fn start_publishing(&self, tenant: TenantId) -> Result<JobStart, FlowError> {
@@ -75,6 +88,9 @@ impl Monetizer {
     }
 
     /// Carries a started run out and ends it.
+    ///
+    /// First all sums are sealed, then batches are sent, as many at once as the engine takes. A run that
+    /// finds its lease lost stops; the one that took over goes on with what is left.
     ///
     /// # Errors
     /// [`FlowError::Store`]; the run is then ended as failed if the store takes that, and lapses
@@ -151,6 +167,8 @@ impl Monetizer {
         }
     }
 
+    /// Seals every sum that holds more than is sealed. One that cannot be is in the report and does not
+    /// keep the others from being sealed.
     async fn seal_all(
         &self,
         tenant: TenantId,
@@ -272,6 +290,7 @@ impl Monetizer {
         })
     }
 
+    /// Sends claimed batches, those of one account in one call, and writes what became of each.
     async fn send_all(
         &self,
         tenant: TenantId,
@@ -394,6 +413,7 @@ impl Monetizer {
     }
 }
 
+/// What a receipt makes of its batch.
 fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
     match receipt {
         Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
@@ -402,6 +422,7 @@ fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
     }
 }
 
+/// The same bytes later. Whether they may have arrived decides how long they may be repeated.
 fn postponed(batch: &Batch, sent_at: Timestamp, wait: Option<Duration>, sent: bool) -> Verdict {
     let wait = wait.unwrap_or_else(|| back_off(batch.attempts));
     let first_sent_at = batch.first_sent_at.or(sent.then_some(sent_at));

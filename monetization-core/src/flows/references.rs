@@ -1,4 +1,7 @@
 //! What things of ours are called at engines.
+//!
+//! The reference is written after the engine has answered. A crash between the two is mended by
+//! asking the engine again under the same key: it answers with the same name.
 
 use super::{FlowError, Monetizer};
 use crate::consumer::Consumer;
@@ -19,6 +22,7 @@ pub(super) struct Thing {
     pub(super) ours: uuid::Uuid,
 }
 
+/// The thing with this id.
 pub(super) fn thing(tenant: TenantId, object: ObjectKind, id: impl TypedId) -> Thing {
     Thing {
         tenant,

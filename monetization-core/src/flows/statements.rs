@@ -1,4 +1,6 @@
 //! What a subscription has used and owes so far: the same calculation that closing bills.
+//!
+//! Nothing is written. Use that arrives between two statements is in the second.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +18,9 @@ use crate::usage::Sum;
 
 /// What a subscription has used in its earliest open period, and the invoice that closing it now
 /// would make.
+///
+/// `total` is in the currency of the plan, `period` in UTC. Use that is in the committer's queue is
+/// not in it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The period.
@@ -41,6 +46,7 @@ pub struct MeterUse {
     pub included: Quantity,
 }
 
+/// What closing a period bills, and whether another period follows.
 pub(super) struct PeriodBill {
     pub(super) lines: Vec<Line>,
     /// The terms in force at the end.

@@ -1,4 +1,9 @@
 //! Takes in what engines have to say.
+//!
+//! A message is verified over its raw bytes, then read, then taken in whole: its effect and the
+//! mark that it was seen are one change. A crash before that change leaves no trace, and the engine,
+//! which got no answer, sends it again; a crash after it is met by the mark. Messages that overtake
+//! each other are put right by the version of the object they speak of.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -43,6 +48,15 @@ const UNSTORED: u64 = 0;
 impl Monetizer {
     /// Takes a message in: its effect and the mark that it was taken in are one change. Answer
     /// the engine only after this.
+    ///
+    /// Secrets are tried one after the other, so that an old and a new one are good while they are
+    /// exchanged. The tenant is found by the object's reference, never by the message's sender.
+    ///
+    /// | the message | answer to the engine |
+    /// |---|---|
+    /// | `Ok`, new or not | success: it need not send it again |
+    /// | [`FlowError::Webhook`] | refusal: it is not the engine's, or makes no sense |
+    /// | [`FlowError::Unmatched`], [`FlowError::Store`] | failure: it shall send it again |
     ///
     /// # Errors
     /// [`FlowError::Webhook`] for a message that is not the engine's; [`FlowError::Unmatched`]

@@ -73,6 +73,7 @@ impl Ledger for MemoryStore {
 }
 
 #[derive(Debug, Default)]
+/// Records, the segments they are evidence of, segments' rows, and sums.
 pub(super) struct Books {
     records: BTreeMap<(TenantId, RecordId), UsageRecord>,
     evidence: BTreeMap<(TenantId, SegmentId), BTreeSet<RecordId>>,
@@ -88,6 +89,7 @@ pub(super) struct Kept {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
+/// A sum: what was used, and how much of it is in batches.
 pub(super) struct Amount {
     pub(super) total: Quantity,
     pub(super) sealed: Quantity,
@@ -151,6 +153,7 @@ impl State {
 }
 
 #[derive(Debug, Default)]
+/// Leases and counters as they will be, so that a refusal leaves them as they are.
 struct Spending {
     leases: BTreeMap<LeaseKey, Lease>,
     counters: BTreeMap<QuotaKey, QuotaCounter>,

@@ -144,6 +144,7 @@ impl State {
 type Place = (Kind, Uuid);
 
 #[derive(Debug, Default)]
+/// Rows, and three ways to find them: by key, by place in the change sequence, by kind and id.
 pub(super) struct Facts {
     rows: BTreeMap<Place, Row>,
     keys: BTreeMap<RowKey, BTreeSet<Place>>,

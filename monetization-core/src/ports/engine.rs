@@ -25,9 +25,8 @@
 //!
 //! What flows promise an engine: a key for each call, made of stable ids and written down before
 //! the first call that carries it; no call within a transaction; at most
-//! [`batch_max`](EngineLimits::batch_max) reports at once; no report that it may have had and has
-//! forgotten; and at most one runner for one operation at a time, except that a runner which slept
-//! past its claim may be overtaken.
+//! [`batch_max`](EngineLimits::batch_max) reports at once; and at most one runner for one operation
+//! at a time, except that a runner which slept past its claim may be overtaken.
 //!
 //! What an engine promises: a call that is repeated with its key has one effect; an error says
 //! truly whether the call may have had one; ids it hands back stay good.

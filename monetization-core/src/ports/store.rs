@@ -10,6 +10,100 @@
 //! compute on (sums, counters, leases, claims) arrives as plain values. Then run the store suite
 //! of the conformance package against it: it is the full list of what is owed.
 //!
+//! What each write does, step by step, within its one transaction:
+//!
+//! **[`apply`](Rows::apply)**, a change of facts:
+//! 1. A change whose id is kept from before is answered `Again`; nothing is looked at or written.
+//! 2. An inbox mark that is kept from before refuses the change: `Seen`.
+//! 3. Each write is held against what is there, the change's own earlier writes included: the row
+//!    absent or in the version expected, and of the same tenant; no other row with the value of a
+//!    unique index. Each end of an operation is held against its claim's fence.
+//! 4. One thing that does not fit refuses all of it; nothing is written.
+//! 5. Rows are written, each with the next place in the change sequence and without the one it had;
+//!    segments are closed; intents that are new are added and others left as they are; operations
+//!    are ended; the mark and the change's id are kept.
+//!
+//! **[`append`](Ledger::append)**, records of use, judged one after the other:
+//! 1. A record whose id is there is a `Duplicate`, or a `Conflict` where both are events whose
+//!    digests differ.
+//! 2. Who pays is found: its segment, or the first open one along the successors.
+//! 3. What it spends under a lease must be what an open lease of that quota and window has left.
+//! 4. Its quantities go to the sums `(paying segment, its segment, meter)`, what it spends to the
+//!    counters and leases. Where any of them would not fit 64 bits the record is refused alone.
+//! 5. The segment's row is made where it is missing, and the record is written.
+//!
+//! **[`lease`](Quotas::lease)**: a lease whose id is there is given again; else a block of
+//! [`LeaseRequest::block`] is taken from what the limit leaves free. **[`settle`](Quotas::settle)**
+//! frees what of a block was not committed, once.
+//!
+//! **[`seal`](Batches::seal)**: where the batch is not there yet, and the sum is sealed up to
+//! `from` and has reached `to`, the batch is written and the sum is sealed up to `to`.
+//!
+//! **Claims** ([`claim_intents`](Work::claim_intents), [`claim_batches`](Batches::claim_batches),
+//! [`start_job`](Work::start_job)): what is due and not held by a claim that still lives is taken,
+//! its fence one higher, until an instant of the store's own time. What follows is refused under
+//! any other fence, and saying the same again under the same one is no other news.
+//!
+//! # Wrapping a store
+//! Each trait can be implemented over another store's, to count, to delay or to fail. The request
+//! path and the flows hold a `dyn Store` and notice nothing.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicUsize, Ordering};
+//! use monetization_core::ids::{RecordId, SegmentId, TenantId, TypedId};
+//! use monetization_core::memory::MemoryStore;
+//! use monetization_core::store::{Appended, Ledger, SegmentRow, StoreError};
+//! use monetization_core::usage::{Sum, UsageRecord};
+//!
+//! /// Counts appends.
+//! #[derive(Debug, Default)]
+//! struct Counting<S> {
+//!     inner: S,
+//!     appends: AtomicUsize,
+//! }
+//!
+//! type Answer<T> = Result<T, StoreError>;
+//!
+//! #[async_trait::async_trait]
+//! impl<S: Ledger> Ledger for Counting<S> {
+//!     async fn append(&self, records: &[UsageRecord]) -> Answer<Vec<Appended>> {
+//!         self.appends.fetch_add(1, Ordering::Relaxed);
+//!         self.inner.append(records).await
+//!     }
+//!
+//!     async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Answer<Vec<Sum>> {
+//!         self.inner.sums(tenant, segment).await
+//!     }
+//!
+//!     async fn sums_of_origin(&self, tenant: TenantId, origin: SegmentId) -> Answer<Vec<Sum>> {
+//!         self.inner.sums_of_origin(tenant, origin).await
+//!     }
+//!
+//!     async fn segment(&self, tenant: TenantId, segment: SegmentId) -> Answer<Option<SegmentRow>> {
+//!         self.inner.segment(tenant, segment).await
+//!     }
+//!
+//!     async fn records(
+//!         &self, tenant: TenantId, segment: SegmentId, after: Option<RecordId>, limit: usize,
+//!     ) -> Answer<Vec<UsageRecord>> {
+//!         self.inner.records(tenant, segment, after, limit).await
+//!     }
+//! }
+//!
+//! # use futures::FutureExt;
+//! # async {
+//! let store = Counting::<MemoryStore>::default();
+//! assert!(store.append(&[]).await?.is_empty());
+//! let (tenant, segment) = (TenantId::derived(&[b"t"]), SegmentId::derived(&[b"s"]));
+//! assert!(store.sums(tenant, segment).await?.is_empty());
+//! assert_eq!(store.appends.load(Ordering::Relaxed), 1);
+//! # Ok::<(), StoreError>(())
+//! # }.now_or_never().ok_or("it waited")??;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What every store is
+//!
 //! Every read and write names the tenant, and answers as if other tenants' things did not exist;
 //! the exceptions are [`Directory`] and the methods that say so, which only jobs and the gates
 //! use. A missing thing is `Ok(None)`; an error means that the store cannot, or does not know.
@@ -48,6 +142,9 @@ mod rows;
 mod work;
 
 /// Everything that is asked of a store.
+///
+/// A store that implements the six traits says its name and that it is alive, and is one. Programs
+/// hold it as `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store: Rows + Directory + Ledger + Quotas + Batches + Work {
     /// What it is, for people: `sqlite`, `memory`.

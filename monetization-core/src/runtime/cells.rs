@@ -1,4 +1,8 @@
 //! The counters of one subscription, behind one lock.
+//!
+//! Rates and quotas are asked together under it and then taken together, so that a call that one of
+//! them refuses takes nothing of the others. The lock is held for a few comparisons and never
+//! across an await; two subscriptions never wait for each other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +50,7 @@ pub(super) struct Moment {
 }
 
 /// What came of taking one unit of everything.
+/// What came of asking all limits at once. `Passed` alone has changed anything.
 pub(super) enum Taken {
     Passed {
         spent: Vec<Spent>,
@@ -210,6 +215,8 @@ impl Cells {
     }
 }
 
+/// The cell of a quota, found by what it counts: a plan has at most one quota for each window, so
+/// there are four at most, and one that a new plan no longer has keeps its blocks until they end.
 fn cell_of(quotas: &mut Vec<QuotaCell>, window: QuotaWindow) -> &mut QuotaCell {
     let index = quotas
         .iter()

@@ -20,6 +20,16 @@ use crate::store::{Appended, Refusal, Store};
 /// A place in the queue is reserved before a call is forwarded, so that a full queue refuses
 /// calls instead of losing their records; memory stays bounded. While the store is away the
 /// records stay and are appended again, under the same ids, until it has taken them.
+///
+/// What it promises:
+///
+/// * A call that was let through has a place, so its record is never turned away.
+/// * Records are appended in the order they were settled in, as many at once as wait.
+/// * The append of a batch is repeated, after 5 milliseconds and then twice as long each time up to
+///   a second, until the store has answered for every record. A record that was written by a try
+///   whose reply was lost is recognised by its id.
+/// * Whoever waits for a record is told after that, and only then.
+/// * After [`close`](Self::close) no call gets a place, and those that have one keep it.
 #[derive(Clone)]
 pub struct Committer(Arc<Shared>);
 
@@ -53,6 +63,7 @@ pub enum Committed {
 }
 
 /// What the ledger says to a record.
+/// A refusal is final: the record will not be there.
 pub(super) type Answer = Result<Committed, Refusal>;
 
 struct Shared {
@@ -62,6 +73,8 @@ struct Shared {
 }
 
 #[derive(Default)]
+/// The one lock of the queue guards plain numbers and the records that wait; it is never held
+/// across an await. `taken` counts a call from its reservation to the ledger's answer.
 struct Queue {
     waiting: VecDeque<Pending>,
     /// Places that are reserved or waiting.
@@ -72,6 +85,7 @@ struct Queue {
     failing_since: Option<Duration>,
 }
 
+/// A record, and who waits for it, if anybody does.
 struct Pending {
     settled: Settled,
     heard_by: Option<oneshot::Sender<Answer>>,
@@ -131,7 +145,7 @@ impl Committer {
         Some(self.0.clock.uptime().saturating_sub(since))
     }
 
-    /// Lets no further call in. [`run`](Self::run) ends once all that is under way is written.
+    /// Lets no further call in. [`Gatekeeper::run`](super::Gatekeeper::run) ends once all that is under way is written.
     pub fn close(&self) {
         let mut queue = self.0.lock();
         queue.closed = true;
@@ -168,6 +182,8 @@ impl Committer {
         }
     }
 
+    /// The ledger has answered for each record of the batch: nothing of it is in flight any more,
+    /// whoever waits is told, and its places are free.
     fn release(&self, batch: Vec<Pending>, answers: Vec<Appended>) {
         for (pending, answer) in batch.into_iter().zip(answers) {
             let said = match answer {
@@ -188,6 +204,7 @@ impl Committer {
         queue.wake_writer();
     }
 
+    /// What waits, at most a transaction's worth; `None` once it is closed and nothing is under way.
     async fn next_batch(&self) -> Option<Vec<Pending>> {
         poll_fn(|cx| {
             let mut queue = self.0.lock();

@@ -5,6 +5,18 @@ use crate::access::Closed;
 use crate::clock::Timestamp;
 
 /// Why a call is refused. A value, not an error: the gateway knows exactly what it is doing.
+///
+/// A refused call has taken nothing and leaves no record.
+///
+/// | denial | status of an HTTP gateway |
+/// |---|---|
+/// | `Unauthenticated` | 401 |
+/// | `Closed`, where payment is due | 402 |
+/// | `Closed`, where the product is no longer served | 404 |
+/// | `Closed` for every other reason, `NoSubscription` | 403 |
+/// | `NoSuchResource` | 404 |
+/// | `Limited` | 429 |
+/// | `Busy` | 503 |
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denial {
@@ -32,6 +44,9 @@ pub enum Denial {
 }
 
 /// Why nobody we know is calling.
+///
+/// A key that is unknown, revoked or wrong in its secret is told by one answer, so that nobody
+/// learns which keys there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unauthenticated {

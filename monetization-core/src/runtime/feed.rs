@@ -1,4 +1,11 @@
 //! What the request path knows, kept fresh from the store's change sequence.
+//!
+//! Starting from place 0 the sequence is a snapshot, then the news: there is one way to learn of a
+//! thing, and a process that has just started learns what one that runs for a year learns. Rows are
+//! taken in by their place; a place that was taken in is never asked for again.
+//!
+//! Only products, plan versions, subscriptions and API keys matter here. A key's revocation is a
+//! change of the key, and so arrives by the same way.
 
 use std::collections::BTreeMap;
 #[expect(
@@ -35,6 +42,7 @@ pub(super) struct Keys([RwLock<Shard>; SHARDS]);
 #[expect(clippy::disallowed_types, reason = "looked up, never iterated")]
 type Shard = HashMap<Uuid, Arc<KeyEntry>>;
 
+/// Sixteen locks: a key that is added holds up a sixteenth of the calls, for one insertion.
 const SHARDS: usize = 16;
 
 impl Keys {
@@ -106,6 +114,8 @@ impl Feed {
         self.gates.values().cloned().collect()
     }
 
+    /// Takes one row in. What it names and nothing is known of yet gets an empty place, which a call
+    /// takes for a subscription that opens nothing.
     fn take_in(&mut self, row: &Row, keys: &Keys) -> Result<(), StoreError> {
         match row.kind {
             Kind::Product => {

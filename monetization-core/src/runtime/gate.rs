@@ -1,4 +1,11 @@
 //! One subscription as the request path knows it.
+//!
+//! A [`Gate`] has two halves with different lives. Its terms are exchanged whenever the feed brings
+//! newer ones; its counters are never copied, replaced or reset, because a limit that is counted
+//! twice or afresh lets too many through.
+//!
+//! The stretch that a call falls into (segment, limits, metering) is worked out once for each place
+//! in the sequence and segment, and found again by the calls that follow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +25,14 @@ use crate::subscription::{Segment, Subscription};
 use crate::text::{Endpoint, Slug};
 
 /// What a call asks for.
+///
+/// ```
+/// use monetization_core::runtime::Target;
+///
+/// // GET https://gateway.example/weather/v1/now?city=Rome
+/// let target = Target { product: "weather", method: "GET", path: "/v1/now" };
+/// assert!(target.path.starts_with('/'), "the query is no part of it");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The product, by its slug in the caller's tenant.
@@ -91,6 +106,7 @@ impl Gate {
 }
 
 impl Terms {
+    /// `None` outside the subscription's life, and for a version that the feed has not brought.
     fn stretch_at(&self, product: &ProductView, now: Timestamp) -> Option<Stretch> {
         let segment = self.subscription.segment_at(now)?;
         let terms = self.versions.get(&segment.version)?;

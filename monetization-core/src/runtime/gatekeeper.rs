@@ -21,6 +21,18 @@ use crate::key::{KeyKind, Pepper, PresentedKey};
 use crate::store::{Store, StoreError};
 
 /// Waits; the one thing core cannot do by itself. `tokio::time::sleep` in a box is one.
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::time::Duration;
+/// use monetization_core::runtime::Sleep;
+///
+/// fn tokio_sleep(length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+///     Box::pin(tokio::time::sleep(length))
+/// }
+/// fn takes(_: impl Sleep) {}
+/// takes(tokio_sleep);
+/// ```
 pub trait Sleep: Send + Sync + 'static {
     /// Is done after so long.
     fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -37,6 +49,61 @@ where
 
 /// Decides about calls and makes their use durable: the request path of a gateway, whatever the
 /// gateway is built with. Clones share everything.
+///
+/// An adapter that can wait asks [`admit`](Self::admit). One that wants to know first whether it
+/// has to wait asks [`decide`](Self::decide), which answers from memory at once, and
+/// [`supply`](Self::supply) where that says it needs something:
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use monetization_core::runtime::{Decided, Denial, Target, Unauthenticated};
+/// use monetization_core::storefront::Storefront;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shop = Storefront::in_memory(monetization_core::engine::none()).await?;
+/// let terms = r#"{"billing": "free", "currency": "USD", "cycle": "month",
+///     "quotas": [{"window": "period", "max": 10, "overage": "strict"}]}"#;
+/// let plan = shop.sell("weather", serde_json::from_str(terms)?).await?;
+/// let (_, key) = shop.subscribe("acme", plan).await?;
+/// let gatekeeper = shop.gatekeeper();
+/// let target = Target { product: "weather", method: "GET", path: "/now" };
+/// let now = shop.clock().now();
+///
+/// let nobody = gatekeeper.decide(&HeaderMap::new(), &target, now);
+/// assert!(matches!(
+///     nobody,
+///     Decided::Denied(Denial::Unauthenticated(Unauthenticated::Missing)),
+/// ));
+///
+/// // The first call of a strict quota needs a block of it.
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-api-key", HeaderValue::from_str(key.reveal())?);
+/// let Decided::Needs(need) = gatekeeper.decide(&headers, &target, now) else {
+///     return Err("the block was there already".into());
+/// };
+/// gatekeeper.supply(need).await?;
+/// let Decided::Granted(permit) = gatekeeper.decide(&headers, &target, now) else {
+///     return Err("not granted".into());
+/// };
+/// assert_eq!(permit.standings().as_slice()[0].remaining, 9);
+/// assert!(permit.must_be_durable());
+/// permit.abandon();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What a decision asks, in this order; the first that fails is the answer:
+///
+/// 1. Is there one key, and is it well formed? Otherwise 401, without a look-up.
+/// 2. Is the news young enough ([`stale_after`](GatekeeperOptions::stale_after))? Otherwise it
+///    needs news.
+/// 3. Is the key known, its secret right, and is it not revoked? An unknown key needs news once,
+///    since it may be newer than what was read.
+/// 4. Does one of its subscriptions open the product, and is that open now?
+/// 5. Is the call one of the product's operations?
+/// 6. Is there a place for its record? Otherwise the call is refused before it costs anything.
+/// 7. Do all limits let one more pass? Otherwise nothing of any of them is taken.
 #[derive(Clone)]
 pub struct Gatekeeper(Arc<Shared>);
 
@@ -62,6 +129,8 @@ impl Default for GatekeeperOptions {
     }
 }
 
+/// What clones of a gatekeeper share. `keys` is read by every call and written by the feed alone;
+/// the feed's lock is held while news is read, so that many who need news wait for one reading.
 struct Shared {
     store: Arc<dyn Store>,
     clock: Clock,
@@ -93,6 +162,8 @@ struct Call<'a> {
 const NEVER: u64 = u64::MAX;
 
 /// What came of deciding about a call.
+///
+/// A decision that needs something has taken nothing: the call may be dropped instead.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "adapters must handle every case")]
 pub enum Decided {
@@ -105,6 +176,8 @@ pub enum Decided {
 }
 
 /// What has to be known before a call can be decided.
+///
+/// It keeps what it is about to itself: hand it back to the gatekeeper it came from.
 #[derive(Debug)]
 pub struct Need(Missing);
 
@@ -287,6 +360,8 @@ impl Gatekeeper {
         Ok(())
     }
 
+    /// The order is told at [`Gatekeeper`]. The place in the committer's queue is taken before the
+    /// units: a call that is refused for want of a place has consumed nothing.
     fn try_decide(&self, call: &Call<'_>) -> Result<Permit, Stop> {
         let shared = &*self.0;
         let (target, now) = (call.target, call.now);
@@ -334,6 +409,7 @@ impl Gatekeeper {
         }
     }
 
+    /// Reads the news again and again, for as long as it is polled.
     async fn poll_news(&self, sleep: &Arc<dyn Sleep>) {
         loop {
             // A store that is away is told by the age of the news, which closes the gates.
@@ -342,6 +418,7 @@ impl Gatekeeper {
         }
     }
 
+    /// Gives back the blocks that are left once the last record is written.
     async fn return_leases(&self) {
         let shared = &*self.0;
         let feed = shared.feed.lock().await;
@@ -399,6 +476,7 @@ impl Shared {
     }
 }
 
+/// Why there is no permit: the short way out of a decision.
 enum Stop {
     Denied(Denial),
     Needs(Missing),

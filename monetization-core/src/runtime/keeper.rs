@@ -1,4 +1,13 @@
 //! Keeps the blocks of strict quotas: asks the store for them, and takes them back.
+//!
+//! A block lives through four stages. It is wished for under an id that is kept until the answer
+//! has come, so that an answer that was lost is asked for again and no block is out unseen. It is
+//! in a cell, where calls spend from it. It is done with once nothing is left in it or its window
+//! is over, and nothing that was spent from it is in flight. And it is settled, which gives back
+//! what no record was committed under.
+//!
+//! A block that is never settled (this process dies) is settled by the store, for which a dead
+//! owner's blocks are orphans.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +31,7 @@ const BLOCK_MAX: u64 = 1_000;
 #[derive(Clone)]
 pub(super) struct Keeper(Arc<Shared>);
 
+/// `done` holds blocks to be settled; an order among them does not matter.
 struct Shared {
     store: Arc<dyn Store>,
     clock: Clock,

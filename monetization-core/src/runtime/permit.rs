@@ -23,6 +23,17 @@ use crate::usage::{Counted, Ending, Outcome, Spent, UsageRecord};
 /// Settle it once the call has ended, or abandon it if the call was never sent to the upstream.
 /// A permit that is dropped settles itself as a call that the gateway failed to bring to its
 /// end, so that no way out of the request path leaves a call unrecorded.
+///
+/// | it ends by | its record | what it has taken |
+/// |---|---|---|
+/// | [`settle`](Self::settle), billed | counts one | is spent |
+/// | `settle`, not billed, the plan's policy gives back | counts nothing | its quota units go back, its rates stay taken |
+/// | `settle`, not billed, the policy spends | counts nothing | is spent |
+/// | [`abandon`](Self::abandon) | there is none | all of it goes back, rates included |
+/// | being dropped | counts nothing, ended as `Failed` | as `settle`, not billed |
+///
+/// It fixes the time of use and the segment: what changes about the subscription while the call is
+/// under way changes nothing about this call.
 #[derive(Debug)]
 pub struct Permit {
     pub(super) record: RecordId,
@@ -79,6 +90,8 @@ impl Permit {
     }
 
     /// The call has ended so; its record goes to the ledger.
+    ///
+    /// The record is on its way when this returns, whatever becomes of the [`Settlement`].
     pub fn settle(mut self, outcome: Outcome) -> Settlement {
         let (heard_by, hears) = oneshot::channel();
         self.commit(outcome, Some(heard_by));
@@ -93,6 +106,7 @@ impl Permit {
         }
     }
 
+    /// Makes the record and puts it in its place, once: later calls find the place gone.
     fn commit(&mut self, outcome: Outcome, heard_by: Option<oneshot::Sender<Answer>>) {
         let Some(place) = self.place.take() else {
             return;
@@ -134,6 +148,7 @@ impl Permit {
         );
     }
 
+    /// Gives the quota units back, and with the instant they were taken the rates too.
     fn give_back(&mut self, rates_at: Option<Timestamp>) {
         let spent = std::mem::take(&mut self.spent);
         let back = GiveBack {
@@ -197,6 +212,8 @@ pub struct Settlement(oneshot::Receiver<Answer>);
 impl Settlement {
     /// Waits until the record is durable.
     ///
+    /// There is no time-out of its own: while the store is away the record is appended again and again.
+    ///
     /// # Errors
     /// [`NotRecorded`], as the future itself.
     pub async fn durable(self) -> Result<Committed, NotRecorded> {
@@ -204,6 +221,8 @@ impl Settlement {
     }
 
     /// Leaves it to the background.
+    ///
+    /// The record is written all the same; a crash before that loses it.
     pub fn in_background(self) {
         drop(self.0);
     }

@@ -53,6 +53,9 @@ impl From<QuotaWindow> for WindowName {
 }
 
 /// How all limits of a call stand, rates first.
+///
+/// Limits stand in the order of the plan, and a client is best told about
+/// [`most_constrained`](Self::most_constrained).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standings(Vec<Standing>);
 
@@ -116,6 +119,7 @@ impl Standings {
 }
 
 #[derive(Clone, Copy)]
+/// How a quota stands before a call takes its unit.
 pub(super) struct QuotaStanding {
     pub(super) max: u64,
     pub(super) remaining: u64,

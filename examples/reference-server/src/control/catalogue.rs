@@ -73,7 +73,7 @@ impl App {
             let current = plan.fact.current;
             let version = self.store().fact::<PlanVersion>(product.tenant, current);
             if let Some(version) = version.await? {
-                views.push(PlanView::new(plan.fact, version.fact));
+                views.push(PlanView::new(plan.fact, &version.fact));
             }
         }
         Ok(views)

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -78,8 +79,8 @@ pub(super) async fn list(
         .await?;
     let mut known: BTreeMap<ProductId, Option<Product>> = BTreeMap::new();
     for invoice in &list.items {
-        if !known.contains_key(&invoice.product) {
-            known.insert(invoice.product, app.product_of(invoice).await?);
+        if let Entry::Vacant(place) = known.entry(invoice.product) {
+            place.insert(app.product_of(invoice).await?);
         }
     }
     Ok(axum::Json(list.map(|invoice| {

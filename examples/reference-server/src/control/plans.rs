@@ -101,7 +101,7 @@ pub(super) async fn create(
     let (plan, version) = made.map_err(Problem::within_terms)?;
     Ok((
         StatusCode::CREATED,
-        axum::Json(PlanView::new(plan, version)),
+        axum::Json(PlanView::new(plan, &version)),
     )
         .into_response())
 }
@@ -117,7 +117,7 @@ pub(super) async fn list(
     let mut views = Vec::with_capacity(plans.len());
     for plan in plans {
         let (plan, version) = app.own_plan(caller, plan.fact.id).await?;
-        views.push(PlanView::new(plan, version));
+        views.push(PlanView::new(plan, &version));
     }
     Ok(axum::Json(views))
 }
@@ -128,7 +128,7 @@ pub(super) async fn show(
     Id(id): Id<PlanId>,
 ) -> Result<axum::Json<PlanView>, Problem> {
     let (plan, version) = app.own_plan(caller, id).await?;
-    Ok(axum::Json(PlanView::new(plan, version)))
+    Ok(axum::Json(PlanView::new(plan, &version)))
 }
 
 pub(super) async fn revise(
@@ -145,7 +145,7 @@ pub(super) async fn revise(
     let (plan, version) = revised.map_err(Problem::within_terms)?;
     Ok((
         StatusCode::CREATED,
-        axum::Json(PlanView::new(plan, version)),
+        axum::Json(PlanView::new(plan, &version)),
     )
         .into_response())
 }
@@ -161,11 +161,11 @@ pub(super) async fn change(
         .monetizer
         .set_plan_state(caller.tenant, id, patch.status)
         .await?;
-    Ok(axum::Json(PlanView::new(plan, version)))
+    Ok(axum::Json(PlanView::new(plan, &version)))
 }
 
 impl PlanView {
-    pub(crate) fn new(plan: Plan, version: PlanVersion) -> Self {
+    pub(crate) fn new(plan: Plan, version: &PlanVersion) -> Self {
         Self {
             id: plan.id,
             product: plan.product,

@@ -1,9 +1,10 @@
 //! The table of routes: what there is, and who may ask for it. The router is made from it, and
 //! so are the tests of authorization.
 
-use axum::routing::{MethodRouter, delete, get, patch, post};
-use http::Method;
 use std::sync::Arc;
+
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::Method;
 
 use super::{
     catalogue, health, invoices, keys, mock, monetization, parties, plans, products, publishing,
@@ -48,6 +49,7 @@ pub enum RoleKind {
     Developer,
 }
 
+const PUBLIC: Access = Access::Public;
 const OWNER: Access = Access::Roles(&[RoleKind::PlatformOwner]);
 const SELLERS: Access = Access::Roles(&[RoleKind::PlatformOwner, RoleKind::Publisher]);
 const BUYERS: Access = Access::Roles(&[RoleKind::PlatformOwner, RoleKind::Developer]);
@@ -57,307 +59,70 @@ const EVERY_ROLE: Access = Access::Roles(&[
     RoleKind::Developer,
 ]);
 
+macro_rules! routes {
+    ($($method:ident $path:literal $access:ident $handler:path;)+) => {
+        vec![$(Route {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            handler: on(MethodFilter::$method, $handler),
+        }),+]
+    };
+}
+
 /// Every route of the control plane.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    let mut table = selling();
-    table.extend(buying());
-    table.extend(billing());
-    table.extend(outside());
-    table
-}
+    routes! {
+        POST "/api/v1/products" SELLERS products::create;
+        GET "/api/v1/products" SELLERS products::list;
+        GET "/api/v1/products/{product}" SELLERS products::show;
+        PATCH "/api/v1/products/{product}" SELLERS products::change;
+        DELETE "/api/v1/products/{product}" SELLERS products::remove;
+        POST "/api/v1/products/{product}/plans" SELLERS plans::create;
+        GET "/api/v1/products/{product}/plans" SELLERS plans::list;
+        GET "/api/v1/plans/{plan}" SELLERS plans::show;
+        PATCH "/api/v1/plans/{plan}" SELLERS plans::change;
+        POST "/api/v1/plans/{plan}/versions" SELLERS plans::revise;
+        POST "/api/v1/products/{product}/monetize" SELLERS monetization::set;
+        GET "/api/v1/products/{product}/monetization" SELLERS monetization::show;
+        GET "/api/v1/engines" SELLERS monetization::engines;
+        POST "/api/v1/publishers" OWNER parties::create_publisher;
+        GET "/api/v1/publishers" OWNER parties::list_publishers;
+        POST "/api/v1/tokens" OWNER parties::create_token;
 
-/// Products, plans, and who sells.
-fn selling() -> Vec<Route> {
-    vec![
-        route(
-            Method::POST,
-            "/api/v1/products",
-            SELLERS,
-            post(products::create),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/products",
-            SELLERS,
-            get(products::list),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/products/{product}",
-            SELLERS,
-            get(products::show),
-        ),
-        route(
-            Method::PATCH,
-            "/api/v1/products/{product}",
-            SELLERS,
-            patch(products::change),
-        ),
-        route(
-            Method::DELETE,
-            "/api/v1/products/{product}",
-            SELLERS,
-            delete(products::remove),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/products/{product}/plans",
-            SELLERS,
-            post(plans::create),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/products/{product}/plans",
-            SELLERS,
-            get(plans::list),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/plans/{plan}",
-            SELLERS,
-            get(plans::show),
-        ),
-        route(
-            Method::PATCH,
-            "/api/v1/plans/{plan}",
-            SELLERS,
-            patch(plans::change),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/plans/{plan}/versions",
-            SELLERS,
-            post(plans::revise),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/products/{product}/monetize",
-            SELLERS,
-            post(monetization::set),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/products/{product}/monetization",
-            SELLERS,
-            get(monetization::show),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/engines",
-            SELLERS,
-            get(monetization::engines),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/publishers",
-            OWNER,
-            post(parties::create_publisher),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/publishers",
-            OWNER,
-            get(parties::list_publishers),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/tokens",
-            OWNER,
-            post(parties::create_token),
-        ),
-    ]
-}
+        POST "/api/v1/consumers" OWNER parties::create_consumer;
+        GET "/api/v1/consumers" OWNER parties::list_consumers;
+        GET "/api/v1/consumers/{consumer}" BUYERS parties::show_consumer;
+        POST "/api/v1/subscriptions" BUYERS subscriptions::create;
+        GET "/api/v1/subscriptions" EVERY_ROLE subscriptions::list;
+        GET "/api/v1/subscriptions/{subscription}" EVERY_ROLE subscriptions::show;
+        POST "/api/v1/subscriptions/{subscription}/approve" SELLERS subscriptions::approve;
+        POST "/api/v1/subscriptions/{subscription}/reject" SELLERS subscriptions::reject;
+        POST "/api/v1/subscriptions/{subscription}/cancel" BUYERS subscriptions::cancel;
+        POST "/api/v1/subscriptions/{subscription}/block" SELLERS subscriptions::block;
+        POST "/api/v1/subscriptions/{subscription}/unblock" SELLERS subscriptions::unblock;
+        POST "/api/v1/subscriptions/{subscription}/migrate" SELLERS subscriptions::migrate;
+        POST "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::issue;
+        GET "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::list;
+        POST "/api/v1/keys/{key}/rotate" BUYERS keys::rotate;
+        DELETE "/api/v1/keys/{key}" BUYERS keys::revoke;
 
-/// Consumers, subscriptions and keys.
-fn buying() -> Vec<Route> {
-    vec![
-        route(
-            Method::POST,
-            "/api/v1/consumers",
-            OWNER,
-            post(parties::create_consumer),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/consumers",
-            OWNER,
-            get(parties::list_consumers),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/consumers/{consumer}",
-            BUYERS,
-            get(parties::show_consumer),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions",
-            BUYERS,
-            post(subscriptions::create),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/subscriptions",
-            EVERY_ROLE,
-            get(subscriptions::list),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/subscriptions/{subscription}",
-            EVERY_ROLE,
-            get(subscriptions::show),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/approve",
-            SELLERS,
-            post(subscriptions::approve),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/reject",
-            SELLERS,
-            post(subscriptions::reject),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/cancel",
-            BUYERS,
-            post(subscriptions::cancel),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/block",
-            SELLERS,
-            post(subscriptions::block),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/unblock",
-            SELLERS,
-            post(subscriptions::unblock),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/migrate",
-            SELLERS,
-            post(subscriptions::migrate),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/subscriptions/{subscription}/keys",
-            BUYERS,
-            post(keys::issue),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/subscriptions/{subscription}/keys",
-            BUYERS,
-            get(keys::list),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/keys/{key}/rotate",
-            BUYERS,
-            post(keys::rotate),
-        ),
-        route(
-            Method::DELETE,
-            "/api/v1/keys/{key}",
-            BUYERS,
-            delete(keys::revoke),
-        ),
-    ]
-}
+        POST "/api/v1/usage" SELLERS usage::ingest;
+        GET "/api/v1/subscriptions/{subscription}/usage" EVERY_ROLE usage::statement;
+        GET "/api/v1/invoices" EVERY_ROLE invoices::list;
+        GET "/api/v1/invoices/{invoice}" EVERY_ROLE invoices::show;
+        POST "/api/v1/monetization/publish-usage" OWNER publishing::start;
+        GET "/api/v1/monetization/publish-usage/status" OWNER publishing::status;
+        GET "/mock/clock" OWNER mock::clock;
+        POST "/mock/clock" OWNER mock::set_clock;
 
-/// Use, invoices, publishing.
-fn billing() -> Vec<Route> {
-    vec![
-        route(Method::POST, "/api/v1/usage", SELLERS, post(usage::ingest)),
-        route(
-            Method::GET,
-            "/api/v1/subscriptions/{subscription}/usage",
-            EVERY_ROLE,
-            get(usage::statement),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/invoices",
-            EVERY_ROLE,
-            get(invoices::list),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/invoices/{invoice}",
-            EVERY_ROLE,
-            get(invoices::show),
-        ),
-        route(
-            Method::POST,
-            "/api/v1/monetization/publish-usage",
-            OWNER,
-            post(publishing::start),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/monetization/publish-usage/status",
-            OWNER,
-            get(publishing::status),
-        ),
-        route(Method::GET, "/mock/clock", OWNER, get(mock::clock)),
-        route(Method::POST, "/mock/clock", OWNER, post(mock::set_clock)),
-    ]
-}
-
-/// What needs no token.
-fn outside() -> Vec<Route> {
-    vec![
-        route(
-            Method::GET,
-            "/api/v1/catalogue",
-            Access::Public,
-            get(catalogue::list),
-        ),
-        route(
-            Method::GET,
-            "/api/v1/catalogue/{product}",
-            Access::Public,
-            get(catalogue::show),
-        ),
-        route(
-            Method::POST,
-            "/webhooks/{endpoint}",
-            Access::Public,
-            post(webhooks::take_in),
-        ),
-        route(
-            Method::GET,
-            "/mock/pay/{token}",
-            Access::Public,
-            get(mock::checkout),
-        ),
-        route(
-            Method::POST,
-            "/mock/pay/{token}",
-            Access::Public,
-            post(mock::pay),
-        ),
-        route(Method::GET, "/livez", Access::Public, get(health::live)),
-        route(Method::GET, "/readyz", Access::Public, get(health::ready)),
-    ]
-}
-
-fn route(
-    method: Method,
-    path: &'static str,
-    access: Access,
-    handler: MethodRouter<Arc<App>>,
-) -> Route {
-    Route {
-        method,
-        path,
-        access,
-        handler,
+        GET "/api/v1/catalogue" PUBLIC catalogue::list;
+        GET "/api/v1/catalogue/{product}" PUBLIC catalogue::show;
+        POST "/webhooks/{endpoint}" PUBLIC webhooks::take_in;
+        GET "/mock/pay/{token}" PUBLIC mock::checkout;
+        POST "/mock/pay/{token}" PUBLIC mock::pay;
+        GET "/livez" PUBLIC health::live;
+        GET "/readyz" PUBLIC health::ready;
     }
 }

@@ -39,8 +39,10 @@ pub(super) async fn play(
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
         return Err(missing("a line that is a call"));
     };
-    let mut rules = Rules::default();
-    rules.payment = PaymentBehaviour::Automatically;
+    let rules = Rules {
+        payment: PaymentBehaviour::Automatically,
+        ..Rules::default()
+    };
     let world = World::start(WorldOptions {
         start: first,
         // What is thrown away at the end need not survive the power.

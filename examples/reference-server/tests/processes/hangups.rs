@@ -42,24 +42,34 @@ async fn every_call_the_upstream_saw_is_recorded_once() {
     server.terminate().await;
 
     let books = Books::audited(home.directory(), &market).await;
+    let seen = upstream.seen();
     let mut recorded: BTreeMap<CallId, u64> = BTreeMap::new();
     for record in &books.records {
         // There is one call of each subscription and resource; the status may not be known.
         let id = call(record.subscription, record.resource);
         *recorded.entry(id).or_default() += 1;
+        // A client may leave after its call was let through and before a byte of it was sent on.
+        let is_for_nothing = record.status.is_none() && record.quantity == 0;
+        assert!(
+            seen.contains_key(&id) || is_for_nothing,
+            "charged and not served: {record:?}"
+        );
     }
-    let seen = upstream.seen();
     let (rows, served, whole) = (books.records.len(), seen.len(), served_whole.len());
     println!("{clients} clients: {served} calls served, {rows} recorded, {whole} received whole");
-    assert_eq!(recorded, seen, "what is recorded is what was served");
+    assert!(
+        recorded.values().all(|rows| *rows == 1),
+        "something was recorded twice"
+    );
     assert!(
         seen.values().all(|times| *times == 1),
         "something was served twice"
     );
-    let unrecorded: Vec<_> = { served_whole.iter() }
+    let dodged: Vec<_> = { seen.keys() }
         .filter(|id| !recorded.contains_key(id))
         .collect();
-    assert_eq!(unrecorded, Vec::<&CallId>::new());
+    assert_eq!(dodged, Vec::<&CallId>::new(), "served and not recorded");
+    assert!(served_whole.iter().all(|id| seen.contains_key(id)));
     // The run is worth something: some left before they were served, some after, some stayed.
     let clients = usize::try_from(clients).unwrap();
     assert!(served < clients && whole < served && whole > clients / 10);

@@ -65,6 +65,8 @@ enum Aim {
 struct Progress {
     received: AtomicU64,
     refused_in_a_row: AtomicU64,
+    /// Refused or cut off.
+    unserved: AtomicU64,
 }
 
 /// How many clients there are, and how long the upstream keeps each of their calls at most.
@@ -129,6 +131,13 @@ impl Load {
         }
     }
 
+    /// Waits until so many calls in all were refused or cut off.
+    pub(crate) async fn until_unserved(&self, count: u64) {
+        while self.progress.unserved.load(Ordering::Acquire) < count {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Lets calls under way end; what all clients have seen.
     pub(crate) async fn finish(mut self) -> Tally {
         self.aim.send_replace(Aim::Over);
@@ -178,6 +187,7 @@ impl Client {
             .body(Full::default());
         let Some(answer) = connection.send(request.unwrap()).await else {
             self.tally.cut_off += 1;
+            self.progress.unserved.fetch_add(1, Ordering::AcqRel);
             return false;
         };
         if (200..300).contains(&answer.status) {

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use reference_server::cli::ENVIRONMENT_PREFIX;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -31,6 +32,7 @@ pub(crate) struct Process {
     pub(crate) api: Api,
 }
 
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_reference-server");
 /// Longer than any start takes on a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// What the server promises to need at most to stop.
@@ -52,14 +54,18 @@ impl Home {
 
     /// Starts a server on what the one before has left, and waits until it listens.
     pub(crate) async fn start(&mut self) -> Process {
-        let command = Command::new(env!("CARGO_BIN_EXE_reference-server"));
+        let command = Command::new(BINARY);
         self.start_by(command).await
     }
 
     /// The same by a command that ends in being the server.
     pub(crate) async fn start_by(&mut self, mut command: Command) -> Process {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with(ENVIRONMENT_PREFIX) {
+                command.env_remove(name);
+            }
+        }
         command
-            .env_clear()
             .arg("serve")
             .arg("--data-directory")
             .arg(self.directory())

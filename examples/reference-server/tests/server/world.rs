@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use monetization_core::clock::{Clock, ManualClock, Timestamp};
+use monetization_core::clock::{Clock, ManualClock};
 use monetization_core::entropy::Entropy;
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
@@ -112,10 +112,6 @@ impl World {
         self.owner(Method::POST, "/mock/clock", json!({ "to": to }))
             .await
             .ok();
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     pub(super) async fn owner(&self, method: Method, path: &str, body: Value) -> Reply {

@@ -1,4 +1,9 @@
 //! What each operation is.
+//!
+//! Each looks at the facts first, since they may have moved on since it was written down; then it
+//! asks the engine under the operation's key; then it writes what the engine answered and the end
+//! of the operation in one change, fenced by its claim. A crash in between leaves the operation to
+//! the next claim, which asks the engine the same and gets the same answer.
 
 use super::{Task, unable};
 use crate::engine::{CancelMode, EngineErrorKind, IdempotencyKey, NewSubscription};
@@ -11,6 +16,7 @@ use crate::reference::ObjectKind;
 use crate::subscription::{Subscription, SubscriptionEvent, SubscriptionState};
 
 impl Monetizer {
+    /// Has the engine collect an invoice. One that was taken back meanwhile is taken back there too.
     pub(super) async fn issue(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
         let Task {
             tenant,
@@ -75,6 +81,7 @@ impl Monetizer {
         Err(FlowError::Contended)
     }
 
+    /// Has the engine no longer collect an invoice, where it was ever told to.
     pub(super) async fn void(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
         let Task {
             tenant,
@@ -100,6 +107,8 @@ impl Monetizer {
         self.finish(finished).await
     }
 
+    /// Makes the subscription at an engine that invoices it, with its customer and its plan. Where
+    /// nothing is to be paid first it is in force with this change.
     pub(super) async fn start(&self, task: &Task, id: SubscriptionId) -> Result<(), FlowError> {
         let Task {
             tenant,
@@ -173,6 +182,7 @@ impl Monetizer {
         Err(FlowError::Contended)
     }
 
+    /// Ends the subscription at an engine that invoices it. That the engine does not have it is as good.
     pub(super) async fn stop(
         &self,
         task: &Task,

@@ -33,6 +33,7 @@ pub struct EngineError {
 /// |---|---|---|
 /// | `Retryable` | no | the same again later, with the same key |
 /// | `Ambiguous` | perhaps | the same again later, with the same key |
+/// | `NotFound`, when cancelling | no | as good as done |
 /// | every other | no | parks the operation or the batch, for an operator |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(

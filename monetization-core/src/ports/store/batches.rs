@@ -9,6 +9,18 @@ use crate::subscription::Segment;
 use crate::usage::{Sum, SumKey};
 
 /// Pieces of sums on their way to an engine.
+///
+/// | state | may go to | by |
+/// |---|---|---|
+/// | (a sum holds more than is sealed) | `sealed` | [`seal`](Self::seal) |
+/// | `sealed` | `sealed`, later | [`Verdict::Again`]: not sent, or sent and not heard of |
+/// | `sealed` | `confirmed` | the engine has it, now or from before |
+/// | `sealed` | `rejected` | the engine will never take it |
+/// | `sealed` | `unknown` | it may be there, and the engine would no longer recognise it |
+/// | `sealed` | `parked` | too old to send, sealed for another engine, or the engine refused the call |
+///
+/// Nothing leaves a state other than `sealed` by itself. While a batch is claimed nobody else sends
+/// it; a claim that lapses leaves it sealed.
 #[async_trait]
 pub trait Batches: Port {
     /// Sums of the tenant's segments that the engine invoices and that hold more than is sealed,
@@ -71,6 +83,20 @@ pub struct UnsealedSum {
 }
 
 /// An immutable piece of a sum. The same id always means the same quantity, time and bytes.
+///
+/// ```
+/// use monetization_core::ids::{MeterId, SegmentId, TypedId};
+/// use monetization_core::money::Quantity;
+/// use monetization_core::store::Batch;
+/// use monetization_core::usage::SumKey;
+///
+/// let segment = SegmentId::derived(&[b"s"]);
+/// let key = SumKey { segment, origin: segment, meter: MeterId::derived(&[b"m"]) };
+/// let piece = |from, to| Batch::identity(key, Quantity::from_scaled(from), Quantity::from_scaled(to));
+/// // Whoever seals the same piece makes the same batch; the next piece is another one.
+/// assert_eq!(piece(0, 10), piece(0, 10));
+/// assert_ne!(piece(0, 10), piece(10, 20));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Derived from the sum's key and the piece.

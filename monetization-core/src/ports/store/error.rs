@@ -2,6 +2,14 @@ use std::error::Error;
 use std::fmt;
 
 /// That a store cannot, or does not know.
+///
+/// ```
+/// use monetization_core::store::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::new(StoreErrorKind::Unknown, "append records").because("connection reset");
+/// assert_eq!(error.kind(), StoreErrorKind::Unknown);
+/// assert_eq!(error.to_string(), "failed to append records: the store's reply was lost");
+/// ```
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -10,6 +18,13 @@ pub struct StoreError {
 }
 
 /// What a caller can make of a [`StoreError`].
+///
+/// | kind | was it written? | what helps |
+/// |---|---|---|
+/// | `Unavailable` | no | time |
+/// | `Full` | no | room |
+/// | `Unknown` | perhaps | the same write again: it is recognised by its id |
+/// | `Broken` | no | an operator |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {

@@ -18,6 +18,8 @@ use crate::subscription::Subscription;
 use crate::tenant::{AccessToken, Publisher, Tenant};
 
 /// A fact as a store keeps it: a body the store does not look into, and what it is found by.
+///
+/// Two stores that hold the same rows are the same store: everything else about facts is in core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What it is.
@@ -196,6 +198,20 @@ pub enum Unique {
 }
 
 /// A fact that a store keeps as a row.
+///
+/// Implemented for the facts of this crate. Which index a fact stands in is said here once, for
+/// every store:
+///
+/// | fact | is found by |
+/// |---|---|
+/// | product | slug (unique in its tenant), publisher |
+/// | plan | product |
+/// | plan version | plan and number (unique in its tenant) |
+/// | subscription | consumer, product, consumer and request key (unique in its tenant) |
+/// | API key | each subscription it opens |
+/// | invoice | subscription, consumer |
+/// | reference | engine, account, kind and name there (unique everywhere) |
+/// | tenant, publisher, access token, consumer | id alone |
 pub trait Fact: Serialize + DeserializeOwned + Send + Sync {
     /// What its rows are.
     const KIND: Kind;
@@ -216,6 +232,8 @@ pub trait Fact: Serialize + DeserializeOwned + Send + Sync {
 }
 
 /// A fact with the version it was read at.
+///
+/// Read, change, write: the write is refused where somebody else has changed it meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored<T> {
     /// The fact.
@@ -281,6 +299,8 @@ fn row_of<T: Fact>(fact: &T, version: u64) -> Result<Row, StoreError> {
 }
 
 /// Reads of whole facts, over any store.
+///
+/// Implemented for everything that reads rows; nothing about it is a store's to decide.
 #[async_trait]
 pub trait StoreExt: Rows + Directory {
     /// The fact with this id, if it is the tenant's.
@@ -297,6 +317,8 @@ pub trait StoreExt: Rows + Directory {
     }
 
     /// The facts that an index leads to, in the order of their ids.
+    ///
+    /// Reads as many pages as there are: for indexes whose rows are bounded by one owner.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.

@@ -6,6 +6,10 @@ use crate::subscription::Segment;
 use crate::usage::{Sum, UsageRecord};
 
 /// The ledger: what was used. Rows are added and never changed.
+///
+/// The sums are part of it: they are written with the records, in one transaction, so that an
+/// invoice reads a few rows and never the records behind them. A closed segment's own sum does not
+/// change any more; what comes late goes to the sum of a later segment, with its origin.
 #[async_trait]
 pub trait Ledger: Port {
     /// Writes records, with their sums, quota counters and leases, in one transaction; answers
@@ -62,6 +66,13 @@ pub trait Ledger: Port {
 }
 
 /// What became of one record.
+///
+/// | answer | in the ledger | what the committer says |
+/// |---|---|---|
+/// | `New` | now | durable |
+/// | `Duplicate` | from before | durable |
+/// | `Conflict` | another content under this event's name | durable: what was first stands |
+/// | `Refused` | no | not recorded: the end of the answer is not sent |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Appended {

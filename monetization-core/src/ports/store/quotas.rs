@@ -9,6 +9,58 @@ use crate::plan::QuotaWindow;
 ///
 /// For every quota and window `committed <= leased <= max` holds at all times, where `leased`
 /// is what blocks that are still out may spend plus what settled ones have committed.
+///
+/// Blocks let a gateway spend without asking, and lose nothing when it dies: what was committed
+/// under a block is in the ledger, and the rest comes back. They shrink as the limit nears, so that
+/// the last units are not held where nobody calls. Of a quota of 100, taken by one process that
+/// spends all it gets:
+///
+/// ```
+/// use monetization_core::clock::Span;
+/// use monetization_core::ids::{LeaseId, SubscriptionId, TenantId, TypedId};
+/// use monetization_core::memory::MemoryStore;
+/// use monetization_core::plan::QuotaWindow;
+/// use monetization_core::store::{LeaseAnswer, LeaseRequest, Quotas};
+///
+/// # use futures::FutureExt;
+/// # async {
+/// let store = MemoryStore::default();
+/// let request = |number: u8| LeaseRequest {
+///     id: LeaseId::derived(&[&[number]]),
+///     tenant: TenantId::derived(&[b"t"]),
+///     subscription: SubscriptionId::derived(&[b"s"]),
+///     quota: QuotaWindow::Day,
+///     window: Span {
+///         start: monetization_core::clock::Timestamp::EPOCH,
+///         end: monetization_core::clock::Timestamp::from_micros(86_400_000_000),
+///     },
+///     max: 100,
+///     want: 1_000,
+/// };
+/// let mut blocks = Vec::new();
+/// for number in 0_u8.. {
+///     match store.lease(&request(number)).await? {
+///         LeaseAnswer::Granted { units, .. } => blocks.push(units),
+///         LeaseAnswer::Exhausted { outstanding } => {
+///             assert_eq!(outstanding, 100, "nothing is committed yet, all of it may come back");
+///             break;
+///         }
+///     }
+/// }
+/// assert_eq!(blocks[..6], [25, 19, 14, 11, 8, 6]);
+/// assert_eq!(blocks.iter().sum::<u64>(), 100);
+///
+/// // Asking again under the same id gives the same block; settling one frees what it did not spend.
+/// assert!(matches!(store.lease(&request(0)).await?, LeaseAnswer::Granted { units: 25, .. }));
+/// store.settle(request(0).tenant, request(0).id).await?;
+/// assert!(matches!(
+///     store.lease(&request(200)).await?,
+///     LeaseAnswer::Granted { units: 7, free: 18 },
+/// ));
+/// # Ok::<(), monetization_core::store::StoreError>(())
+/// # }.now_or_never().ok_or("it waited")??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[async_trait]
 pub trait Quotas: Port {
     /// Hands out a block of a strict quota, at most what is left of it. The size is
@@ -68,6 +120,20 @@ pub struct LeaseRequest {
 impl LeaseRequest {
     /// How many units to hand out while `free` are left: a quarter, at least one, at most what
     /// is wanted.
+    ///
+    /// ```
+    /// # use monetization_core::clock::{Span, Timestamp};
+    /// # use monetization_core::ids::TypedId;
+    /// # use monetization_core::plan::QuotaWindow;
+    /// # use monetization_core::store::LeaseRequest;
+    /// # let request = LeaseRequest {
+    /// #     id: TypedId::derived(&[b"l"]), tenant: TypedId::derived(&[b"t"]),
+    /// #     subscription: TypedId::derived(&[b"s"]), quota: QuotaWindow::Day,
+    /// #     window: Span { start: Timestamp::EPOCH, end: Timestamp::MAX }, max: 10_000, want: 1_000,
+    /// # };
+    /// assert_eq!(request.want, 1_000);
+    /// assert_eq!([10_000, 400, 4, 3, 1, 0].map(|free| request.block(free)), [1_000, 100, 1, 1, 1, 0]);
+    /// ```
     #[must_use]
     pub fn block(&self, free: u64) -> u64 {
         free.div_ceil(4).min(self.want.max(1)).min(free)
@@ -93,6 +159,8 @@ pub enum LeaseAnswer {
 }
 
 /// How much of a quota is spent in one of its windows.
+///
+/// A loose quota's units are leased and committed by the record that spends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QuotaCounter {
     /// Units that records have spent.

@@ -36,6 +36,10 @@ pub trait Rows: Port {
 }
 
 /// Reads across tenants: for jobs, gates and for finding out whose something is.
+///
+/// Everything here answers whose a row is, and the caller goes on in that tenant. No request of a
+/// consumer or publisher may reach it with something they chose, but for an id or a name that is
+/// looked up to learn whose it is.
 #[async_trait]
 pub trait Directory: Port {
     /// The row of this kind and id, whoever it belongs to.
@@ -83,6 +87,50 @@ pub trait Directory: Port {
 }
 
 /// A change that is written whole or not at all.
+///
+/// ```
+/// use monetization_core::clock::Timestamp;
+/// use monetization_core::consumer::Consumer;
+/// use monetization_core::ids::{ChangeSetId, ConsumerId, TenantId, TypedId};
+/// use monetization_core::memory::MemoryStore;
+/// use monetization_core::store::{Applied, ChangeSet, Conflict, Rows, StoreExt, Write};
+///
+/// # use futures::FutureExt;
+/// # async {
+/// let now = Timestamp::EPOCH;
+/// let tenant = TenantId::derived(&[b"t"]);
+/// let acme = Consumer {
+///     id: ConsumerId::derived(&[b"acme"]),
+///     tenant,
+///     name: "Acme".parse()?,
+///     members: Vec::new(),
+///     created_at: now,
+/// };
+/// let store = MemoryStore::default();
+/// let change = |name: &[u8], write| {
+///     let mut change = ChangeSet::new(ChangeSetId::derived(&[name]), now);
+///     change.writes.push(write);
+///     change
+/// };
+/// let make = change(b"make", Write::insert(&acme)?);
+/// assert_eq!(store.apply(&make).await?, Applied::New);
+/// assert_eq!(store.apply(&make).await?, Applied::Again, "its reply may have been lost");
+///
+/// // A change names the version it was decided from. Of two that read the same one, one wins.
+/// let mut stored = store.fact::<Consumer>(tenant, acme.id).await?.ok_or("not there")?;
+/// assert_eq!(stored.version, 1);
+/// stored.fact.name = "Acme & Sons".parse()?;
+/// let rename = change(b"rename", stored.write()?);
+/// assert_eq!(store.apply(&rename).await?, Applied::New);
+/// let other = change(b"other", stored.write()?);
+/// assert!(matches!(
+///     store.apply(&other).await?,
+///     Applied::Refused(Conflict::Version { .. }),
+/// ));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }.now_or_never().ok_or("it waited")??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSet {
     /// Recognises the change when it is applied again.
@@ -127,6 +175,8 @@ pub struct Write {
 }
 
 /// What must stand where a row is to be written.
+///
+/// A row of another tenant under the same id is not what is expected, whatever its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Expected {
@@ -206,6 +256,8 @@ pub enum Conflict {
 }
 
 /// Which rows to read.
+///
+/// To read on, ask again with `after` set to the last id; fewer rows than asked for are the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// What they are.

@@ -11,6 +11,15 @@ use crate::text::Slug;
 /// Work that one worker at a time does, whoever it is. A claim is a lease on the store's own
 /// time with a fence: a number that grows with every claim, so that a worker who was asleep for
 /// longer than its lease changes nothing when it wakes.
+///
+/// An intent goes from hand to hand until it ends:
+///
+/// | from | by | to |
+/// |---|---|---|
+/// | due, free | [`claim_intents`](Self::claim_intents) | claimed, the fence one higher |
+/// | claimed | its lease lapsing | due, free |
+/// | claimed | [`postpone_intent`](Self::postpone_intent) | free, due later, one attempt more |
+/// | claimed | a change with its end, under the fence | done, or parked with a reason |
 #[async_trait]
 pub trait Work: Port {
     /// Takes operations of all tenants that are due at `now`, oldest first, each with the fence
@@ -93,6 +102,8 @@ pub enum JobStart {
 }
 
 /// One run of a job.
+///
+/// Its figures are what it has told so far; those of a lapsed run are the last it told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRun {
     /// The number of the run, from 1; it is also its fence.
@@ -110,6 +121,8 @@ pub struct JobRun {
 }
 
 /// How a run of a job stands.
+///
+/// Only a run that is [`Running`](Self::Running) keeps another one from starting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum JobState {

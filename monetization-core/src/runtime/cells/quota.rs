@@ -1,4 +1,14 @@
 //! One quota of one subscription: the blocks of it that this process may spend.
+//!
+//! | | strict | loose |
+//! |---|---|---|
+//! | spends from | blocks that the store has handed out | nothing: it counts |
+//! | known once | a block has units left, or the store has said there is nothing | the store has said what was used |
+//! | exceeded | no units left, and none to be had | never |
+//! | given back | to its block, while that is here | to the count |
+//!
+//! A quota that is exhausted is not asked about again until blocks that are out may have come back,
+//! or the limit of the plan changes.
 
 use std::time::Duration;
 
@@ -29,6 +39,8 @@ pub(super) struct QuotaCell {
 }
 
 #[derive(Debug)]
+/// A part of a strict quota that was handed out. It stays until its window is over or it is empty,
+/// and nothing of it is in flight.
 struct Block {
     lease: LeaseId,
     window: Span,
@@ -37,6 +49,7 @@ struct Block {
 }
 
 #[derive(Debug, Clone, Copy)]
+/// What the store said when it had nothing left, and under which limit it was asked.
 struct Exhausted {
     max: u64,
     /// From when on it is worth asking again; `None` while nothing can come back.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use http::{HeaderValue, Request, StatusCode, Uri};
@@ -11,6 +13,8 @@ use super::super::{DemoError, World, missing, text};
 use super::DAY;
 use super::cast::{Cast, Developer};
 
+/// Of each day.
+const NOON: Duration = Duration::from_secs(12 * 3_600);
 /// Days on which calls are made, the first of the month left out.
 const DAYS: u32 = 30;
 /// Calls of a developer under way at once.
@@ -29,7 +33,7 @@ pub(super) async fn live(
     for day in 1..=DAYS {
         let noon = start
             .saturating_add(DAY.saturating_mul(day))
-            .saturating_add(DAY / 2);
+            .saturating_add(NOON);
         world.travel(noon).await?;
         for (developer, calls) in cast.all_mut().into_iter().zip([8, 20, 48, 40]) {
             let refused = developer.calls_of_a_day(world, calls).await?;
