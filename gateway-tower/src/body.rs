@@ -156,7 +156,7 @@ impl Metering {
     /// Nobody waits for the record.
     fn settle(self, ending: Ending) {
         let outcome = outcome(self.status, ending);
-        self.permit.settle(outcome).in_background();
+        self.permit.settle_in_background(outcome);
     }
 
     /// The wait for the record, where the end has to wait.

@@ -259,7 +259,7 @@ async fn without_client<RB, E>(answer: BoxFuture<Result<Response<RB>, E>>, permi
         Ok(Err(_)) => (None, Ending::NoAnswer),
         Err(_) => (None, Ending::Failed),
     };
-    permit.settle(Outcome { status, ending }).in_background();
+    permit.settle_in_background(Outcome { status, ending });
 }
 
 /// The head of an answer, ready to be sent or waiting for the ledger.

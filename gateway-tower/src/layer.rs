@@ -161,7 +161,7 @@ impl Shared {
     {
         let Admitted { permit, asked } = admitted;
         hygiene::take_credentials(request.headers_mut(), &self.options);
-        hygiene::introduce(request.headers_mut(), permit.subscription());
+        hygiene::introduce(request.headers_mut(), permit.identity());
         let path_and_query = asked.forwarded();
         if self.options.mount == Mount::FirstSegment {
             *request.uri_mut() = path_and_query.clone().into();
@@ -185,11 +185,11 @@ impl Shared {
     /// Hands the call's record to the ledger; the wait for it, where the answer's end has to wait.
     pub(crate) fn settle(&self, permit: Permit, outcome: Outcome) -> Option<CommitWait> {
         let waits = self.options.commit == CommitMode::Durable || permit.must_be_durable();
-        let settlement = permit.settle(outcome);
         if !waits {
-            settlement.in_background();
+            permit.settle_in_background(outcome);
             return None;
         }
+        let settlement = permit.settle(outcome);
         let runtime = Arc::clone(&self.options.runtime);
         Some(CommitWait::new(
             settlement,

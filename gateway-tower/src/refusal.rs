@@ -130,8 +130,8 @@ fn limited_problem(limited: &Limited) -> String {
         .as_slice()
         .iter()
         .filter(|standing| standing.exceeded);
-    let names: Vec<String> = exceeded
-        .map(|standing| format!("\"{}\"", ietf::name(standing.name)))
+    let names: Vec<&str> = exceeded
+        .map(|standing| ietf::quoted(standing.name))
         .collect();
     body.push_str(&names.join(","));
     body.push_str("]}");

@@ -16,7 +16,7 @@
 //! | [`usage`] | ledger records and their sums | a record |
 //! | [`invoice`] | what is owed | the lines of an invoice that core made |
 //! | [`intent`] | operations for an engine | the idempotency key |
-//! | [`reference`] | names of objects at an engine | what an object is here |
+//! | [`reference`](mod@reference) | names of objects at an engine | what an object is here |
 
 pub mod consumer;
 pub mod intent;

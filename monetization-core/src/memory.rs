@@ -84,8 +84,8 @@ impl Store for MemoryStore {
     }
 }
 
-#[derive(Debug, Default)]
 /// Everything that is kept; a part for each trait of the port, changed under one lock.
+#[derive(Debug, Default)]
 struct State {
     facts: rows::Facts,
     books: ledger::Books,

@@ -95,6 +95,13 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_ALLOW_PRIVATE_UPSTREAMS"
     )]
     pub allow_private_upstreams: Option<String>,
+    /// Seconds a client has to send the head of a request, 1 to 60 [default: 10].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_HEAD_TIMEOUT_SECONDS"
+    )]
+    pub head_timeout_seconds: Option<String>,
     /// Seconds an upstream has to begin its answer, 1 to 3600 [default: 30].
     #[arg(
         long,

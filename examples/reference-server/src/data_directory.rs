@@ -56,7 +56,7 @@ impl DataDirectory {
     /// # Errors
     /// [`DirectoryError::Make`].
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
-        fs::create_dir_all(path).map_err(|source| DirectoryError::Make {
+        make_directory(path).map_err(|source| DirectoryError::Make {
             path: path.to_owned(),
             source,
         })?;
@@ -108,6 +108,20 @@ impl DataDirectory {
         };
         Pepper::new(&bytes).map_err(|source| DirectoryError::Short { path, source })
     }
+}
+
+#[cfg(unix)]
+fn make_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+#[cfg(not(unix))]
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
 }
 
 #[cfg(unix)]

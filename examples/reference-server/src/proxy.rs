@@ -102,7 +102,11 @@ impl Proxy {
         let body = RequestBody::new(body, self.bounds.body, word.clone());
         let answer = self.client.request(Request::from_parts(parts, body));
         match tokio::time::timeout(self.bounds.head_within, answer).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(mut response)) => {
+                // The version is of one connection and not of the next.
+                *response.version_mut() = Version::HTTP_11;
+                Ok(response)
+            }
             Ok(Err(error)) => Err(ProxyError::Broken(error)),
             Err(_) => {
                 word.leave(Failing::UpstreamSlow);

@@ -114,7 +114,11 @@ impl Server {
         let own = vec![sockets.gateway_address, sockets.control_address];
         let gateway = gateway(settings, app.gatekeeper.clone(), clock, (runtime, own));
         let control = control::router(Arc::clone(&app));
-        let (gateway, control) = sockets.serve(gateway, control)?;
+        let bounds = Bounds {
+            head_within: settings.head_timeout,
+            ..Bounds::default()
+        };
+        let (gateway, control) = sockets.serve(gateway, control, bounds)?;
         let stop_background = Arc::new(Notify::new());
         let background = Task::spawn({
             let (app, stop) = (Arc::clone(&app), Arc::clone(&stop_background));
@@ -213,8 +217,12 @@ impl Sockets {
         })
     }
 
-    fn serve(self, gateway: Gateway, control: Router) -> Result<(Listener, Listener), StartError> {
-        let bounds = Bounds::default();
+    fn serve(
+        self,
+        gateway: Gateway,
+        control: Router,
+        bounds: Bounds,
+    ) -> Result<(Listener, Listener), StartError> {
         let failed = |address| move |source| StartError::Listen { address, source };
         let gateway = Listener::start(self.gateway, gateway, bounds);
         let control = Listener::start(self.control, control, bounds);
@@ -340,6 +348,7 @@ fn gateway(
     let options = LayerOptions {
         headers: settings.limit_headers,
         commit: settings.commit,
+        hides_server: true,
         ..LayerOptions::new(runtime)
     };
     let body_bytes_max = u64::from(settings.request_bytes_max);

@@ -38,6 +38,8 @@ pub struct Settings {
     pub synchronous: Synchronous,
     /// Whether upstreams may be on this machine or in a private network.
     pub private_upstreams: bool,
+    /// For how long a client may take to send the head of a request.
+    pub head_timeout: Duration,
     /// For how long an upstream may take to begin its answer.
     pub upstream_timeout: Duration,
     /// Bytes the body of a call may have.
@@ -88,6 +90,11 @@ impl Settings {
                 args.allow_private_upstreams.as_ref(),
                 &SWITCH,
             ),
+            head_timeout: Duration::from_secs(u64::from(check.number(
+                "--head-timeout-seconds",
+                args.head_timeout_seconds,
+                (1, 60, 10),
+            ))),
             upstream_timeout: Duration::from_secs(u64::from(check.number(
                 "--upstream-timeout-seconds",
                 args.upstream_timeout_seconds,

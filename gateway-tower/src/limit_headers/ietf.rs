@@ -1,6 +1,6 @@
 //! The headers of `draft-ietf-httpapi-ratelimit-headers`, revision 11.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
 use monetization_core::runtime::{Standings, WindowName};
@@ -17,61 +17,63 @@ pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderM
         return;
     }
     let mut line = Line::with_capacity(all.len());
-    for standing in all {
-        line.item(standing.name);
+    for (place, standing) in all.iter().enumerate() {
+        line.item(place, standing.name);
         line.parameter(";q=", standing.max);
         if standing.name != WindowName::Burst {
             line.parameter(";w=", whole_seconds(standing.length));
         }
     }
-    line.end(headers, POLICY);
-    for standing in all {
-        line.item(standing.name);
+    let policy_end = line.0.len();
+    for (place, standing) in all.iter().enumerate() {
+        line.item(place, standing.name);
         line.parameter(";r=", standing.remaining);
         line.parameter(";t=", seconds_until(standing.reset_at, now));
     }
-    line.end(headers, LIMIT);
-}
-
-/// The name of a limit in these headers and in problems.
-pub(crate) fn name(window: WindowName) -> &'static str {
-    match window {
-        WindowName::Burst => "burst",
-        WindowName::Second => "second",
-        WindowName::Minute => "minute",
-        WindowName::Hour => "hour",
-        WindowName::Day => "day",
-        WindowName::Month => "month",
-        WindowName::Year => "year",
-        WindowName::Period => "period",
+    let line = Bytes::from(line.0);
+    let parts = [
+        (POLICY, line.slice(..policy_end)),
+        (LIMIT, line.slice(policy_end..)),
+    ];
+    for (name, value) in parts {
+        // Names, digits and punctuation always make a value.
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            headers.insert(name, value);
+        }
     }
 }
 
-struct Line(BytesMut);
+/// The name of a limit in these headers and in problems, with its quotation marks.
+pub(crate) fn quoted(window: WindowName) -> &'static str {
+    match window {
+        WindowName::Burst => "\"burst\"",
+        WindowName::Second => "\"second\"",
+        WindowName::Minute => "\"minute\"",
+        WindowName::Hour => "\"hour\"",
+        WindowName::Day => "\"day\"",
+        WindowName::Month => "\"month\"",
+        WindowName::Year => "\"year\"",
+        WindowName::Period => "\"period\"",
+    }
+}
+
+struct Line(Vec<u8>);
 
 impl Line {
     fn with_capacity(limits: usize) -> Self {
         // An item of either line seldom has more than 32 bytes.
-        Self(BytesMut::with_capacity(limits.saturating_mul(64)))
+        Self(Vec::with_capacity(limits.saturating_mul(64)))
     }
 
-    fn item(&mut self, window: WindowName) {
-        let before = if self.0.is_empty() { "\"" } else { ", \"" };
+    fn item(&mut self, place: usize, window: WindowName) {
+        let before = if place == 0 { "" } else { ", " };
         self.0.extend_from_slice(before.as_bytes());
-        self.0.extend_from_slice(name(window).as_bytes());
-        self.0.extend_from_slice(b"\"");
+        self.0.extend_from_slice(quoted(window).as_bytes());
     }
 
     fn parameter(&mut self, key: &str, number: u64) {
         self.0.extend_from_slice(key.as_bytes());
         let mut digits = itoa::Buffer::new();
         self.0.extend_from_slice(digits.format(number).as_bytes());
-    }
-
-    fn end(&mut self, headers: &mut HeaderMap, header: HeaderName) {
-        // Names, digits and punctuation always make a value.
-        if let Ok(value) = HeaderValue::from_maybe_shared(self.0.split().freeze()) {
-            headers.insert(header, value);
-        }
     }
 }

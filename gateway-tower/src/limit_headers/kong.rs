@@ -1,6 +1,6 @@
 //! The headers of Kong: a pair for each window, and the most constrained limit.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
 use monetization_core::runtime::{Standings, WindowName};
@@ -12,39 +12,65 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderMap) {
+    let Some(tightest) = standings.most_constrained() else {
+        return;
+    };
     let all = standings.as_slice();
     let count = all.len().saturating_mul(2).saturating_add(3);
     headers.reserve(count);
     let mut numbers = Numbers::with_capacity(count);
     for standing in all {
-        if let Some((limit, remaining)) = names(standing.name) {
-            headers.insert(limit, numbers.value(standing.max));
-            headers.insert(remaining, numbers.value(standing.remaining));
+        numbers.push(standing.max);
+        numbers.push(standing.remaining);
+    }
+    numbers.push(tightest.max);
+    numbers.push(tightest.remaining);
+    numbers.push(seconds_until(tightest.reset_at, now));
+    let mut values = numbers.into_values();
+    let mut next = || values.next().unwrap_or(HeaderValue::from_static("0"));
+    for standing in all {
+        let (max, remaining) = (next(), next());
+        if let Some((limit_name, remaining_name)) = names(standing.name) {
+            headers.insert(limit_name, max);
+            headers.insert(remaining_name, remaining);
         }
     }
-    if let Some(tightest) = standings.most_constrained() {
-        let reset = seconds_until(tightest.reset_at, now);
-        headers.insert(LIMIT, numbers.value(tightest.max));
-        headers.insert(REMAINING, numbers.value(tightest.remaining));
-        headers.insert(RESET, numbers.value(reset));
-    }
+    headers.insert(LIMIT, next());
+    headers.insert(REMAINING, next());
+    headers.insert(RESET, next());
 }
 
-/// Header values that share one piece of memory.
-struct Numbers(BytesMut);
+/// Numbers that become header values sharing one piece of memory.
+struct Numbers {
+    digits: Vec<u8>,
+    ends: Vec<usize>,
+}
 
 impl Numbers {
     fn with_capacity(count: usize) -> Self {
-        // Most numbers have fewer than eight digits.
-        Self(BytesMut::with_capacity(count.saturating_mul(8)))
+        Self {
+            // Most numbers have fewer than eight digits.
+            digits: Vec::with_capacity(count.saturating_mul(8)),
+            ends: Vec::with_capacity(count),
+        }
     }
 
-    fn value(&mut self, number: u64) -> HeaderValue {
+    fn push(&mut self, number: u64) {
         let mut digits = itoa::Buffer::new();
-        self.0.extend_from_slice(digits.format(number).as_bytes());
-        // Digits always make a value.
-        HeaderValue::from_maybe_shared(self.0.split().freeze())
-            .unwrap_or_else(|_| HeaderValue::from(number))
+        self.digits
+            .extend_from_slice(digits.format(number).as_bytes());
+        self.ends.push(self.digits.len());
+    }
+
+    fn into_values(self) -> impl Iterator<Item = HeaderValue> {
+        let digits = Bytes::from(self.digits);
+        let mut start = 0;
+        self.ends.into_iter().filter_map(move |end| {
+            let number = digits.slice(start..end);
+            start = end;
+            // Digits always make a value.
+            HeaderValue::from_maybe_shared(number).ok()
+        })
     }
 }
 

@@ -109,6 +109,43 @@ impl Invoice {
 
     /// Checks that its lines are in its currency and add up to its total.
     ///
+    /// ```
+    /// use monetization_core::ids::*;
+    /// use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
+    /// use monetization_core::money::Money;
+    ///
+    /// let usd = "USD".parse()?;
+    /// let now = "2026-03-01T00:00:00Z".parse()?;
+    /// let line = |description: &str, minor| Line {
+    ///     item: LineItem::Setup,
+    ///     description: description.to_owned(),
+    ///     amount: Money::new(minor, usd),
+    /// };
+    /// let mut invoice = Invoice {
+    ///     id: InvoiceId::derived(&[b"i"]),
+    ///     tenant: TenantId::derived(&[b"t"]),
+    ///     consumer: ConsumerId::derived(&[b"c"]),
+    ///     subscription: SubscriptionId::derived(&[b"s"]),
+    ///     product: ProductId::derived(&[b"p"]),
+    ///     invoicing: Invoicing::ByCore,
+    ///     occasion: Occasion::Start,
+    ///     lines: vec![line("setup", 1_000), line("training", 250)],
+    ///     currency: usd,
+    ///     total: Money::new(1_250, usd),
+    ///     state: InvoiceState::Draft,
+    ///     payment_url: None,
+    ///     issued_at: now,
+    ///     due_at: now,
+    ///     paid_at: None,
+    ///     engine_version: 0,
+    /// };
+    /// assert_eq!(invoice.check(), Ok(()));
+    /// invoice.total = Money::new(1_251, usd);
+    /// let error = invoice.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "the lines add up to 12.50 USD, the total says 12.51 USD");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvoiceError`] where they do not: such an invoice is neither written nor sent.
     pub fn check(&self) -> Result<(), InvoiceError> {

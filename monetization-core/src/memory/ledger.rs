@@ -72,8 +72,8 @@ impl Ledger for MemoryStore {
     }
 }
 
-#[derive(Debug, Default)]
 /// Records, the segments they are evidence of, segments' rows, and sums.
+#[derive(Debug, Default)]
 pub(super) struct Books {
     records: BTreeMap<(TenantId, RecordId), UsageRecord>,
     evidence: BTreeMap<(TenantId, SegmentId), BTreeSet<RecordId>>,
@@ -88,8 +88,8 @@ pub(super) struct Kept {
     successor: Option<Segment>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
 /// A sum: what was used, and how much of it is in batches.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Amount {
     pub(super) total: Quantity,
     pub(super) sealed: Quantity,
@@ -152,8 +152,8 @@ impl State {
     }
 }
 
-#[derive(Debug, Default)]
 /// Leases and counters as they will be, so that a refusal leaves them as they are.
+#[derive(Debug, Default)]
 struct Spending {
     leases: BTreeMap<LeaseKey, Lease>,
     counters: BTreeMap<QuotaKey, QuotaCounter>,

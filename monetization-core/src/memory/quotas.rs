@@ -77,8 +77,8 @@ impl QuotaKey {
 
 pub(super) type LeaseKey = (TenantId, LeaseId);
 
-#[derive(Debug, Clone, Copy)]
 /// A block that was handed out. It stays when it is settled, so that its id is known for ever.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Lease {
     pub(super) key: QuotaKey,
     pub(super) units: u64,
@@ -92,8 +92,8 @@ impl Lease {
     }
 }
 
-#[derive(Debug, Default)]
 /// Counters by quota and window, and every block that was ever handed out.
+#[derive(Debug, Default)]
 pub(super) struct Blocks {
     pub(super) counters: BTreeMap<QuotaKey, QuotaCounter>,
     pub(super) leases: BTreeMap<LeaseKey, Lease>,

@@ -143,8 +143,8 @@ impl State {
 
 type Place = (Kind, Uuid);
 
-#[derive(Debug, Default)]
 /// Rows, and three ways to find them: by key, by place in the change sequence, by kind and id.
+#[derive(Debug, Default)]
 pub(super) struct Facts {
     rows: BTreeMap<Place, Row>,
     keys: BTreeMap<RowKey, BTreeSet<Place>>,

@@ -7,7 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use monetization_rate_limiter::{Bucket, Limits};
+use monetization_rate_limiter::{Bucket, Decision, Limits};
 
 use super::denial::Limited;
 use super::standing::Standings;
@@ -16,7 +16,7 @@ use crate::ids::LeaseId;
 use crate::plan::{Overage, Quota, QuotaWindow};
 use crate::store::LeaseAnswer;
 use crate::usage::Spent;
-use quota::QuotaCell;
+pub(super) use quota::QuotaCell;
 
 mod quota;
 
@@ -79,65 +79,48 @@ impl Cells {
     pub(super) fn take(&self, allowance: &Allowance, moment: Moment) -> Taken {
         let mut state = self.lock();
         let State { bucket, quotas } = &mut *state;
-        let decision = bucket.assess(&allowance.limits, moment.now, 1);
-        let mut standings = Standings::with_capacity(
-            allowance
-                .limits
-                .len()
-                .saturating_add(allowance.quotas.len()),
-        );
-        standings.set_rates(&allowance.limits, &decision);
         let mut quota_until = None;
         for quota in &allowance.quotas {
-            let window = quota.window.containing(moment.now, moment.period);
             let cell = cell_of(quotas, quota.window);
-            let window = cell.turn_to(window);
+            let window = cell.window_at(moment.now, moment.period);
             if !cell.is_known(quota, moment.uptime) {
                 return Taken::Needs(QuotaNeed {
                     quota: *quota,
                     window,
                 });
             }
-            let standing = cell.standing(quota);
-            if standing.exceeded {
+            if cell.standing(quota).exceeded {
                 quota_until = quota_until.max(Some(window.end));
             }
-            standings.push_quota(quota.window, window, standing);
         }
+        let limits = &allowance.limits;
+        let decision = match quota_until {
+            None => bucket.take(limits, moment.now, 1),
+            Some(_) => bucket.assess(limits, moment.now, 1),
+        };
         if quota_until.is_some() || !decision.is_allowed() {
-            if decision.is_allowed() {
-                // The rates would have let it pass: they stand as before the call.
-                let untouched = bucket.assess(&allowance.limits, moment.now, 0);
-                standings.set_rates(&allowance.limits, &untouched);
+            // Rates that would have let it pass stand as before the call.
+            let untouched = decision
+                .is_allowed()
+                .then(|| bucket.assess(limits, moment.now, 0));
+            let shown = untouched.as_ref().unwrap_or(&decision);
+            let mut standings = Standings::of_rates(allowance, shown);
+            for quota in &allowance.quotas {
+                standings.push_quota(quota, cell_of(quotas, quota.window));
             }
-            let rates_until = if decision.is_allowed() {
-                Some(moment.now)
-            } else {
-                decision.retry_at()
-            };
-            let never = allowance
-                .quotas
-                .iter()
-                .any(|quota| quota.overage == Overage::Strict && quota.max == 0);
-            let retry_at = rates_until
-                .filter(|_| !never)
-                .map(|rates| quota_until.map_or(rates, |until| rates.max(until)));
             return Taken::Refused(Limited {
                 standings,
-                retry_at,
+                retry_at: retry_at(allowance, &decision, quota_until),
                 quota: quota_until.is_some(),
             });
         }
-        let taken = bucket.commit(&allowance.limits, &decision);
-        debug_assert!(
-            taken,
-            "nothing can be taken between assessing and committing under one lock"
-        );
-        let spent = allowance
-            .quotas
-            .iter()
-            .map(|quota| cell_of(quotas, quota.window).spend(quota))
-            .collect();
+        let mut standings = Standings::of_rates(allowance, &decision);
+        let mut spent = Vec::with_capacity(allowance.quotas.len());
+        for quota in &allowance.quotas {
+            let cell = cell_of(quotas, quota.window);
+            standings.push_quota(quota, cell);
+            spent.push(cell.spend(quota));
+        }
         standings.take_one_of_last(allowance.quotas.len());
         Taken::Passed { spent, standings }
     }
@@ -213,6 +196,20 @@ impl Cells {
         // The state is plain numbers that every method leaves whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When a refused call could pass; `None` for never.
+fn retry_at(
+    allowance: &Allowance,
+    rates: &Decision,
+    quota_until: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let nothing = |quota: &Quota| quota.overage == Overage::Strict && quota.max == 0;
+    if allowance.quotas.iter().any(nothing) {
+        return None;
+    }
+    let rates_until = rates.retry_at()?;
+    Some(quota_until.map_or(rates_until, |until| rates_until.max(until)))
 }
 
 /// The cell of a quota, found by what it counts: a plan has at most one quota for each window, so

@@ -14,6 +14,7 @@ use super::gatekeeper::Sleep;
 use super::permit::Settled;
 use crate::clock::Clock;
 use crate::store::{Appended, Refusal, Store};
+use crate::usage::UsageRecord;
 
 /// Where settled calls wait to be written. Clones share one queue.
 ///
@@ -72,9 +73,9 @@ struct Shared {
     queue: Mutex<Queue>,
 }
 
-#[derive(Default)]
 /// The one lock of the queue guards plain numbers and the records that wait; it is never held
 /// across an await. `taken` counts a call from its reservation to the ledger's answer.
+#[derive(Default)]
 struct Queue {
     waiting: VecDeque<Pending>,
     /// Places that are reserved or waiting.
@@ -86,9 +87,10 @@ struct Queue {
 }
 
 /// A record, and who waits for it, if anybody does.
-struct Pending {
-    settled: Settled,
-    heard_by: Option<oneshot::Sender<Answer>>,
+pub(super) struct Pending {
+    pub(super) record: UsageRecord,
+    pub(super) settled: Settled,
+    pub(super) heard_by: Option<oneshot::Sender<Answer>>,
 }
 
 /// A place in the queue. Given back when it is dropped without being used.
@@ -119,16 +121,11 @@ impl Committer {
     }
 
     /// Puts a settled call in its place, and tells whoever waits what the ledger says.
-    pub(super) fn put(
-        &self,
-        mut place: Place,
-        settled: Settled,
-        heard_by: Option<oneshot::Sender<Answer>>,
-    ) {
+    pub(super) fn put(&self, mut place: Place, pending: Pending) {
         let mut queue = self.0.lock();
         // The place goes on to be taken by the record.
         place.committer = None;
-        queue.waiting.push_back(Pending { settled, heard_by });
+        queue.waiting.push_back(pending);
         queue.wake_writer();
     }
 
@@ -154,15 +151,15 @@ impl Committer {
 
     /// Writes what waits, until [`close`](Self::close) and the last record. To be spawned once.
     pub(super) async fn run(self, store: Arc<dyn Store>, sleep: Arc<dyn Sleep>) {
-        while let Some(mut batch) = self.next_batch().await {
+        while let Some(batch) = self.next_batch().await {
             let recorded_at = self.0.clock.now();
-            for pending in &mut batch {
-                pending.settled.record.recorded_at = recorded_at;
-            }
-            let records: Vec<_> = batch
-                .iter()
-                .map(|pending| pending.settled.record.clone())
-                .collect();
+            let (records, callers): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|mut pending| {
+                    pending.record.recorded_at = recorded_at;
+                    (pending.record, (pending.settled, pending.heard_by))
+                })
+                .unzip();
             let mut wait = Duration::from_millis(5);
             let answers = loop {
                 match store.append(&records).await {
@@ -178,30 +175,30 @@ impl Committer {
                     }
                 }
             };
-            self.release(batch, answers);
+            self.release(&records, callers, answers);
         }
     }
 
     /// The ledger has answered for each record of the batch: nothing of it is in flight any more,
     /// whoever waits is told, and its places are free.
-    fn release(&self, batch: Vec<Pending>, answers: Vec<Appended>) {
-        for (pending, answer) in batch.into_iter().zip(answers) {
-            let said = match answer {
-                Appended::New => Ok(Committed::New),
-                Appended::Duplicate | Appended::Conflict => Ok(Committed::Duplicate),
-                Appended::Refused(refusal) => Err(refusal),
-            };
-            pending.settled.finish();
-            if let Some(heard_by) = pending.heard_by {
-                // Whoever waited may have gone; the record is written all the same.
-                let _heard = heard_by.send(said);
+    fn release(&self, records: &[UsageRecord], callers: Vec<Caller>, answers: Vec<Appended>) {
+        let mut waiting = Vec::new();
+        for ((record, (settled, heard_by)), answer) in records.iter().zip(callers).zip(answers) {
+            settled.finish(record);
+            if let Some(heard_by) = heard_by {
+                waiting.push((heard_by, said(answer)));
             }
-            let mut queue = self.0.lock();
-            queue.taken = queue.taken.saturating_sub(1);
         }
-        let mut queue = self.0.lock();
-        queue.failing_since = None;
-        queue.wake_writer();
+        {
+            let mut queue = self.0.lock();
+            queue.taken = queue.taken.saturating_sub(records.len());
+            queue.failing_since = None;
+            queue.wake_writer();
+        }
+        for (heard_by, answer) in waiting {
+            // Whoever waited may have gone; the record is written all the same.
+            let _heard = heard_by.send(answer);
+        }
     }
 
     /// What waits, at most a transaction's worth; `None` once it is closed and nothing is under way.
@@ -219,6 +216,17 @@ impl Committer {
             }
         })
         .await
+    }
+}
+
+/// Who is behind a record of a batch, and who waits for it.
+type Caller = (Settled, Option<oneshot::Sender<Answer>>);
+
+fn said(answer: Appended) -> Answer {
+    match answer {
+        Appended::New => Ok(Committed::New),
+        Appended::Duplicate | Appended::Conflict => Ok(Committed::Duplicate),
+        Appended::Refused(refusal) => Err(refusal),
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
-use super::gate::{Gate, ProductCell, ProductView, Terms};
+use super::gate::{Gate, Identity, ProductCell, ProductView, Terms};
 use crate::clock::Timestamp;
 use crate::ids::{ApiKeyId, PlanVersionId, ProductId, SubscriptionId, TypedId};
 use crate::key::{ApiKey, SecretDigest};
@@ -143,9 +143,13 @@ impl Feed {
                     .chain(changes)
                     .filter_map(|id| Some((id, Arc::clone(self.versions.get(&id)?))))
                     .collect();
+                let identity = Identity::of(&subscription).map_err(|error| {
+                    StoreError::new(StoreErrorKind::Broken, "take in a subscription").because(error)
+                })?;
                 gate.set_terms(Terms {
                     seq: row.seq,
                     subscription,
+                    identity,
                     product,
                     versions,
                 });

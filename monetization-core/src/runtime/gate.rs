@@ -10,7 +10,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
+use http::HeaderValue;
+use http::header::InvalidHeaderValue;
 
 use super::cells::{Allowance, Cells};
 use super::denial::Denial;
@@ -54,11 +56,37 @@ pub(super) struct Gate {
     pub(super) supply: futures::lock::Mutex<()>,
 }
 
+/// Who calls, as the headers that tell the upstream: `X-Consumer-ID`, `X-Consumer-Custom-ID` and
+/// `X-Consumer-Username`. Made once for each change of the subscription; cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The consumer's id.
+    pub consumer_id: HeaderValue,
+    /// The buyer's id in the consumer's own systems.
+    pub custom_id: HeaderValue,
+    /// The buyer's name there.
+    pub username: HeaderValue,
+}
+
+impl Identity {
+    /// # Errors
+    /// Where a text cannot stand in a header, which their types rule out.
+    pub(super) fn of(subscription: &Subscription) -> Result<Self, InvalidHeaderValue> {
+        Ok(Self {
+            consumer_id: HeaderValue::try_from(subscription.consumer.to_string())?,
+            custom_id: HeaderValue::from_str(subscription.buyer.user_id.as_str())?,
+            username: HeaderValue::from_str(subscription.buyer.name.as_str())?,
+        })
+    }
+}
+
 /// What is known of a subscription, as of one place in the change sequence.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) seq: u64,
     pub(super) subscription: Subscription,
+    pub(super) identity: Identity,
     pub(super) product: Arc<ProductCell>,
     /// The plan versions of its timeline.
     pub(super) versions: BTreeMap<PlanVersionId, Arc<PlanTerms>>,
@@ -89,8 +117,12 @@ impl Gate {
     }
 
     /// The stretch that `now` lies in, where the subscription is open then.
-    pub(super) fn enter(&self, terms: &Terms, now: Timestamp) -> Result<Arc<Stretch>, Denial> {
-        let product = terms.product.load().ok_or(Closed::NotServed)?;
+    pub(super) fn enter(
+        &self,
+        terms: &Terms,
+        product: &ProductView,
+        now: Timestamp,
+    ) -> Result<Arc<Stretch>, Denial> {
         access(&terms.subscription, product.state, now)?;
         if let Some(known) = &*self.stretch.load()
             && known.seq == terms.seq
@@ -98,7 +130,7 @@ impl Gate {
         {
             return Ok(Arc::clone(known));
         }
-        let stretch = terms.stretch_at(&product, now).ok_or(Closed::Ended)?;
+        let stretch = terms.stretch_at(product, now).ok_or(Closed::Ended)?;
         let stretch = Arc::new(stretch);
         self.stretch.store(Some(Arc::clone(&stretch)));
         Ok(stretch)
@@ -141,8 +173,8 @@ pub(super) struct ProductView {
 }
 
 impl ProductCell {
-    pub(super) fn load(&self) -> Option<Arc<ProductView>> {
-        self.0.load_full()
+    pub(super) fn load(&self) -> Guard<Option<Arc<ProductView>>> {
+        self.0.load()
     }
 
     /// Takes a newer view in; older ones never replace newer ones.

@@ -375,11 +375,13 @@ impl Gatekeeper {
             .iter()
             .find_map(|gate| {
                 let terms = gate.terms()?;
-                let product = terms.product.load()?;
-                (product.slug.as_str() == target.product).then_some((gate, terms, product))
+                let product = terms.product.load();
+                let is_asked_for = product.as_ref()?.slug.as_str() == target.product;
+                is_asked_for.then_some((gate, terms, product))
             })
             .ok_or(Denial::NoSubscription)?;
-        let stretch = gate.enter(&terms, now)?;
+        let product = product.as_ref().ok_or(Denial::NoSubscription)?;
+        let stretch = gate.enter(&terms, product, now)?;
         let resource = product.resource(target)?;
         let place = shared.committer.reserve().ok_or(Denial::Busy {
             retry_after: RETRY_AFTER,

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 
 use super::cells::GiveBack;
-use super::committer::{Answer, Committed, Committer, Place};
-use super::gate::{Gate, Stretch, Terms};
+use super::committer::{Answer, Committed, Committer, Pending, Place};
+use super::gate::{Gate, Identity, Stretch, Terms};
 use super::keeper::Keeper;
 use super::standing::Standings;
 use crate::clock::Timestamp;
@@ -64,6 +64,12 @@ impl Permit {
         &self.terms.subscription
     }
 
+    /// Who calls, as headers for the upstream.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.terms.identity
+    }
+
     /// Where the product is served.
     #[must_use]
     pub fn endpoint(&self) -> &Arc<Endpoint> {
@@ -96,6 +102,12 @@ impl Permit {
         let (heard_by, hears) = oneshot::channel();
         self.commit(outcome, Some(heard_by));
         Settlement(hears)
+    }
+
+    /// The call has ended so, and nobody waits for its record. The record is written all the same;
+    /// a crash before that loses it.
+    pub fn settle_in_background(mut self, outcome: Outcome) {
+        self.commit(outcome, None);
     }
 
     /// The call was never sent to the upstream: everything it has taken goes back, and nothing
@@ -138,13 +150,15 @@ impl Permit {
         );
         self.committer.put(
             place,
-            Settled {
+            Pending {
                 record,
-                gate,
-                stretch,
-                keeper,
+                settled: Settled {
+                    gate,
+                    stretch,
+                    keeper,
+                },
+                heard_by,
             },
-            heard_by,
         );
     }
 
@@ -176,10 +190,9 @@ impl Drop for Permit {
     }
 }
 
-/// A settled call on its way into the ledger.
+/// A settled call on its way into the ledger, without its record.
 #[derive(Debug)]
 pub(super) struct Settled {
-    pub(super) record: UsageRecord,
     gate: Arc<Gate>,
     stretch: Arc<Stretch>,
     keeper: Keeper,
@@ -187,7 +200,7 @@ pub(super) struct Settled {
 
 impl Settled {
     /// The ledger has answered: nothing of it is in flight any more.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(self, record: &UsageRecord) {
         let back = GiveBack {
             quotas: false,
             rates_at: None,
@@ -195,8 +208,8 @@ impl Settled {
         let done = self
             .gate
             .cells
-            .finish(&self.stretch.allowance, &self.record.spent, back);
-        self.keeper.settle_later(self.record.tenant, done);
+            .finish(&self.stretch.allowance, &record.spent, back);
+        self.keeper.settle_later(record.tenant, done);
     }
 }
 
@@ -206,7 +219,7 @@ impl Settled {
 /// sent. It fails with [`NotRecorded`] where the ledger refused the record or can no longer be
 /// heard of: then the end of the answer must not be sent.
 #[derive(Debug)]
-#[must_use = "the end of the answer waits for it, or it is left to the background"]
+#[must_use = "the end of the answer waits for it"]
 pub struct Settlement(oneshot::Receiver<Answer>);
 
 impl Settlement {
@@ -218,13 +231,6 @@ impl Settlement {
     /// [`NotRecorded`], as the future itself.
     pub async fn durable(self) -> Result<Committed, NotRecorded> {
         self.await
-    }
-
-    /// Leaves it to the background.
-    ///
-    /// The record is written all the same; a crash before that loses it.
-    pub fn in_background(self) {
-        drop(self.0);
     }
 }
 

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
-use monetization_rate_limiter::{Decision, LimitKind, Limits, Window};
+use monetization_rate_limiter::{Decision, Limit, LimitKind, Window};
 
-use crate::clock::{Span, Timestamp};
-use crate::plan::QuotaWindow;
+use super::cells::{Allowance, QuotaCell};
+use crate::clock::Timestamp;
+use crate::plan::{Quota, QuotaWindow};
 
 /// How one limit stands after a call, as response headers tell it.
+///
+/// Units are calls; instants are UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Which limit.
@@ -60,28 +63,26 @@ impl From<QuotaWindow> for WindowName {
 pub struct Standings(Vec<Standing>);
 
 impl Standings {
-    pub(super) fn with_capacity(limits: usize) -> Self {
-        Self(Vec::with_capacity(limits))
-    }
-
-    /// Puts the rates first, in the place of those that are there.
-    pub(super) fn set_rates(&mut self, limits: &Limits, decision: &Decision) {
-        let rates = limits.as_slice().iter().zip(decision.standings());
-        let rates = rates.map(|(limit, standing)| Standing {
+    /// The rates of a decision, with room for the quotas.
+    pub(super) fn of_rates(allowance: &Allowance, decision: &Decision) -> Self {
+        let (limits, quotas) = (allowance.limits.as_slice(), allowance.quotas.len());
+        let mut all = Vec::with_capacity(limits.len().saturating_add(quotas));
+        let standings = limits.iter().zip(decision.standings());
+        all.extend(standings.map(|(limit, standing)| Standing {
             name: name(standing.kind()),
             max: standing.max(),
             remaining: standing.remaining(),
             reset_at: standing.reset_at(),
-            length: limit.period(decision.decided_at()),
+            length: length(limit, decision.decided_at()),
             exceeded: standing.is_exceeded(),
-        });
-        let known = self.0.len().min(limits.len());
-        self.0.splice(..known, rates).for_each(drop);
+        }));
+        Self(all)
     }
 
-    pub(super) fn push_quota(&mut self, quota: QuotaWindow, window: Span, of: QuotaStanding) {
+    pub(super) fn push_quota(&mut self, quota: &Quota, cell: &QuotaCell) {
+        let (window, of) = (cell.window(), cell.standing(quota));
         self.0.push(Standing {
-            name: quota.into(),
+            name: quota.window.into(),
             max: of.max,
             remaining: of.remaining,
             reset_at: window.end,
@@ -118,12 +119,22 @@ impl Standings {
     }
 }
 
-#[derive(Clone, Copy)]
 /// How a quota stands before a call takes its unit.
+#[derive(Clone, Copy)]
 pub(super) struct QuotaStanding {
     pub(super) max: u64,
     pub(super) remaining: u64,
     pub(super) exceeded: bool,
+}
+
+/// The length of a limit's window; only months and years have to be looked up.
+fn length(limit: &Limit, now: Timestamp) -> Duration {
+    match limit.window() {
+        Some(Window::Second) => Duration::from_secs(1),
+        Some(Window::Minute) => Duration::from_secs(60),
+        Some(Window::Hour) => Duration::from_secs(3_600),
+        _ => limit.period(now),
+    }
 }
 
 fn name(kind: LimitKind) -> WindowName {

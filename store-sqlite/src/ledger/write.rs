@@ -200,46 +200,58 @@ fn all_changed(changed: u64, wanted: usize) -> sqlx::Result<()> {
 static NEW_SEGMENTS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "INSERT INTO segment (number, tenant, id, subscription, plan_version, invoicing,
-            period_index, period_start_at, period_end_at, start_at, end_at, state) VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')",
-        "",
+            period_index, period_start_at, period_end_at, start_at, end_at, state)
+        SELECT *, 'open' FROM (VALUES",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ") WHERE column1 IS NOT NULL",
     )
 });
 
-static NEW_METERS: LazyLock<Bulk> =
-    LazyLock::new(|| Bulk::new("INSERT INTO meter (number, id) VALUES", "(?, ?)", ""));
+static NEW_METERS: LazyLock<Bulk> = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO meter (number, id)
+        SELECT * FROM (VALUES",
+        "(?, ?)",
+        ") WHERE column1 IS NOT NULL",
+    )
+});
 
 static NEW_QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "INSERT INTO quota (number, tenant, subscription, quota, start_at, end_at, committed,
-            leased) VALUES",
-        "(?, ?, ?, ?, ?, ?, 0, 0)",
-        "",
+            leased)
+        SELECT *, 0, 0 FROM (VALUES",
+        "(?, ?, ?, ?, ?, ?)",
+        ") WHERE column1 IS NOT NULL",
     )
 });
 
 static RECORDS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
         "INSERT INTO record (key, segment, meter, quantity, occurred_at, recorded_at, resource,
-            status, ending, spent, event, position) VALUES",
+            status, ending, spent, event, position)
+        SELECT * FROM (VALUES",
         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "",
+        ") WHERE column1 IS NOT NULL",
     )
 });
 
 static EVENTS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO event (id, segment, key, digest, source, name) VALUES",
+        "INSERT INTO event (id, segment, key, digest, source, name)
+        SELECT * FROM (VALUES",
         "(?, ?, ?, ?, ?, ?)",
-        "",
+        ") WHERE column1 IS NOT NULL",
     )
 });
 
 static SUMS: LazyLock<Bulk> = LazyLock::new(|| {
     Bulk::new(
-        "INSERT INTO sum (segment, origin, meter, total, sealed, by_engine) VALUES",
+        "INSERT INTO sum (segment, origin, meter, total, sealed, by_engine)
+        SELECT * FROM (VALUES",
         "(?, ?, ?, ?, 0, ?)",
-        "ON CONFLICT (segment, origin, meter) DO UPDATE SET total = total + excluded.total",
+        ") WHERE column1 IS NOT NULL
+        ON CONFLICT (segment, origin, meter) DO UPDATE SET total = total + excluded.total",
     )
 });
 

@@ -54,7 +54,7 @@ pub(super) async fn play(
     let unsendable = drive::drive(&world, log, &mut people, story).await?;
     close(&world, first, last).await?;
     bill::tell(args, &world, &mut people, story).await?;
-    bill::check(args, &world, log, &people, story).await?;
+    bill::check(&world, log, &people, story).await?;
     if unsendable > 0 {
         story.say(format_args!(
             "{unsendable} lines name no target that HTTP could carry"

@@ -131,9 +131,14 @@ impl Load {
         }
     }
 
+    /// Calls that were refused or cut off so far.
+    pub(crate) fn unserved(&self) -> u64 {
+        self.progress.unserved.load(Ordering::Acquire)
+    }
+
     /// Waits until so many calls in all were refused or cut off.
     pub(crate) async fn until_unserved(&self, count: u64) {
-        while self.progress.unserved.load(Ordering::Acquire) < count {
+        while self.unserved() < count {
             tokio::time::sleep(POLL).await;
         }
     }

@@ -39,7 +39,7 @@ async fn an_order_that_is_sent_twice_buys_once_c1() {
     assert_eq!(same["id"], first.json()["id"]);
     let (left, right) = tokio::join!(send("order-2"), send("order-2"));
     assert_eq!(left.json()["id"], right.json()["id"]);
-    world.server.round().await;
+    world.server().round().await;
     assert_eq!(world.mock().subscriptions().len(), 2);
     let other = world.plan(&product, free()).await;
     let mut reused = order(&other);
@@ -87,7 +87,7 @@ async fn nothing_is_charged_before_somebody_says_yes_c2() {
         world.subscription(&wanted.id).await["status"],
         "pending_approval"
     );
-    world.server.round().await;
+    world.server().round().await;
     assert!(world.invoices(&wanted.id).await.is_empty() && world.mock().invoices().is_empty());
     let keys = format!("{SUBSCRIPTIONS}/{}/keys", wanted.id);
     let early = world.developer(Method::POST, &keys, Value::Null).await;
@@ -319,7 +319,7 @@ async fn what_is_cancelled_before_it_was_paid_cannot_be_paid_d6() {
         .await
         .ok();
     assert_eq!(ended["status"], "ended");
-    world.server.round().await;
+    world.server().round().await;
     assert_eq!(world.invoices(&bought.id).await[0]["status"], "void");
     let at_engine = world.mock().invoices();
     assert!(

@@ -13,7 +13,7 @@ async fn used(world: &World, calls: usize) -> Bought {
     let bought = world
         .buy(&world.plan(&product, metered("0.01")).await)
         .await;
-    world.server.round().await;
+    world.server().round().await;
     for _ in 0..calls {
         assert_eq!(
             world.call(&bought.key, "/weather/now").await.status,

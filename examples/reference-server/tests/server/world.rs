@@ -29,7 +29,7 @@ pub(super) const START: &str = "2026-03-01T00:00:00Z";
 
 /// A server over a store in memory, with the mock engine, whose business time stands still.
 pub(super) struct World {
-    pub(super) server: Server,
+    running: Option<Server>,
     pub(super) first: FirstStart,
     pub(super) upstream: Upstream,
     store: Arc<dyn Store>,
@@ -78,7 +78,7 @@ impl World {
         let parts = ingredients(&store, (&clock, &manual), &journal);
         let (server, first) = Server::start(&settings, parts).await.unwrap();
         Self {
-            server,
+            running: Some(server),
             first: first.unwrap(),
             upstream: Upstream::start("upstream").await,
             store,
@@ -92,14 +92,19 @@ impl World {
 
     /// The server dies on the spot, and another takes up what it has left.
     pub(super) async fn crash(&mut self) {
+        self.running = None;
         let parts = ingredients(&self.store, (&self.clock, &self.manual), &self.journal);
         let (server, first) = Server::start(&self.settings, parts).await.unwrap();
         assert!(first.is_none(), "the second start is no first one");
-        self.server = server;
+        self.running = Some(server);
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        self.running.as_ref().unwrap()
     }
 
     pub(super) fn mock(&self) -> &Control {
-        self.server.mock().unwrap()
+        self.server().mock().unwrap()
     }
 
     /// Lets so much business time go by, and everything happen that falls due in it.
@@ -164,11 +169,11 @@ impl World {
     }
 
     pub(super) fn control(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.control_address())
+        format!("http://{}{path}", self.server().control_address())
     }
 
     pub(super) fn gateway(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.gateway_address())
+        format!("http://{}{path}", self.server().gateway_address())
     }
 
     /// A call through the gateway.

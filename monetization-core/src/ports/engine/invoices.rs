@@ -11,6 +11,39 @@ use crate::text::ForeignId;
 ///
 /// The provider shows and collects what it is given: it rates nothing, adds nothing and rounds
 /// nothing. That an invoice was paid is told by a message, later.
+///
+/// A provider that shows a page for each invoice, named by our id, so that issuing the same invoice
+/// again is one page:
+///
+/// ```
+/// use monetization_core::engine::*;
+/// use monetization_core::invoice::Invoice;
+/// use monetization_core::text::ForeignId;
+///
+/// #[derive(Debug)]
+/// struct Pages;
+///
+/// #[async_trait::async_trait]
+/// impl InvoiceIssuing for Pages {
+///     async fn issue(
+///         &self, _: &EngineContext, _customer: &ForeignId, invoice: &Invoice,
+///     ) -> Result<Issued, EngineError> {
+///         let refuse = |problem| EngineError::new(EngineErrorKind::Permanent, problem);
+///         invoice.check().map_err(|error| refuse("it does not add up").because(error))?;
+///         let external = invoice.id.to_string().parse();
+///         let external: ForeignId = external.map_err(|_| refuse("no name for it"))?;
+///         let payment_url = Some(format!("https://pay.example/{external}"));
+///         Ok(Issued { external, payment_url })
+///     }
+///
+///     async fn void(&self, _: &EngineContext, _: &ForeignId) -> Result<Removal, EngineError> {
+///         Ok(Removal::Deleted)
+///     }
+/// }
+///
+/// let invoices: std::sync::Arc<dyn InvoiceIssuing> = std::sync::Arc::new(Pages);
+/// assert_eq!(format!("{invoices:?}"), "Pages");
+/// ```
 #[async_trait]
 pub trait InvoiceIssuing: Port {
     /// Asks the customer for the money of a finished invoice: its lines and its total exactly.
@@ -41,6 +74,8 @@ pub struct Issued {
 }
 
 /// Tells what a provider has invoiced and would invoice.
+///
+/// No flow bills from what is read here.
 #[async_trait]
 pub trait InvoiceReading: Port {
     /// The invoices of a subscription, oldest first.

@@ -15,6 +15,86 @@ use crate::text::ForeignId;
 /// 1. [`serialise`](Self::serialise) makes its bytes, once, when its batch is sealed.
 /// 2. [`publish`](Self::publish) sends those bytes, as often as it takes.
 /// 3. Its [`Receipt`] says what became of it; `Unknown` sends it again.
+///
+/// A provider that counts in memory, and recognises what it has had by the report's id:
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use std::sync::{Mutex, PoisonError};
+///
+/// use monetization_core::clock::Span;
+/// use monetization_core::engine::*;
+/// use monetization_core::ids::{BatchId, MeterId, TypedId};
+/// use monetization_core::money::{Quantity, Scale};
+/// use monetization_core::product::{Meter, Unit};
+/// use monetization_core::text::ForeignId;
+///
+/// type Answer<T> = Result<T, EngineError>;
+///
+/// #[derive(Debug, Default)]
+/// struct Counter {
+///     had: Mutex<BTreeSet<BatchId>>,
+/// }
+///
+/// fn unable<T>() -> Answer<T> {
+///     Err(EngineError::new(EngineErrorKind::Permanent, "this sketch invoices nothing"))
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl UsageReporting for Counter {
+///     fn serialise(&self, report: &UsageReport) -> Answer<Vec<u8>> {
+///         let quantity = report.meter.scale.render(report.quantity);
+///         let line = format!("{} {} {quantity} {}", report.batch, report.subscription, report.used_at);
+///         Ok(line.into_bytes())
+///     }
+///
+///     async fn publish(&self, _: &EngineContext, reports: &[SealedReport]) -> Answer<Vec<Receipt>> {
+///         let mut had = self.had.lock().unwrap_or_else(PoisonError::into_inner);
+///         let receipt = |report: &SealedReport| {
+///             if had.insert(report.batch) { Receipt::Accepted } else { Receipt::Duplicate }
+///         };
+///         Ok(reports.iter().map(receipt).collect())
+///     }
+///
+///     async fn current(&self, _: &EngineContext, _: &ForeignId) -> Answer<CurrentUsage> {
+///         unable()
+///     }
+///
+///     async fn summary(
+///         &self, _: &EngineContext, _: &ForeignId, _: &Meter, _: Span,
+///     ) -> Answer<Quantity> {
+///         unable()
+///     }
+/// }
+///
+/// let hours = Scale::try_from(1)?;
+/// let report = UsageReport {
+///     batch: BatchId::derived(&[b"b"]),
+///     subscription: "sub_1".parse()?,
+///     customer: "cus_1".parse()?,
+///     meter: Meter {
+///         id: MeterId::derived(&[b"m"]), name: "hours".parse()?, unit: Unit::Events, scale: hours,
+///     },
+///     quantity: hours.parse("1.5")?,
+///     used_at: "2026-03-31T23:59:59.999999Z".parse()?,
+/// };
+/// let counter = Counter::default();
+/// let sealed = SealedReport { batch: report.batch, body: counter.serialise(&report)? };
+/// assert!(sealed.body.ends_with(b" sub_1 1.5 2026-03-31T23:59:59.999999Z"));
+///
+/// # use futures::FutureExt;
+/// # async {
+/// # let cx = EngineContext {
+/// #     tenant: TypedId::derived(&[b"t"]), credentials: None, account: None,
+/// #     key: IdempotencyKey::new("publish"), timeout: std::time::Duration::from_secs(30),
+/// # };
+/// // One receipt for each, in order; the same again is recognised.
+/// let sent = [sealed.clone(), sealed];
+/// assert_eq!(counter.publish(&cx, &sent).await?, [Receipt::Accepted, Receipt::Duplicate]);
+/// # Ok::<(), EngineError>(())
+/// # }.now_or_never().ok_or("it waited")??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[async_trait]
 pub trait UsageReporting: Port {
     /// Writes a report as the bytes that will be sent. Called once for each report, when it is

@@ -23,7 +23,7 @@ use crate::usage::Spent;
 /// The counter of a quota in its current window. A window is never turned back: a clock that
 /// steps back goes on counting in the latest window seen.
 #[derive(Debug)]
-pub(super) struct QuotaCell {
+pub(in crate::runtime) struct QuotaCell {
     pub(super) quota: QuotaWindow,
     window: Span,
     /// Blocks of a strict quota, also of windows that are over while calls are in flight.
@@ -38,9 +38,9 @@ pub(super) struct QuotaCell {
     pub(super) asked: Option<LeaseId>,
 }
 
-#[derive(Debug)]
 /// A part of a strict quota that was handed out. It stays until its window is over or it is empty,
 /// and nothing of it is in flight.
+#[derive(Debug)]
 struct Block {
     lease: LeaseId,
     window: Span,
@@ -48,8 +48,8 @@ struct Block {
     in_flight: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
 /// What the store said when it had nothing left, and under which limit it was asked.
+#[derive(Debug, Clone, Copy)]
 struct Exhausted {
     max: u64,
     /// From when on it is worth asking again; `None` while nothing can come back.
@@ -85,6 +85,20 @@ impl QuotaCell {
         self.window
     }
 
+    /// As [`turn_to`](Self::turn_to) the window that `now` lies in, where `period` is the billing
+    /// period of that instant.
+    pub(super) fn window_at(&mut self, now: Timestamp, period: Span) -> Span {
+        if self.quota != QuotaWindow::Period && self.window.contains(now) {
+            return self.window;
+        }
+        self.turn_to(self.quota.containing(now, period))
+    }
+
+    /// The window that counts.
+    pub(in crate::runtime) fn window(&self) -> Span {
+        self.window
+    }
+
     /// Whether it can be decided without asking the store.
     pub(super) fn is_known(&self, quota: &Quota, uptime: Duration) -> bool {
         match quota.overage {
@@ -102,8 +116,8 @@ impl QuotaCell {
         })
     }
 
-    /// How it stands before a unit is taken.
-    pub(super) fn standing(&self, quota: &Quota) -> QuotaStanding {
+    /// How it stands.
+    pub(in crate::runtime) fn standing(&self, quota: &Quota) -> QuotaStanding {
         let max = quota.max;
         match quota.overage {
             Overage::Loose => {

@@ -18,7 +18,7 @@ pub(super) async fn tell(
     story: &mut Story,
 ) -> Result<(), DemoError> {
     story.section("Invoices")?;
-    read_invoices(world, people).await?;
+    read_invoices(world, &price(args)?, people).await?;
     let mut order: Vec<&Person> = people.iter().collect();
     order.sort_by_key(|person| Reverse((person.tally.billed, person.tally.calls)));
     let shown = if args.all { order.len() } else { SHOWN };
@@ -48,7 +48,6 @@ pub(super) async fn tell(
 
 /// Compares what is billed with what others have counted.
 pub(super) async fn check(
-    args: &DemoArgs,
     world: &World,
     log: &AccessLog,
     people: &[Person],
@@ -83,12 +82,11 @@ pub(super) async fn check(
         &0,
         &disagree.count(),
     )?;
-    let price = price(args)?;
-    let owed = people.iter().map(|person| price.of(person.tally.billed));
+    let owed: i64 = people.iter().map(|person| person.tally.owed).sum();
     let cents: i64 = people.iter().map(|person| person.tally.cents).sum();
     story.check(
         "USD invoiced and counted by hand",
-        &dollars(owed.sum()),
+        &dollars(owed),
         &dollars(cents),
     )?;
     let unpaid = people.iter().filter(|person| person.tally.status != "paid");
@@ -127,7 +125,11 @@ impl Price {
     }
 }
 
-async fn read_invoices(world: &World, people: &mut [Person]) -> Result<(), DemoError> {
+async fn read_invoices(
+    world: &World,
+    price: &Price,
+    people: &mut [Person],
+) -> Result<(), DemoError> {
     let mut by_subscription: BTreeMap<String, &mut Person> = people
         .iter_mut()
         .map(|person| (person.subscription.clone(), person))
@@ -147,6 +149,7 @@ async fn read_invoices(world: &World, people: &mut [Person]) -> Result<(), DemoE
         for used in lines.filter_map(|line| line["used"].as_str()) {
             let used: u64 = used.parse().map_err(|_| missing("a number of units"))?;
             tally.billed = tally.billed.saturating_add(used);
+            tally.owed = tally.owed.saturating_add(price.of(used));
         }
     }
     Ok(())

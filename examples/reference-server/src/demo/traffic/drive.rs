@@ -33,6 +33,8 @@ pub(super) struct Tally {
     pub(super) billed: u64,
     /// What the invoices come to, in cents.
     pub(super) cents: i64,
+    /// What they should come to, calculated apart from the server, in cents.
+    pub(super) owed: i64,
     /// How the last invoice stands.
     pub(super) status: String,
 }

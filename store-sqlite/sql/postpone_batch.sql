@@ -1,0 +1,4 @@
+UPDATE batch SET
+    due_at = ?, first_sent_at = coalesce(first_sent_at, ?), attempts = attempts + 1,
+    claim_lapses_at = NULL
+WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL

@@ -1,0 +1,7 @@
+SELECT batch.*, segment.id AS segment_id, origin.id AS origin_id, meter.id AS meter_id
+FROM json_each(?) AS claimed
+JOIN batch ON batch.number = claimed.value
+JOIN segment ON segment.number = batch.segment
+JOIN segment AS origin ON origin.number = batch.origin
+JOIN meter ON meter.number = batch.meter
+ORDER BY batch.number
