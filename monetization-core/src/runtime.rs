@@ -34,3 +34,6 @@ pub use gate::{Identity, Target};
 pub use gatekeeper::{Decided, Gatekeeper, GatekeeperOptions, Need, Sleep, Unavailable};
 pub use permit::{NotRecorded, Permit, Settlement};
 pub use standing::{Standing, Standings, WindowName};
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,21 @@
+//! Pieces of sums on their way to an engine.
+//!
+//! Sealing moves a sum's `sealed` on and writes the batch in one transaction, guarded by the
+//! value it moves on from: two who seal at once cannot seal one unit twice. Batches are numbered
+//! in the order of their sealing. Claims are as in `work`.
+
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{BatchId, SegmentId, TenantId};
 use monetization_core::store::{Batch, Batches, Claim, Sealed, StoreError, UnsealedSum, Verdict};
-use monetization_core::usage::{Sum, SumKey};
+use monetization_core::usage::SumKey;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::SqliteStore;
 use crate::connection::{Done, Transaction};
 use crate::convert::{self, Columns, blob, limit, signed};
-use crate::error::failed;
+use crate::error::senseless;
 
 #[async_trait]
 impl Batches for SqliteStore {
@@ -19,25 +25,14 @@ impl Batches for SqliteStore {
         after: Option<SumKey>,
         sums_max: usize,
     ) -> Result<Vec<UnsealedSum>, StoreError> {
-        let select = "SELECT segment.*, segment.id AS segment_id, origin.id AS origin_id,
-                meter.id AS meter_id, sum.total, sum.sealed
-            FROM sum INDEXED BY sum_unsealed
-            JOIN segment ON segment.number = sum.segment
-            JOIN segment AS origin ON origin.number = sum.origin
-            JOIN meter ON meter.number = sum.meter
-            WHERE sum.by_engine = 1 AND sum.sealed < sum.total AND segment.tenant = ?
-                AND (segment.id, origin.id, meter.id) > (?, ?, ?)
-            ORDER BY segment.id, origin.id, meter.id LIMIT ?";
-        let rows = sqlx::query(select)
+        let query = sqlx::query(include_str!("../sql/read_unsealed.sql"))
             .bind(blob(tenant))
             .bind(after.map(|key| blob(key.segment)).unwrap_or_default())
             .bind(after.map(|key| blob(key.origin)).unwrap_or_default())
             .bind(after.map(|key| blob(key.meter)).unwrap_or_default())
-            .bind(limit(sums_max))
-            .fetch_all(&self.readers)
-            .await;
-        rows.and_then(|rows| rows.iter().map(unsealed_sum).collect())
-            .map_err(|error| failed("read sums that are not sealed", error))
+            .bind(limit(sums_max));
+        let doing = "read sums that are not sealed";
+        self.read_all(doing, query, unsealed_sum).await
     }
 
     async fn seal(&self, batch: &Batch) -> Result<Sealed, StoreError> {
@@ -85,31 +80,16 @@ impl Batches for SqliteStore {
         tenant: TenantId,
         segment: SegmentId,
     ) -> Result<Vec<Batch>, StoreError> {
-        let select = "SELECT batch.*, segment.id AS segment_id, origin.id AS origin_id,
-                meter.id AS meter_id
-            FROM segment
-            JOIN batch ON batch.segment = segment.number
-            JOIN segment AS origin ON origin.number = batch.origin
-            JOIN meter ON meter.number = batch.meter
-            WHERE segment.tenant = ? AND segment.id = ?
-            ORDER BY origin.id, meter.id, batch.from_total";
-        let rows = sqlx::query(select)
+        let query = sqlx::query(include_str!("../sql/read_batches.sql"))
             .bind(blob(tenant))
-            .bind(blob(segment))
-            .fetch_all(&self.readers)
-            .await;
-        rows.and_then(|rows| rows.iter().map(convert::batch).collect())
-            .map_err(|error| failed("read batches", error))
+            .bind(blob(segment));
+        self.read_all("read batches", query, convert::batch).await
     }
 }
 
 fn unsealed_sum(row: &SqliteRow) -> sqlx::Result<UnsealedSum> {
     Ok(UnsealedSum {
-        sum: Sum {
-            key: convert::sum_key(row)?,
-            total: row.quantity("total")?,
-            sealed: row.quantity("sealed")?,
-        },
+        sum: convert::sum(row)?,
         segment: convert::segment(row)?,
     })
 }
@@ -122,13 +102,7 @@ async fn seal(connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<
     if known.is_some() {
         return Ok(Sealed::Again);
     }
-    let move_on = "UPDATE sum SET sealed = ?1
-        WHERE segment = (SELECT number FROM segment WHERE tenant = ?2 AND id = ?3)
-            AND origin = (SELECT number FROM segment WHERE tenant = ?2 AND id = ?4)
-            AND meter = (SELECT number FROM meter WHERE id = ?5)
-            AND sealed = ?6 AND total >= ?1
-        RETURNING segment, origin, meter";
-    let sum = sqlx::query(move_on)
+    let sum = sqlx::query(include_str!("../sql/seal_sum.sql"))
         .bind(batch.to.scaled())
         .bind(blob(batch.tenant))
         .bind(blob(batch.key.segment))
@@ -140,10 +114,18 @@ async fn seal(connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<
     let Some(sum) = sum else {
         return Ok(Sealed::Moved);
     };
-    let insert = "INSERT INTO batch (id, tenant, segment, origin, meter, from_total, to_total,
-            engine, account, used_at, body, state, reason, attempts, first_sent_at, due_at, fence)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(insert)
+    write(connection, batch, &sum).await?;
+    Ok(Sealed::New)
+}
+
+/// Writes a batch of this row of `sum`, to be sent at once.
+async fn write(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    sum: &SqliteRow,
+) -> sqlx::Result<()> {
+    let account = batch.place.account.as_ref();
+    let written = sqlx::query(include_str!("../sql/write_batch.sql"))
         .bind(blob(batch.id))
         .bind(blob(batch.tenant))
         .bind(sum.value::<i64>("segment")?)
@@ -152,7 +134,7 @@ async fn seal(connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<
         .bind(batch.from.scaled())
         .bind(batch.to.scaled())
         .bind(batch.place.engine.as_str())
-        .bind(batch.place.account.as_ref().map(|account| account.as_str()))
+        .bind(account.map(|account| account.as_str()))
         .bind(batch.used_at.as_micros())
         .bind(batch.body.as_slice())
         .bind(batch.state.as_str())
@@ -162,8 +144,8 @@ async fn seal(connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<
         .bind(Timestamp::MIN.as_micros())
         .bind(signed(batch.fence)?)
         .execute(connection)
-        .await?;
-    Ok(Sealed::New)
+        .await;
+    written.map(drop)
 }
 
 async fn claim_batches(
@@ -172,15 +154,7 @@ async fn claim_batches(
     claim: Claim,
     asked_at: Timestamp,
 ) -> sqlx::Result<Done<Vec<Batch>>> {
-    let update = "UPDATE batch SET fence = fence + 1, claim_lapses_at = ?
-        WHERE number IN (
-            SELECT number FROM batch
-            WHERE tenant = ? AND state = 'sealed' AND due_at <= ?
-                AND (claim_lapses_at IS NULL OR claim_lapses_at <= ?)
-            ORDER BY number LIMIT ?
-        )
-        RETURNING number";
-    let claimed = sqlx::query(update)
+    let claimed = sqlx::query(include_str!("../sql/claim_batches.sql"))
         .bind(asked_at.saturating_add(claim.lease).as_micros())
         .bind(blob(tenant))
         .bind(now.as_micros())
@@ -189,21 +163,8 @@ async fn claim_batches(
         .fetch_all(&mut *transaction.connection)
         .await?;
     let numbers: sqlx::Result<Vec<i64>> = claimed.iter().map(|row| row.value("number")).collect();
-    let mut numbers = numbers?;
-    if numbers.is_empty() {
-        return Ok(Done::Undo(Vec::new()));
-    }
-    numbers.sort_unstable();
-    let select = "SELECT batch.*, segment.id AS segment_id, origin.id AS origin_id,
-            meter.id AS meter_id
-        FROM json_each(?) AS claimed
-        JOIN batch ON batch.number = claimed.value
-        JOIN segment ON segment.number = batch.segment
-        JOIN segment AS origin ON origin.number = batch.origin
-        JOIN meter ON meter.number = batch.meter
-        ORDER BY batch.number";
-    let numbers = serde_json::to_string(&numbers).map_err(crate::error::senseless)?;
-    let rows = sqlx::query(select)
+    let numbers = serde_json::to_string(&numbers?).map_err(senseless)?;
+    let rows = sqlx::query(include_str!("../sql/read_claimed_batches.sql"))
         .bind(numbers)
         .fetch_all(transaction.connection)
         .await?;
@@ -219,23 +180,15 @@ async fn settle(
 ) -> sqlx::Result<Done<bool>> {
     let fence = signed(fence)?;
     let settle = match &verdict {
-        Verdict::State(state) => sqlx::query(
-            "UPDATE batch
-            SET state = ?, reason = ?, attempts = attempts + 1, claim_lapses_at = NULL
-            WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL",
-        )
-        .bind(state.as_str())
-        .bind(state.reason()),
+        Verdict::State(state) => sqlx::query(include_str!("../sql/settle_batch.sql"))
+            .bind(state.as_str())
+            .bind(state.reason()),
         Verdict::Again {
             due_at,
             first_sent_at,
-        } => sqlx::query(
-            "UPDATE batch SET due_at = ?, first_sent_at = coalesce(first_sent_at, ?),
-                attempts = attempts + 1, claim_lapses_at = NULL
-            WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL",
-        )
-        .bind(due_at.as_micros())
-        .bind(first_sent_at.map(|at| at.as_micros())),
+        } => sqlx::query(include_str!("../sql/postpone_batch.sql"))
+            .bind(due_at.as_micros())
+            .bind(first_sent_at.map(|at| at.as_micros())),
     };
     let settled = settle
         .bind(blob(batch))

@@ -1,12 +1,17 @@
+//! Statements about many rows at once.
+//!
+//! A statement costs a trip to the connection's thread and back, tens of microseconds that one
+//! row and a thousand rows pay alike. So what an append writes to one table is one statement.
+
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Sqlite, SqliteConnection};
 
 /// A statement about many rows, in texts for 1, 2, 4, ... 1024 of them. Each is prepared once.
 ///
-/// Each statement costs a trip to the connection's thread, so any number of rows takes as few
-/// as can be: where they do not fill a text, its last rows are left without values, which SQLite
-/// reads as `NULL`. The statement has to pass by rows whose first value is `NULL`.
+/// Where rows do not fill a text, its last places are left without values, which SQLite reads
+/// as `NULL`: the statement has to pass by rows whose first value is `NULL`. That costs less
+/// than to run another statement for the rest.
 pub(crate) struct Bulk(Vec<String>);
 
 /// A statement whose values are being bound.
@@ -15,17 +20,18 @@ pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
 const ROWS_MAX: usize = 1024;
 
 impl Bulk {
-    /// `before`, one `row` for each row with commas between them, `after`.
-    pub(crate) fn new(before: &str, row: &str, after: &str) -> Self {
+    /// The statement `text`, in which `{rows}` stands for the rows, each of so many values.
+    pub(crate) fn new(text: &str, values: usize) -> Self {
+        let row = format!("({})", vec!["?"; values].join(", "));
         let sizes = (0..=ROWS_MAX.ilog2()).map(|log2| 1_usize << log2);
-        let texts = sizes.map(|size| {
-            let rows = vec![row; size].join(", ");
-            format!("{before} {rows} {after}")
-        });
+        let texts = sizes.map(|size| text.replace("{rows}", &vec![row.as_str(); size].join(", ")));
         Self(texts.collect())
     }
 
     /// Runs it for all rows and answers how many rows of the database it changed.
+    ///
+    /// # Errors
+    /// As the first statement that fails; those before it have been run.
     pub(crate) async fn execute<R: Sync>(
         &'static self,
         connection: &mut SqliteConnection,
@@ -42,7 +48,10 @@ impl Bulk {
         Ok(changed)
     }
 
-    /// Runs it for all rows and answers what it found.
+    /// Runs it for all rows and answers what it found, in no order.
+    ///
+    /// # Errors
+    /// As the first statement that fails.
     pub(crate) async fn fetch<R: Sync>(
         &'static self,
         connection: &mut SqliteConnection,
@@ -58,15 +67,39 @@ impl Bulk {
         Ok(found)
     }
 
+    /// The statement for as many rows as one takes, and the rows that are left; `None` once
+    /// there are no more.
     fn next<'r, R>(
         &'static self,
         rows: &'r [R],
         bind: fn(Statement, &R) -> Statement,
     ) -> Option<(Statement, &'r [R])> {
         let (now, rest) = rows.split_at_checked(rows.len().min(ROWS_MAX))?;
+        if now.is_empty() {
+            return None;
+        }
         let size_log2 = now.len().checked_next_power_of_two()?.checked_ilog2()?;
         let text = self.0.get(usize::try_from(size_log2).ok()?)?;
-        let statement = || now.iter().fold(sqlx::query(text.as_str()), bind);
-        (!now.is_empty()).then(|| (statement(), rest))
+        Some((now.iter().fold(sqlx::query(text.as_str()), bind), rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_take_the_smallest_text_that_holds_them() {
+        let bulk: &'static Bulk = Box::leak(Box::new(Bulk::new("VALUES {rows}", 2)));
+        assert_eq!(bulk.0[1], "VALUES (?, ?), (?, ?)");
+        let left_after = |rows: usize| {
+            let rows = vec![(); rows];
+            let next = bulk.next(&rows, |statement, ()| statement);
+            next.map(|(_, rest)| rest.len())
+        };
+        assert_eq!(left_after(0), None);
+        assert_eq!(left_after(3), Some(0));
+        assert_eq!(left_after(1_024), Some(0));
+        assert_eq!(left_after(1_100), Some(76));
     }
 }

@@ -14,7 +14,7 @@ use monetization_core::store::{
     Batch, BatchState, Index, JobRun, JobState, Kind, Row, RowKey, Unique,
 };
 use monetization_core::subscription::Segment;
-use monetization_core::usage::{Ending, SumKey};
+use monetization_core::usage::{Ending, Sum, SumKey};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row as _, Sqlite, Type};
 use uuid::Uuid;
@@ -194,8 +194,17 @@ pub(crate) fn segment(row: &SqliteRow) -> sqlx::Result<Segment> {
     })
 }
 
+/// A row of `sum`, joined with the ids of its key.
+pub(crate) fn sum(row: &SqliteRow) -> sqlx::Result<Sum> {
+    Ok(Sum {
+        key: sum_key(row)?,
+        total: row.quantity("total")?,
+        sealed: row.quantity("sealed")?,
+    })
+}
+
 /// The key of a row that names its segments and meter `segment_id`, `origin_id`, `meter_id`.
-pub(crate) fn sum_key(row: &SqliteRow) -> sqlx::Result<SumKey> {
+fn sum_key(row: &SqliteRow) -> sqlx::Result<SumKey> {
     Ok(SumKey {
         segment: row.id::<SegmentId>("segment_id")?,
         origin: row.id("origin_id")?,

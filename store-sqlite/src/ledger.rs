@@ -1,3 +1,14 @@
+//! The ledger: records, the sums of what they count, the counters of what they spend.
+//!
+//! An append is one transaction of about seven statements, however many records it has. What
+//! it adds to sums, counters and leases is added up in memory first, so that each of their rows
+//! is written once, in the order of its key. Each statement adds to what the row holds; that
+//! nothing overflows or is overspent has been decided before, and the table's own checks and
+//! the number of rows changed are held against that decision.
+//!
+//! Segments, meters, quotas and leases stand in the ledger by their numbers, which takes a
+//! record 75 bytes instead of 160 and one key instead of five to be compared.
+
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
@@ -31,20 +42,10 @@ impl Ledger for SqliteStore {
     }
 
     async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
-        let select = "SELECT segment.id AS segment_id, origin.id AS origin_id,
-                meter.id AS meter_id, sum.total, sum.sealed
-            FROM segment
-            JOIN sum ON sum.segment = segment.number
-            JOIN segment AS origin ON origin.number = sum.origin
-            JOIN meter ON meter.number = sum.meter
-            WHERE segment.tenant = ? AND segment.id = ?
-            ORDER BY origin.id, meter.id";
-        let rows = sqlx::query(select)
+        let query = sqlx::query(include_str!("../sql/read_sums.sql"))
             .bind(blob(tenant))
-            .bind(blob(segment))
-            .fetch_all(&self.readers)
-            .await;
-        read_sums(rows)
+            .bind(blob(segment));
+        self.read_all("read sums", query, convert::sum).await
     }
 
     async fn sums_of_origin(
@@ -52,20 +53,10 @@ impl Ledger for SqliteStore {
         tenant: TenantId,
         origin: SegmentId,
     ) -> Result<Vec<Sum>, StoreError> {
-        let select = "SELECT segment.id AS segment_id, origin.id AS origin_id,
-                meter.id AS meter_id, sum.total, sum.sealed
-            FROM segment AS origin
-            JOIN sum ON sum.origin = origin.number
-            JOIN segment ON segment.number = sum.segment
-            JOIN meter ON meter.number = sum.meter
-            WHERE origin.tenant = ? AND origin.id = ?
-            ORDER BY segment.id, meter.id";
-        let rows = sqlx::query(select)
+        let query = sqlx::query(include_str!("../sql/read_sums_of_origin.sql"))
             .bind(blob(tenant))
-            .bind(blob(origin))
-            .fetch_all(&self.readers)
-            .await;
-        read_sums(rows)
+            .bind(blob(origin));
+        self.read_all("read sums", query, convert::sum).await
     }
 
     async fn segment(
@@ -73,16 +64,10 @@ impl Ledger for SqliteStore {
         tenant: TenantId,
         segment: SegmentId,
     ) -> Result<Option<SegmentRow>, StoreError> {
-        let select = "SELECT segment.*, successor.id AS successor_id FROM segment
-            LEFT JOIN segment AS successor ON successor.number = segment.successor
-            WHERE segment.tenant = ? AND segment.id = ? AND segment.state <> 'announced'";
-        let row = sqlx::query(select)
+        let query = sqlx::query(include_str!("../sql/read_segment.sql"))
             .bind(blob(tenant))
-            .bind(blob(segment))
-            .fetch_optional(&self.readers)
-            .await;
-        row.and_then(|row| row.as_ref().map(segment_row).transpose())
-            .map_err(|error| failed("read a segment", error))
+            .bind(blob(segment));
+        self.read_one("read a segment", query, segment_row).await
     }
 
     async fn records(
@@ -98,18 +83,6 @@ impl Ledger for SqliteStore {
     }
 }
 
-fn read_sums(rows: sqlx::Result<Vec<SqliteRow>>) -> Result<Vec<Sum>, StoreError> {
-    let sum = |row: &SqliteRow| {
-        Ok(Sum {
-            key: convert::sum_key(row)?,
-            total: row.quantity("total")?,
-            sealed: row.quantity("sealed")?,
-        })
-    };
-    rows.and_then(|rows| rows.iter().map(sum).collect())
-        .map_err(|error| failed("read sums", error))
-}
-
 fn segment_row(row: &SqliteRow) -> sqlx::Result<SegmentRow> {
     Ok(SegmentRow {
         segment: convert::segment(row)?,
@@ -117,6 +90,8 @@ fn segment_row(row: &SqliteRow) -> sqlx::Result<SegmentRow> {
     })
 }
 
+/// Appends in as few statements as there are tables: what is not remembered is read, what is
+/// known is looked up, the rest is judged in memory, and what is taken is written.
 async fn append(
     transaction: Transaction<'_>,
     records: &[UsageRecord],
@@ -213,10 +188,8 @@ async fn has_events(
 
 /// The numbers after which new rows are to be counted.
 async fn numbers(connection: &mut SqliteConnection) -> sqlx::Result<Numbers> {
-    let select = "SELECT (SELECT coalesce(max(number), 0) FROM segment) AS segment,
-        (SELECT coalesce(max(number), 0) FROM meter) AS meter,
-        (SELECT coalesce(max(number), 0) FROM quota) AS quota";
-    let row = sqlx::query(select).fetch_one(connection).await?;
+    let select = sqlx::query(include_str!("../sql/read_numbers.sql"));
+    let row = select.fetch_one(connection).await?;
     Ok(Numbers {
         segment: row.value("segment")?,
         meter: row.value("meter")?,
@@ -224,25 +197,8 @@ async fn numbers(connection: &mut SqliteConnection) -> sqlx::Result<Numbers> {
     })
 }
 
-static KNOWN_RECORDS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (id) AS (VALUES",
-        "(?)",
-        ") SELECT asked.id, segment.tenant, NULL AS digest
-        FROM asked
-        CROSS JOIN record ON record.key = asked.id
-        JOIN segment ON segment.number = record.segment
-        WHERE record.event IS NULL",
-    )
-});
+static KNOWN_RECORDS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/find_records.sql"), 1));
 
-static KNOWN_EVENTS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (id) AS (VALUES",
-        "(?)",
-        ") SELECT asked.id, segment.tenant, event.digest
-        FROM asked
-        CROSS JOIN event ON event.id = asked.id
-        JOIN segment ON segment.number = event.segment",
-    )
-});
+static KNOWN_EVENTS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/find_events.sql"), 1));

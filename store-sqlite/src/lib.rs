@@ -1,29 +1,12 @@
-//! The embedded store: one SQLite file, through sqlx.
-//!
-//! A [`SqliteStore`] keeps all that the [`Store`] port asks for in one file. Whatever a write
-//! answers with `Ok` is on the disk by then ([`Synchronous::Full`]). One process owns the file
-//! while it is open; within it any number of tasks may read and write. Writes are transactions
-//! that run one after the other on one connection, reads wait for nobody.
-//!
-//! ```
-//! use monetization_core::store::Store;
-//! use monetization_store_sqlite::{SqliteOptions, SqliteStore};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let directory = tempfile::tempdir()?;
-//! let path = directory.path().join("market.db");
-//! let store = SqliteStore::open(&SqliteOptions::new(path)).await?;
-//! store.ping().await?;
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 use async_trait::async_trait;
 use monetization_core::clock::Clock;
 use monetization_core::store::{Store, StoreError};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
+use crate::bulk::Statement;
 use crate::connection::{Done, Owner, Transaction, Writer};
 use crate::error::failed;
 
@@ -45,23 +28,31 @@ mod rows;
 mod segments;
 mod work;
 
-/// A [`Store`] in one SQLite file. Made by [`open`](Self::open) within a tokio runtime.
+/// A [`Store`] in one SQLite file. Made by [`open`](Self::open).
+///
+/// It is used within a tokio runtime. Any number of tasks may share it, behind an
+/// [`Arc`](std::sync::Arc); it may move from one runtime to another. When it is dropped, writes
+/// that were begun are finished first, and then the file is given up.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     clock: Clock,
-    /// Greater than that of every opening whose blocks are still out.
+    /// Greater than that of every opening whose blocks of quotas are still out.
     opening: i64,
 }
 
 impl SqliteStore {
     /// Opens the database, or makes it, and brings it to the shape this program knows.
     ///
+    /// Blocks of strict quotas that the last process had not settled stay out until
+    /// [`settle_orphans`](monetization_core::store::Quotas::settle_orphans) is called.
+    ///
     /// # Errors
     /// [`StoreError`] where another process or another store of this one has the file open,
     /// where a newer program has written it, where a migration it was made by is not one of
-    /// this program's, and where the file cannot be read or written.
+    /// this program's, and where the file cannot be read or written. Its source says which, and
+    /// what to do.
     pub async fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         let owner = Owner::take(&options.path)?;
         let connected = connection::connect(options).await;
@@ -74,6 +65,30 @@ impl SqliteStore {
             readers: connection::readers(options),
             clock: options.clock.clone(),
         })
+    }
+
+    /// Reads all that a query finds, beside whatever is being written.
+    async fn read_all<T>(
+        &self,
+        doing: &'static str,
+        query: Statement,
+        read: impl Fn(&SqliteRow) -> sqlx::Result<T> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = query.fetch_all(&self.readers).await;
+        rows.and_then(|rows| rows.iter().map(read).collect())
+            .map_err(|error| failed(doing, error))
+    }
+
+    /// Reads the one row that a query finds, if it finds one.
+    async fn read_one<T>(
+        &self,
+        doing: &'static str,
+        query: Statement,
+        read: impl FnOnce(&SqliteRow) -> sqlx::Result<T> + Send,
+    ) -> Result<Option<T>, StoreError> {
+        let row = query.fetch_optional(&self.readers).await;
+        row.and_then(|row| row.as_ref().map(read).transpose())
+            .map_err(|error| failed(doing, error))
     }
 }
 

@@ -181,57 +181,17 @@ fn quota_key(row: &SqliteRow) -> sqlx::Result<QuotaKey> {
     })
 }
 
-// In each, what is asked for comes first and the index of the other table leads on from it.
+static SEGMENTS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/load_segments.sql"), 2));
 
-static SEGMENTS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (tenant, id) AS (VALUES",
-        "(?, ?)",
-        ") SELECT segment.number, segment.tenant, segment.id, segment.state,
-            segment.invoicing = 'by_engine' AS by_engine, successor.id AS successor_id
-        FROM asked
-        CROSS JOIN segment ON segment.tenant = asked.tenant AND segment.id = asked.id
-        LEFT JOIN segment AS successor ON successor.number = segment.successor",
-    )
-});
+static TOTALS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/load_totals.sql"), 1));
 
-static TOTALS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (segment) AS (VALUES",
-        "(?)",
-        ") SELECT sum.segment, sum.origin, sum.meter, sum.total
-        FROM asked CROSS JOIN sum ON sum.segment = asked.segment",
-    )
-});
+static METERS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/load_meters.sql"), 1));
 
-static METERS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (id) AS (VALUES",
-        "(?)",
-        ") SELECT meter.number, meter.id FROM asked CROSS JOIN meter ON meter.id = asked.id",
-    )
-});
+static QUOTAS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/load_quotas.sql"), 5));
 
-static QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (tenant, subscription, quota, start_at, end_at) AS (VALUES",
-        "(?, ?, ?, ?, ?)",
-        ") SELECT quota.* FROM asked
-        CROSS JOIN quota ON quota.subscription = asked.subscription
-            AND quota.quota = asked.quota AND quota.start_at = asked.start_at
-            AND quota.end_at = asked.end_at AND quota.tenant = asked.tenant",
-    )
-});
-
-static LEASES: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH asked (id, tenant) AS (VALUES",
-        "(?, ?)",
-        ") SELECT lease.number, lease.id, lease.units, lease.committed,
-            lease.state = 'open' AS open,
-            quota.tenant, quota.subscription, quota.quota, quota.start_at, quota.end_at
-        FROM asked
-        CROSS JOIN lease ON lease.id = asked.id AND lease.tenant = asked.tenant
-        JOIN quota ON quota.number = lease.quota",
-    )
-});
+static LEASES: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/load_leases.sql"), 2));

@@ -4,10 +4,11 @@ use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
 use monetization_core::plan::QuotaWindow;
 use monetization_core::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use crate::connection::{Done, Transaction};
 use crate::convert::{Columns, blob, signed};
-use crate::error::{failed, senseless};
+use crate::error::senseless;
 use crate::hot::{HotLease, HotQuota, QuotaKey};
 use crate::{SqliteStore, load};
 
@@ -49,27 +50,22 @@ impl Quotas for SqliteStore {
         quota: QuotaWindow,
         window: Span,
     ) -> Result<QuotaCounter, StoreError> {
-        let select = "SELECT committed, leased FROM quota
-            WHERE subscription = ? AND quota = ? AND start_at = ? AND end_at = ? AND tenant = ?";
-        let row = sqlx::query(select)
+        let query = sqlx::query(include_str!("../sql/read_quota.sql"))
             .bind(blob(subscription))
             .bind(quota.as_str())
             .bind(window.start.as_micros())
             .bind(window.end.as_micros())
-            .bind(blob(tenant))
-            .fetch_optional(&self.readers)
-            .await;
-        row.and_then(|row| {
-            let Some(row) = row else {
-                return Ok(QuotaCounter::default());
-            };
-            Ok(QuotaCounter {
-                committed: row.unsigned("committed")?,
-                leased: row.unsigned("leased")?,
-            })
-        })
-        .map_err(|error| failed("read a quota's counter", error))
+            .bind(blob(tenant));
+        let counter = self.read_one("read a quota's counter", query, counter);
+        counter.await.map(Option::unwrap_or_default)
     }
+}
+
+fn counter(row: &SqliteRow) -> sqlx::Result<QuotaCounter> {
+    Ok(QuotaCounter {
+        committed: row.unsigned("committed")?,
+        leased: row.unsigned("leased")?,
+    })
 }
 
 async fn lease(
@@ -207,12 +203,7 @@ async fn settle(
 async fn settle_orphans(transaction: Transaction<'_>, opening: i64) -> sqlx::Result<Done<u64>> {
     let Transaction { connection, hot } = transaction;
     hot.forget();
-    let free_quotas = "WITH free (quota, units) AS (
-            SELECT quota, sum(units - committed) FROM lease
-            WHERE state = 'open' AND opening <> ? GROUP BY quota
-        )
-        UPDATE quota SET leased = leased - free.units FROM free WHERE quota.number = free.quota";
-    sqlx::query(free_quotas)
+    sqlx::query(include_str!("../sql/free_orphaned_units.sql"))
         .bind(opening)
         .execute(&mut *connection)
         .await?;

@@ -1,15 +1,20 @@
+//! Facts, and the one way to change them.
+//!
+//! A fact is a row of `fact`, whose key is its place in the change sequence: each change of it
+//! moves it to the end. As there is one writer, places are given in the order of the commits,
+//! and a reader that has seen one has seen all before it. `fact_key` is the index over facts.
+
 use async_trait::async_trait;
 use monetization_core::ids::TenantId;
 use monetization_core::store::{
-    Applied, ChangeSet, Conflict, Expected, Finished, Kind, Listing, Row, RowKey, Rows, StoreError,
-    Unique, Write,
+    Applied, ChangeSet, Conflict, Expected, Kind, Listing, Row, RowKey, Rows, StoreError, Unique,
+    Write,
 };
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::connection::{Done, Transaction};
-use crate::convert::{self, Columns, blob, bytes, keys_text, limit, scope, signed};
-use crate::error::failed;
+use crate::convert::{Columns, blob, bytes, fact, keys_text, limit, scope, signed};
 use crate::{SqliteStore, segments, work};
 
 #[async_trait]
@@ -29,54 +34,39 @@ impl Rows for SqliteStore {
     }
 
     async fn row(&self, tenant: TenantId, kind: Kind, id: Uuid) -> Result<Option<Row>, StoreError> {
-        let read = sqlx::query("SELECT * FROM fact WHERE kind = ? AND id = ? AND tenant = ?")
+        let query = sqlx::query("SELECT * FROM fact WHERE kind = ? AND id = ? AND tenant = ?")
             .bind(kind.as_str())
             .bind(bytes(id))
-            .bind(blob(tenant))
-            .fetch_optional(&self.readers)
-            .await;
-        read.and_then(|row| row.as_ref().map(convert::fact).transpose())
-            .map_err(|error| failed("read a row", error))
+            .bind(blob(tenant));
+        self.read_one("read a row", query, fact).await
     }
 
     async fn rows(&self, tenant: TenantId, listing: &Listing) -> Result<Vec<Row>, StoreError> {
-        let rows = match &listing.key {
-            Some(key) => sqlx::query(
-                "SELECT fact.* FROM fact_key AS key
-                JOIN fact ON fact.kind = key.kind AND fact.id = key.id
-                WHERE key.index_name = ? AND key.scope = ? AND key.value = ? AND key.kind = ?
-                    AND key.id > ? AND fact.tenant = ?
-                ORDER BY key.id LIMIT ?",
-            )
-            .bind(key.index.as_str())
-            .bind(scope(key.index, tenant))
-            .bind(&key.value),
+        let query = match &listing.key {
+            Some(key) => sqlx::query(include_str!("../sql/read_facts_by_key.sql"))
+                .bind(key.index.as_str())
+                .bind(scope(key.index, tenant))
+                .bind(&key.value),
             None => sqlx::query(
                 "SELECT * FROM fact WHERE kind = ? AND id > ? AND tenant = ? ORDER BY id LIMIT ?",
             ),
         };
-        let rows = rows
+        let query = query
             .bind(listing.kind.as_str())
             .bind(listing.after.map(bytes).unwrap_or_default())
             .bind(blob(tenant))
-            .bind(limit(listing.limit.min(Listing::LIMIT_MAX)))
-            .fetch_all(&self.readers)
-            .await;
-        rows.and_then(|rows| rows.iter().map(convert::fact).collect())
-            .map_err(|error| failed("read rows", error))
+            .bind(limit(listing.limit.min(Listing::LIMIT_MAX)));
+        self.read_all("read rows", query, fact).await
     }
 }
 
+/// Writes the change as far as nothing stands against it. Whoever calls undoes what was written
+/// where the answer is not that all of it was.
 async fn apply(transaction: Transaction<'_>, change: &ChangeSet) -> sqlx::Result<Applied> {
     let Transaction { connection, hot } = transaction;
     if is_applied(connection, change).await? {
         return Ok(Applied::Again);
     }
-    sqlx::query("INSERT INTO change_set (id, decided_at) VALUES (?, ?)")
-        .bind(blob(change.id))
-        .bind(change.at.as_micros())
-        .execute(&mut *connection)
-        .await?;
     if let Some(conflict) = write_facts(connection, change).await? {
         return Ok(Applied::Refused(conflict));
     }
@@ -89,12 +79,15 @@ async fn apply(transaction: Transaction<'_>, change: &ChangeSet) -> sqlx::Result
     Ok(Applied::New)
 }
 
+/// Whether the change was applied before; it is marked as applied from here on.
 async fn is_applied(connection: &mut SqliteConnection, change: &ChangeSet) -> sqlx::Result<bool> {
-    let found = sqlx::query("SELECT 1 FROM change_set WHERE id = ?")
+    let mark = "INSERT INTO change_set (id, decided_at) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    let marked = sqlx::query(mark)
         .bind(blob(change.id))
-        .fetch_optional(connection)
+        .bind(change.at.as_micros())
+        .execute(connection)
         .await?;
-    Ok(found.is_some())
+    Ok(marked.rows_affected() == 0)
 }
 
 /// Everything that something may stand against; the first that does is answered.
@@ -111,22 +104,22 @@ async fn write_facts(
         }
     }
     for finished in &change.finished {
-        if !finish(connection, finished).await? {
-            return Ok(Some(Conflict::Fenced {
-                intent: finished.intent,
-            }));
+        if !work::finish_intent(connection, finished).await? {
+            let intent = finished.intent;
+            return Ok(Some(Conflict::Fenced { intent }));
         }
     }
     Ok(None)
 }
 
+/// Whether the engine's news, if the change takes any in, is new.
 async fn mark_inbox(connection: &mut SqliteConnection, change: &ChangeSet) -> sqlx::Result<bool> {
     let Some((engine, event)) = &change.inbox else {
         return Ok(true);
     };
-    let insert = "INSERT INTO inbox (engine, event, change_set) VALUES (?, ?, ?)
+    let mark = "INSERT INTO inbox (engine, event, change_set) VALUES (?, ?, ?)
         ON CONFLICT DO NOTHING";
-    let marked = sqlx::query(insert)
+    let marked = sqlx::query(mark)
         .bind(engine.as_str())
         .bind(event.as_str())
         .bind(blob(change.id))
@@ -135,20 +128,19 @@ async fn mark_inbox(connection: &mut SqliteConnection, change: &ChangeSet) -> sq
     Ok(marked.rows_affected() == 1)
 }
 
+/// Writes a fact and its keys, or answers what stands against it.
 async fn write_row(
     connection: &mut SqliteConnection,
     write: &Write,
 ) -> sqlx::Result<Option<Conflict>> {
     let row = &write.row;
-    let written = match write.expected {
+    let (kind, id) = (row.kind, row.id);
+    let fits = match write.expected {
         Expected::Absent => insert(connection, row).await?,
         Expected::Version(version) => replace(connection, row, version).await?,
     };
-    if !written {
-        return Ok(Some(Conflict::Version {
-            kind: row.kind,
-            id: row.id,
-        }));
+    if !fits {
+        return Ok(Some(Conflict::Version { kind, id }));
     }
     for key in &row.keys {
         if let Some(holder) = add_key(connection, row, key).await? {
@@ -162,11 +154,9 @@ async fn write_row(
     Ok(None)
 }
 
+/// Writes a fact that is not there; `false` where it is.
 async fn insert(connection: &mut SqliteConnection, row: &Row) -> sqlx::Result<bool> {
-    let insert = "INSERT INTO fact (change_seq, kind, id, tenant, version, due_at, body, keys)
-        SELECT coalesce(max(change_seq), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM fact
-        WHERE true ON CONFLICT (kind, id) DO NOTHING";
-    let inserted = sqlx::query(insert)
+    let inserted = sqlx::query(include_str!("../sql/insert_fact.sql"))
         .bind(row.kind.as_str())
         .bind(bytes(row.id))
         .bind(blob(row.tenant))
@@ -179,15 +169,14 @@ async fn insert(connection: &mut SqliteConnection, row: &Row) -> sqlx::Result<bo
     Ok(inserted.rows_affected() == 1)
 }
 
+/// Replaces a fact of this version and takes its keys away; `false` where it has another
+/// version, or is another tenant's.
 async fn replace(
     connection: &mut SqliteConnection,
     row: &Row,
     expected: u64,
 ) -> sqlx::Result<bool> {
-    let update = "UPDATE fact SET change_seq = (SELECT max(change_seq) + 1 FROM fact),
-            version = ?, due_at = ?, body = ?, keys = ?
-        WHERE kind = ? AND id = ? AND tenant = ? AND version = ?";
-    let replaced = sqlx::query(update)
+    let replaced = sqlx::query(include_str!("../sql/replace_fact.sql"))
         .bind(signed(row.version)?)
         .bind(row.due_at.map(|due_at| due_at.as_micros()))
         .bind(&row.body)
@@ -198,15 +187,18 @@ async fn replace(
         .bind(signed(expected)?)
         .execute(&mut *connection)
         .await?;
+    if replaced.rows_affected() == 0 {
+        return Ok(false);
+    }
     sqlx::query("DELETE FROM fact_key WHERE kind = ? AND id = ?")
         .bind(row.kind.as_str())
         .bind(bytes(row.id))
         .execute(connection)
         .await?;
-    Ok(replaced.rows_affected() == 1)
+    Ok(true)
 }
 
-/// Writes a key, or answers who has it already.
+/// Writes a key, or answers who has its value already.
 async fn add_key(
     connection: &mut SqliteConnection,
     row: &Row,
@@ -227,9 +219,7 @@ async fn add_key(
     if added.rows_affected() == 1 {
         return Ok(None);
     }
-    let holder = "SELECT id FROM fact_key
-        WHERE index_name = ? AND scope = ? AND value = ? AND once = 1 AND NOT (kind = ? AND id = ?)";
-    let holder = sqlx::query(holder)
+    let holder = sqlx::query(include_str!("../sql/find_key_holder.sql"))
         .bind(key.index.as_str())
         .bind(scope)
         .bind(&key.value)
@@ -238,23 +228,4 @@ async fn add_key(
         .fetch_optional(connection)
         .await?;
     holder.map(|row| row.uuid("id")).transpose()
-}
-
-async fn finish(connection: &mut SqliteConnection, finished: &Finished) -> sqlx::Result<bool> {
-    let state = if finished.parked_because.is_some() {
-        "parked"
-    } else {
-        "done"
-    };
-    let update = "UPDATE intent
-        SET state = ?, reason = ?, attempts = attempts + 1, claim_lapses_at = NULL
-        WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL";
-    let finished = sqlx::query(update)
-        .bind(state)
-        .bind(finished.parked_because.as_deref())
-        .bind(blob(finished.intent))
-        .bind(signed(finished.fence)?)
-        .execute(connection)
-        .await?;
-    Ok(finished.rows_affected() == 1)
 }

@@ -1,18 +1,25 @@
+//! Operations and jobs: work that one worker at a time does.
+//!
+//! A claim is a fence and an instant of the store's own clock at which it lapses. Claiming
+//! counts the fence up; whoever has an older fence changes nothing any more. While
+//! `claim_lapses_at` has a value, the claim has not been given up, though it may have lapsed.
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{IntentId, TenantId};
 use monetization_core::intent::Intent;
-use monetization_core::store::{Claim, JobRun, JobStart, JobState, StoreError, Work};
+use monetization_core::store::{Claim, Finished, JobRun, JobStart, JobState, StoreError, Work};
 use monetization_core::text::Slug;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::SqliteStore;
+use crate::bulk::Statement;
 use crate::connection::{Done, Transaction};
 use crate::convert::{self, Columns, blob, job_state_text, limit, signed};
-use crate::error::{failed, senseless};
+use crate::error::senseless;
 
 #[async_trait]
 impl Work for SqliteStore {
@@ -45,13 +52,9 @@ impl Work for SqliteStore {
     async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError> {
         let select = "SELECT * FROM intent WHERE tenant = ? AND state = 'parked'
             ORDER BY due_at, id";
-        let rows = sqlx::query(select)
-            .bind(blob(tenant))
-            .fetch_all(&self.readers)
-            .await;
+        let query = sqlx::query(select).bind(blob(tenant));
         let parked = |row: &SqliteRow| Ok((convert::intent(row)?, row.value("reason")?));
-        rows.and_then(|rows| rows.iter().map(parked).collect())
-            .map_err(|error| failed("read parked operations", error))
+        self.read_all("read parked operations", query, parked).await
     }
 
     async fn start_job(
@@ -77,26 +80,26 @@ impl Work for SqliteStore {
         lease: Duration,
     ) -> Result<bool, StoreError> {
         let (job, run) = (JobKey::new(tenant, name), run.clone());
-        let asked_at = self.clock.now();
+        let lapses_at = self.clock.now().saturating_add(lease);
         let job = self.writer.write("keep a job", move |transaction| {
-            Box::pin(keep(transaction, job, run, (asked_at, lease)))
+            Box::pin(keep(transaction, job, run, lapses_at))
         });
         job.await
     }
 
     async fn last_job(&self, tenant: TenantId, name: &Slug) -> Result<Option<JobRun>, StoreError> {
-        let row = sqlx::query(LAST_JOB)
-            .bind(blob(tenant))
-            .bind(name.as_str())
-            .fetch_optional(&self.readers)
-            .await;
         let now = self.clock.now();
-        row.and_then(|row| row.map(|row| convert::job(&row, now)).transpose())
-            .map_err(|error| failed("read the last run of a job", error))
+        let query = JobKey::new(tenant, name).select();
+        let read = move |row: &SqliteRow| convert::job(row, now);
+        self.read_one("read the last run of a job", query, read)
+            .await
     }
 }
 
 /// Writes an intent, unless it exists.
+///
+/// # Errors
+/// Where the database cannot.
 pub(crate) async fn add_intent(
     connection: &mut SqliteConnection,
     intent: &Intent,
@@ -114,21 +117,35 @@ pub(crate) async fn add_intent(
     added.map(drop)
 }
 
+/// Brings an intent to its end; `false` where the claim was lost or given up.
+///
+/// # Errors
+/// Where the database cannot.
+pub(crate) async fn finish_intent(
+    connection: &mut SqliteConnection,
+    finished: &Finished,
+) -> sqlx::Result<bool> {
+    let state = match finished.parked_because {
+        Some(_) => "parked",
+        None => "done",
+    };
+    let done = sqlx::query(include_str!("../sql/finish_intent.sql"))
+        .bind(state)
+        .bind(finished.parked_because.as_deref())
+        .bind(blob(finished.intent))
+        .bind(signed(finished.fence)?)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 async fn claim_intents(
     transaction: Transaction<'_>,
     now: Timestamp,
     claim: Claim,
     asked_at: Timestamp,
 ) -> sqlx::Result<Done<Vec<(Intent, u64)>>> {
-    let update = "UPDATE intent SET fence = fence + 1, claim_lapses_at = ?
-        WHERE id IN (
-            SELECT id FROM intent
-            WHERE state = 'open' AND due_at <= ?
-                AND (claim_lapses_at IS NULL OR claim_lapses_at <= ?)
-            ORDER BY due_at, id LIMIT ?
-        )
-        RETURNING *";
-    let rows = sqlx::query(update)
+    let rows = sqlx::query(include_str!("../sql/claim_intents.sql"))
         .bind(asked_at.saturating_add(claim.lease).as_micros())
         .bind(now.as_micros())
         .bind(asked_at.as_micros())
@@ -138,9 +155,6 @@ async fn claim_intents(
     let claimed = |row: &SqliteRow| Ok((convert::intent(row)?, row.unsigned("fence")?));
     let claimed: sqlx::Result<Vec<(Intent, u64)>> = rows.iter().map(claimed).collect();
     let mut claimed = claimed?;
-    if claimed.is_empty() {
-        return Ok(Done::Undo(claimed));
-    }
     claimed.sort_by_key(|(intent, _)| (intent.due_at, intent.id));
     Ok(Done::Commit(claimed))
 }
@@ -151,9 +165,7 @@ async fn postpone(
     fence: u64,
     due_at: Timestamp,
 ) -> sqlx::Result<Done<bool>> {
-    let update = "UPDATE intent SET due_at = ?, attempts = attempts + 1, claim_lapses_at = NULL
-        WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL";
-    let postponed = sqlx::query(update)
+    let postponed = sqlx::query(include_str!("../sql/postpone_intent.sql"))
         .bind(due_at.as_micros())
         .bind(blob(intent))
         .bind(signed(fence)?)
@@ -170,23 +182,24 @@ struct JobKey {
 
 impl JobKey {
     fn new(tenant: TenantId, name: &Slug) -> Self {
-        Self {
-            tenant,
-            name: name.clone(),
-        }
+        let name = name.clone();
+        Self { tenant, name }
     }
 
+    fn select(&self) -> Statement {
+        sqlx::query("SELECT * FROM job WHERE tenant = ? AND name = ?")
+            .bind(blob(self.tenant))
+            .bind(self.name.as_str())
+    }
+
+    /// The last run, as it stands at this instant of the store's time.
     async fn last(
         &self,
         connection: &mut SqliteConnection,
-        asked_at: Timestamp,
+        at: Timestamp,
     ) -> sqlx::Result<Option<JobRun>> {
-        let row = sqlx::query(LAST_JOB)
-            .bind(blob(self.tenant))
-            .bind(self.name.as_str())
-            .fetch_optional(connection)
-            .await?;
-        row.map(|row| convert::job(&row, asked_at)).transpose()
+        let row = self.select().fetch_optional(connection).await?;
+        row.map(|row| convert::job(&row, at)).transpose()
     }
 
     async fn write(
@@ -195,14 +208,7 @@ impl JobKey {
         run: &JobRun,
         lapses_at: Timestamp,
     ) -> sqlx::Result<()> {
-        let replace = "INSERT INTO job (tenant, name, fence, state, started_at, ended_at, done,
-                failed, lease_lapses_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (tenant, name) DO UPDATE SET fence = excluded.fence,
-                state = excluded.state, started_at = excluded.started_at,
-                ended_at = excluded.ended_at, done = excluded.done, failed = excluded.failed,
-                lease_lapses_at = excluded.lease_lapses_at";
-        let written = sqlx::query(replace)
+        let written = sqlx::query(include_str!("../sql/write_job.sql"))
             .bind(blob(self.tenant))
             .bind(self.name.as_str())
             .bind(signed(run.fence)?)
@@ -217,8 +223,6 @@ impl JobKey {
         written.map(drop)
     }
 }
-
-const LAST_JOB: &str = "SELECT * FROM job WHERE tenant = ? AND name = ?";
 
 async fn start(
     transaction: Transaction<'_>,
@@ -251,7 +255,7 @@ async fn keep(
     transaction: Transaction<'_>,
     job: JobKey,
     run: JobRun,
-    (asked_at, lease): (Timestamp, Duration),
+    lapses_at: Timestamp,
 ) -> sqlx::Result<Done<bool>> {
     // A run that lapsed and was not followed by another is still the last one, and goes on.
     let last = job.last(transaction.connection, Timestamp::MIN).await?;
@@ -262,7 +266,6 @@ async fn keep(
         // It has ended; saying so again is no other news.
         return Ok(Done::Undo(last == run));
     }
-    let lapses_at = asked_at.saturating_add(lease);
     job.write(transaction.connection, &run, lapses_at).await?;
     Ok(Done::Commit(true))
 }

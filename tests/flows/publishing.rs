@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::{Ingested, UsageEvent};
+use monetization_core::flows::{DisableMode, Ingested, UsageEvent};
 use monetization_core::invoice::{InvoiceState, Invoicing};
-use monetization_core::store::{JobStart, JobState};
+use monetization_core::store::{BatchState, JobStart, JobState};
 use monetization_core::subscription::SubscriptionState;
 use monetization_core::text::ForeignId;
 use monetization_engine_mock::faults::{Fault, Injection};
@@ -217,4 +217,57 @@ async fn cancelling_publishes_the_last_use_before_it_ends_r_t8() {
         .map(|invoice| invoice.total.minor())
         .sum();
     assert_eq!(billed, 9);
+}
+
+#[tokio::test]
+async fn use_sent_by_a_run_that_died_is_not_sent_again_once_the_engine_has_forgotten_it() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    world.calls(&key, 4).await;
+    world
+        .provider
+        .inject(Injection::next(Fault::Hold).on(Operation::TakeUsage));
+    let dies = tokio::time::timeout(Duration::from_millis(50), world.publish());
+    assert!(dies.await.is_err());
+    world.provider.clear_faults();
+    world.provider.release();
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    world.pass(26 * HOUR).await;
+    world.publish().await;
+    let segment = subscription.segment_at(subscription.created_at).unwrap();
+    let batches = world
+        .store
+        .batches(world.tenant_id(), segment.id)
+        .await
+        .unwrap();
+    assert!(
+        matches!(batches[0].state, BatchState::Unknown { .. }),
+        "{batches:?}"
+    );
+    assert!(world.counted() <= 4);
+}
+
+#[tokio::test]
+async fn taking_off_sale_goes_on_where_a_lost_reply_has_stopped_it() {
+    let world = World::new(Invoicing::ByEngine).await;
+    world.plan(METERED).await;
+    let (tenant, product) = (world.tenant_id(), world.product.id);
+    let none = std::collections::BTreeMap::new();
+    world
+        .monetizer
+        .enable_monetization(tenant, product, &none)
+        .await
+        .unwrap();
+    world.provider.inject(Injection::next(Fault::NotSent));
+    let disable = || {
+        world
+            .monetizer
+            .disable_monetization(tenant, product, DisableMode::Refuse)
+    };
+    assert!(disable().await.is_err());
+    assert!(world.provider.plans().iter().any(|plan| plan.on_sale));
+    disable().await.unwrap();
+    assert!(world.provider.plans().iter().all(|plan| !plan.on_sale));
 }

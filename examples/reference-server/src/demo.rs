@@ -43,6 +43,9 @@ pub enum DemoError {
         /// Why not.
         source: io::Error,
     },
+    /// Nothing in the log can be called.
+    #[error("the log has no line that is a call")]
+    EmptyLog,
     /// An option makes no sense.
     #[error("{option} is not valid: {problem}")]
     Option {

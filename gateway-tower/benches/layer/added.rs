@@ -20,7 +20,7 @@ use crate::report::{Goal, Report, Row, median};
 use crate::sink::SinkStore;
 use crate::world::World;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 401;
 const CALLS: usize = 512;
 /// Calls between which the writer of records gets its turn.
 const TURN: usize = 64;

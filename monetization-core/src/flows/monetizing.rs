@@ -143,8 +143,7 @@ impl Monetizer {
     ///
     /// Live subscriptions first, as the mode says; then the product's mark is taken off; then the
     /// engine is asked to take its plans off sale. Where the last step is not reached nobody can
-    /// subscribe here all the same; the engine still lists the plans until the product is put on sale
-    /// and taken off again.
+    /// subscribe here all the same, and doing it again asks the engine again.
     ///
     /// # Errors
     /// [`FlowError::InUse`] with the subscriptions while there are any and the mode is to refuse;
@@ -156,14 +155,12 @@ impl Monetizer {
         mode: DisableMode,
     ) -> Result<Disabled, FlowError> {
         let stored = self.must::<Product>(tenant, product).await?;
-        if stored.fact.monetization.is_none() {
-            return Ok(Disabled {
-                changed: false,
-                cancelled: Vec::new(),
-            });
+        let mut live = Vec::new();
+        // What is off sale here has been through this; only the engine may not have heard of it.
+        if stored.fact.monetization.is_some() {
+            let subscriptions = self.live_subscriptions(tenant, product).await?;
+            live.extend(subscriptions.into_iter().map(|stored| stored.fact.id));
         }
-        let live = self.live_subscriptions(tenant, product).await?;
-        let live: Vec<SubscriptionId> = live.into_iter().map(|stored| stored.fact.id).collect();
         match mode {
             DisableMode::Refuse if !live.is_empty() => {
                 let list = live
@@ -199,6 +196,12 @@ impl Monetizer {
                 self.reference(&place, thing(tenant, ObjectKind::Plan, version.id))
                     .await?,
             );
+        }
+        if externals.is_empty() {
+            return Ok(Disabled {
+                changed,
+                cancelled: live,
+            });
         }
         let cx = self.context(
             tenant,

@@ -337,9 +337,8 @@ impl Monetizer {
         let limits = &engine.descriptor.limits;
         let now = self.now();
         let remembered = limits.deduplicates_for.saturating_sub(FORGETS_MARGIN);
-        let forgotten = batch
-            .first_sent_at
-            .is_some_and(|first| now.saturating_since(first) >= remembered);
+        let forgotten =
+            first_sent(batch).is_some_and(|first| now.saturating_since(first) >= remembered);
         if forgotten {
             let reason =
                 "it was sent without an answer, and the engine no longer knows it again".to_owned();
@@ -413,6 +412,14 @@ impl Monetizer {
     }
 }
 
+/// When a batch may first have been sent. A claim that was never settled may have sent it, and
+/// nobody wrote down when: not before its time of use.
+fn first_sent(batch: &Batch) -> Option<Timestamp> {
+    let claims_settled = u64::from(batch.attempts).saturating_add(1);
+    let lost = batch.fence > claims_settled;
+    batch.first_sent_at.or(lost.then_some(batch.used_at))
+}
+
 /// What a receipt makes of its batch.
 fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
     match receipt {
@@ -425,7 +432,7 @@ fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
 /// The same bytes later. Whether they may have arrived decides how long they may be repeated.
 fn postponed(batch: &Batch, sent_at: Timestamp, wait: Option<Duration>, sent: bool) -> Verdict {
     let wait = wait.unwrap_or_else(|| back_off(batch.attempts));
-    let first_sent_at = batch.first_sent_at.or(sent.then_some(sent_at));
+    let first_sent_at = first_sent(batch).or(sent.then_some(sent_at));
     Verdict::Again {
         due_at: sent_at.saturating_add(wait),
         first_sent_at,

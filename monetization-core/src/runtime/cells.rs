@@ -224,3 +224,6 @@ fn cell_of(quotas: &mut Vec<QuotaCell>, window: QuotaWindow) -> &mut QuotaCell {
         });
     &mut quotas[index]
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,79 +197,26 @@ fn all_changed(changed: u64, wanted: usize) -> sqlx::Result<()> {
     }
 }
 
-static NEW_SEGMENTS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO segment (number, tenant, id, subscription, plan_version, invoicing,
-            period_index, period_start_at, period_end_at, start_at, end_at, state)
-        SELECT *, 'open' FROM (VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ") WHERE column1 IS NOT NULL",
-    )
-});
+static NEW_SEGMENTS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_segments.sql"), 11));
 
-static NEW_METERS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO meter (number, id)
-        SELECT * FROM (VALUES",
-        "(?, ?)",
-        ") WHERE column1 IS NOT NULL",
-    )
-});
+static NEW_METERS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_meters.sql"), 2));
 
-static NEW_QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO quota (number, tenant, subscription, quota, start_at, end_at, committed,
-            leased)
-        SELECT *, 0, 0 FROM (VALUES",
-        "(?, ?, ?, ?, ?, ?)",
-        ") WHERE column1 IS NOT NULL",
-    )
-});
+static NEW_QUOTAS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_quotas.sql"), 6));
 
-static RECORDS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO record (key, segment, meter, quantity, occurred_at, recorded_at, resource,
-            status, ending, spent, event, position)
-        SELECT * FROM (VALUES",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ") WHERE column1 IS NOT NULL",
-    )
-});
+static RECORDS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_records.sql"), 12));
 
-static EVENTS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO event (id, segment, key, digest, source, name)
-        SELECT * FROM (VALUES",
-        "(?, ?, ?, ?, ?, ?)",
-        ") WHERE column1 IS NOT NULL",
-    )
-});
+static EVENTS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_events.sql"), 6));
 
-static SUMS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO sum (segment, origin, meter, total, sealed, by_engine)
-        SELECT * FROM (VALUES",
-        "(?, ?, ?, ?, 0, ?)",
-        ") WHERE column1 IS NOT NULL
-        ON CONFLICT (segment, origin, meter) DO UPDATE SET total = total + excluded.total",
-    )
-});
+static SUMS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/add_to_sums.sql"), 5));
 
-static QUOTAS: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH more (number, committed, leased) AS (VALUES",
-        "(?, ?, ?)",
-        ") UPDATE quota SET committed = quota.committed + more.committed,
-            leased = quota.leased + more.leased
-        FROM more WHERE quota.number = more.number",
-    )
-});
+static QUOTAS: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/add_to_quotas.sql"), 3));
 
-static LEASES: LazyLock<Bulk> = LazyLock::new(|| {
-    Bulk::new(
-        "WITH more (number, committed) AS (VALUES",
-        "(?, ?)",
-        ") UPDATE lease SET committed = lease.committed + more.committed
-        FROM more WHERE lease.number = more.number AND lease.state = 'open'",
-    )
-});
+static LEASES: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/add_to_leases.sql"), 2));

@@ -24,15 +24,14 @@ async fn a_write_that_is_dropped_leaves_no_transaction_behind() {
         }
         given_up.push(records);
     }
-    // Behind all that was given up.
     store.ping().await.unwrap();
+    // Writes that were given up may still be under way; each ends by itself, so there is room
+    // for a stranger's.
     let mut stranger = home.stranger().await;
-    sqlx::raw_sql("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK")
+    sqlx::raw_sql("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE; ROLLBACK")
         .execute(&mut stranger)
         .await
         .unwrap();
-    let before = of.total(&store).await;
-    assert!(before > 0, "nothing was ever begun");
     let mut late = 0;
     for records in &given_up {
         let answers = store.append(records).await.unwrap();
@@ -40,8 +39,8 @@ async fn a_write_that_is_dropped_leaves_no_transaction_behind() {
         assert!(new == 0 || new == 3, "{answers:?}");
         late += new;
     }
-    assert_eq!(of.total(&store).await, before + late);
-    assert_eq!(before + late, 3 * 300);
+    assert!(late < 3 * 300, "nothing was ever begun");
+    assert_eq!(of.total(&store).await, 3 * 300);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use monetization_core::clock::Timestamp;
+use monetization_core::money::UnitPrice;
 use monetization_core::period::{Cycle, Schedule};
 use monetization_engine_mock::provider::{PaymentBehaviour, Rules};
 use monetization_store_sqlite::Synchronous;
 
 use super::story::Story;
-use super::{DemoError, World, WorldOptions, missing};
+use super::{DemoError, World, WorldOptions};
 use crate::access_log::AccessLog;
 use crate::cli::DemoArgs;
 use people::Person;
@@ -33,11 +34,12 @@ pub(super) async fn play(
     log: &AccessLog,
     story: &mut Story,
 ) -> Result<(), DemoError> {
+    check_price(args)?;
     story.title("An access log, called through the gateway and billed")?;
     tell_log(log, story)?;
     let times = || log.calls.iter().map(|call| call.at);
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
-        return Err(missing("a line that is a call"));
+        return Err(DemoError::EmptyLog);
     };
     let rules = Rules {
         payment: PaymentBehaviour::Automatically,
@@ -63,6 +65,15 @@ pub(super) async fn play(
     story.check("calls left without a record", &0, &world.end().await)?;
     story.verdict()?;
     Ok(())
+}
+
+fn check_price(args: &DemoArgs) -> Result<(), DemoError> {
+    let price = args.price.parse::<UnitPrice>();
+    let refused = price.err().map(|error| DemoError::Option {
+        option: "--price",
+        problem: error.to_string(),
+    });
+    refused.map_or(Ok(()), Err)
 }
 
 fn tell_log(log: &AccessLog, story: &mut Story) -> Result<(), DemoError> {

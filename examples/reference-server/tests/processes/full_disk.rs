@@ -45,7 +45,7 @@ async fn a_full_disk_refuses_and_recovers() {
     let market = Arc::new(Market::open(&server.api, upstream.address, terms, 16).await);
     let crowd = Crowd {
         clients: 8,
-        wait_ms_max: 40,
+        wait_ms_max: size(5, 40),
     };
     let load = Load::start(&market, crowd);
     load.point_at(server.gateway);

@@ -66,7 +66,7 @@ async fn every_answer_received_has_its_row_after_a_kill() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
     let kills: u64 = size(20, 200);
-    let quota = kills * 100;
+    let quota: u64 = size(2_000, 10_000);
     let upstream = Upstream::start().await;
     // Business time stands still, so that no month ends within.
     let mut home = Home::new(&["--manual-clock=2026-01-10T12:00:00Z"]);

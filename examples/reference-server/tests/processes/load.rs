@@ -77,6 +77,7 @@ pub(crate) struct Crowd {
 }
 
 const POLL: Duration = Duration::from_millis(2);
+const HEADWAY_WITHIN: Duration = Duration::from_secs(60);
 /// Whoever is refused asks again a little later.
 const REFUSED: Duration = Duration::from_millis(20);
 
@@ -94,6 +95,7 @@ impl Load {
                 dice: Dice::seeded(seed),
                 wait_ms_max: crowd.wait_ms_max,
                 tally: Tally::default(),
+                unused: None,
             };
             clients.spawn(client.run(aimed.clone()));
         }
@@ -117,30 +119,34 @@ impl Load {
         self.progress.received.load(Ordering::Acquire)
     }
 
-    /// Waits until so many good answers were received in all.
-    pub(crate) async fn until_received(&self, count: u64) {
-        while self.received() < count {
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    /// Waits until so many answers in a row were refusals.
-    pub(crate) async fn until_refused(&self, count: u64) {
-        while self.progress.refused_in_a_row.load(Ordering::Acquire) < count {
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
     /// Calls that were refused or cut off so far.
     pub(crate) fn unserved(&self) -> u64 {
         self.progress.unserved.load(Ordering::Acquire)
     }
 
+    /// Waits until so many good answers were received in all.
+    pub(crate) async fn until_received(&self, count: u64) {
+        self.until(&self.progress.received, count).await;
+    }
+
+    /// Waits until so many answers in a row were refusals.
+    pub(crate) async fn until_refused(&self, count: u64) {
+        self.until(&self.progress.refused_in_a_row, count).await;
+    }
+
     /// Waits until so many calls in all were refused or cut off.
     pub(crate) async fn until_unserved(&self, count: u64) {
-        while self.unserved() < count {
-            tokio::time::sleep(POLL).await;
-        }
+        self.until(&self.progress.unserved, count).await;
+    }
+
+    async fn until(&self, counter: &AtomicU64, count: u64) {
+        let waiting = async {
+            while counter.load(Ordering::Acquire) < count {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let waited = tokio::time::timeout(HEADWAY_WITHIN, waiting).await;
+        waited.expect("the clients make no headway");
     }
 
     /// Lets calls under way end; what all clients have seen.
@@ -161,6 +167,8 @@ struct Client {
     dice: Dice,
     wait_ms_max: u64,
     tally: Tally,
+    /// The id of a call that went nowhere.
+    unused: Option<CallId>,
 }
 
 impl Client {
@@ -181,7 +189,7 @@ impl Client {
 
     /// Whether the connection is of further use.
     async fn call(&mut self, connection: &mut Connection) -> bool {
-        let id = self.ids.next();
+        let id = self.unused.take().unwrap_or_else(|| self.ids.next());
         let wait_ms = match self.wait_ms_max {
             0 => 0,
             max => self.dice.below(max),
@@ -205,6 +213,8 @@ impl Client {
             self.progress
                 .refused_in_a_row
                 .fetch_add(1, Ordering::AcqRel);
+            // Who is beyond a limit is never served; of other refusals that is not known.
+            self.unused = (answer.status == 429).then_some(id);
             tokio::time::sleep(REFUSED).await;
         }
         true

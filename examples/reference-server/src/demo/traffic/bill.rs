@@ -105,10 +105,7 @@ const CENT: i128 = 10_000_000_000;
 fn price(args: &DemoArgs) -> Result<Price, DemoError> {
     let (whole, fraction) = args.price.split_once('.').unwrap_or((&args.price, ""));
     let digits = format!("{whole}{fraction:0<12}");
-    let per_call = digits.parse().map_err(|_| DemoError::Option {
-        option: "--price",
-        problem: format!("{:?} is no price such as 0.002", args.price),
-    })?;
+    let per_call = digits.parse().map_err(|_| missing("a price"))?;
     Ok(Price {
         per_call,
         included: u64::from(args.included),
