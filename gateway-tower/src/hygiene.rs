@@ -35,18 +35,25 @@ const FORWARDING_NAMES: [&str; 2] = ["forwarded", "x-real-ip"];
 /// Takes off what a client must not send. Before our own headers are added, so that nothing a
 /// client lists in `Connection` can take those off.
 pub(crate) fn clean(headers: &mut HeaderMap, options: &LayerOptions) {
-    remove_listed(headers);
-    let unwanted: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_unwanted(name, options.trusts_forwarded))
-        .cloned()
-        .collect();
+    let (mut has_connection, mut has_te) = (false, false);
+    let mut unwanted = Vec::new();
+    for name in headers.keys() {
+        has_connection |= *name == CONNECTION;
+        has_te |= *name == TE;
+        if is_unwanted(name, options.trusts_forwarded) {
+            unwanted.push(name.clone());
+        }
+    }
+    if has_connection {
+        remove_listed(headers);
+    }
     for name in unwanted {
         headers.remove(name);
     }
-    if headers.contains_key(TE) {
-        let trailers = headers.get_all(TE).into_iter().flat_map(tokens);
-        let trailers = { trailers }.any(|token| token.eq_ignore_ascii_case(b"trailers"));
+    if has_te {
+        let is_trailers = |token: &[u8]| token.eq_ignore_ascii_case(b"trailers");
+        let mut values = headers.get_all(TE).into_iter();
+        let trailers = values.any(|value| tokens(value).any(is_trailers));
         headers.remove(TE);
         if trailers {
             headers.insert(TE, HeaderValue::from_static("trailers"));

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
 use monetization_core::clock::{Clock, Timestamp};
-use monetization_core::runtime::{Decided, Denial, Gatekeeper, Permit, Target};
+use monetization_core::runtime::{Decided, Gatekeeper, Permit, Target};
 use monetization_core::usage::Outcome;
 use tower::{Layer, Service};
 
@@ -82,33 +81,25 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Call<S, B, RB> {
+    fn call(&mut self, mut request: Request<B>) -> Call<S, B, RB> {
         // The service that was polled ready is the one to call; its clone has to get ready anew.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        let (mut parts, body) = request.into_parts();
         let shared = &self.shared;
-        hygiene::clean(&mut parts.headers, &shared.options);
-        let asked = match Asked::read(&parts, &shared.options.mount) {
+        let options = &shared.options;
+        hygiene::clean(request.headers_mut(), options);
+        let asked = match Asked::read(request.uri(), request.headers(), &options.mount) {
             Ok(asked) => asked,
             Err(error) => return Call::answered(refusal::unreadable(error)),
         };
         let now = shared.clock.now();
-        let target = shared.target(&asked, &parts);
-        match shared.gatekeeper.decide(&parts.headers, &target, now) {
-            Decided::Granted(permit) => shared.forward(
-                inner,
-                Request::from_parts(parts, body),
-                Admitted { permit, asked },
-            ),
-            Decided::Denied(denial) => Call::answered(refusal::denied(
-                &denial,
-                &parts.headers,
-                now,
-                &shared.options,
-            )),
+        let target = shared.target(&asked, request.method());
+        match shared.gatekeeper.decide(request.headers(), &target, now) {
+            Decided::Granted(permit) => shared.forward(inner, request, Admitted { permit, asked }),
+            Decided::Denied(denial) => {
+                Call::answered(refusal::denied(&denial, request.headers(), now, options))
+            }
             Decided::Needs(_) => {
-                let request = Request::from_parts(parts, body);
                 let admission = Arc::clone(shared).admit(request, asked, now);
                 Call::admitting(Arc::clone(shared), inner, Box::pin(admission))
             }
@@ -124,23 +115,26 @@ impl Shared {
         asked: Asked,
         now: Timestamp,
     ) -> Admission<B> {
+        // Whoever waits holds the headers and not the body, which need not be shared.
         let (parts, body) = request.into_parts();
-        let target = self.target(&asked, &parts);
+        let target = self.target(&asked, &parts.method);
         let admitted = self.gatekeeper.admit(&parts.headers, &target, now).await;
         match admitted {
-            Ok(permit) => Ok((Request::from_parts(parts, body), Admitted { permit, asked })),
-            Err(denial) => Err(self.refuse(&denial, &parts, now)),
+            Ok(permit) => {
+                let request = Request::from_parts(parts, body);
+                Ok((request, Admitted { permit, asked }))
+            }
+            Err(denial) => {
+                let answer = refusal::denied(&denial, &parts.headers, now, &self.options);
+                Err(answer)
+            }
         }
     }
 
-    fn refuse(&self, denial: &Denial, parts: &Parts, now: Timestamp) -> refusal::Answer {
-        refusal::denied(denial, &parts.headers, now, &self.options)
-    }
-
-    fn target<'a>(&'a self, asked: &'a Asked, parts: &'a Parts) -> Target<'a> {
+    fn target<'a>(&'a self, asked: &'a Asked, method: &'a Method) -> Target<'a> {
         Target {
             product: asked.product(&self.options.mount),
-            method: parts.method.as_str(),
+            method: method.as_str(),
             path: asked.path(),
         }
     }

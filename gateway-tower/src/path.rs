@@ -64,6 +64,10 @@ pub(crate) fn canonical(path: &str) -> Result<Cow<'_, str>, PathError> {
 }
 
 fn check_segments(path: &str) -> Result<(), PathError> {
+    let suspect = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
+    if !path.as_bytes().windows(2).any(suspect) {
+        return Ok(());
+    }
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         match segment {
@@ -112,7 +116,9 @@ fn spelled_out(path: &str) -> Result<String, PathError> {
 
 /// What RFC 3986 lets stand in a path as it is, without `;`, which some servers cut segments at.
 fn stands_for_itself(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,=:@".contains(&byte)
+    matches!(byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$'
+        | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
 }
 
 fn hex(byte: Option<u8>) -> Option<u8> {

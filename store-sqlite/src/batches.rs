@@ -3,6 +3,16 @@
 //! Sealing moves a sum's `sealed` on and writes the batch in one transaction, guarded by the
 //! value it moves on from: two who seal at once cannot seal one unit twice. Batches are numbered
 //! in the order of their sealing. Claims are as in `work`.
+//!
+//! | column | from sealing | `Verdict::State` | `Verdict::Again` |
+//! |---|---|---|---|
+//! | `state`, `reason` | `sealed` | as it says | stay |
+//! | `due_at` | the first instant there is | stays | as it says |
+//! | `attempts` | 0 | one more | one more |
+//! | `first_sent_at` | empty | stays | as it says, unless there is one |
+//! | `claim_lapses_at` | empty | empty | empty |
+//!
+//! What is not in this table never changes: the piece, the place it goes to, the body, the time.
 
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
@@ -87,6 +97,7 @@ impl Batches for SqliteStore {
     }
 }
 
+/// A row of `sum`, joined with the segment that pays for it.
 fn unsealed_sum(row: &SqliteRow) -> sqlx::Result<UnsealedSum> {
     Ok(UnsealedSum {
         sum: convert::sum(row)?,
@@ -94,6 +105,7 @@ fn unsealed_sum(row: &SqliteRow) -> sqlx::Result<UnsealedSum> {
     })
 }
 
+/// Seals a piece, unless it is sealed, or the sum has moved on.
 async fn seal(connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<Sealed> {
     let known = sqlx::query("SELECT 1 FROM batch WHERE id = ?")
         .bind(blob(batch.id))
@@ -148,6 +160,7 @@ async fn write(
     written.map(drop)
 }
 
+/// Claims batches, and reads them in the order of their sealing.
 async fn claim_batches(
     transaction: Transaction<'_>,
     (tenant, now): (TenantId, Timestamp),
@@ -172,6 +185,7 @@ async fn claim_batches(
     batches.map(Done::Commit)
 }
 
+/// Writes a verdict under a claim, and gives the claim up.
 async fn settle(
     transaction: Transaction<'_>,
     batch: BatchId,

@@ -1,3 +1,24 @@
+//! The connections to the file: one that writes, a few that read, and the lock that says whose
+//! file it is.
+//!
+//! # Writes
+//! [`Writer::write`] runs a job in a task of its own: it waits for its turn, begins a
+//! transaction, lets the job work, and ends the transaction. What the caller holds is only the
+//! answer, so a caller that is dropped changes nothing about the write, and one that is not
+//! polled does not keep the next write waiting. Jobs never wait for anything but the database.
+//!
+//! # What may go wrong
+//! | what | then |
+//! |---|---|
+//! | the job fails | the transaction is undone, what is remembered is forgotten |
+//! | the commit fails | the same; unless the disk was full it may stand in the file all the same |
+//! | SQLite undoes a transaction by itself, as it does when the disk is full | the same: to undo it again does no harm |
+//! | the job panics, or its runtime ends | the next write undoes what is left first |
+//!
+//! The statements that begin and end a transaction are run as they are, and not through sqlx's
+//! own transactions: those keep count of what is open, and lose it where SQLite undoes something
+//! by itself.
+
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -22,6 +43,9 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Takes the file, which is the one beside the database that ends in `.owner`.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`] where somebody has it, or where it cannot be made.
     pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
         let owner_file = Self::file(database);
         let refused = |error| {
@@ -44,8 +68,8 @@ impl Owner {
         }
     }
 
+    /// The file that stands for this database, however its path is written.
     fn file(database: &Path) -> PathBuf {
-        // Two ways to write one path must lead to one lock.
         let one_way = database.canonicalize();
         let mut file = one_way
             .unwrap_or_else(|_| database.to_owned())
@@ -64,21 +88,24 @@ pub(crate) struct Writer(Arc<Mutex<Desk>>);
 pub(crate) enum Done<T> {
     /// Keep what was written, and answer this.
     Commit(T),
-    /// Undo what was written, and answer this. The job has not touched what is kept in memory.
+    /// Undo what was written, and answer this. What the job remembers is what was there before.
     Undo(T),
 }
 
 /// What a job works with, within one transaction.
 pub(crate) struct Transaction<'a> {
+    /// Where its statements go.
     pub(crate) connection: &'a mut SqliteConnection,
+    /// What is remembered of the rows. A job that changes a row changes it here too.
     pub(crate) hot: &'a mut Hot,
 }
 
-/// What a job is doing.
+/// What a job is doing. Where it fails, the transaction is undone.
 pub(crate) type Job<'a, T> =
     std::pin::Pin<Box<dyn Future<Output = sqlx::Result<Done<T>>> + Send + 'a>>;
 
 impl Writer {
+    /// Writes on this connection to the file that this owner has.
     pub(crate) fn new(connection: SqliteConnection, owner: Owner) -> Self {
         Self(Arc::new(Mutex::new(Desk {
             connection,
@@ -88,8 +115,11 @@ impl Writer {
         })))
     }
 
-    /// Runs a job in a transaction. An error means that nothing was written, unless it says
-    /// that this is not known.
+    /// Runs a job in a transaction, after those that were asked for before.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unknown`] where the commit failed or the task was lost; any other kind
+    /// means that nothing was written.
     pub(crate) async fn write<T, J>(&self, doing: &'static str, job: J) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -109,12 +139,14 @@ impl fmt::Debug for Writer {
     }
 }
 
+/// All that writing takes, behind one lock.
 struct Desk {
     connection: SqliteConnection,
     hot: Hot,
     /// Whether the last transaction was brought to its end; one that was not (the runtime was
     /// shut down, a job panicked) is undone before the next.
     clean: bool,
+    /// Given back after the last write, which may outlive the store.
     _owner: Owner,
 }
 
@@ -146,6 +178,8 @@ impl Desk {
         ended
     }
 
+    /// Begins a transaction that has the right to write from the start: one that read first and
+    /// asked for it then would be refused if somebody else had written in between.
     async fn begin(&mut self) -> sqlx::Result<()> {
         if !self.clean {
             self.undo().await;
@@ -154,9 +188,9 @@ impl Desk {
         self.execute("BEGIN IMMEDIATE").await
     }
 
+    /// Undoes what was written and forgets what was remembered. There may be nothing to undo.
     async fn undo(&mut self) {
         self.hot.forget();
-        // SQLite undoes some failed transactions by itself, so there may be none to undo.
         drop(self.execute("ROLLBACK").await);
     }
 
@@ -167,6 +201,9 @@ impl Desk {
 }
 
 /// The connection that writes.
+///
+/// # Errors
+/// Where the file can neither be opened nor made.
 pub(crate) async fn connect(options: &SqliteOptions) -> sqlx::Result<SqliteConnection> {
     let mut connect = connect_options(options)
         .create_if_missing(true)
@@ -189,6 +226,7 @@ pub(crate) fn readers(options: &SqliteOptions) -> SqlitePool {
         .connect_lazy_with(connect_options(options).pragma("query_only", "ON"))
 }
 
+/// What is the same for every connection.
 fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(&options.path)
@@ -205,11 +243,14 @@ fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
 
 /// In KiB, as SQLite wants a negative number to be read: 64 MiB.
 const WRITER_CACHE: &str = "-65536";
-/// Pages after which the log is copied into the database: 16 MiB.
-const WAL_PAGES: &str = "4096";
-/// What is left of the log on disk after a burst: 64 MiB.
-const WAL_BYTES_MAX: &str = "67108864";
+/// Pages after which the log is copied into the database: 64 MiB. A page that changes with every
+/// commit is copied once each time.
+const WAL_PAGES: &str = "16384";
+/// What is left of the log on disk after a burst: 128 MiB.
+const WAL_BYTES_MAX: &str = "134217728";
+/// Statements that a connection keeps prepared: all there are.
 const STATEMENTS_MAX: usize = 256;
+/// How long a read waits while all readers are at work.
 const READER_WAIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -226,7 +267,7 @@ mod tests {
             for (pragma, expected) in [
                 ("PRAGMA synchronous", stored),
                 ("PRAGMA foreign_keys", 1),
-                ("PRAGMA wal_autocheckpoint", 4096),
+                ("PRAGMA wal_autocheckpoint", 16_384),
             ] {
                 let value: i64 = sqlx::query_scalar(pragma)
                     .fetch_one(&mut connection)

@@ -1,4 +1,16 @@
-//! Between what the port says and what the columns hold.
+//! Between what the port says and what the columns hold: the one place that knows both.
+//!
+//! | the port | a column |
+//! |---|---|
+//! | an id | `BLOB`, its 16 bytes |
+//! | an instant | `INTEGER`, microseconds since 1970-01-01 UTC |
+//! | a quantity | `INTEGER` of its meter's scale |
+//! | a count, version, fence or place in a sequence | `INTEGER`, never negative |
+//! | a kind, index, state or window | `TEXT`, the name its type gives itself |
+//! | how a call ended | `INTEGER`, by [`ending_code`] |
+//! | a fact, an operation | `TEXT`, its JSON |
+//!
+//! What does not fit is an error, both ways: nothing is cut short or taken for something else.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -32,16 +44,20 @@ pub(crate) fn bytes(id: Uuid) -> Vec<u8> {
 }
 
 /// A number that the port counts without a sign, as SQLite keeps it.
+///
+/// # Errors
+/// Past 63 bits, which nothing that is counted here ever comes to.
 pub(crate) fn signed(number: u64) -> sqlx::Result<i64> {
     i64::try_from(number).map_err(senseless)
 }
 
-/// How many rows to ask for.
+/// How many rows to ask for. More than SQLite can count is all there are.
 pub(crate) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// Where a value of an index stands once only: in the tenant's scope or in that of all.
+/// Where a value of an index stands once only: in the tenant's scope or, as the empty one, in that
+/// of the whole store. Values that may stand many times are kept by tenant too.
 pub(crate) fn scope(index: Index, tenant: impl TypedId) -> Vec<u8> {
     match index.unique() {
         Unique::Everywhere => Vec::new(),
@@ -49,7 +65,11 @@ pub(crate) fn scope(index: Index, tenant: impl TypedId) -> Vec<u8> {
     }
 }
 
-/// The keys of a fact, as they stand in its row.
+/// The keys of a fact, as they stand in its row: `[["product_slug","weather"],...]`. They stand in
+/// `fact_key` as well, which is only an index: reading a row reads no other table.
+///
+/// # Errors
+/// Where they cannot be written as JSON.
 pub(crate) fn keys_text(keys: &[RowKey]) -> sqlx::Result<String> {
     let pairs: Vec<(&str, &str)> = keys
         .iter()
@@ -58,7 +78,7 @@ pub(crate) fn keys_text(keys: &[RowKey]) -> sqlx::Result<String> {
     serde_json::to_string(&pairs).map_err(senseless)
 }
 
-/// What a record tells about its ending.
+/// What a record tells about its ending. These codes are in every ledger: they never change.
 pub(crate) fn ending_code(ending: Ending) -> i64 {
     match ending {
         Ending::Complete => 0,
@@ -80,80 +100,86 @@ pub(crate) fn job_state_text(state: JobState) -> &'static str {
 }
 
 /// Reads columns as what the port calls them.
+///
+/// Each method names a column of the row, and fails where the row has no such column or its
+/// value is no such thing.
 pub(crate) trait Columns {
+    /// The value as sqlx reads it.
     fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> sqlx::Result<T>;
-    fn uuid(&self, column: &str) -> sqlx::Result<Uuid>;
-    fn id<T: TypedId>(&self, column: &str) -> sqlx::Result<T> {
-        self.uuid(column).map(T::from_uuid)
-    }
-    fn optional_id<T: TypedId>(&self, column: &str) -> sqlx::Result<Option<T>>;
-    fn unsigned(&self, column: &str) -> sqlx::Result<u64>;
-    fn instant(&self, column: &str) -> sqlx::Result<Timestamp>;
-    fn optional_instant(&self, column: &str) -> sqlx::Result<Option<Timestamp>>;
-    fn span(&self, start: &str, end: &str) -> sqlx::Result<Span> {
-        Ok(Span {
-            start: self.instant(start)?,
-            end: self.instant(end)?,
-        })
-    }
-    fn quantity(&self, column: &str) -> sqlx::Result<Quantity>;
-    fn text<T: FromStr<Err: Error + Send + Sync + 'static>>(&self, column: &str)
-    -> sqlx::Result<T>;
-    fn optional_text<T: FromStr<Err: Error + Send + Sync + 'static>>(
-        &self,
-        column: &str,
-    ) -> sqlx::Result<Option<T>>;
-}
 
-impl Columns for SqliteRow {
-    fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> sqlx::Result<T> {
-        self.try_get(column)
-    }
-
+    /// An id without a type.
     fn uuid(&self, column: &str) -> sqlx::Result<Uuid> {
         Uuid::from_slice(self.value(column)?).map_err(senseless)
     }
 
+    /// An id.
+    fn id<T: TypedId>(&self, column: &str) -> sqlx::Result<T> {
+        self.uuid(column).map(T::from_uuid)
+    }
+
+    /// An id, if there is one.
     fn optional_id<T: TypedId>(&self, column: &str) -> sqlx::Result<Option<T>> {
         let bytes: Option<&[u8]> = self.value(column)?;
         let uuid = bytes.map(Uuid::from_slice).transpose().map_err(senseless)?;
         Ok(uuid.map(T::from_uuid))
     }
 
+    /// A number that is never negative.
     fn unsigned(&self, column: &str) -> sqlx::Result<u64> {
         u64::try_from(self.value::<i64>(column)?).map_err(senseless)
     }
 
+    /// An instant.
     fn instant(&self, column: &str) -> sqlx::Result<Timestamp> {
         self.value(column).map(Timestamp::from_micros)
     }
 
+    /// An instant, if there is one.
     fn optional_instant(&self, column: &str) -> sqlx::Result<Option<Timestamp>> {
         let micros: Option<i64> = self.value(column)?;
         Ok(micros.map(Timestamp::from_micros))
     }
 
+    /// A stretch of time, from two columns.
+    fn span(&self, start: &str, end: &str) -> sqlx::Result<Span> {
+        Ok(Span {
+            start: self.instant(start)?,
+            end: self.instant(end)?,
+        })
+    }
+
+    /// A quantity of its meter's scale.
     fn quantity(&self, column: &str) -> sqlx::Result<Quantity> {
         self.value(column).map(Quantity::from_scaled)
     }
 
-    fn text<T: FromStr<Err: Error + Send + Sync + 'static>>(
-        &self,
-        column: &str,
-    ) -> sqlx::Result<T> {
+    /// A text that has to be valid as what it is.
+    fn text<T: Text>(&self, column: &str) -> sqlx::Result<T> {
         self.value::<&str>(column)?.parse().map_err(senseless)
     }
 
-    fn optional_text<T: FromStr<Err: Error + Send + Sync + 'static>>(
-        &self,
-        column: &str,
-    ) -> sqlx::Result<Option<T>> {
+    /// Such a text, if there is one.
+    fn optional_text<T: Text>(&self, column: &str) -> sqlx::Result<Option<T>> {
         let text: Option<&str> = self.value(column)?;
         text.map(str::parse).transpose().map_err(senseless)
     }
 }
 
+impl Columns for SqliteRow {
+    fn value<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> sqlx::Result<T> {
+        self.try_get(column)
+    }
+}
+
+/// What is checked when it is read from a text.
+pub(crate) trait Text: FromStr<Err: Error + Send + Sync + 'static> {}
+
+impl<T: FromStr<Err: Error + Send + Sync + 'static>> Text for T {}
+
 /// A row of `fact`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn fact(row: &SqliteRow) -> sqlx::Result<Row> {
     Ok(Row {
         kind: known(&Kind::ALL, |kind| kind.as_str(), row.value("kind")?)?,
@@ -167,6 +193,7 @@ pub(crate) fn fact(row: &SqliteRow) -> sqlx::Result<Row> {
     })
 }
 
+/// What a fact is found by, from its row.
 fn keys(text: &str) -> sqlx::Result<Vec<RowKey>> {
     let pairs: Vec<(&str, String)> = serde_json::from_str(text).map_err(senseless)?;
     pairs
@@ -181,6 +208,9 @@ fn keys(text: &str) -> sqlx::Result<Vec<RowKey>> {
 }
 
 /// A row of `segment`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn segment(row: &SqliteRow) -> sqlx::Result<Segment> {
     let invoicings = [Invoicing::ByCore, Invoicing::ByEngine];
     Ok(Segment {
@@ -195,6 +225,9 @@ pub(crate) fn segment(row: &SqliteRow) -> sqlx::Result<Segment> {
 }
 
 /// A row of `sum`, joined with the ids of its key.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn sum(row: &SqliteRow) -> sqlx::Result<Sum> {
     Ok(Sum {
         key: sum_key(row)?,
@@ -213,6 +246,9 @@ fn sum_key(row: &SqliteRow) -> sqlx::Result<SumKey> {
 }
 
 /// A row of `batch`, joined with the ids of its sum.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
     Ok(Batch {
         id: row.id("id")?,
@@ -233,6 +269,7 @@ pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
     })
 }
 
+/// A batch's state and the reason for it.
 fn batch_state(state: &str, reason: Option<String>) -> sqlx::Result<BatchState> {
     let reason = reason.unwrap_or_default();
     Ok(match state {
@@ -246,6 +283,9 @@ fn batch_state(state: &str, reason: Option<String>) -> sqlx::Result<BatchState> 
 }
 
 /// A row of `intent`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn intent(row: &SqliteRow) -> sqlx::Result<Intent> {
     Ok(Intent {
         id: row.id("id")?,
@@ -257,6 +297,9 @@ pub(crate) fn intent(row: &SqliteRow) -> sqlx::Result<Intent> {
 }
 
 /// A row of `job`, as it stands at this instant of the store's time.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn job(row: &SqliteRow, now: Timestamp) -> sqlx::Result<JobRun> {
     let states = [
         JobState::Running,
@@ -277,6 +320,9 @@ pub(crate) fn job(row: &SqliteRow, now: Timestamp) -> sqlx::Result<JobRun> {
 }
 
 /// The ending that this code stands for.
+///
+/// # Errors
+/// Where there is none.
 pub(crate) fn ending(code: i64) -> sqlx::Result<Ending> {
     let mut endings = Ending::ALL.into_iter();
     let ending = endings.find(|ending| ending_code(*ending) == code);
@@ -284,6 +330,9 @@ pub(crate) fn ending(code: i64) -> sqlx::Result<Ending> {
 }
 
 /// The quota window of this name.
+///
+/// # Errors
+/// Where there is none.
 pub(crate) fn quota_window(name: &str) -> sqlx::Result<QuotaWindow> {
     let windows = [
         QuotaWindow::Day,
@@ -294,6 +343,7 @@ pub(crate) fn quota_window(name: &str) -> sqlx::Result<QuotaWindow> {
     known(&windows, |window| window.as_str(), name)
 }
 
+/// The one of these that gives itself this name.
 fn known<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> sqlx::Result<T> {
     let found = all.iter().copied().find(|one| name(*one) == text);
     found.ok_or_else(|| senseless(format!("{text:?} is not known to this program")))

@@ -1,4 +1,14 @@
 //! Reads across tenants. Each is one statement, so it sees one state of the file.
+//!
+//! | read | is led by |
+//! |---|---|
+//! | `find` | the unique index on kind and id |
+//! | `find_by` | the key of `fact_key`, in the scope of the whole store |
+//! | `due` | the index on kind, instant and id of those facts that are due some day |
+//! | `changes` | the key of `fact` itself, in which every change is at the end |
+//! | `all` | the unique index on kind and id |
+//!
+//! None sorts, and none passes by rows that it does not answer.
 
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;

@@ -1,15 +1,28 @@
+//! What sqlx's errors mean to a caller of the store.
+//!
+//! Inside the crate everything fails with sqlx's error, in which the cause lies whole. It
+//! becomes a [`StoreError`] in one place for each way out: a read, a write, the opening.
+
 use std::path::PathBuf;
 
 use monetization_core::store::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
 /// What a failure before the commit means: nothing was written.
+///
+/// ```text
+/// SQLITE_FULL                                       Full
+/// busy, locked, I/O, cannot open, no memory, ...    Unavailable
+/// no reader is free, the connection's thread died   Unavailable
+/// constraint, mismatch, corrupt, decoding, ...      Broken
+/// ```
 pub(crate) fn failed(doing: &'static str, error: Error) -> StoreError {
     StoreError::new(kind(&error), doing).because(error)
 }
 
 /// What a failure of the commit itself means: unless it was refused for want of room, the file
-/// may have it.
+/// may have it. The last page of a transaction is what makes it valid, so one that found no room
+/// for all of its pages is not.
 pub(crate) fn commit_failed(doing: &'static str, error: Error) -> StoreError {
     let kind = match kind(&error) {
         StoreErrorKind::Full => StoreErrorKind::Full,
@@ -18,11 +31,13 @@ pub(crate) fn commit_failed(doing: &'static str, error: Error) -> StoreError {
     StoreError::new(kind, doing).because(error)
 }
 
-/// That what was read, or is to be written, makes no sense.
+/// That what was read, or is to be written, makes no sense. It becomes
+/// [`StoreErrorKind::Broken`].
 pub(crate) fn senseless(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Decode(why.into())
 }
 
+/// What a caller can make of it. Kinds that sqlx adds some day make no sense until looked at.
 fn kind(error: &Error) -> StoreErrorKind {
     match error {
         Error::Database(error) => {
@@ -58,22 +73,26 @@ fn kind_of_code(code: u32) -> StoreErrorKind {
 /// Why a file cannot be opened, beyond what SQLite itself says.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
+    /// Two owners would hand out one quota twice.
     #[error(
         "{} is locked: another process has this database open; stop that process, or give this \
          one a database file of its own",
         owner_file.display()
     )]
     Owned { owner_file: PathBuf },
+    /// The directory may be missing, or not ours to write to.
     #[error("the owner file {} cannot be locked", owner_file.display())]
     OwnerFile {
         owner_file: PathBuf,
         source: std::io::Error,
     },
+    /// What the newer program needs may be lost if this one writes.
     #[error(
         "the database has migration {found}, this program knows {known}: run the program that \
          wrote it, or a newer one"
     )]
     Newer { found: i64, known: i64 },
+    /// The tables may not be what this program takes them for.
     #[error(
         "migration {version} ({name}) is not the one that was applied to this database: \
          migrations are never edited, run the program it was made by"

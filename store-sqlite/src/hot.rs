@@ -1,3 +1,20 @@
+//! What the writer remembers.
+//!
+//! An append has to know the state of every segment, sum, counter and lease it touches before it
+//! can judge a record. To read a thousand rows takes longer than to write them: each crosses
+//! from the connection's thread to ours. So the writer remembers them.
+//!
+//! It may, because nobody else writes: the file has one owner, and one connection of it writes,
+//! one job after the other. These keep it true:
+//!
+//! * a job that changes a remembered row changes it here, or takes it out (`close`);
+//! * whatever fails makes the writer forget everything: the next append reads again;
+//! * the statements add to what the rows hold and are checked by the tables (`committed <= units`,
+//!   `committed <= leased`, no overflow, the lease still open), so that even a memory that was
+//!   wrong would be found out by a failure and not by a wrong sum.
+//!
+//! The maps are looked up and never walked through, so their order reaches nothing.
+
 use hashbrown::HashMap;
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{LeaseId, MeterId, SegmentId, SubscriptionId, TenantId};
@@ -28,6 +45,7 @@ impl Hot {
     /// Entries of each kind; about 100 bytes each.
     const ENTRIES_MAX: usize = 200_000;
 
+    /// Forgets everything. The next job reads what it needs.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -50,8 +68,11 @@ impl Hot {
 /// A row of `segment`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HotSegment {
+    /// What it is called in other tables.
     pub(crate) number: i64,
+    /// Whether the engine invoices it.
     pub(crate) by_engine: bool,
+    /// How far it has come.
     pub(crate) state: SegmentState,
 }
 
@@ -68,22 +89,31 @@ pub(crate) enum SegmentState {
 /// The key of a row of `sum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SumNumbers {
+    /// The number of the segment whose closing pays for it.
     pub(crate) segment: i64,
+    /// The number of the segment it belongs to by the time of use.
     pub(crate) origin: i64,
+    /// The number of what was counted.
     pub(crate) meter: i64,
 }
 
 /// One window of one quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct QuotaKey {
+    /// The marketplace.
     pub(crate) tenant: TenantId,
+    /// Whose quota.
     pub(crate) subscription: SubscriptionId,
+    /// Which of its quotas.
     pub(crate) quota: QuotaWindow,
+    /// Where the window begins.
     pub(crate) start: Timestamp,
+    /// The first instant after it.
     pub(crate) end: Timestamp,
 }
 
 impl QuotaKey {
+    /// The counter that a record spends of.
     pub(crate) fn of_record(record: &UsageRecord, spent: &Spent) -> Self {
         Self::new(
             record.tenant,
@@ -93,6 +123,7 @@ impl QuotaKey {
         )
     }
 
+    /// The counter that a block is asked of.
     pub(crate) fn of_request(request: &LeaseRequest) -> Self {
         Self::new(
             request.tenant,
@@ -121,18 +152,26 @@ impl QuotaKey {
 /// A row of `quota`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HotQuota {
+    /// What it is called in other tables.
     pub(crate) number: i64,
+    /// Units that records have spent.
     pub(crate) committed: i64,
+    /// Units handed out, less what came back; never less than `committed`.
     pub(crate) leased: i64,
 }
 
 /// A row of `lease`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HotLease {
+    /// What it is called in other tables.
     pub(crate) number: i64,
+    /// The counter it is a block of.
     pub(crate) quota: QuotaKey,
+    /// Units that were handed out.
     pub(crate) units: i64,
+    /// Units of them that records have spent.
     pub(crate) committed: i64,
+    /// Whether it has not been settled.
     pub(crate) open: bool,
 }
 

@@ -83,6 +83,7 @@ impl Ledger for SqliteStore {
     }
 }
 
+/// A row of `segment`, joined with the id of its successor.
 fn segment_row(row: &SqliteRow) -> sqlx::Result<SegmentRow> {
     Ok(SegmentRow {
         segment: convert::segment(row)?,
@@ -90,7 +91,7 @@ fn segment_row(row: &SqliteRow) -> sqlx::Result<SegmentRow> {
     })
 }
 
-/// Appends in as few statements as there are tables: what is not remembered is read, what is
+/// Appends in about as few statements as there are tables: what is not remembered is read, what is
 /// known is looked up, the rest is judged in memory, and what is taken is written.
 async fn append(
     transaction: Transaction<'_>,
@@ -143,7 +144,8 @@ async fn load(
     Ok(segments && meters && quotas)
 }
 
-/// Which of these records are in the ledger.
+/// Which of these records are in the ledger. Records of our own are looked up by their keys,
+/// those of events by their ids; an id is never taken for the other's.
 async fn known(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
@@ -186,7 +188,8 @@ async fn has_events(
     Ok(has_events)
 }
 
-/// The numbers after which new rows are to be counted.
+/// The numbers after which new rows are to be counted. They are given here and not by SQLite,
+/// so that rows which name each other can be drafted together.
 async fn numbers(connection: &mut SqliteConnection) -> sqlx::Result<Numbers> {
     let select = sqlx::query(include_str!("../sql/read_numbers.sql"));
     let row = select.fetch_one(connection).await?;

@@ -33,10 +33,49 @@ mod work;
 /// It is used within a tokio runtime. Any number of tasks may share it, behind an
 /// [`Arc`](std::sync::Arc); it may move from one runtime to another. When it is dropped, writes
 /// that were begun are finished first, and then the file is given up.
+///
+/// Everything it can do is in the traits of the port. They are used as for any other store:
+///
+/// ```
+/// use monetization_core::clock::Timestamp;
+/// use monetization_core::consumer::Consumer;
+/// use monetization_core::ids::{ChangeSetId, ConsumerId, TenantId, TypedId};
+/// use monetization_core::store::{Applied, ChangeSet, Rows, StoreExt, Write};
+/// use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("market.db");
+/// let options = SqliteOptions::new(path);
+/// let store = SqliteStore::open(&options).await?;
+/// let acme = Consumer {
+///     id: ConsumerId::derived(&[b"acme"]),
+///     tenant: TenantId::derived(&[b"market"]),
+///     name: "Acme".parse()?,
+///     members: Vec::new(),
+///     created_at: Timestamp::EPOCH,
+/// };
+/// let mut change = ChangeSet::new(ChangeSetId::derived(&[b"acme signs up"]), Timestamp::EPOCH);
+/// change.writes.push(Write::insert(&acme)?);
+/// assert_eq!(store.apply(&change).await?, Applied::New);
+/// drop(store);
+///
+/// // What was answered is there when the file is opened again, and is recognised.
+/// let store = SqliteStore::open(&options).await?;
+/// let read = store.fact::<Consumer>(acme.tenant, acme.id).await?;
+/// assert_eq!(read.map(|stored| stored.fact), Some(acme));
+/// assert_eq!(store.apply(&change).await?, Applied::Again);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SqliteStore {
+    /// All writes.
     writer: Writer,
+    /// All reads but those that a write needs.
     readers: SqlitePool,
+    /// What claims lapse by.
     clock: Clock,
     /// Greater than that of every opening whose blocks of quotas are still out.
     opening: i64,
@@ -53,6 +92,25 @@ impl SqliteStore {
     /// where a newer program has written it, where a migration it was made by is not one of
     /// this program's, and where the file cannot be read or written. Its source says which, and
     /// what to do.
+    ///
+    /// ```
+    /// use std::error::Error;
+    ///
+    /// use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("market.db");
+    /// let options = SqliteOptions::new(path);
+    /// let store = SqliteStore::open(&options).await?;
+    /// let refused = SqliteStore::open(&options).await.unwrap_err();
+    /// let why = refused.source().ok_or("no source")?.to_string();
+    /// assert!(why.contains("market.db.owner is locked: another process has this database open"));
+    /// # drop(store);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
         let owner = Owner::take(&options.path)?;
         let connected = connection::connect(options).await;
@@ -68,6 +126,9 @@ impl SqliteStore {
     }
 
     /// Reads all that a query finds, beside whatever is being written.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read, or where no reader becomes free.
     async fn read_all<T>(
         &self,
         doing: &'static str,
@@ -80,6 +141,9 @@ impl SqliteStore {
     }
 
     /// Reads the one row that a query finds, if it finds one.
+    ///
+    /// # Errors
+    /// As [`read_all`](Self::read_all).
     async fn read_one<T>(
         &self,
         doing: &'static str,
@@ -108,6 +172,7 @@ impl Store for SqliteStore {
 
 const OPEN: &str = "open the database";
 
+/// The number of this opening of the store.
 async fn next_opening(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
     let select = "SELECT coalesce(max(opening), 0) + 1 FROM lease WHERE state = 'open'";
     sqlx::query(select).fetch_one(connection).await?.try_get(0)

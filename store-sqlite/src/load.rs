@@ -1,4 +1,11 @@
 //! Reads what the writer remembers, where it does not remember it yet.
+//!
+//! Each function takes the keys of one table, passes by those that are remembered, and reads the
+//! rest with one statement. Keys that have no row stay unknown; the answer tells whether there
+//! were any, because then rows will have to be made, and numbered.
+//!
+//! In the statements what is asked for comes first, and the index of the table leads on from it:
+//! `CROSS JOIN` keeps SQLite from turning that round.
 
 use std::sync::LazyLock;
 
@@ -14,6 +21,12 @@ use crate::hot::{Hot, HotLease, HotQuota, HotSegment, QuotaKey, SegmentState, Su
 
 /// Remembers these segments, as far as they have rows, with all segments that follow them and
 /// the sums that use of them can go to. Answers whether all have rows.
+///
+/// Successors are followed one step a statement, all chains at once. A chain is as long as the
+/// number of segments that were closed since the use that comes late; most have length nought.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 pub(crate) async fn segments(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
@@ -50,7 +63,8 @@ pub(crate) async fn segments(
     }
 }
 
-/// The first along the successors that is not remembered.
+/// The first along the successors that is not remembered; `None` where all are. In a circle,
+/// which only a database that was tampered with can have, it gives up after one round.
 fn unknown_along(hot: &Hot, from: (TenantId, SegmentId)) -> Option<(TenantId, SegmentId)> {
     let mut key = from;
     for _ in 0..=hot.segments.len() {
@@ -63,6 +77,7 @@ fn unknown_along(hot: &Hot, from: (TenantId, SegmentId)) -> Option<(TenantId, Se
     None
 }
 
+/// A row of `segment`, with its successor's id.
 fn hot_segment(row: &SqliteRow) -> sqlx::Result<HotSegment> {
     let state = match (row.value("state")?, row.optional_id("successor_id")?) {
         ("announced", None) => SegmentState::Announced,
@@ -77,6 +92,7 @@ fn hot_segment(row: &SqliteRow) -> sqlx::Result<HotSegment> {
     })
 }
 
+/// Remembers all sums that these segments pay for.
 async fn totals(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
@@ -97,6 +113,9 @@ async fn totals(
 }
 
 /// Remembers the numbers of these meters, as far as they have any. Answers whether all have.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 pub(crate) async fn meters(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
@@ -116,6 +135,9 @@ pub(crate) async fn meters(
 }
 
 /// Remembers these counters, as far as they have rows. Answers whether all have.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 pub(crate) async fn quotas(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
@@ -144,7 +166,10 @@ pub(crate) async fn quotas(
     Ok(rows.len() == asked.len())
 }
 
-/// Remembers these leases, as far as they have rows.
+/// Remembers these leases, as far as they have rows, with the counters they are blocks of.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 pub(crate) async fn leases(
     connection: &mut SqliteConnection,
     hot: &mut Hot,
@@ -170,6 +195,7 @@ pub(crate) async fn leases(
     Ok(())
 }
 
+/// The key of a row of `quota`, or of one that was joined with it.
 fn quota_key(row: &SqliteRow) -> sqlx::Result<QuotaKey> {
     let start: Timestamp = row.instant("start_at")?;
     Ok(QuotaKey {

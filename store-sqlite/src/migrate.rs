@@ -1,3 +1,13 @@
+//! Migrations: forward only, each in a transaction of its own, in a table of our own.
+//!
+//! A migration is a file in `migrations/`, compiled in. To add one, add the file and its row to
+//! [`MIGRATIONS`]. One that was released is never edited: its checksum is in every database that
+//! it made, and is compared each time one is opened. Nothing else runs while it runs, because
+//! the owner's lock is held already and the store is not handed out yet.
+//!
+//! A migration has to leave what older records mean as it is. To change what the ledger says is
+//! to change what people owe; the triggers that forbid it hold for migrations as well.
+
 use monetization_core::clock::Timestamp;
 use monetization_core::store::{StoreError, StoreErrorKind};
 use sha2::{Digest, Sha256};
@@ -14,13 +24,21 @@ const MIGRATIONS: [Migration; 1] = [Migration {
 
 const DOING: &str = "migrate the database";
 
+/// A step from one shape of the database to the next.
 struct Migration {
+    /// 1, 2, 3 and so on.
     version: i64,
     name: &'static str,
+    /// Any number of statements.
     sql: &'static str,
 }
 
-/// Brings the database to the shape that this program knows, one transaction a step.
+/// Brings the database to the shape that this program knows, one transaction a step. Steps that
+/// were done before one that fails stay done.
+///
+/// # Errors
+/// [`StoreErrorKind::Broken`] where the database was made by other migrations than this
+/// program's, or by more of them; otherwise as the statement that fails.
 pub(crate) async fn migrate(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -39,6 +57,7 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
+/// A step that this database has behind it.
 struct Applied {
     version: i64,
     checksum: Vec<u8>,
@@ -66,6 +85,7 @@ async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>
         .collect()
 }
 
+/// That what was applied is what this program would have applied.
 fn check(applied: &[Applied]) -> Result<(), StoreError> {
     let refused = |error| Err(StoreError::new(StoreErrorKind::Broken, DOING).because(error));
     for (at, applied) in applied.iter().enumerate() {
@@ -86,10 +106,12 @@ fn check(applied: &[Applied]) -> Result<(), StoreError> {
 }
 
 impl Migration {
+    /// SHA-256 of its text.
     fn checksum(&self) -> Vec<u8> {
         Sha256::digest(self.sql).to_vec()
     }
 
+    /// Takes the step and notes it, both or neither.
     async fn apply(&self, connection: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<()> {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::raw_sql(self.sql).execute(&mut *transaction).await?;

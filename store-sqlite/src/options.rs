@@ -14,11 +14,17 @@ use monetization_core::clock::Clock;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
+    /// The file.
     pub(crate) path: PathBuf,
+    /// How much a commit waits for.
     pub(crate) synchronous: Synchronous,
+    /// Reads at once.
     pub(crate) readers_max: NonZeroU32,
+    /// Pages the file may have.
     pub(crate) pages_max: Option<NonZeroU32>,
+    /// How long a write waits for another program's.
     pub(crate) busy_timeout: Duration,
+    /// What claims lapse by.
     pub(crate) clock: Clock,
 }
 
@@ -68,6 +74,24 @@ impl SqliteOptions {
     /// The file may have at most so many pages of 4 KiB. What needs more is refused with
     /// [`StoreErrorKind::Full`](monetization_core::store::StoreErrorKind::Full). Without it the
     /// disk is the limit.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use monetization_core::store::{Store, StoreErrorKind};
+    /// use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("market.db");
+    /// drop(SqliteStore::open(&SqliteOptions::new(&path)).await?);
+    /// let options = SqliteOptions::new(&path).with_pages_max(NonZeroU32::MIN);
+    /// let full = SqliteStore::open(&options).await?;
+    /// assert_eq!(full.ping().await.unwrap_err().kind(), StoreErrorKind::Full);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_pages_max(mut self, pages_max: NonZeroU32) -> Self {
         self.pages_max = Some(pages_max);
@@ -84,6 +108,21 @@ impl SqliteOptions {
 
     /// The clock that claims and job leases lapse by: its [`now`](Clock::now). They outlive the
     /// process, so it must be the machine's time, which it is if nothing is said.
+    ///
+    /// Business time is another matter: it comes with each call. So a demo that runs through a
+    /// month in seconds leaves this clock alone, and a test that waits for a claim to lapse moves
+    /// it by hand:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use monetization_core::clock::{Clock, Timestamp};
+    /// use monetization_store_sqlite::SqliteOptions;
+    ///
+    /// let (clock, time) = Clock::manual(Timestamp::EPOCH);
+    /// let options = SqliteOptions::new("market.db").with_clock(clock);
+    /// time.advance(Duration::from_secs(60));
+    /// ```
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -97,6 +136,7 @@ impl SqliteOptions {
     }
 }
 
+/// Reads at once, if nothing is said: as many as a small machine has use for.
 const READERS_MAX: NonZeroU32 = match NonZeroU32::new(4) {
     Some(readers) => readers,
     None => NonZeroU32::MIN,

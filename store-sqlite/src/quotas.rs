@@ -1,3 +1,17 @@
+//! Counters of quotas, and the blocks that are handed out of strict ones.
+//!
+//! ```text
+//! lease    a block of units: leased += units
+//! append   a record spends of the block: committed += spent, of the counter and of the block
+//! settle   leased -= what the block has left; it takes no more records
+//! ```
+//! A record of a loose quota has no block: it adds to both, so that they stay equal.
+//!
+//! A counter is a row of `quota`, a block one of `lease`. For each counter
+//! `committed <= leased` is checked by the table, and `leased <= max` where a block is handed
+//! out. A block belongs to the opening of the store that handed it out. Openings are numbered;
+//! while the file has one owner, open blocks of any other opening are orphans.
+
 use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
@@ -61,6 +75,7 @@ impl Quotas for SqliteStore {
     }
 }
 
+/// The counter of a row of `quota`.
 fn counter(row: &SqliteRow) -> sqlx::Result<QuotaCounter> {
     Ok(QuotaCounter {
         committed: row.unsigned("committed")?,
@@ -68,6 +83,11 @@ fn counter(row: &SqliteRow) -> sqlx::Result<QuotaCounter> {
     })
 }
 
+/// Hands out a block, unless nothing is left, or the same was handed out before.
+///
+/// A wish that is refused leaves nothing, so the same wish may be granted later. One that was
+/// granted is answered with the same units for ever, also once it is settled; how much is free
+/// beyond it is as of now.
 async fn lease(
     transaction: Transaction<'_>,
     request: LeaseRequest,
@@ -123,6 +143,7 @@ async fn lease(
 /// Counters are kept in 63 bits; a limit beyond them is none.
 const UNITS_MAX: u64 = i64::MAX.cast_unsigned();
 
+/// Units in blocks of this counter that may yet come back.
 async fn outstanding(connection: &mut SqliteConnection, quota: i64) -> sqlx::Result<u64> {
     let select = "SELECT coalesce(sum(units - committed), 0) AS outstanding FROM lease
         WHERE quota = ? AND state = 'open'";
@@ -133,6 +154,7 @@ async fn outstanding(connection: &mut SqliteConnection, quota: i64) -> sqlx::Res
     row.unsigned("outstanding")
 }
 
+/// Makes the row of a counter with its first block.
 async fn insert_quota(connection: &mut SqliteConnection, key: &QuotaKey) -> sqlx::Result<HotQuota> {
     let insert = "INSERT INTO quota (tenant, subscription, quota, start_at, end_at, committed,
             leased)
@@ -152,7 +174,8 @@ async fn insert_quota(connection: &mut SqliteConnection, key: &QuotaKey) -> sqlx
     })
 }
 
-/// The other two: the quota's number, the units, the opening of the store.
+/// Makes the row of a block, and answers its number. The last argument is the number of its
+/// counter, its units, and the opening of the store.
 async fn insert_lease(
     connection: &mut SqliteConnection,
     request: &LeaseRequest,
@@ -171,6 +194,8 @@ async fn insert_lease(
     Ok(inserted.last_insert_rowid())
 }
 
+/// Takes one block back. What it has left is worked out from what is remembered, which is what
+/// its row says, and freed in the same transaction that closes it to records.
 async fn settle(
     transaction: Transaction<'_>,
     tenant: TenantId,
@@ -200,6 +225,8 @@ async fn settle(
     Ok(Done::Commit(()))
 }
 
+/// Takes back all blocks of other openings. It runs once, before the first call is let through,
+/// so forgetting everything costs nothing.
 async fn settle_orphans(transaction: Transaction<'_>, opening: i64) -> sqlx::Result<Done<u64>> {
     let Transaction { connection, hot } = transaction;
     hot.forget();

@@ -3,6 +3,18 @@
 //! A fact is a row of `fact`, whose key is its place in the change sequence: each change of it
 //! moves it to the end. As there is one writer, places are given in the order of the commits,
 //! and a reader that has seen one has seen all before it. `fact_key` is the index over facts.
+//!
+//! A change is written in the order in which something may stand against it:
+//!
+//! 1. its own id: it was applied before;
+//! 2. the mark of the engine's news: another change has taken it in;
+//! 3. each fact: it is there, it is not there, or in another version; then each of its keys,
+//!    where another fact has the value. A fact sees what those before it in the change have
+//!    given up or taken;
+//! 4. each operation that it ends: the claim was lost.
+//!
+//! The first of these ends it, and all that was written before is undone. What follows, closings
+//! and new operations, nothing can stand against.
 
 use async_trait::async_trait;
 use monetization_core::ids::TenantId;

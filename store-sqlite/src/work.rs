@@ -3,6 +3,14 @@
 //! A claim is a fence and an instant of the store's own clock at which it lapses. Claiming
 //! counts the fence up; whoever has an older fence changes nothing any more. While
 //! `claim_lapses_at` has a value, the claim has not been given up, though it may have lapsed.
+//! A worker whose claim has lapsed may still end its work, as long as nobody has claimed it
+//! since: what it did is done, and to do it again would be worse.
+//!
+//! | | claimed by | given up by | attempts |
+//! |---|---|---|---|
+//! | an operation | `claim_intents` | `postpone_intent`, a change that finishes it | one more each time it is given up |
+//! | a batch | `claim_batches` | `settle_batch` | one more each time it is given up |
+//! | a job | `start_job`, which counts the runs | `keep_job` with a state that is an end | |
 
 use std::time::Duration;
 
@@ -139,6 +147,7 @@ pub(crate) async fn finish_intent(
     Ok(done.rows_affected() == 1)
 }
 
+/// Claims those that are due and that nobody holds. SQLite answers them in no order.
 async fn claim_intents(
     transaction: Transaction<'_>,
     now: Timestamp,
@@ -159,6 +168,7 @@ async fn claim_intents(
     Ok(Done::Commit(claimed))
 }
 
+/// Gives a claim up and puts the operation off.
 async fn postpone(
     transaction: Transaction<'_>,
     intent: IntentId,
@@ -186,6 +196,7 @@ impl JobKey {
         Self { tenant, name }
     }
 
+    /// The statement that reads the last run.
     fn select(&self) -> Statement {
         sqlx::query("SELECT * FROM job WHERE tenant = ? AND name = ?")
             .bind(blob(self.tenant))
@@ -202,6 +213,7 @@ impl JobKey {
         row.map(|row| convert::job(&row, at)).transpose()
     }
 
+    /// Replaces the last run.
     async fn write(
         &self,
         connection: &mut SqliteConnection,
@@ -224,6 +236,7 @@ impl JobKey {
     }
 }
 
+/// Starts a run unless one is running; one whose lease has lapsed is not.
 async fn start(
     transaction: Transaction<'_>,
     job: JobKey,
@@ -251,6 +264,7 @@ async fn start(
     Ok(Done::Commit(JobStart::Started(run)))
 }
 
+/// Writes how a run stands, unless another has begun.
 async fn keep(
     transaction: Transaction<'_>,
     job: JobKey,

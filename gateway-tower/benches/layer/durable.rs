@@ -8,10 +8,10 @@ use axum::body::Body;
 use axum::routing::get;
 use http::Request;
 use http_body_util::BodyExt;
+use monetization_core::store::{Appended, Ledger};
+use monetization_core::usage::UsageRecord;
 use monetization_gateway_tower::{LayerOptions, Mount, TokioRuntime};
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
-use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -20,7 +20,8 @@ use tower::ServiceExt;
 use crate::report::{Goal, Report, Row, median};
 use crate::world::World;
 
-const NAME: &str = "complete layer, durable, 64 callers, against raw SQLite group commits";
+const NAME: &str =
+    "complete layer, durable, 64 callers, against the same rows in group commits of SQLite";
 const ROUNDS: usize = 9;
 const CALLERS: usize = 64;
 const CALLS: usize = 250;
@@ -62,7 +63,8 @@ async fn measure() -> [Vec<f64>; 2] {
     let router: Router = Router::new()
         .route("/today", get(async || "sunny"))
         .layer(world.layer(options));
-    let raw = raw_writer(&directory.path().join("raw.db")).await;
+    let options = SqliteOptions::new(directory.path().join("raw.db"));
+    let raw = raw_writer(SqliteStore::open(&options).await.unwrap());
     let mut figures: [Vec<f64>; 2] = Default::default();
     for round in 0..=ROUNDS {
         let (router, key, raw) = (&router, &world.key, &raw);
@@ -72,8 +74,8 @@ async fn measure() -> [Vec<f64>; 2] {
         });
         let ours = ours.await;
         let peer = rate(|| {
-            let raw = raw.clone();
-            async move { commit(&raw).await }
+            let (raw, record) = (raw.clone(), world.record());
+            async move { commit(&raw, record).await }
         });
         let peer = peer.await;
         if round > 0 {
@@ -84,15 +86,16 @@ async fn measure() -> [Vec<f64>; 2] {
     figures
 }
 
-/// Calls a second of all callers together.
+/// Calls a second of all callers together; making them is not measured.
 async fn rate<F>(make: impl Fn() -> F) -> f64
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let calls = || (0..CALLS).map(|_| make()).collect();
+    let calls: Vec<Vec<F>> = (0..CALLERS).map(|_| calls()).collect();
     let started = Instant::now();
     let mut callers = JoinSet::new();
-    for _ in 0..CALLERS {
-        let calls: Vec<F> = (0..CALLS).map(|_| make()).collect();
+    for calls in calls {
         callers.spawn(async move {
             for call in calls {
                 call.await;
@@ -116,51 +119,28 @@ async fn call(router: Router, key: &str) {
     );
 }
 
-type Waiting = oneshot::Sender<()>;
+type Waiting = (UsageRecord, oneshot::Sender<()>);
 
-async fn commit(writer: &mpsc::UnboundedSender<Waiting>) {
+async fn commit(writer: &mpsc::UnboundedSender<Waiting>, record: UsageRecord) {
     let (done, is_done) = oneshot::channel();
-    writer.send(done).unwrap();
+    writer.send((record, done)).unwrap();
     is_done.await.unwrap();
 }
 
-/// One writer, one statement and one commit for all that wait: rows of 16 and 150 bytes, one
-/// table, no index, nothing summed.
-async fn raw_writer(path: &std::path::Path) -> mpsc::UnboundedSender<Waiting> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query("CREATE TABLE record (id BLOB PRIMARY KEY, body BLOB) WITHOUT ROWID")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+/// One writer, one transaction for all that wait: the same records into the same tables, and no
+/// layer, no limits and no committer.
+fn raw_writer(store: SqliteStore) -> mpsc::UnboundedSender<Waiting> {
     let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting>();
     tokio::spawn(async move {
-        let statements: Vec<&'static str> = (0..=CALLERS).map(statement).collect();
-        let mut number: u128 = 0;
         let mut waiting = Vec::new();
         while receiver.recv_many(&mut waiting, CALLERS).await > 0 {
-            let mut query = sqlx::query(statements[waiting.len()]);
-            for _ in &waiting {
-                number += 1;
-                query = query
-                    .bind(number.to_be_bytes().to_vec())
-                    .bind(vec![7_u8; 150]);
-            }
-            query.execute(&mut connection).await.unwrap();
-            for done in waiting.drain(..) {
+            let (records, heard_by): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+            let answers = store.append(&records).await.unwrap();
+            for (done, answer) in heard_by.into_iter().zip(answers) {
+                assert_eq!(answer, Appended::New);
                 done.send(()).unwrap();
             }
         }
     });
     sender
-}
-
-fn statement(rows: usize) -> &'static str {
-    let values = vec!["(?, ?)"; rows].join(", ");
-    // As many texts as there are sizes, for as long as the process runs.
-    Box::leak(format!("INSERT INTO record VALUES {values}").into_boxed_str())
 }

@@ -9,6 +9,7 @@
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
+    clippy::future_not_send,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark reads the clock, computes ratios, prints, and may fail"

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use monetization_core::clock::Clock;
 use monetization_core::entropy::Entropy;
-use monetization_core::ids::ChangeSetId;
+use monetization_core::ids::{ChangeSetId, MeterId};
 use monetization_core::key::Pepper;
+use monetization_core::money::Quantity;
 use monetization_core::plan::{Overage, Quota, QuotaWindow, Rate, RateWindow};
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::store::{Applied, ChangeSet, Store, Write};
+use monetization_core::subscription::Subscription;
+use monetization_core::usage::{Counted, Ending, Outcome, Spent, UsageRecord};
 use monetization_gateway_tower::{LayerOptions, MonetizationLayer, TokioRuntime};
 
 use market::{Offer, facts, key_to};
@@ -19,6 +22,9 @@ mod market;
 pub(crate) struct World {
     gatekeeper: Gatekeeper,
     clock: Clock,
+    entropy: Arc<Entropy>,
+    subscription: Subscription,
+    meter: MeterId,
     pub(crate) key: String,
 }
 
@@ -52,14 +58,47 @@ impl World {
         ];
         assert_eq!(store.apply(&change).await.unwrap(), Applied::New);
         let options = GatekeeperOptions::default();
-        let gatekeeper = Gatekeeper::new(store, clock.clone(), entropy, pepper, options);
+        let shared = Arc::clone(&entropy);
+        let gatekeeper = Gatekeeper::new(store, clock.clone(), shared, pepper, options);
         gatekeeper.refresh().await.unwrap();
         let running = gatekeeper.clone().run(Arc::new(TokioRuntime::current()));
         drop(tokio::spawn(running));
         Self {
             gatekeeper,
             clock,
+            entropy,
+            subscription,
+            meter: product.meters[0].id,
             key: text,
+        }
+    }
+
+    /// A record as a call through the layer leaves it.
+    pub(crate) fn record(&self) -> UsageRecord {
+        let now = self.clock.now();
+        let segment = self.subscription.segment_at(now).unwrap();
+        UsageRecord {
+            id: self.entropy.id(now),
+            tenant: self.subscription.tenant,
+            segment,
+            occurred_at: now,
+            recorded_at: now,
+            resource: None,
+            outcome: Some(Outcome {
+                status: Some(200),
+                ending: Ending::Complete,
+            }),
+            counted: vec![Counted {
+                meter: self.meter,
+                quantity: Quantity::from_scaled(1),
+            }],
+            spent: vec![Spent {
+                quota: QuotaWindow::Month,
+                window: QuotaWindow::Month.containing(now, segment.period),
+                lease: None,
+                units: 1,
+            }],
+            event: None,
         }
     }
 

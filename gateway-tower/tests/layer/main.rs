@@ -9,9 +9,11 @@
 )]
 
 mod forwarding;
+mod hangups;
 mod limits;
 mod metering;
 mod refusals;
+mod sockets;
 mod streaming;
 mod support;
 mod wire;

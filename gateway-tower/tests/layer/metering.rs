@@ -392,6 +392,20 @@ async fn a_shutdown_lets_calls_that_are_under_way_end_and_no_others_in_r_m4() {
     assert_eq!(world.records().await.len(), 8);
 }
 
+/// The reader of news was kept, holding the feed, while the end waited for that: for ever.
+#[tokio::test]
+async fn a_shutdown_ends_while_news_are_being_read() {
+    let world = World::without_runner(Setting::default()).await;
+    world.store.set(Gate::Deaf);
+    let running = world.run();
+    eventually(|| world.store.is_asked_for_news.load(Ordering::SeqCst)).await;
+    world.gatekeeper.shutdown();
+    tokio::time::timeout(Duration::from_secs(10), running)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
 #[tokio::test]
 async fn an_answer_shorter_than_announced_is_the_upstreams_failure() {
     let world = World::start(Setting::default()).await;

@@ -1,3 +1,9 @@
+//! Records, read back from their rows.
+//!
+//! A record is put together from the rows of its meters, which follow each other, the segment
+//! they all name, and the counters and leases that its first row names. The segment is the one
+//! in the segment's row: its end may have moved since the record was written.
+
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{LeaseId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::subscription::Segment;
@@ -12,7 +18,11 @@ use crate::error::senseless;
 /// The records of a segment by the time of use, in the order of their ids.
 ///
 /// The ledger has no index by segment, which would cost each append more than all the rest: the
-/// rows from `after` on are passed by until the page is full.
+/// rows from `after` on are passed by until the page is full. Reading all of a segment page by
+/// page passes by each row of the ledger once, however many pages that takes.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 pub(super) async fn read(
     readers: &SqlitePool,
     of: (TenantId, SegmentId),
@@ -53,6 +63,7 @@ pub(super) async fn read(
     Ok(records)
 }
 
+/// The record of a row, with nothing counted yet.
 fn record(row: &SqliteRow, tenant: TenantId, segment: Segment) -> sqlx::Result<UsageRecord> {
     let code: Option<i64> = row.value("ending")?;
     let status = row.value("status")?;
@@ -71,6 +82,7 @@ fn record(row: &SqliteRow, tenant: TenantId, segment: Segment) -> sqlx::Result<U
     })
 }
 
+/// What it spent: a list of quota, start, end, lease in hexadecimal digits, units.
 fn spent(text: &str) -> sqlx::Result<Vec<Spent>> {
     type Columns = (String, i64, i64, Option<String>, u64);
     let rows: Vec<Columns> = serde_json::from_str(text).map_err(senseless)?;
@@ -89,6 +101,7 @@ fn spent(text: &str) -> sqlx::Result<Vec<Spent>> {
     rows.into_iter().map(spent).collect()
 }
 
+/// The event it was reported as.
 fn event(row: &SqliteRow) -> sqlx::Result<Option<ForeignEvent>> {
     let Some(source) = row.optional_text("source")? else {
         return Ok(None);

@@ -1,4 +1,16 @@
 //! Which records the ledger takes, decided in memory on what the database says.
+//!
+//! Records are judged one after the other, as if each were appended alone:
+//!
+//! 1. A record that is in the ledger is a duplicate, or a conflict where its event said
+//!    something else. So is one that stood earlier in the same append.
+//! 2. Who pays is found along the successors of its segment.
+//! 3. Every lease it spends from must be open, be a block of that very quota, and have the units.
+//! 4. No sum and no counter may overflow.
+//! 5. It is taken: what is remembered changes, and the rows to be written are drafted.
+//!
+//! Up to the fifth step nothing is changed, so that a refused record leaves no trace. Whatever
+//! is refused here is refused for the same reason by `MemoryStore`, in the same order.
 
 use hashbrown::HashMap;
 use monetization_core::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
@@ -18,23 +30,33 @@ pub(super) type Known = HashMap<(TenantId, RecordId), Option<[u8; 32]>>;
 /// The greatest number that is given to a row. Not read where no row will be new.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Numbers {
+    /// In `segment`.
     pub(super) segment: i64,
+    /// In `meter`.
     pub(super) meter: i64,
+    /// In `quota`.
     pub(super) quota: i64,
 }
 
 /// Judges records one after the other, each on what those before it have changed.
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
+    /// What all records lead to is remembered here, as far as it has rows.
     pub(super) hot: &'a mut Hot,
+    /// What is in the ledger, of the records that are to be judged.
     pub(super) known: Known,
+    /// Counted up with every row that is new.
     pub(super) numbers: Numbers,
+    /// What is to be written of the records that were taken.
     pub(super) draft: Draft,
 }
 
 impl Judge<'_> {
-    /// Judges a record and, where it is taken, drafts what is to be written of it. An error
-    /// leaves what is remembered in disorder: forget it then.
+    /// Judges a record and, where it is taken, drafts what is to be written of it.
+    ///
+    /// # Errors
+    /// Where the successors form a circle, or the record counts nothing. What is remembered is
+    /// in disorder then: forget it.
     pub(super) fn judge(&mut self, record: &UsageRecord) -> sqlx::Result<Appended> {
         let id = (record.tenant, record.id);
         if let Some(known) = self.known.get(&id) {
@@ -63,11 +85,13 @@ impl Judge<'_> {
         Err(senseless("the successors of a segment form a circle"))
     }
 
+    /// What stands against it, if anything does.
     fn refusal(&self, record: &UsageRecord, payer: SegmentId) -> Option<Refusal> {
         self.lease_refusal(record)
             .or_else(|| self.overflows(record, payer).then_some(Refusal::Overflow))
     }
 
+    /// What stands against spending from its leases. One lease may be named more than once.
     fn lease_refusal(&self, record: &UsageRecord) -> Option<Refusal> {
         for (at, spent) in record.spent.iter().enumerate() {
             let Some(id) = spent.lease else { continue };
@@ -86,6 +110,7 @@ impl Judge<'_> {
         None
     }
 
+    /// Whether a counter or a sum would not hold what it adds.
     fn overflows(&self, record: &UsageRecord, payer: SegmentId) -> bool {
         let quota_overflows = record.spent.iter().enumerate().any(|(at, spent)| {
             let key = QuotaKey::of_record(record, spent);
@@ -103,6 +128,7 @@ impl Judge<'_> {
         quota_overflows || total_overflows
     }
 
+    /// What its sum of this meter holds; nothing where it has no row.
     fn total(&self, record: &UsageRecord, payer: SegmentId, meter: MeterId) -> i64 {
         let number = |segment| {
             self.hot
@@ -121,6 +147,7 @@ impl Judge<'_> {
         total().unwrap_or(0)
     }
 
+    /// Takes it.
     fn accept(&mut self, record: &UsageRecord, payer: SegmentId) -> sqlx::Result<()> {
         let payer = self.open(record, payer)?;
         let own = self.hot.segments.get(&(record.tenant, record.segment.id));
@@ -195,6 +222,7 @@ impl Judge<'_> {
         }
     }
 
+    /// Drafts the row of a segment that begins with its first use.
     fn new_segment(&mut self, tenant: TenantId, segment: Segment) -> HotSegment {
         self.numbers.segment = self.numbers.segment.saturating_add(1);
         let number = self.numbers.segment;
@@ -206,6 +234,7 @@ impl Judge<'_> {
         }
     }
 
+    /// The number of a meter, which is given to it on its first use.
     fn meter(&mut self, id: MeterId) -> i64 {
         if let Some(number) = self.hot.meters.get(&id) {
             return *number;
@@ -247,6 +276,7 @@ impl Judge<'_> {
             .map_err(senseless)
     }
 
+    /// The number of a counter, whose row is drafted on its first use.
     fn quota(&mut self, key: QuotaKey) -> i64 {
         if let Some(quota) = self.hot.quotas.get(&key) {
             return quota.number;
@@ -264,6 +294,7 @@ impl Judge<'_> {
     }
 }
 
+/// What becomes of a record that is in the ledger.
 fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
     match (known, &record.event) {
         (Some(known), Some(event)) if known != event.digest => Appended::Conflict,
@@ -271,13 +302,18 @@ fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
     }
 }
 
+/// All these units; `None` where that is more than a counter holds.
 fn checked_total(mut before: impl Iterator<Item = u64>, last: u64) -> Option<i64> {
     let total = before.try_fold(last, u64::checked_add)?;
     i64::try_from(total).ok()
 }
 
-/// Where a record stands in the ledger. Ids of our own begin with their time. Those of reported
-/// events are digests; they get a time too, and keep enough of themselves to stay apart.
+/// Where a record stands in the ledger.
+///
+/// Ids of our own begin with their time, which keeps the end of the ledger the only place that
+/// is written to. Those of reported events are digests, spread over all there is: their first
+/// six bytes give way to the milliseconds of `recorded_at`, and the ten that are left keep them
+/// apart from each other. From ids of our own they differ in the version.
 fn ledger_key(record: &UsageRecord) -> [u8; 16] {
     let mut key = *record.id.uuid().as_bytes();
     if record.event.is_some() {

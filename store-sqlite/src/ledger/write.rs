@@ -1,4 +1,7 @@
 //! Writes what was judged: each row that changes once, in the order of its key.
+//!
+//! What a thousand records add to one sum is added up first. Rows that are touched in the order
+//! of their keys lie on neighbouring pages, and each page that changes is written once a commit.
 
 use std::sync::LazyLock;
 
@@ -16,12 +19,17 @@ use crate::segments;
 /// What is to be written of the records that are taken.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
+    /// Number and segment, for rows to be made.
     pub(super) new_segments: Vec<(i64, TenantId, Segment)>,
     /// Announced segments that are used now, with the segment as a record of its own has it.
     pub(super) opened: Vec<(i64, Option<Segment>)>,
+    /// Number and meter, for rows to be made.
     pub(super) new_meters: Vec<(i64, MeterId)>,
+    /// Number and counter, for rows to be made.
     pub(super) new_quotas: Vec<(i64, QuotaKey)>,
+    /// A row for each meter of each record.
     pub(super) records: Vec<RecordRow>,
+    /// A row for each record that was reported as an event.
     pub(super) events: Vec<EventRow>,
     /// Sum, quantity, and whether the engine invoices it.
     pub(super) sums: Vec<(SumNumbers, i64, bool)>,
@@ -31,34 +39,54 @@ pub(super) struct Draft {
     pub(super) leases: Vec<(i64, i64)>,
 }
 
-/// A row of `record`.
+/// A row of `record`; its columns are explained where the table is made.
 #[derive(Debug)]
 pub(super) struct RecordRow {
+    /// Where it stands in the ledger; the same for all rows of a record.
     pub(super) key: [u8; 16],
+    /// The number of the segment it belongs to by its time.
     pub(super) segment: i64,
+    /// The number of what it counts.
     pub(super) meter: i64,
+    /// How much, in the meter's scale.
     pub(super) quantity: i64,
+    /// Microseconds since 1970-01-01 UTC.
     pub(super) occurred_at: i64,
+    /// Microseconds since 1970-01-01 UTC.
     pub(super) recorded_at: i64,
+    /// The operation of the product.
     pub(super) resource: Option<String>,
+    /// The upstream's status, where it gave one.
     pub(super) status: Option<i64>,
+    /// How the call ended, where it was one.
     pub(super) ending: Option<i64>,
+    /// What the record spent, in the row of its first meter.
     pub(super) spent: Option<String>,
+    /// The record's id, where it was reported as an event.
     pub(super) event: Option<[u8; 16]>,
+    /// The place of the meter among those of the record, from 0.
     pub(super) position: i64,
 }
 
 /// A row of `event`.
 #[derive(Debug)]
 pub(super) struct EventRow {
+    /// The record's id, which is derived from the event's name.
     pub(super) id: [u8; 16],
+    /// The number of the record's segment.
     pub(super) segment: i64,
+    /// Where the record stands in the ledger.
     pub(super) key: [u8; 16],
+    /// Its name where it comes from, and the digest of what it says.
     pub(super) event: ForeignEvent,
 }
 
 impl Draft {
-    /// Writes it. An error leaves part of it written: undo the transaction then.
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Where the database cannot, or where a counter is not what it was remembered to be. Part
+    /// of it is written then: undo the transaction.
     pub(super) async fn write(mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.write_new_rows(connection).await?;
         self.write_records(connection).await?;
@@ -67,6 +95,7 @@ impl Draft {
         self.write_leases(connection).await
     }
 
+    /// Rows that others will name by their numbers.
     async fn write_new_rows(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         let segments = NEW_SEGMENTS.execute(
             connection,
@@ -96,6 +125,7 @@ impl Draft {
         quotas.await.map(drop)
     }
 
+    /// The evidence.
     async fn write_records(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.records
             .sort_unstable_by_key(|row| (row.key, row.position));
@@ -128,6 +158,7 @@ impl Draft {
         events.await.map(drop)
     }
 
+    /// What the records count, for each sum once.
     async fn write_sums(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.sums.sort_unstable_by_key(|(key, ..)| *key);
         self.sums.dedup_by(|(key, more, _), (kept, quantity, _)| {
@@ -152,6 +183,7 @@ impl Draft {
         sums.await.map(drop)
     }
 
+    /// What the records spend, for each counter once.
     async fn write_quotas(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.quotas.sort_unstable();
         self.quotas
@@ -169,6 +201,7 @@ impl Draft {
         all_changed(quotas.await?, self.quotas.len())
     }
 
+    /// What the records spend of blocks, for each block once.
     async fn write_leases(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         self.leases.sort_unstable();
         self.leases.dedup_by(|(number, more), (kept, units)| {

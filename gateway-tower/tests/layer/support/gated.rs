@@ -1,5 +1,6 @@
 //! A store whose ledger can be made slow, unwilling or absent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) enum Gate {
     Refuses,
     /// They fail.
     Away,
+    /// News are asked for and never come; appends are written.
+    Deaf,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct GatedStore {
     gate: watch::Sender<Gate>,
     /// Sizes of the appends that were asked for.
     pub(crate) batches: Mutex<Vec<usize>>,
+    /// Whether somebody waits for news that do not come.
+    pub(crate) is_asked_for_news: AtomicBool,
 }
 
 impl GatedStore {
@@ -48,6 +53,7 @@ impl GatedStore {
             inner,
             gate: watch::Sender::new(Gate::Open),
             batches: Mutex::default(),
+            is_asked_for_news: AtomicBool::new(false),
         }
     }
 
@@ -140,13 +146,45 @@ pass_on!(Rows {
     fn rows(tenant: TenantId, listing: &Listing) -> Vec<Row>;
 });
 
-pass_on!(Directory {
-    fn find(kind: Kind, id: Uuid) -> Option<Row>;
-    fn find_by(key: &RowKey) -> Option<Row>;
-    fn due(kind: Kind, now: Timestamp, after: Option<(Timestamp, Uuid)>, limit: usize) -> Vec<Row>;
-    fn changes(after: u64, limit: usize) -> Vec<Row>;
-    fn all(kind: Kind, after: Option<Uuid>, limit: usize) -> Vec<Row>;
-});
+#[async_trait]
+impl Directory for GatedStore {
+    async fn find(&self, kind: Kind, id: Uuid) -> Result<Option<Row>, StoreError> {
+        self.inner.find(kind, id).await
+    }
+
+    async fn find_by(&self, key: &RowKey) -> Result<Option<Row>, StoreError> {
+        self.inner.find_by(key).await
+    }
+
+    async fn due(
+        &self,
+        kind: Kind,
+        now: Timestamp,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.inner.due(kind, now, after, limit).await
+    }
+
+    async fn changes(&self, after: u64, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.is_away()?;
+        let mut gate = self.gate.subscribe();
+        if *gate.borrow() == Gate::Deaf {
+            self.is_asked_for_news.store(true, Ordering::SeqCst);
+        }
+        drop(gate.wait_for(|gate| *gate != Gate::Deaf).await);
+        self.inner.changes(after, limit).await
+    }
+
+    async fn all(
+        &self,
+        kind: Kind,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.inner.all(kind, after, limit).await
+    }
+}
 
 pass_on!(Quotas {
     fn lease(request: &LeaseRequest) -> LeaseAnswer;
