@@ -1,4 +1,5 @@
 //! The store suite, run over SQLite.
+#![expect(clippy::unwrap_used, reason = "tests stop where it is not as they say")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -21,11 +21,15 @@ use sqlx::{Sqlite, SqliteConnection};
 /// Where rows do not fill a text, its last places are left without values, which SQLite reads
 /// as `NULL`: the statement has to pass by rows whose first value is `NULL`. That costs less
 /// than to run another statement for the rest.
+///
+/// More rows than that take more statements. While the connection's thread is busy with one, the
+/// values of the next are bound.
 pub(crate) struct Bulk(Vec<String>);
 
 /// A statement whose values are being bound.
 pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
+/// Rows of one statement. More would save little, and leave nothing to be bound meanwhile.
 const ROWS_MAX: usize = 256;
 
 impl Bulk {

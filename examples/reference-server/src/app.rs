@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use monetization_core::clock::{ManualClock, Timestamp};
 use monetization_core::flows::Monetizer;
@@ -12,7 +11,6 @@ use monetization_core::secret::Secret;
 use monetization_core::store::Store;
 use monetization_core::text::Slug;
 use monetization_engine_mock::Control;
-use tokio::task::JoinHandle;
 
 use crate::background::Rounds;
 
@@ -99,18 +97,4 @@ impl App {
             crate::report::failure("tell the gates of a change", &error);
         }
     }
-
-    /// Carries out at the engine what has just been asked for, and waits a moment for it: a
-    /// payment link should be in the answer. It goes on whoever waits.
-    pub(crate) async fn carry_out_soon(&self) {
-        let monetizer = self.monetizer.clone();
-        let work: JoinHandle<_> =
-            tokio::spawn(async move { monetizer.carry_out_operations().await });
-        if let Ok(Ok(Err(error))) = tokio::time::timeout(PATIENCE, work).await {
-            crate::report::failure("carry out operations", &error);
-        }
-        self.rounds.wake();
-    }
 }
-
-const PATIENCE: Duration = Duration::from_secs(2);

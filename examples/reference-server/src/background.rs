@@ -1,6 +1,6 @@
 //! What is done from time to time: jobs, and the delivery of the mock engine's messages.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub(crate) struct Rounds {
 
 /// How often a round is made without anybody asking for it.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long an answer waits for what it has asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the delivery of a message may take.
 const DELIVERY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -94,6 +96,22 @@ impl App {
         }
         rounds.tell(trouble);
         self.tell_gates().await;
+    }
+
+    /// Carries out at the engine what has just been asked for, and waits a moment for it: a
+    /// payment link should be in the answer. It goes on whoever waits.
+    pub(crate) async fn carry_out_soon(self: &Arc<Self>) {
+        let app = Arc::clone(self);
+        let work = tokio::spawn(async move {
+            // A round that is under way may hold the very operation that is waited for.
+            let _one_at_a_time = app.rounds.one_at_a_time.lock().await;
+            if let Err(error) = app.monetizer.carry_out_operations().await {
+                report::failure("carry out operations", &error);
+            }
+        });
+        if tokio::time::timeout(PATIENCE, work).await.is_err() {
+            self.rounds.wake();
+        }
     }
 
     /// The mock provider lives by our business time.

@@ -201,6 +201,9 @@ impl Judge<'_> {
     }
 
     /// Sees to it that the segment which pays has a row.
+    ///
+    /// # Errors
+    /// Where it is another's successor and has none, which closing that one should have made.
     fn open(&mut self, record: &UsageRecord, payer: SegmentId) -> sqlx::Result<HotSegment> {
         let own = payer == record.segment.id;
         let key = (record.tenant, payer);

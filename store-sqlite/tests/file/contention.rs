@@ -69,7 +69,7 @@ async fn lock_now_and_then(
     mut connection: SqliteConnection,
     progress: Arc<AtomicUsize>,
 ) -> SqliteConnection {
-    const LOCKS: usize = 20;
+    const LOCKS: usize = 1;
     let patience = "PRAGMA busy_timeout = 60000";
     sqlx::raw_sql(patience)
         .execute(&mut connection)
