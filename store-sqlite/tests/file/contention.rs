@@ -1,21 +1,21 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use monetization_core::store::{Applied, Directory, LeaseAnswer, Ledger, Quotas, Rows, StoreError};
 use monetization_store_sqlite::SqliteStore;
 use sqlx::SqliteConnection;
+use tokio::sync::Semaphore;
 
 use crate::sample::{Home, Use, damage, new_ones};
 
 const WRITERS: usize = 64;
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 10;
 
 /// R-D4: nobody is ever told that the file is busy, although somebody else keeps locking it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_writers_beside_a_stranger_are_never_told_that_the_file_is_busy() {
     let home = Home::new();
     let store = Arc::new(home.open().await);
-    let progress = Arc::new(AtomicUsize::new(0));
+    let progress = Arc::new(Semaphore::new(0));
     let writers: Vec<_> = (0..)
         .take(WRITERS)
         .map(|seed| {
@@ -46,7 +46,7 @@ async fn sixty_four_writers_beside_a_stranger_are_never_told_that_the_file_is_bu
 async fn write(
     store: Arc<SqliteStore>,
     of: Use,
-    progress: Arc<AtomicUsize>,
+    progress: Arc<Semaphore>,
 ) -> Result<(), StoreError> {
     for _ in 0..ROUNDS {
         let request = of.lease(1_000_000);
@@ -58,7 +58,7 @@ async fn write(
         assert_eq!(new_ones(&answers), 2);
         assert_eq!(store.apply(&of.change()).await?, Applied::New);
         store.settle(of.tenant, request.id).await?;
-        progress.fetch_add(1, Ordering::Relaxed);
+        progress.add_permits(1);
     }
     Ok(())
 }
@@ -67,18 +67,17 @@ async fn write(
 /// have come a bit further.
 async fn lock_now_and_then(
     mut connection: SqliteConnection,
-    progress: Arc<AtomicUsize>,
+    progress: Arc<Semaphore>,
 ) -> SqliteConnection {
-    const LOCKS: usize = 1;
+    const LOCKS: usize = 20;
     let patience = "PRAGMA busy_timeout = 60000";
     sqlx::raw_sql(patience)
         .execute(&mut connection)
         .await
         .unwrap();
-    for lock in 0..LOCKS {
-        while progress.load(Ordering::Relaxed) < WRITERS * ROUNDS * lock / LOCKS {
-            tokio::task::yield_now().await;
-        }
+    let rounds = u32::try_from(WRITERS * ROUNDS / LOCKS).unwrap();
+    for _ in 0..LOCKS {
+        progress.acquire_many(rounds).await.unwrap().forget();
         let reads = "BEGIN IMMEDIATE; SELECT count(*) FROM record; SELECT count(*) FROM fact;
             SELECT sum(total) FROM sum; COMMIT";
         sqlx::raw_sql(reads).execute(&mut connection).await.unwrap();
