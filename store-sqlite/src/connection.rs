@@ -226,7 +226,8 @@ pub(crate) fn readers(options: &SqliteOptions) -> SqlitePool {
         .connect_lazy_with(connect_options(options).pragma("query_only", "ON"))
 }
 
-/// What is the same for every connection.
+/// What is the same for every connection. Statements are not logged: their values are people's
+/// use and prices.
 fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(&options.path)

@@ -63,8 +63,8 @@ async fn write(
     Ok(())
 }
 
-/// Takes the lock for writing a hundred times, each time for some reads, whenever the writers
-/// have come a bit further.
+/// Takes the lock for writing whenever the writers have come a bit further, each time for some
+/// reads.
 async fn lock_now_and_then(
     mut connection: SqliteConnection,
     progress: Arc<Semaphore>,
