@@ -1,4 +1,11 @@
 //! What a request asks for.
+//!
+//! Of `/weather/today?day=1` with [`Mount::FirstSegment`] the product is `weather`, the path that is
+//! matched against its operations is `/today`, and `/today?day=1` is forwarded. With a fixed product
+//! the path is matched and forwarded whole.
+//!
+//! The host is not part of the question, but a request that names two of them, one in its target
+//! and one in a header, is one of which two servers make two different requests.
 
 use std::borrow::Cow;
 
@@ -19,6 +26,10 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Reads the target of a request.
+    ///
+    /// A query is passed on as it came: it takes no part in pricing, and what it means is the
+    /// upstream's business.
     pub(crate) fn read(uri: &Uri, headers: &HeaderMap, mount: &Mount) -> Result<Self, PathError> {
         check_host(uri, headers)?;
         let given = uri.path_and_query().ok_or(PathError::NotAbsolute)?;
@@ -59,7 +70,7 @@ impl Asked {
         self.whole.path().get(..self.product_end).unwrap_or("")
     }
 
-    /// What the upstream is asked for.
+    /// What the upstream is asked for, below the product's endpoint.
     pub(crate) fn forwarded(&self) -> PathAndQuery {
         if self.product_end == 0 {
             return self.whole.clone();
@@ -83,6 +94,8 @@ fn with_query(form: String, given: &PathAndQuery) -> Result<PathAndQuery, PathEr
     whole.map_err(|_| PathError::NotAbsolute)
 }
 
+/// Where the first segment ends, which names the product: 1 to 64 letters, digits, `-` and `_`. A
+/// path without a segment names none, and is answered as one of a product that does not exist.
 fn product_end(path: &str) -> Result<usize, PathError> {
     let below = path.get(1..).unwrap_or("");
     let length = below.find('/').unwrap_or(below.len());

@@ -1,4 +1,19 @@
 //! The body of an answer, metered to its end.
+//!
+//! A body is the longest part of a call, and the one in which everything may still go wrong: the
+//! upstream breaks off, the client leaves, the store is slow. Whatever happens, the permit inside is
+//! settled exactly once:
+//!
+//! | state | what it waits for | what may come next |
+//! |---|---|---|
+//! | `Metering` | frames of the inner body | `Committing` at its end, `Passing` or `Over` where nobody waits |
+//! | `Committing` | the ledger; the last frame or the end is held | `Passing` with the frame, `Over` |
+//! | `Passing` | frames that need no metering: after a known length there may be trailers | `Over` |
+//! | `Own` | nothing: an answer of the gateway | `Over` |
+//!
+//! A body that is dropped while it is `Metering` was left by its client. Servers stop reading a body
+//! once they have sent the length that was announced, so the frame that completes it is its end:
+//! whoever waited for the end of the stream would take every such client for one that left.
 
 use std::error::Error;
 use std::fmt;
@@ -114,6 +129,7 @@ pub(crate) struct Metering {
 }
 
 impl<RB> GatewayBody<RB> {
+    /// An answer of the gateway itself, which has been settled or never was a call.
     pub(crate) fn own(bytes: Bytes) -> Self {
         Self {
             inner: None,
@@ -121,6 +137,8 @@ impl<RB> GatewayBody<RB> {
         }
     }
 
+    /// The body of an answer whose head was its end: a client may not read it, but its length is
+    /// told.
     pub(crate) fn passing(inner: RB) -> Self {
         Self {
             inner: Some(inner),
@@ -128,6 +146,7 @@ impl<RB> GatewayBody<RB> {
         }
     }
 
+    /// The body of an answer that is settled at its end.
     pub(crate) fn metered(inner: RB, metering: Metering) -> Self {
         Self {
             inner: Some(inner),
@@ -137,6 +156,7 @@ impl<RB> GatewayBody<RB> {
 }
 
 impl Metering {
+    /// Whether less came than was announced.
     fn is_short(&self) -> bool {
         self.expected
             .is_some_and(|expected| self.received < expected)
@@ -266,6 +286,7 @@ impl<RB> fmt::Debug for GatewayBody<RB> {
     }
 }
 
+/// Polls the inner body; a panic in it is an error, so that the call is settled as what it was.
 fn poll_inner<RB>(inner: Pin<&mut Option<RB>>, cx: &mut Context<'_>) -> Poll<Last>
 where
     RB: Body<Data = Bytes>,

@@ -1,4 +1,14 @@
 //! One call, from its admission to the head of its answer.
+//!
+//! | state | dropped then |
+//! |---|---|
+//! | `Admitting`: the decision needs the store | nothing was taken, nothing is recorded |
+//! | `Calling`: the inner service has the call | the rest goes on as a task, and is recorded |
+//! | `Committing`: a head without a body waits for the ledger | the record is on its way already |
+//! | `Answered` | its body settles the call |
+//!
+//! The inner future is boxed, so that it can be moved into a task when it is dropped; a call whose
+//! client stays pays for the box and for no task.
 
 use std::error::Error;
 use std::fmt;
@@ -62,7 +72,7 @@ struct Admitting<S, B> {
     shared: Arc<Shared>,
 }
 
-/// A call that was let through.
+/// A call that was let through: its units are taken, and its record has a place.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) permit: Permit,
@@ -75,12 +85,14 @@ where
     S::Error: Send + 'static,
     RB: Send + 'static,
 {
+    /// A call that the gateway answers itself.
     pub(crate) fn answered(answer: refusal::Answer) -> Self {
         Self {
             state: State::Answered(answer.map(GatewayBody::own)),
         }
     }
 
+    /// A call that waits for what its decision needs, with the service that was polled ready.
     pub(crate) fn admitting(
         shared: Arc<Shared>,
         inner: S,
@@ -97,6 +109,7 @@ where
         }
     }
 
+    /// A call that the inner service has.
     pub(crate) fn calling(calling: Calling<RB, S::Error>) -> Self {
         Self {
             state: State::Calling(calling),
@@ -215,6 +228,7 @@ where
         }
     }
 
+    /// Waits for the head of the answer; a panic counts as one.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head<RB>>
     where
         RB: Body<Data = Bytes>,
@@ -269,6 +283,8 @@ struct Head<RB> {
 }
 
 impl<RB> Head<RB> {
+    /// The upstream has answered. A body that is empty, or that the method or status rules out, is
+    /// over with the head, so the call is settled here and the head waits; any other settles itself.
     fn answered(
         shared: &Arc<Shared>,
         admitted: Admitted,

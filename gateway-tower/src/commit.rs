@@ -1,4 +1,9 @@
 //! Waiting for the ledger.
+//!
+//! The wait is bounded by the layer, because the committer's is not: it holds a record until the
+//! store takes it, however long that is. A wait that ends too late aborts the answer and not the
+//! record, so a client that was aborted may find the call in its bill; one that was answered to the
+//! end always does.
 
 use std::fmt;
 use std::pin::Pin;
@@ -32,6 +37,8 @@ pub enum NotCommitted {
 }
 
 impl CommitWait {
+    /// Waits for at most `wait_max` of the runtime's time, counted from the first poll that finds
+    /// the ledger not done.
     pub(crate) fn new(
         settlement: Settlement,
         runtime: Arc<dyn Runtime>,

@@ -1,4 +1,18 @@
 //! Answers that would tell where the upstream is.
+//!
+//! A consumer who learns the upstream's address can go around the gateway, and around the bill. An
+//! upstream that does not know of the gateway writes its own address into redirections; those are
+//! led back. With endpoint `http://10.0.0.7:9000/v1` and product `weather`:
+//!
+//! | the upstream's `Location` | the client's |
+//! |---|---|
+//! | `http://10.0.0.7:9000/v1/items/3`, `/v1/items/3` | `/weather/items/3` |
+//! | `http://10.0.0.7:9000/admin`, `/login` | none: it is outside of the product |
+//! | `http://10.0.0.7:8000/v1` | none: it is the same host |
+//! | `https://shop.example/`, `items/3`, `?page=2` | as it is |
+//!
+//! What an upstream writes into its bodies, or into headers of its own making, is for its owner to
+//! look after.
 
 use http::header::{
     ALT_SVC, CONTENT_LENGTH, CONTENT_LOCATION, LINK, LOCATION, REFRESH, SERVER, SET_COOKIE,
@@ -65,15 +79,19 @@ pub(crate) fn conceal(
     }
 }
 
+/// Where a redirection leads.
 #[derive(Debug, PartialEq, Eq)]
 enum Lead {
     /// Not to the upstream, or nowhere in particular: it stays as it is.
     Elsewhere,
+    /// Into the product: this is the way there through the gateway.
     Back(HeaderValue),
     /// To a place of the upstream that is not the product's.
     Nowhere,
 }
 
+/// Where a `Location` leads that was sent by the upstream at `endpoint`, of the product that is
+/// served below `prefix`.
 fn lead_back(location: &HeaderValue, prefix: &str, endpoint: &Endpoint) -> Lead {
     let (Ok(location), Ok(endpoint)) = (location.to_str(), endpoint.as_str().parse::<Uri>()) else {
         return Lead::Nowhere;
@@ -116,6 +134,7 @@ fn authority_and_below(location: &str) -> Option<(&str, &str)> {
     after.split_at_checked(end)
 }
 
+/// An authority without its port.
 fn host_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -123,6 +142,7 @@ fn host_of(authority: &str) -> &str {
     }
 }
 
+/// Whether a header's value holds a reference to the endpoint's host.
 fn names_host(value: &[u8], endpoint: &Endpoint) -> bool {
     let endpoint = endpoint.as_str().parse::<Uri>().unwrap_or_default();
     let host = endpoint.host().unwrap_or_default().as_bytes();
@@ -133,6 +153,7 @@ fn names_host(value: &[u8], endpoint: &Endpoint) -> bool {
     })
 }
 
+/// Takes off cookies that the upstream must not set on the host it shares with us.
 fn keep_cookies(headers: &mut HeaderMap, private: &[String]) {
     let mut values = headers.get_all(SET_COOKIE).into_iter();
     if !values.any(|value| is_private(value.as_bytes(), private)) {

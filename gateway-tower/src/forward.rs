@@ -6,6 +6,9 @@ use monetization_core::runtime::Permit;
 use monetization_core::text::{Endpoint, Slug};
 
 /// Where a call goes and whose it is: an extension of the request that the inner service gets.
+///
+/// A handler inside the layer may use it too: the record's id names the call in its own logs, so
+/// that what was served can be compared with what was billed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forward {

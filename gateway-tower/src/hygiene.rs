@@ -1,4 +1,17 @@
 //! What of a client's headers never reaches the upstream.
+//!
+//! | header | why it is taken off |
+//! |---|---|
+//! | `X-Consumer-*`, `X-Credential-*`, `X-Anonymous-Consumer` | the upstream believes them, because only we send them |
+//! | `Connection` and all it lists, `Keep-Alive`, `Proxy-*`, `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings` | they speak of the client's connection to us |
+//! | `TE` without `trailers` | likewise |
+//! | `X-HTTP-Method-Override` and its kin, `X-Original-URL`, `X-Rewrite-URL` | what is served would not be what was priced |
+//! | `Proxy` | some servers take it for an environment variable |
+//! | `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, unless trusted | anybody can write them |
+//! | `Authorization`, `X-API-Key`, private cookies | our credentials are no business of the upstream's |
+//!
+//! Names are compared as careless servers read them: any case, and any separator for `-`, since
+//! `X_Consumer_ID` and `X-Consumer-ID` are one variable to whoever hands headers on as such.
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -6,6 +19,7 @@ use monetization_core::runtime::Identity;
 
 use crate::options::LayerOptions;
 
+/// The one header besides `Authorization` that a key is read from.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
@@ -13,6 +27,7 @@ const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-userna
 
 /// Families of names that only we may send, or that end at this hop.
 const FAMILIES: [&str; 3] = ["x-consumer-", "x-credential-", "proxy-"];
+/// Names that end at this hop, or that only we may send.
 const NAMES: [&str; 13] = [
     "x-anonymous-consumer",
     "connection",
@@ -29,6 +44,7 @@ const NAMES: [&str; 13] = [
     "x-original-uri",
     "x-rewrite-url",
 ];
+/// What tells where a call came from, if whoever says so can be believed.
 const FORWARDING_FAMILY: &str = "x-forwarded-";
 const FORWARDING_NAMES: [&str; 2] = ["forwarded", "x-real-ip"];
 
@@ -78,7 +94,7 @@ pub(crate) fn take_credentials(headers: &mut HeaderMap, options: &LayerOptions) 
     }
 }
 
-/// Says who is calling.
+/// Says who is calling, in the place of whatever else says so.
 pub(crate) fn introduce(headers: &mut HeaderMap, identity: &Identity) {
     headers.insert(CONSUMER_ID, identity.consumer_id.clone());
     headers.insert(CONSUMER_CUSTOM_ID, identity.custom_id.clone());
@@ -109,6 +125,7 @@ pub(crate) fn is_private(pair: &[u8], private: &[String]) -> bool {
         .any(|private| private.as_bytes() == name.trim_ascii())
 }
 
+/// A cookie header without its private pairs; `None` where nothing is left.
 fn without_private(value: &HeaderValue, private: &[String]) -> Option<HeaderValue> {
     let pairs = value.as_bytes().split(|byte| *byte == b';');
     let kept: Vec<&[u8]> = pairs
@@ -121,11 +138,13 @@ fn without_private(value: &HeaderValue, private: &[String]) -> Option<HeaderValu
     HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()
 }
 
+/// The tokens of a list, without white space around them.
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     let tokens = value.as_bytes().split(|byte| *byte == b',');
     tokens.map(<[u8]>::trim_ascii)
 }
 
+/// Whether a client may not send a header of this name.
 fn is_unwanted(name: &HeaderName, trusts_forwarded: bool) -> bool {
     let text = name.as_str().as_bytes();
     // Most names begin with none of these letters, and every call has many names.
@@ -149,6 +168,7 @@ fn is(name: &[u8], known: &str) -> bool {
     name.len() == known.len() && begins(name, known)
 }
 
+/// Whether servers that read any separator as the same one find this family in the name.
 fn begins(name: &[u8], family: &str) -> bool {
     let family = family.as_bytes();
     name.len() >= family.len()

@@ -35,7 +35,11 @@ pub(crate) struct Shared {
 }
 
 impl MonetizationLayer {
-    /// A layer that decides by this gatekeeper. `clock` gives the business time of calls.
+    /// A layer that decides by this gatekeeper.
+    ///
+    /// `clock` gives the business time of calls, which fixes their segments, windows and records; it
+    /// should be the gatekeeper's. All services that the layer makes share one gatekeeper and its
+    /// counters.
     #[must_use]
     pub fn new(gatekeeper: Gatekeeper, clock: Clock, options: LayerOptions) -> Self {
         Self(Arc::new(Shared {
@@ -58,6 +62,13 @@ impl<S> Layer<S> for MonetizationLayer {
 }
 
 /// A service whose calls are authenticated, entitled, limited and metered.
+///
+/// It is ready when the inner service is; what a decision needs is waited for within the call, so
+/// that a subscriber whose quota has to be fetched holds up nobody else. The inner service has to be
+/// `Clone`, and its futures `Send + 'static`, because the rest of a call outlives its client.
+///
+/// Its error type is the inner service's, for readiness only: an error of a call is answered with
+/// 502.
 #[derive(Clone, Debug)]
 pub struct Monetization<S> {
     inner: S,

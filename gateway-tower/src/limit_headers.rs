@@ -1,4 +1,13 @@
 //! How limits are told to clients.
+//!
+//! Both styles say the same: what each limit lets through, what is left after this call, and when
+//! there is more. A call that was refused has taken nothing, so the limits that did not refuse it
+//! show what they would have shown before. Nothing here counts: all numbers come with the
+//! [`Standings`] of the decision; only the seconds are worked out when the head is sent, because
+//! an upstream may have taken its time.
+//!
+//! Every answer has these headers, so they are made with few allocations: names are constants, and
+//! the values of one answer share one piece of memory.
 
 use std::time::Duration;
 
@@ -42,11 +51,13 @@ pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u64 {
     whole_seconds(at.saturating_since(now)).max(1)
 }
 
+/// Seconds of a length of time, a part of one counted as a whole.
 pub(crate) fn whole_seconds(length: Duration) -> u64 {
     let part = u64::from(length.subsec_nanos() > 0);
     length.as_secs().saturating_add(part)
 }
 
+/// Whether a header of this name is ours to say, so that an upstream's own does not stay.
 fn is_ours(name: &HeaderName) -> bool {
     let name = name.as_str();
     let family = |family: &str| name.starts_with(family);

@@ -7,6 +7,20 @@ use monetization_core::text::Slug;
 use crate::runtime::Runtime;
 
 /// How a [`MonetizationLayer`](crate::MonetizationLayer) behaves. Every value is allowed.
+///
+/// ```
+/// use monetization_gateway_tower::{HeaderStyle, LayerOptions, TokioRuntime};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let options = LayerOptions {
+///     headers: HeaderStyle::Both,
+///     private_cookies: vec!["__Host-session".to_owned()],
+///     ..LayerOptions::new(TokioRuntime::current())
+/// };
+/// assert!(!options.trusts_forwarded);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct LayerOptions {
     /// What runs the rest of a call whose client has gone, and what waits.

@@ -1,11 +1,30 @@
 //! The one way a path is read: what is priced is what the upstream is asked for.
+//!
+//! A gateway that prices `/cheap/%2e%2e/dear` as one thing while the server behind it serves
+//! another sells the dear for the price of the cheap. So there is one form of every path, and what
+//! could be read in two ways has none:
+//!
+//! | in the path | what becomes of it | because |
+//! |---|---|---|
+//! | letters, digits, `-._~!$&'()*+,=:@` | stand for themselves | every server reads them alike |
+//! | these, encoded | decoded | a server that decodes first and one that matches first agree |
+//! | spaces, quotes, brackets, UTF-8 that is encoded | encoded, in upper case | likewise |
+//! | `.` or `..` as a segment, `//` | refused | some servers resolve them, some do not |
+//! | `%2F %5C %2E %3B %3F %23 %00` | refused | decoding them makes another path of it |
+//! | `%25` | refused | what is decoded twice becomes something else |
+//! | `\`, `;` | refused | a separator here, a character there |
+//! | control characters, text outside of ASCII that is not encoded | refused | nobody sends them in good faith |
+//! | `%` without two digits, bytes that are no UTF-8 | refused | an overlong dot is a dot to some |
+//!
+//! Case is kept: whether `/Pets` is `/pets` is for the product to say.
 
 use std::borrow::Cow;
 
-/// Bytes of a path and its query together.
+/// Bytes of a path and its query together: what common servers take, and more than any API needs.
 pub(crate) const TARGET_MAX: usize = 8_192;
 
-/// Why a path is not served.
+/// Why a path is not served. The client is told less: which rule it was is no help to an honest
+/// one, who does not send such paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
     #[error("the path does not begin with /")]
@@ -63,6 +82,7 @@ pub(crate) fn canonical(path: &str) -> Result<Cow<'_, str>, PathError> {
     Ok(form)
 }
 
+/// Looks for segments that servers resolve or leave out. The last may be empty: `/a/` is not `/a`.
 fn check_segments(path: &str) -> Result<(), PathError> {
     let suspect = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
     if !path.as_bytes().windows(2).any(suspect) {
@@ -80,6 +100,7 @@ fn check_segments(path: &str) -> Result<(), PathError> {
     Ok(())
 }
 
+/// The form of a path in which something has to be encoded or decoded.
 fn spelled_out(path: &str) -> Result<String, PathError> {
     let mut form = String::with_capacity(path.len());
     let mut decoded = Vec::with_capacity(path.len());

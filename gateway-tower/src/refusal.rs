@@ -1,4 +1,11 @@
 //! Answers of the gateway itself.
+//!
+//! They say what the caller can do about it and nothing of what is behind the gateway: no address,
+//! no error of the upstream, not even whether a product exists that the caller has not bought.
+//! Bodies are constants wherever they can be, since refusals are what comes in floods.
+//!
+//! A refusal is an answer like any other to tower: the service's own error type is never made here,
+//! so a server around the layer needs no error handler for it.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -16,6 +23,7 @@ mod problem;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What clients of Kong have always seen; byte for byte.
 const LIMITED: &str = r#"{"message":"API rate limit exceeded"}"#;
 
 /// An answer whose body is all there.
@@ -40,7 +48,8 @@ pub(crate) fn unreadable(error: PathError) -> Answer {
     })
 }
 
-/// To a call that is refused. `accept` are the request's headers.
+/// To a call that is refused. `accept` are the request's headers, which choose between the bodies
+/// of a 429; every other refusal is a problem for everybody.
 pub(crate) fn denied(
     denial: &Denial,
     accept: &HeaderMap,
@@ -91,6 +100,7 @@ pub(crate) fn not_recorded() -> Answer {
     answer(&problem::NOT_RECORDED)
 }
 
+/// A 429. `Retry-After` never says less than when the call could pass.
 fn limited(
     limited: &Limited,
     accept: &HeaderMap,
@@ -119,6 +129,7 @@ fn limited(
     answer
 }
 
+/// The problem of a 429: a rate is over in a moment, a quota may be a matter of buying more.
 fn limited_problem(limited: &Limited) -> String {
     let mut body = String::from(if limited.quota {
         problem::QUOTA_EXCEEDED
@@ -138,6 +149,8 @@ fn limited_problem(limited: &Limited) -> String {
     body
 }
 
+/// Whether the client names `application/problem+json` among what it accepts, and does not refuse
+/// it by `q=0`. A range such as `*/*` names nothing.
 fn accepts_problem(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).into_iter();
     values

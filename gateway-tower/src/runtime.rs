@@ -5,6 +5,10 @@ use monetization_core::runtime::Sleep;
 use tokio::runtime::Handle;
 
 /// What runs futures beside the calls and waits. [`TokioRuntime`] is one.
+///
+/// It is asked to run the rest of calls whose clients have gone: short futures that end when the
+/// inner service does. They hold their place in the committer's queue, so a shutdown waits for them
+/// as for any call. One that is never run settles its call as failed when it is dropped.
 pub trait Runtime: Sleep {
     /// Runs the future to its end, whoever waits for it.
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);

@@ -1,4 +1,15 @@
 //! The headers of `draft-ietf-httpapi-ratelimit-headers`, revision 11.
+//!
+//! | parameter | of | says |
+//! |---|---|---|
+//! | `q` | `RateLimit-Policy` | what the limit lets through in its window, or at once for a burst |
+//! | `w` | `RateLimit-Policy` | the length of the window in seconds: of this month, not of a month |
+//! | `r` | `RateLimit` | what is left after this call |
+//! | `t` | `RateLimit` | seconds until there is more |
+//!
+//! Every limit stands in both headers, under the same name, in the order of the plan. The unit is
+//! requests, which is what the draft takes where `qu` is left out; a partition key (`pk`) would only
+//! repeat the caller's own key.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,4 +1,8 @@
 //! The headers of Kong: a pair for each window, and the most constrained limit.
+//!
+//! Kong itself counts a month as 30 days and a year as 365 when it says when a window resets; here
+//! it is the calendar's. Kong has no billing period, which is called `Period`, and no burst, which
+//! has no window to be named after and shows in the last three headers only.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -64,12 +64,14 @@ problems! {
         "the call was made but could not be recorded";
 }
 
-/// What is left to add are the names of the limits.
+/// The beginning of a problem that names limits; what is left to add are their names, and `]}`. Its
+/// type is the one the IETF draft has for quotas.
 pub(super) const QUOTA_EXCEEDED: &str = concat!(
     r#"{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","#,
     r#""title":"Request cannot be satisfied as assigned quota has been exceeded","status":429,"#,
     r#""detail":"a quota of the plan is used up","code":"quota_exceeded","violated-policies":["#,
 );
+/// Likewise for rates, for which the draft has no type: waiting a moment helps.
 pub(super) const RATE_EXCEEDED: &str = concat!(
     r#"{"type":"about:blank","title":"Too Many Requests","status":429,"#,
     r#""detail":"calls come faster than the plan allows","code":"rate_exceeded","#,

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use monetization_core::store::{Applied, Directory, LeaseAnswer, Ledger, Quotas, Rows, StoreError};
+use monetization_core::money::Quantity;
+use monetization_core::store::{
+    Applied, Directory, LeaseAnswer, Ledger, Quotas, Rows, StoreError, StoreErrorKind,
+};
 use monetization_store_sqlite::SqliteStore;
 use sqlx::SqliteConnection;
 use tokio::sync::Semaphore;
@@ -83,6 +86,25 @@ async fn lock_now_and_then(
         sqlx::raw_sql(reads).execute(&mut connection).await.unwrap();
     }
     connection
+}
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_nothing_and_gives_the_lock_back() {
+    let home = Home::new();
+    let store = home.open().await;
+    let of = Use::seeded(1);
+    let mut senseless = of.record();
+    senseless.counted[0].quantity = Quantity::from_scaled(-1);
+    let mut stranger = home.stranger().await;
+    for _ in 0..3 {
+        let error = store.append(&[of.record(), senseless.clone()]).await;
+        assert_eq!(error.unwrap_err().kind(), StoreErrorKind::Broken);
+        let lock = "PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK";
+        sqlx::raw_sql(lock).execute(&mut stranger).await.unwrap();
+        assert_eq!(of.total(&store).await, 0);
+    }
+    store.append(&[of.record()]).await.unwrap();
+    assert_eq!(of.total(&store).await, 1);
 }
 
 #[tokio::test]

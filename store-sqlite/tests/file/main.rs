@@ -1,7 +1,6 @@
 //! What a store in a file owes beyond the suite that every store runs.
 #![expect(
     clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
     reason = "tests stop where something is not as it should be"
 )]
 
