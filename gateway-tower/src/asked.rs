@@ -86,6 +86,7 @@ impl Asked {
     }
 }
 
+/// A path in its form, with the query that came with it.
 fn with_query(form: String, given: &PathAndQuery) -> Result<PathAndQuery, PathError> {
     let whole = match given.query() {
         Some(query) => PathAndQuery::try_from(format!("{form}?{query}")),
@@ -108,6 +109,9 @@ fn product_end(path: &str) -> Result<usize, PathError> {
 }
 
 /// One host at most, whether in the target or in the header, and no user.
+///
+/// A target in absolute form has to be taken by every server, so its host counts like the header's;
+/// it is never forwarded, and routing to a product never looks at it.
 fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), PathError> {
     let mut hosts = headers.get_all(HOST).into_iter();
     let host = hosts.next();

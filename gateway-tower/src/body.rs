@@ -54,19 +54,25 @@ pin_project! {
 }
 
 /// Why a body breaks off.
+///
+/// To a server it means: send nothing more, and close the connection (or reset the stream), so that
+/// the client can tell that the answer is not whole. What hyper and axum do with a body's error is
+/// just that. None of it is shown to the client; the source may name the upstream, so it belongs
+/// into a log and nowhere else.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The inner service's body failed.
+    /// The inner service's body failed. The call is recorded as broken off by the upstream.
     #[error("the upstream broke off within its answer")]
     Upstream(#[source] Box<dyn Error + Send + Sync>),
-    /// The inner service's body ended before the length it had announced.
+    /// The inner service's body ended before the length it had announced; likewise.
     #[error("the upstream's answer was shorter than announced")]
     TooShort,
-    /// The inner service's body panicked.
+    /// The inner service's body panicked. The call is recorded as failed, and not billed.
     #[error("the answer's body panicked")]
     Panicked,
-    /// The call's record is not durable, so the end must not be sent.
+    /// The call's record is not known to be durable, so the end must not be sent. The call is
+    /// recorded as complete if it is recorded at all: the upstream has done its part.
     #[error("the end of the answer is held back")]
     HeldBack(#[source] NotCommitted),
 }

@@ -36,7 +36,10 @@ use crate::{limit_headers, refusal};
 /// The answer to come of one call.
 ///
 /// Dropping it never stops a call that was sent: the rest of it goes on in the background until
-/// it is known how it ended, and is recorded.
+/// it is known how it ended, and is recorded. That is what a server does whose client hangs up, so
+/// hanging up saves nobody the price of a call that the upstream has worked for.
+///
+/// It never fails but for the inner service's readiness; every failure of a call is an answer.
 pub struct Call<S, B, RB>
 where
     S: Service<Request<B>>,
@@ -266,7 +269,8 @@ where
     }
 }
 
-/// What is left of a call whose client has gone: how the upstream answers it.
+/// What is left of a call whose client has gone: how the upstream answers it. The body of that
+/// answer is of no use to anybody and is dropped unread, which tells the upstream to stop.
 async fn without_client<RB, E>(answer: BoxFuture<Result<Response<RB>, E>>, permit: Permit) {
     let (status, ending) = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(response)) => (Some(response.status().as_u16()), Ending::ClientGone),

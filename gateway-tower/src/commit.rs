@@ -28,7 +28,8 @@ pub(crate) struct CommitWait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotCommitted {
-    /// The ledger did not take the record.
+    /// The ledger did not take the record: its quota's block had been closed under it, or a sum
+    /// would not fit; or the committer has been stopped.
     #[error("the call was not recorded")]
     NotRecorded(#[source] NotRecorded),
     /// The ledger did not answer in time. The record may still be written.

@@ -16,11 +16,11 @@ pub struct Forward {
     pub endpoint: Arc<Endpoint>,
     /// What to ask for below it: exactly what was priced.
     pub path_and_query: PathAndQuery,
-    /// The operation, where the product declares its operations.
+    /// The operation, where the product declares its operations; it is in the record too.
     pub resource: Option<Slug>,
     /// The id that the call's record will have.
     pub record: RecordId,
-    /// What the call is made under.
+    /// What the call is made under. Who bought it is in the `X-Consumer-*` headers.
     pub subscription: SubscriptionId,
 }
 

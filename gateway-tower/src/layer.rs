@@ -24,10 +24,52 @@ use crate::{hygiene, refusal};
 ///
 /// Something has to run [`Gatekeeper::run`] beside it: it reads the news of the store and writes
 /// the records. The crate's documentation says what happens to a call.
+///
+/// It belongs outside of everything that reads or rewrites a request, and inside of what is done
+/// for every connection: compression of answers, tracing, limits on the size of a request's head.
+/// Where answers are compressed inside of it, what is metered is the compressed answer, which makes
+/// no difference to a meter that counts requests.
+///
+/// ```
+/// use std::sync::Arc;
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use monetization_core::clock::Clock;
+/// use monetization_core::entropy::Entropy;
+/// use monetization_core::key::Pepper;
+/// use monetization_core::memory::MemoryStore;
+/// use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
+/// use monetization_gateway_tower::{LayerOptions, MonetizationLayer, TokioRuntime};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clock = Clock::system();
+/// let gatekeeper = Gatekeeper::new(
+///     Arc::new(MemoryStore::default()),
+///     clock.clone(),
+///     Arc::new(Entropy::system()),
+///     Pepper::new(b"kept outside of the store")?,
+///     GatekeeperOptions::default(),
+/// );
+/// let options = LayerOptions::new(TokioRuntime::current());
+/// let service = ServiceBuilder::new()
+///     .layer(MonetizationLayer::new(gatekeeper, clock, options))
+///     .service(service_fn(async |_: Request<Full<Bytes>>| {
+///         Ok::<_, std::convert::Infallible>(Response::new(Full::from("sunny")))
+///     }));
+///
+/// // Two servers may read this path in two ways, so it is not even asked whose call it is.
+/// let request = Request::get("/weather/../oracle").body(Full::default())?;
+/// assert_eq!(service.oneshot(request).await?.status(), 400);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MonetizationLayer(Arc<Shared>);
 
-/// What all calls through one layer share.
+/// What all calls through one layer share: one reference is all that a call keeps of it.
 pub(crate) struct Shared {
     gatekeeper: Gatekeeper,
     clock: Clock,
@@ -150,7 +192,8 @@ impl Shared {
         }
     }
 
-    /// Sends a call that was let through to the inner service.
+    /// Sends a call that was let through to the inner service: without the key, with the headers
+    /// that say who calls, and, behind a first segment, below the product's endpoint.
     pub(crate) fn forward<S, B, RB>(
         self: &Arc<Self>,
         mut inner: S,
@@ -188,6 +231,9 @@ impl Shared {
     }
 
     /// Hands the call's record to the ledger; the wait for it, where the answer's end has to wait.
+    ///
+    /// The record is on its way when this returns, whether the wait is polled to its end, dropped,
+    /// or given up.
     pub(crate) fn settle(&self, permit: Permit, outcome: Outcome) -> Option<CommitWait> {
         let waits = self.options.commit == CommitMode::Durable || permit.must_be_durable();
         if !waits {

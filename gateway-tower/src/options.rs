@@ -34,10 +34,13 @@ pub struct LayerOptions {
     pub limited: LimitedBody,
     /// When the end of an answer is sent.
     pub commit: CommitMode,
-    /// How long the end of an answer waits for the ledger before the connection is aborted.
+    /// How long the end of an answer waits for the ledger before the connection is aborted. It
+    /// should be longer than the store takes to commit when it is busy, and shorter than clients
+    /// wait for an answer.
     pub commit_wait_max: Duration,
     /// Whether `Forwarded`, `X-Forwarded-*` and `X-Real-IP` come from a hop that can be believed.
-    /// Otherwise they are taken off.
+    /// Otherwise they are taken off. Only a gateway that nobody can reach around that hop may
+    /// believe them.
     pub trusts_forwarded: bool,
     /// Cookies that neither go to the upstream nor may be set by it: those of a control plane
     /// on the same host.
@@ -80,6 +83,9 @@ impl fmt::Debug for LayerOptions {
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Mount {
     /// The first segment of the path names it and is not forwarded: a gateway before upstreams.
+    ///
+    /// `/weather/today` is a call of `/today` of the product `weather`. What leads back to the
+    /// upstream is taken out of its answers.
     FirstSegment,
     /// Always this one, and the path is left as it is: a layer inside the service it sells. A
     /// path that is not in its canonical form is refused, because routers may have matched it.
@@ -108,10 +114,22 @@ pub enum HeaderStyle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum LimitedBody {
-    /// `{"message":"API rate limit exceeded"}`, as `application/json`.
+    /// `{"message":"API rate limit exceeded"}`, as `application/json`: what clients of Kong expect,
+    /// whether a rate or a quota has refused.
     #[default]
     Message,
-    /// A problem of RFC 9457 that tells rates from quotas and names the limits.
+    /// A problem of RFC 9457 that tells rates from quotas and names the limits:
+    ///
+    /// ```json
+    /// {
+    ///   "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+    ///   "title": "Request cannot be satisfied as assigned quota has been exceeded",
+    ///   "status": 429,
+    ///   "detail": "a quota of the plan is used up",
+    ///   "code": "quota_exceeded",
+    ///   "violated-policies": ["month"]
+    /// }
+    /// ```
     Problem,
 }
 
@@ -119,10 +137,18 @@ pub enum LimitedBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum CommitMode {
-    /// Once the call's record is durable: whoever received a whole answer is in the ledger.
+    /// Once the call's record is durable: whoever received a whole answer is in the ledger, also
+    /// after the power went out, if the store keeps what it says.
+    ///
+    /// It costs the time of one commit at the end of an answer, which callers at the same moment
+    /// share. Nothing is held back before the end, so a stream stays a stream.
     #[default]
     Durable,
-    /// At once; at a crash the records of the last moments are lost. Calls that spend from a
-    /// strict quota wait all the same.
+    /// At once; at a crash the records of the last moments are lost: those that wait to be written,
+    /// at most as many as the committer's queue has places, and in practice those of the commit
+    /// that is under way and the next.
+    ///
+    /// Calls that spend from a strict quota wait all the same, since a unit that was used and
+    /// forgotten could be used again. Nothing is lost at an orderly shutdown.
     Background,
 }

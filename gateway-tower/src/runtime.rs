@@ -9,6 +9,30 @@ use tokio::runtime::Handle;
 /// It is asked to run the rest of calls whose clients have gone: short futures that end when the
 /// inner service does. They hold their place in the committer's queue, so a shutdown waits for them
 /// as for any call. One that is never run settles its call as failed when it is dropped.
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::time::Duration;
+/// use monetization_core::runtime::Sleep;
+/// use monetization_gateway_tower::{Runtime, TokioRuntime};
+///
+/// /// Counts what is left over by clients that have gone.
+/// struct Counting(TokioRuntime, std::sync::atomic::AtomicU64);
+///
+/// impl Sleep for Counting {
+///     fn sleep(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+///         self.0.sleep(length)
+///     }
+/// }
+///
+/// impl Runtime for Counting {
+///     fn spawn(&self, rest: Pin<Box<dyn Future<Output = ()> + Send>>) {
+///         self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+///         self.0.spawn(rest);
+///     }
+/// }
+/// # let _: fn(TokioRuntime) -> Counting = |tokio| Counting(tokio, 0.into());
+/// ```
 pub trait Runtime: Sleep {
     /// Runs the future to its end, whoever waits for it.
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -20,7 +44,7 @@ pub trait Runtime: Sleep {
 pub struct TokioRuntime(Handle);
 
 impl TokioRuntime {
-    /// The runtime of this handle.
+    /// The runtime of this handle, for layers that are made outside of it.
     #[must_use]
     pub fn new(handle: Handle) -> Self {
         Self(handle)

@@ -68,6 +68,7 @@ pub(crate) fn quoted(window: WindowName) -> &'static str {
     }
 }
 
+/// Both headers, one after the other, as they are being written.
 struct Line(Vec<u8>);
 
 impl Line {
@@ -76,12 +77,14 @@ impl Line {
         Self(Vec::with_capacity(limits.saturating_mul(64)))
     }
 
+    /// Begins an item of a list.
     fn item(&mut self, place: usize, window: WindowName) {
         let before = if place == 0 { "" } else { ", " };
         self.0.extend_from_slice(before.as_bytes());
         self.0.extend_from_slice(quoted(window).as_bytes());
     }
 
+    /// Adds an integer parameter to the item.
     fn parameter(&mut self, key: &str, number: u64) {
         self.0.extend_from_slice(key.as_bytes());
         let mut digits = itoa::Buffer::new();

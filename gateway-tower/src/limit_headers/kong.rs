@@ -15,6 +15,7 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
+/// Two headers for each window, at most three more. Nothing for a plan without limits.
 pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderMap) {
     let Some(tightest) = standings.most_constrained() else {
         return;
@@ -59,6 +60,7 @@ impl Numbers {
         }
     }
 
+    /// Puts one more number in.
     fn push(&mut self, number: u64) {
         let mut digits = itoa::Buffer::new();
         self.digits
@@ -66,6 +68,7 @@ impl Numbers {
         self.ends.push(self.digits.len());
     }
 
+    /// The numbers as values, in the order they were put in.
     fn into_values(self) -> impl Iterator<Item = HeaderValue> {
         let digits = Bytes::from(self.digits);
         let mut start = 0;
