@@ -111,12 +111,12 @@ fn terms(args: &DemoArgs) -> Value {
 
 async fn person(api: &Api, plan: &str, address: &Arc<str>) -> Result<Person, DemoError> {
     let consumer = api
-        .post("/api/v1/consumers", &json!({ "name": address }))
+        .post("/api/v1/consumers", &json!({ "name": **address }))
         .await?;
     let consumer = text(&consumer, "/id")?.to_owned();
     let order = json!({
         "consumer": consumer, "plan": plan,
-        "buyer": { "user_id": address, "name": address },
+        "buyer": { "user_id": **address, "name": **address },
     });
     let ordered = api.post("/api/v1/subscriptions", &order).await?;
     let mut key = HeaderValue::from_str(text(&ordered, "/key/key")?).map_err(http::Error::from)?;
