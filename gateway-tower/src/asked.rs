@@ -65,15 +65,10 @@ impl Asked {
         }
     }
 
-    /// The product's segment with its slash; empty where the product is not in the path.
-    pub(crate) fn prefix(&self) -> &str {
-        self.whole.path().get(..self.product_end).unwrap_or("")
-    }
-
     /// What the upstream is asked for, below the product's endpoint.
-    pub(crate) fn forwarded(&self) -> PathAndQuery {
+    pub(crate) fn forwarded(self) -> PathAndQuery {
         if self.product_end == 0 {
-            return self.whole.clone();
+            return self.whole;
         }
         let below = self.whole.as_str().get(self.product_end..).unwrap_or("");
         let below = if below.starts_with('/') {
@@ -141,8 +136,8 @@ mod tests {
     fn asked(uri: &str, mount: &Mount) -> Result<(String, String, String), PathError> {
         let request = Request::get(uri).body(()).unwrap();
         let asked = Asked::read(request.uri(), request.headers(), mount)?;
-        let forwarded = asked.forwarded().to_string();
-        Ok((asked.product(mount).into(), asked.path().into(), forwarded))
+        let (product, path) = (asked.product(mount).to_owned(), asked.path().to_owned());
+        Ok((product, path, asked.forwarded().to_string()))
     }
 
     fn found(

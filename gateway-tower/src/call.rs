@@ -65,7 +65,7 @@ where
 }
 
 /// A call that was let through, with its request, or the answer that refuses it.
-pub(crate) type Admission<B> = Result<(Request<B>, Admitted), refusal::Answer>;
+pub(crate) type Admission<B> = Result<(Request<B>, Asked, Permit), refusal::Answer>;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -73,13 +73,6 @@ struct Admitting<S, B> {
     admission: BoxFuture<Admission<B>>,
     inner: Option<S>,
     shared: Arc<Shared>,
-}
-
-/// A call that was let through: its units are taken, and its record has a place.
-#[derive(Debug)]
-pub(crate) struct Admitted {
-    pub(crate) permit: Permit,
-    pub(crate) asked: Asked,
 }
 
 impl<S, B, RB> Call<S, B, RB>
@@ -120,8 +113,8 @@ where
     }
 
     /// The inner service panicked before it gave a future.
-    pub(crate) fn panicked(shared: &Arc<Shared>, admitted: Admitted) -> Self {
-        let head = Head::failed(shared, admitted, Ending::Failed);
+    pub(crate) fn panicked(shared: &Arc<Shared>, permit: Permit) -> Self {
+        let head = Head::failed(shared, permit, Ending::Failed);
         Self { state: head.into() }
     }
 }
@@ -143,9 +136,9 @@ where
                 State::Admitting(admitting) => {
                     let admission = ready!(admitting.admission.as_mut().poll(cx));
                     match (admission, admitting.inner.take()) {
-                        (Ok((request, admitted)), Some(inner)) => {
+                        (Ok((request, asked, permit)), Some(inner)) => {
                             let shared = Arc::clone(&admitting.shared);
-                            shared.forward(inner, request, admitted).state
+                            shared.forward(inner, request, asked, permit).state
                         }
                         (Err(answer), _) => State::Answered(answer.map(GatewayBody::own)),
                         (Ok(_), None) => State::Over,
@@ -207,7 +200,7 @@ where
     E: Send + 'static,
 {
     answer: Option<BoxFuture<Result<Response<RB>, E>>>,
-    admitted: Option<Admitted>,
+    permit: Option<Permit>,
     is_head: bool,
     shared: Arc<Shared>,
 }
@@ -219,13 +212,13 @@ where
 {
     pub(crate) fn new(
         answer: BoxFuture<Result<Response<RB>, E>>,
-        admitted: Admitted,
+        permit: Permit,
         is_head: bool,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
             answer: Some(answer),
-            admitted: Some(admitted),
+            permit: Some(permit),
             is_head,
             shared,
         }
@@ -245,13 +238,13 @@ where
             Err(panic) => Err(panic),
         };
         self.answer = None;
-        let Some(admitted) = self.admitted.take() else {
+        let Some(permit) = self.permit.take() else {
             return Poll::Pending;
         };
         Poll::Ready(match answered {
-            Ok(Ok(response)) => Head::answered(&self.shared, admitted, response, self.is_head),
-            Ok(Err(_)) => Head::failed(&self.shared, admitted, Ending::NoAnswer),
-            Err(_) => Head::failed(&self.shared, admitted, Ending::Failed),
+            Ok(Ok(response)) => Head::answered(&self.shared, permit, response, self.is_head),
+            Ok(Err(_)) => Head::failed(&self.shared, permit, Ending::NoAnswer),
+            Err(_) => Head::failed(&self.shared, permit, Ending::Failed),
         })
     }
 }
@@ -262,8 +255,11 @@ where
     E: Send + 'static,
 {
     fn drop(&mut self) {
-        if let (Some(answer), Some(admitted)) = (self.answer.take(), self.admitted.take()) {
-            let rest = without_client(answer, admitted.permit);
+        // Most calls have been answered by now, and have nothing left to be taken.
+        if let Some(answer) = self.answer.take()
+            && let Some(permit) = self.permit.take()
+        {
+            let rest = without_client(answer, permit);
             self.shared.options.runtime.spawn(Box::pin(rest));
         }
     }
@@ -291,17 +287,16 @@ impl<RB> Head<RB> {
     /// over with the head, so the call is settled here and the head waits; any other settles itself.
     fn answered(
         shared: &Arc<Shared>,
-        admitted: Admitted,
+        permit: Permit,
         mut response: Response<RB>,
         is_head: bool,
     ) -> Self
     where
         RB: Body<Data = Bytes>,
     {
-        let Admitted { permit, asked } = admitted;
         let status = response.status();
         let headers = response.headers_mut();
-        conceal(headers, &shared.options, &asked, permit.endpoint());
+        conceal(headers, &shared.options, &permit);
         limit_headers::write(
             shared.options.headers,
             permit.standings(),
@@ -339,13 +334,12 @@ impl<RB> Head<RB> {
     }
 
     /// The inner service gave no answer.
-    fn failed(shared: &Arc<Shared>, admitted: Admitted, ending: Ending) -> Self {
+    fn failed(shared: &Arc<Shared>, permit: Permit, ending: Ending) -> Self {
         let answer = match ending {
             Ending::Failed => refusal::panicked(),
             _ => refusal::unreachable(),
         };
         let mut response = answer.map(GatewayBody::own);
-        let permit = admitted.permit;
         let (style, now) = (shared.options.headers, shared.now());
         limit_headers::write(style, permit.standings(), now, response.headers_mut());
         let outcome = Outcome {

@@ -20,9 +20,9 @@ use http::header::{
 };
 use http::uri::Uri;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use monetization_core::runtime::Permit;
 use monetization_core::text::Endpoint;
 
-use crate::asked::Asked;
 use crate::hygiene::{is_private, remove_listed};
 use crate::options::{LayerOptions, Mount};
 
@@ -32,12 +32,7 @@ const POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
 /// Rewrites an upstream's answer into one of ours: what belongs to its own connection or leads
 /// to it is taken off, and a redirection within it leads back through the gateway.
-pub(crate) fn conceal(
-    headers: &mut HeaderMap,
-    options: &LayerOptions,
-    asked: &Asked,
-    endpoint: &Endpoint,
-) {
+pub(crate) fn conceal(headers: &mut HeaderMap, options: &LayerOptions, permit: &Permit) {
     if options.hides_server {
         for name in [SERVER, VIA, POWERED_BY] {
             headers.remove(name);
@@ -50,6 +45,7 @@ pub(crate) fn conceal(
         // The inner service is no upstream: its connection is the client's.
         return;
     }
+    let endpoint = permit.endpoint();
     remove_listed(headers);
     for name in [KEEP_ALIVE, PROXY_CONNECTION, UPGRADE, ALT_SVC] {
         headers.remove(name);
@@ -60,7 +56,7 @@ pub(crate) fn conceal(
     }
     for name in [LOCATION, CONTENT_LOCATION] {
         if let Some(value) = headers.get(&name) {
-            match lead_back(value, asked.prefix(), endpoint) {
+            match lead_back(value, permit.product().as_str(), endpoint) {
                 Lead::Elsewhere => {}
                 Lead::Back(location) => {
                     headers.insert(name, location);
@@ -90,9 +86,9 @@ enum Lead {
     Nowhere,
 }
 
-/// Where a `Location` leads that was sent by the upstream at `endpoint`, of the product that is
-/// served below `prefix`.
-fn lead_back(location: &HeaderValue, prefix: &str, endpoint: &Endpoint) -> Lead {
+/// Where a `Location` leads that was sent by the upstream at `endpoint`, of a product that is served
+/// below its name.
+fn lead_back(location: &HeaderValue, product: &str, endpoint: &Endpoint) -> Lead {
     let (Ok(location), Ok(endpoint)) = (location.to_str(), endpoint.as_str().parse::<Uri>()) else {
         return Lead::Nowhere;
     };
@@ -116,7 +112,7 @@ fn lead_back(location: &HeaderValue, prefix: &str, endpoint: &Endpoint) -> Lead 
     let base = endpoint.path().trim_end_matches('/');
     match below.strip_prefix(base) {
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#']) => {
-            let value = HeaderValue::try_from(format!("{prefix}{rest}"));
+            let value = HeaderValue::try_from(format!("/{product}{rest}"));
             value.map_or(Lead::Nowhere, Lead::Back)
         }
         _ => Lead::Nowhere,
@@ -177,7 +173,7 @@ mod tests {
 
     fn lead(location: &'static str, endpoint: &str) -> Lead {
         let location = HeaderValue::from_static(location);
-        lead_back(&location, "/weather", &endpoint.parse().unwrap())
+        lead_back(&location, "weather", &endpoint.parse().unwrap())
     }
 
     #[test]

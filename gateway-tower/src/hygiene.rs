@@ -15,35 +15,41 @@
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use monetization_core::runtime::Identity;
+use monetization_core::runtime::{API_KEY, Identity};
 
 use crate::options::LayerOptions;
 
-/// The one header besides `Authorization` that a key is read from.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 
-/// Families of names that only we may send, or that end at this hop.
-const FAMILIES: [&str; 3] = ["x-consumer-", "x-credential-", "proxy-"];
-/// Names that end at this hop, or that only we may send.
-const NAMES: [&str; 13] = [
-    "x-anonymous-consumer",
-    "connection",
-    "keep-alive",
-    "proxy",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-    // These let a client have another operation served than the one it was charged for.
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-];
+/// Names, and families of names, that only we may send or that end at this hop, by the letter that
+/// they begin with: every call has many names, and most of them begin with none of these.
+const fn known(first: u8) -> (&'static [&'static str], &'static [&'static str]) {
+    match first {
+        b'c' => (&["connection"], &[]),
+        b'h' => (&["http2-settings"], &[]),
+        b'k' => (&["keep-alive"], &[]),
+        b'p' => (&["proxy"], &["proxy-"]),
+        b't' => (&["transfer-encoding"], &[]),
+        b'u' => (&["upgrade"], &[]),
+        b'x' => (
+            &[
+                "x-anonymous-consumer",
+                // These let a client have another operation served than the one it was charged for.
+                "x-http-method-override",
+                "x-http-method",
+                "x-method-override",
+                "x-original-url",
+                "x-original-uri",
+                "x-rewrite-url",
+            ],
+            &["x-consumer-", "x-credential-"],
+        ),
+        _ => (&[], &[]),
+    }
+}
+
 /// What tells where a call came from, if whoever says so can be believed.
 const FORWARDING_FAMILY: &str = "x-forwarded-";
 const FORWARDING_NAMES: [&str; 2] = ["forwarded", "x-real-ip"];
@@ -147,19 +153,15 @@ fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 /// Whether a client may not send a header of this name.
 fn is_unwanted(name: &HeaderName, trusts_forwarded: bool) -> bool {
     let text = name.as_str().as_bytes();
-    // Most names begin with none of these letters, and every call has many names.
-    if !matches!(
-        text.first(),
-        Some(b'x' | b'c' | b'f' | b'h' | b'k' | b'p' | b't' | b'u')
-    ) {
-        return false;
-    }
+    let first = text.first().copied().unwrap_or_default();
+    let (names, families) = known(first);
     let forwarding = !trusts_forwarded
+        && matches!(first, b'f' | b'x')
         && (begins(text, FORWARDING_FAMILY)
             || FORWARDING_NAMES.iter().any(|known| is(text, known)));
     forwarding
-        || FAMILIES.iter().any(|family| begins(text, family))
-        || NAMES.iter().any(|known| is(text, known))
+        || families.iter().any(|family| begins(text, family))
+        || names.iter().any(|known| is(text, known))
         || (is(text, API_KEY.as_str()) && *name != API_KEY)
 }
 

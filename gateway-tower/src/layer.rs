@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 
 use crate::asked::Asked;
 use crate::body::GatewayBody;
-use crate::call::{Admission, Admitted, Call, Calling};
+use crate::call::{Admission, Call, Calling};
 use crate::commit::CommitWait;
 use crate::forward::Forward;
 use crate::options::{CommitMode, LayerOptions, Mount};
@@ -148,7 +148,7 @@ where
         let now = shared.clock.now();
         let target = shared.target(&asked, request.method());
         match shared.gatekeeper.decide(request.headers(), &target, now) {
-            Decided::Granted(permit) => shared.forward(inner, request, Admitted { permit, asked }),
+            Decided::Granted(permit) => shared.forward(inner, request, asked, permit),
             Decided::Denied(denial) => {
                 Call::answered(refusal::denied(&denial, request.headers(), now, options))
             }
@@ -175,7 +175,7 @@ impl Shared {
         match admitted {
             Ok(permit) => {
                 let request = Request::from_parts(parts, body);
-                Ok((request, Admitted { permit, asked }))
+                Ok((request, asked, permit))
             }
             Err(denial) => {
                 let answer = refusal::denied(&denial, &parts.headers, now, &self.options);
@@ -198,7 +198,8 @@ impl Shared {
         self: &Arc<Self>,
         mut inner: S,
         mut request: Request<B>,
-        admitted: Admitted,
+        asked: Asked,
+        permit: Permit,
     ) -> Call<S, B, RB>
     where
         S: Service<Request<B>, Response = Response<RB>>,
@@ -207,7 +208,6 @@ impl Shared {
         RB: Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Admitted { permit, asked } = admitted;
         hygiene::take_credentials(request.headers_mut(), &self.options);
         hygiene::introduce(request.headers_mut(), permit.identity());
         let path_and_query = asked.forwarded();
@@ -218,15 +218,14 @@ impl Shared {
             .extensions_mut()
             .insert(Forward::new(&permit, path_and_query));
         let is_head = request.method() == Method::HEAD;
-        let admitted = Admitted { permit, asked };
         match catch_unwind(AssertUnwindSafe(|| inner.call(request))) {
             Ok(future) => Call::calling(Calling::new(
                 Box::pin(future),
-                admitted,
+                permit,
                 is_head,
                 Arc::clone(self),
             )),
-            Err(_) => Call::panicked(self, admitted),
+            Err(_) => Call::panicked(self, permit),
         }
     }
 

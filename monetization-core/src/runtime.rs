@@ -31,7 +31,7 @@ mod standing;
 pub use committer::{Committed, Committer, CommitterOptions};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
-pub use gatekeeper::{Decided, Gatekeeper, GatekeeperOptions, Need, Sleep, Unavailable};
+pub use gatekeeper::{API_KEY, Decided, Gatekeeper, GatekeeperOptions, Need, Sleep, Unavailable};
 pub use permit::{NotRecorded, Permit, Settlement};
 pub use standing::{Standing, Standings, WindowName};
 

@@ -78,13 +78,16 @@ impl Line {
     }
 
     /// Begins an item of a list.
+    #[inline]
     fn item(&mut self, place: usize, window: WindowName) {
-        let before = if place == 0 { "" } else { ", " };
-        self.0.extend_from_slice(before.as_bytes());
+        if place > 0 {
+            self.0.extend_from_slice(b", ");
+        }
         self.0.extend_from_slice(quoted(window).as_bytes());
     }
 
     /// Adds an integer parameter to the item.
+    #[inline]
     fn parameter(&mut self, key: &str, number: u64) {
         self.0.extend_from_slice(key.as_bytes());
         let mut digits = itoa::Buffer::new();

@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 
+use super::cells::GiveBack;
+use super::gate::{Gate, Stretch};
 use super::gatekeeper::Sleep;
-use super::permit::Settled;
-use crate::clock::Clock;
+use super::keeper::Keeper;
+use super::permit::Held;
+use crate::clock::{Clock, Timestamp};
+use crate::ids::{LeaseId, TenantId};
 use crate::store::{Appended, Refusal, Store};
 use crate::usage::UsageRecord;
 
@@ -63,13 +67,13 @@ pub enum Committed {
     Duplicate,
 }
 
-/// What the ledger says to a record.
-/// A refusal is final: the record will not be there.
+/// What the ledger says to a record. A refusal is final: the record will not be there.
 pub(super) type Answer = Result<Committed, Refusal>;
 
 struct Shared {
     options: CommitterOptions,
     clock: Clock,
+    keeper: Keeper,
     queue: Mutex<Queue>,
 }
 
@@ -77,7 +81,7 @@ struct Shared {
 /// across an await. `taken` counts a call from its reservation to the ledger's answer.
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Pending>,
+    waiting: VecDeque<Box<Held>>,
     /// Places that are reserved or waiting.
     taken: usize,
     closed: bool,
@@ -86,24 +90,16 @@ struct Queue {
     failing_since: Option<Duration>,
 }
 
-/// A record, and who waits for it, if anybody does.
-pub(super) struct Pending {
-    pub(super) record: UsageRecord,
-    pub(super) settled: Settled,
-    pub(super) heard_by: Option<oneshot::Sender<Answer>>,
-}
-
 /// A place in the queue. Given back when it is dropped without being used.
 #[derive(Debug)]
-pub(super) struct Place {
-    committer: Option<Committer>,
-}
+pub(super) struct Place(Option<Committer>);
 
 impl Committer {
-    pub(super) fn new(options: CommitterOptions, clock: Clock) -> Self {
+    pub(super) fn new(options: CommitterOptions, clock: Clock, keeper: Keeper) -> Self {
         Self(Arc::new(Shared {
             options,
             clock,
+            keeper,
             queue: Mutex::default(),
         }))
     }
@@ -114,19 +110,8 @@ impl Committer {
         let free = !queue.closed && queue.taken < self.0.options.queue_max;
         free.then(|| {
             queue.taken = queue.taken.saturating_add(1);
-            Place {
-                committer: Some(self.clone()),
-            }
+            Place(Some(self.clone()))
         })
-    }
-
-    /// Puts a settled call in its place, and tells whoever waits what the ledger says.
-    pub(super) fn put(&self, mut place: Place, pending: Pending) {
-        let mut queue = self.0.lock();
-        // The place goes on to be taken by the record.
-        place.committer = None;
-        queue.waiting.push_back(pending);
-        queue.wake_writer();
     }
 
     /// Calls that are under way or waiting to be written.
@@ -151,65 +136,28 @@ impl Committer {
 
     /// Writes what waits, until [`close`](Self::close) and the last record. To be spawned once.
     pub(super) async fn run(self, store: Arc<dyn Store>, sleep: Arc<dyn Sleep>) {
-        while let Some(batch) = self.next_batch().await {
-            let recorded_at = self.0.clock.now();
-            let (records, callers): (Vec<_>, Vec<_>) = batch
-                .into_iter()
-                .map(|mut pending| {
-                    pending.record.recorded_at = recorded_at;
-                    (pending.record, (pending.settled, pending.heard_by))
-                })
-                .unzip();
-            let mut wait = Duration::from_millis(5);
-            let answers = loop {
-                match store.append(&records).await {
-                    Ok(answers) if answers.len() == records.len() => break answers,
-                    // An answer that leaves records out is none: nothing may be lost.
-                    Ok(_) | Err(_) => {
-                        self.0
-                            .lock()
-                            .failing_since
-                            .get_or_insert(self.0.clock.uptime());
-                        sleep.sleep(wait).await;
-                        wait = wait.saturating_mul(2).min(Duration::from_secs(1));
-                    }
-                }
-            };
-            self.release(&records, callers, answers);
-        }
-    }
-
-    /// The ledger has answered for each record of the batch: nothing of it is in flight any more,
-    /// whoever waits is told, and its places are free.
-    fn release(&self, records: &[UsageRecord], callers: Vec<Caller>, answers: Vec<Appended>) {
-        let mut waiting = Vec::new();
-        for ((record, (settled, heard_by)), answer) in records.iter().zip(callers).zip(answers) {
-            settled.finish(record);
-            if let Some(heard_by) = heard_by {
-                waiting.push((heard_by, said(answer)));
+        let (mut waiting, mut batch) = (VecDeque::new(), Batch::default());
+        while self.next(&mut waiting).await {
+            while !waiting.is_empty() {
+                let count = waiting.len().min(self.0.options.batch_max.max(1));
+                batch.fill(waiting.drain(..count), self.0.clock.now());
+                let answers = self.append(&batch.records, &*store, &*sleep).await;
+                self.release(&mut batch, answers);
             }
         }
-        {
-            let mut queue = self.0.lock();
-            queue.taken = queue.taken.saturating_sub(records.len());
-            queue.failing_since = None;
-            queue.wake_writer();
-        }
-        for (heard_by, answer) in waiting {
-            // Whoever waited may have gone; the record is written all the same.
-            let _heard = heard_by.send(answer);
-        }
     }
 
-    /// What waits, at most a transaction's worth; `None` once it is closed and nothing is under way.
-    async fn next_batch(&self) -> Option<Vec<Pending>> {
+    /// Everything that waits; whether there is anything, or else it is closed and nothing is under
+    /// way.
+    async fn next(&self, waiting: &mut VecDeque<Box<Held>>) -> bool {
         poll_fn(|cx| {
             let mut queue = self.0.lock();
-            let count = queue.waiting.len().min(self.0.options.batch_max);
-            if count > 0 {
-                Poll::Ready(Some(queue.waiting.drain(..count).collect()))
+            if !queue.waiting.is_empty() {
+                // Two queues take turns, so that the lock is held for an exchange.
+                std::mem::swap(&mut queue.waiting, waiting);
+                Poll::Ready(true)
             } else if queue.closed && queue.taken == 0 {
-                Poll::Ready(None)
+                Poll::Ready(false)
             } else {
                 queue.writer = Some(cx.waker().clone());
                 Poll::Pending
@@ -217,10 +165,94 @@ impl Committer {
         })
         .await
     }
+
+    /// Appends the records, again and again until the store has answered for each.
+    async fn append(
+        &self,
+        records: &[UsageRecord],
+        store: &dyn Store,
+        sleep: &dyn Sleep,
+    ) -> Vec<Appended> {
+        let mut wait = Duration::from_millis(5);
+        loop {
+            match store.append(records).await {
+                Ok(answers) if answers.len() == records.len() => return answers,
+                // An answer that leaves records out is none: nothing may be lost.
+                Ok(_) | Err(_) => {
+                    self.0
+                        .lock()
+                        .failing_since
+                        .get_or_insert(self.0.clock.uptime());
+                    sleep.sleep(wait).await;
+                    wait = wait.saturating_mul(2).min(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    /// The ledger has answered for each record of the batch: nothing of it is in flight any more,
+    /// whoever waits is told, and its places are free.
+    fn release(&self, batch: &mut Batch, answers: Vec<Appended>) {
+        for (record, caller) in batch.records.iter().zip(&batch.callers) {
+            let spent = GiveBack {
+                quotas: false,
+                rates_at: None,
+            };
+            let (gate, allowance) = (&caller.gate, &caller.stretch.allowance);
+            let done = gate.cells.finish(allowance, &record.spent, spent);
+            self.0.keeper.settle_later(record.tenant, done);
+        }
+        {
+            let mut queue = self.0.lock();
+            queue.taken = queue.taken.saturating_sub(batch.records.len());
+            queue.failing_since = None;
+            queue.wake_writer();
+        }
+        for (caller, answer) in batch.callers.drain(..).zip(answers) {
+            if let Some(heard_by) = caller.heard_by {
+                // Whoever waited may have gone; the record is written all the same.
+                let _heard = heard_by.send(said(answer));
+            }
+        }
+    }
 }
 
-/// Who is behind a record of a batch, and who waits for it.
-type Caller = (Settled, Option<oneshot::Sender<Answer>>);
+/// Records of one transaction, and who is behind each. Its memory is used again and again.
+#[derive(Default)]
+struct Batch {
+    records: Vec<UsageRecord>,
+    callers: Vec<Caller>,
+}
+
+struct Caller {
+    gate: Arc<Gate>,
+    stretch: Arc<Stretch>,
+    heard_by: Option<oneshot::Sender<Answer>>,
+}
+
+impl Batch {
+    /// Takes these in the place of those before.
+    fn fill(&mut self, waiting: impl Iterator<Item = Box<Held>>, recorded_at: Timestamp) {
+        self.records.clear();
+        self.callers.clear();
+        for held in waiting {
+            let Held {
+                mut record,
+                gate,
+                stretch,
+                heard_by,
+                ..
+            } = *held;
+            record.recorded_at = recorded_at;
+            self.records.push(record);
+            self.callers.push(Caller {
+                gate,
+                stretch,
+                heard_by,
+            });
+        }
+    }
+}
 
 fn said(answer: Appended) -> Answer {
     match answer {
@@ -253,9 +285,28 @@ impl Queue {
     }
 }
 
+impl Place {
+    /// Puts a settled call in its place: its record is on its way.
+    pub(super) fn fill(mut held: Box<Held>) {
+        // From here on the record takes the place, until the ledger has answered.
+        if let Some(committer) = held.place.0.take() {
+            let mut queue = committer.0.lock();
+            queue.waiting.push_back(held);
+            queue.wake_writer();
+        }
+    }
+
+    /// Blocks of quotas that a call with this place was the last to spend from.
+    pub(super) fn settle_later(&self, tenant: TenantId, leases: Vec<LeaseId>) {
+        if let Some(committer) = &self.0 {
+            committer.0.keeper.settle_later(tenant, leases);
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(committer) = self.committer.take() {
+        if let Some(committer) = self.0.take() {
             let mut queue = committer.0.lock();
             queue.taken = queue.taken.saturating_sub(1);
             queue.wake_writer();

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::gate::{Gate, Identity, ProductCell, ProductView, Terms};
@@ -40,7 +41,7 @@ pub(super) struct KeyEntry {
 pub(super) struct Keys([RwLock<Shard>; SHARDS]);
 
 #[expect(clippy::disallowed_types, reason = "looked up, never iterated")]
-type Shard = HashMap<Uuid, Arc<KeyEntry>>;
+type Shard = HashMap<Uuid, Arc<KeyEntry>, RandomState>;
 
 /// Sixteen locks: a key that is added holds up a sixteenth of the calls, for one insertion.
 const SHARDS: usize = 16;

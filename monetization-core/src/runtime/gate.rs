@@ -4,8 +4,8 @@
 //! newer ones; its counters are never copied, replaced or reset, because a limit that is counted
 //! twice or afresh lets too many through.
 //!
-//! The stretch that a call falls into (segment, limits, metering) is worked out once for each place
-//! in the sequence and segment, and found again by the calls that follow.
+//! The stretch that a call falls into (segment, limits, metering) is worked out once for each segment
+//! and change of what it is made from, and found again by the calls that follow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwapOption, Guard};
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
+use monetization_rate_limiter::Limits;
 
 use super::cells::{Allowance, Cells};
 use super::denial::Denial;
@@ -20,7 +21,7 @@ use crate::access::{Closed, access};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{MeterId, PlanVersionId};
-use crate::plan::{MeteringPolicy, PlanTerms};
+use crate::plan::{MeteringPolicy, PlanTerms, Rate};
 use crate::product::{Meter, Product, ProductState};
 use crate::routing::{Route, Routes};
 use crate::subscription::{Segment, Subscription};
@@ -95,16 +96,16 @@ pub(super) struct Terms {
 /// What holds from one instant to another: a segment, and what its plan version allows.
 #[derive(Debug)]
 pub(super) struct Stretch {
-    seq: u64,
+    pub(super) terms: Arc<Terms>,
+    pub(super) product: Arc<ProductView>,
     pub(super) segment: Segment,
     pub(super) allowance: Allowance,
     pub(super) metering: MeteringPolicy,
-    pub(super) requests: MeterId,
 }
 
 impl Gate {
-    pub(super) fn terms(&self) -> Option<Arc<Terms>> {
-        self.terms.load_full()
+    pub(super) fn terms(&self) -> Guard<Option<Arc<Terms>>> {
+        self.terms.load()
     }
 
     /// Takes newer terms in; older ones never replace newer ones.
@@ -116,44 +117,56 @@ impl Gate {
         });
     }
 
-    /// The stretch that `now` lies in, where the subscription is open then.
+    /// The stretch that `now` lies in, or why the subscription is closed then; `None` where it is to
+    /// another product.
     pub(super) fn enter(
         &self,
-        terms: &Terms,
-        product: &ProductView,
+        product: &str,
         now: Timestamp,
-    ) -> Result<Arc<Stretch>, Denial> {
-        access(&terms.subscription, product.state, now)?;
-        if let Some(known) = &*self.stretch.load()
-            && known.seq == terms.seq
-            && known.segment.span.contains(now)
-        {
-            return Ok(Arc::clone(known));
+    ) -> Option<Result<Arc<Stretch>, Denial>> {
+        let terms = self.terms.load();
+        let terms = terms.as_ref()?;
+        let view = terms.product.0.load();
+        let view = view.as_ref().filter(|view| view.slug.as_str() == product)?;
+        if let Err(closed) = access(&terms.subscription, view.state, now) {
+            return Some(Err(closed.into()));
         }
-        let stretch = terms.stretch_at(product, now).ok_or(Closed::Ended)?;
-        let stretch = Arc::new(stretch);
-        self.stretch.store(Some(Arc::clone(&stretch)));
-        Ok(stretch)
+        if let Some(known) = &*self.stretch.load()
+            && known.holds(terms, view, now)
+        {
+            return Some(Ok(Arc::clone(known)));
+        }
+        let stretch = Stretch::at(terms, view, now).map(Arc::new);
+        if stretch.is_some() {
+            self.stretch.store(stretch.clone());
+        }
+        Some(stretch.ok_or(Closed::Ended.into()))
     }
 }
 
-impl Terms {
+impl Stretch {
     /// `None` outside the subscription's life, and for a version that the feed has not brought.
-    fn stretch_at(&self, product: &ProductView, now: Timestamp) -> Option<Stretch> {
-        let segment = self.subscription.segment_at(now)?;
-        let terms = self.versions.get(&segment.version)?;
-        let limits: Result<Vec<_>, _> =
-            terms.rates().iter().map(crate::plan::Rate::limit).collect();
-        Some(Stretch {
-            seq: self.seq,
+    fn at(terms: &Arc<Terms>, product: &Arc<ProductView>, now: Timestamp) -> Option<Self> {
+        let segment = terms.subscription.segment_at(now)?;
+        let plan = terms.versions.get(&segment.version)?;
+        let limits: Result<Vec<_>, _> = plan.rates().iter().map(Rate::limit).collect();
+        Some(Self {
+            terms: Arc::clone(terms),
+            product: Arc::clone(product),
             segment,
             allowance: Allowance {
-                limits: monetization_rate_limiter::Limits::new(limits.ok()?).ok()?,
-                quotas: terms.enforced_quotas(),
+                limits: Limits::new(limits.ok()?).ok()?,
+                quotas: plan.enforced_quotas(),
             },
-            metering: terms.metering(),
-            requests: product.requests,
+            metering: plan.metering(),
         })
+    }
+
+    /// Whether it was made from this, and `now` lies in it.
+    fn holds(&self, terms: &Arc<Terms>, product: &Arc<ProductView>, now: Timestamp) -> bool {
+        Arc::ptr_eq(&self.terms, terms)
+            && Arc::ptr_eq(&self.product, product)
+            && self.segment.span.contains(now)
     }
 }
 
@@ -168,15 +181,11 @@ pub(super) struct ProductView {
     pub(super) slug: Slug,
     state: ProductState,
     pub(super) endpoint: Arc<Endpoint>,
-    requests: MeterId,
+    pub(super) requests: MeterId,
     routes: Routes,
 }
 
 impl ProductCell {
-    pub(super) fn load(&self) -> Guard<Option<Arc<ProductView>>> {
-        self.0.load()
-    }
-
     /// Takes a newer view in; older ones never replace newer ones.
     pub(super) fn set(&self, view: ProductView) {
         let view = Arc::new(view);

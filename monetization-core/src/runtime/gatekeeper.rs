@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 
 use super::cells::{Moment, QuotaNeed, Taken};
 use super::committer::{Committer, CommitterOptions};
@@ -14,11 +14,12 @@ use super::denial::{Denial, Unauthenticated};
 use super::feed::{Feed, KeyEntry, Keys};
 use super::gate::{Gate, Target};
 use super::keeper::Keeper;
-use super::permit::Permit;
+use super::permit::{Held, Permit};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::key::{KeyKind, Pepper, PresentedKey};
 use crate::store::{Store, StoreError};
+use crate::usage::UsageRecord;
 
 /// Waits; the one thing core cannot do by itself. `tokio::time::sleep` in a box is one.
 ///
@@ -203,8 +204,8 @@ impl Gatekeeper {
         pepper: Pepper,
         options: GatekeeperOptions,
     ) -> Self {
-        let committer = Committer::new(options.committer, clock.clone());
         let keeper = Keeper::new(Arc::clone(&store), clock.clone(), Arc::clone(&entropy));
+        let committer = Committer::new(options.committer, clock.clone(), keeper.clone());
         Self(Arc::new(Shared {
             store,
             clock,
@@ -370,19 +371,13 @@ impl Gatekeeper {
             return Err(Stop::Needs(Missing::News));
         }
         let entry = shared.authenticate(&presented, call)?;
-        let (gate, terms, product) = entry
+        let (gate, entered) = entry
             .gates
             .iter()
-            .find_map(|gate| {
-                let terms = gate.terms()?;
-                let product = terms.product.load();
-                let is_asked_for = product.as_ref()?.slug.as_str() == target.product;
-                is_asked_for.then_some((gate, terms, product))
-            })
+            .find_map(|gate| Some((gate, gate.enter(target.product, now)?)))
             .ok_or(Denial::NoSubscription)?;
-        let product = product.as_ref().ok_or(Denial::NoSubscription)?;
-        let stretch = gate.enter(&terms, product, now)?;
-        let resource = product.resource(target)?;
+        let stretch = entered?;
+        let resource = stretch.product.resource(target)?;
         let place = shared.committer.reserve().ok_or(Denial::Busy {
             retry_after: RETRY_AFTER,
         })?;
@@ -392,20 +387,25 @@ impl Gatekeeper {
             uptime: call.uptime,
         };
         match gate.cells.take(&stretch.allowance, moment) {
-            Taken::Passed { spent, standings } => Ok(Permit {
-                record: shared.entropy.id(now),
-                occurred_at: now,
+            Taken::Passed { spent, standings } => Ok(Permit::new(Held {
+                record: UsageRecord {
+                    id: shared.entropy.id(now),
+                    tenant: stretch.terms.subscription.tenant,
+                    segment: stretch.segment,
+                    occurred_at: now,
+                    recorded_at: now,
+                    resource,
+                    outcome: None,
+                    counted: Vec::new(),
+                    spent,
+                    event: None,
+                },
                 gate: Arc::clone(gate),
-                terms,
                 stretch,
-                endpoint: Arc::clone(&product.endpoint),
-                resource,
-                spent,
                 standings,
-                committer: shared.committer.clone(),
-                keeper: shared.keeper.clone(),
-                place: Some(place),
-            }),
+                place,
+                heard_by: None,
+            })),
             Taken::Refused(limited) => Err(Denial::Limited(Box::new(limited)).into()),
             Taken::Needs(need) => Err(Stop::Needs(Missing::Quota(Arc::clone(gate), need))),
         }
@@ -425,7 +425,7 @@ impl Gatekeeper {
         let shared = &*self.0;
         let feed = shared.feed.lock().await;
         for gate in feed.gates() {
-            if let Some(terms) = gate.terms() {
+            if let Some(terms) = gate.terms().as_ref() {
                 shared
                     .keeper
                     .settle_later(terms.subscription.tenant, gate.cells.release());
@@ -496,6 +496,9 @@ impl From<Unauthenticated> for Stop {
     }
 }
 
+/// The header besides `Authorization` that a key is read from: `X-API-Key`.
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// The one key of a call: `Authorization: Bearer` or `X-API-Key`.
 fn present(headers: &HeaderMap) -> Result<PresentedKey, Unauthenticated> {
     let bearer = headers.get_all(AUTHORIZATION).into_iter().map(|value| {
@@ -505,7 +508,7 @@ fn present(headers: &HeaderMap) -> Result<PresentedKey, Unauthenticated> {
             .then(|| key.trim_start())
     });
     let header = headers
-        .get_all("x-api-key")
+        .get_all(API_KEY)
         .into_iter()
         .map(|value| value.to_str().ok());
     let mut keys = bearer.chain(header);

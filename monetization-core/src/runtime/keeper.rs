@@ -57,7 +57,11 @@ impl Keeper {
             entropy,
             ..
         } = &*self.0;
-        let Some(terms) = gate.terms() else {
+        let Some((tenant, subscription)) = gate
+            .terms()
+            .as_ref()
+            .map(|terms| (terms.subscription.tenant, terms.subscription.id))
+        else {
             return Ok(());
         };
         let _one_at_a_time = gate.supply.lock().await;
@@ -67,8 +71,6 @@ impl Keeper {
         else {
             return Ok(());
         };
-        let tenant = terms.subscription.tenant;
-        let subscription = terms.subscription.id;
         let (quota, window, max) = (need.quota.window, need.window, need.quota.max);
         match need.quota.overage {
             Overage::Loose => {
@@ -131,7 +133,7 @@ impl Keeper {
             sleep.sleep(Duration::from_secs(1)).await;
             let now = self.0.clock.now();
             for gate in gates() {
-                if let Some(terms) = gate.terms() {
+                if let Some(terms) = gate.terms().as_ref() {
                     self.settle_later(terms.subscription.tenant, gate.cells.expire(now));
                 }
             }

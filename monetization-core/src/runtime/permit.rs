@@ -5,18 +5,17 @@ use std::task::{Context, Poll};
 use futures::channel::oneshot;
 
 use super::cells::GiveBack;
-use super::committer::{Answer, Committed, Committer, Pending, Place};
-use super::gate::{Gate, Identity, Stretch, Terms};
-use super::keeper::Keeper;
+use super::committer::{Answer, Committed, Place};
+use super::gate::{Gate, Identity, Stretch};
 use super::standing::Standings;
 use crate::clock::Timestamp;
-use crate::ids::RecordId;
+use crate::ids::{PlanVersionId, RecordId};
 use crate::metering::charge;
 use crate::money::Quantity;
 use crate::store::Refusal;
 use crate::subscription::Subscription;
 use crate::text::{Endpoint, Slug};
-use crate::usage::{Counted, Ending, Outcome, Spent, UsageRecord};
+use crate::usage::{Counted, Ending, Outcome, UsageRecord};
 
 /// The right to forward one call. It has taken its units and holds a place for its record.
 ///
@@ -35,64 +34,86 @@ use crate::usage::{Counted, Ending, Outcome, Spent, UsageRecord};
 /// It fixes the time of use and the segment: what changes about the subscription while the call is
 /// under way changes nothing about this call.
 #[derive(Debug)]
-pub struct Permit {
-    pub(super) record: RecordId,
-    pub(super) occurred_at: Timestamp,
+pub struct Permit(Option<Box<Held>>);
+
+/// What a permit holds until it is settled, and the committer's queue after that. In one piece of
+/// memory, which is handed on and never moved.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The record as it will be written, but for what is only known at the end of the call.
+    pub(super) record: UsageRecord,
     pub(super) gate: Arc<Gate>,
-    pub(super) terms: Arc<Terms>,
     pub(super) stretch: Arc<Stretch>,
-    pub(super) endpoint: Arc<Endpoint>,
-    pub(super) resource: Option<Slug>,
-    pub(super) spent: Vec<Spent>,
     pub(super) standings: Standings,
-    pub(super) committer: Committer,
-    pub(super) keeper: Keeper,
-    /// Taken when the call is settled or abandoned.
-    pub(super) place: Option<Place>,
+    pub(super) place: Place,
+    /// Who waits for the ledger's answer, if anybody does.
+    pub(super) heard_by: Option<oneshot::Sender<Answer>>,
 }
 
 impl Permit {
+    pub(super) fn new(held: Held) -> Self {
+        Self(Some(Box::new(held)))
+    }
+
+    pub(super) fn held(&self) -> &Held {
+        let held = self.0.as_ref();
+        held.expect("whoever settles or abandons a permit has given it away")
+    }
+
     /// How the plan's limits stand after this call.
     #[must_use]
     pub fn standings(&self) -> &Standings {
-        &self.standings
+        &self.held().standings
     }
 
     /// What was bought, and by whom.
     #[must_use]
     pub fn subscription(&self) -> &Subscription {
-        &self.terms.subscription
+        &self.held().stretch.terms.subscription
+    }
+
+    /// The plan version that the call is made under.
+    #[must_use]
+    pub fn version(&self) -> PlanVersionId {
+        self.held().record.segment.version
     }
 
     /// Who calls, as headers for the upstream.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.terms.identity
+        &self.held().stretch.terms.identity
+    }
+
+    /// The product, by the name it is called by in the caller's tenant.
+    #[must_use]
+    pub fn product(&self) -> &Slug {
+        &self.held().stretch.product.slug
     }
 
     /// Where the product is served.
     #[must_use]
     pub fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.endpoint
+        &self.held().stretch.product.endpoint
     }
 
     /// The operation that the call is, where the product declares its operations.
     #[must_use]
     pub fn resource(&self) -> Option<&Slug> {
-        self.resource.as_ref()
+        self.held().record.resource.as_ref()
     }
 
     /// The id that the call's record will have.
     #[must_use]
     pub fn record(&self) -> RecordId {
-        self.record
+        self.held().record.id
     }
 
     /// Whether the answer's end has to wait for the ledger whatever the gateway's mode: the call
     /// spends from a strict quota.
     #[must_use]
     pub fn must_be_durable(&self) -> bool {
-        self.spent.iter().any(|spent| spent.lease.is_some())
+        let mut spent = self.held().record.spent.iter();
+        spent.any(|spent| spent.lease.is_some())
     }
 
     /// The call has ended so; its record goes to the ledger.
@@ -113,68 +134,42 @@ impl Permit {
     /// The call was never sent to the upstream: everything it has taken goes back, and nothing
     /// is recorded.
     pub fn abandon(mut self) {
-        if self.place.take().is_some() {
-            self.give_back(Some(self.occurred_at));
+        if let Some(mut held) = self.0.take() {
+            let taken_at = held.record.occurred_at;
+            held.give_back(Some(taken_at));
         }
     }
 
-    /// Makes the record and puts it in its place, once: later calls find the place gone.
+    /// Completes the record and puts it in its place, once.
     fn commit(&mut self, outcome: Outcome, heard_by: Option<oneshot::Sender<Answer>>) {
-        let Some(place) = self.place.take() else {
+        let Some(mut held) = self.0.take() else {
             return;
         };
-        let charge = charge(self.stretch.metering, outcome);
+        let charge = charge(held.stretch.metering, outcome);
         if !charge.spends {
-            self.give_back(None);
+            held.give_back(None);
         }
-        let quantity = Quantity::from_scaled(i64::from(charge.billed));
-        let record = UsageRecord {
-            id: self.record,
-            tenant: self.terms.subscription.tenant,
-            segment: self.stretch.segment,
-            occurred_at: self.occurred_at,
-            recorded_at: self.occurred_at,
-            resource: self.resource.take(),
-            outcome: Some(outcome),
-            counted: vec![Counted {
-                meter: self.stretch.requests,
-                quantity,
-            }],
-            spent: std::mem::take(&mut self.spent),
-            event: None,
-        };
-        let (gate, stretch, keeper) = (
-            Arc::clone(&self.gate),
-            Arc::clone(&self.stretch),
-            self.keeper.clone(),
-        );
-        self.committer.put(
-            place,
-            Pending {
-                record,
-                settled: Settled {
-                    gate,
-                    stretch,
-                    keeper,
-                },
-                heard_by,
-            },
-        );
+        held.record.outcome = Some(outcome);
+        held.record.counted = vec![Counted {
+            meter: held.stretch.product.requests,
+            quantity: Quantity::from_scaled(i64::from(charge.billed)),
+        }];
+        held.heard_by = heard_by;
+        Place::fill(held);
     }
+}
 
+impl Held {
     /// Gives the quota units back, and with the instant they were taken the rates too.
     fn give_back(&mut self, rates_at: Option<Timestamp>) {
-        let spent = std::mem::take(&mut self.spent);
         let back = GiveBack {
             quotas: true,
             rates_at,
         };
-        let done = self
-            .gate
-            .cells
-            .finish(&self.stretch.allowance, &spent, back);
-        self.keeper
-            .settle_later(self.terms.subscription.tenant, done);
+        let spent = std::mem::take(&mut self.record.spent);
+        let (gate, allowance) = (&self.gate, &self.stretch.allowance);
+        let done = gate.cells.finish(allowance, &spent, back);
+        self.place.settle_later(self.record.tenant, done);
     }
 }
 
@@ -187,29 +182,6 @@ impl Drop for Permit {
             },
             None,
         );
-    }
-}
-
-/// A settled call on its way into the ledger, without its record.
-#[derive(Debug)]
-pub(super) struct Settled {
-    gate: Arc<Gate>,
-    stretch: Arc<Stretch>,
-    keeper: Keeper,
-}
-
-impl Settled {
-    /// The ledger has answered: nothing of it is in flight any more.
-    pub(super) fn finish(self, record: &UsageRecord) {
-        let back = GiveBack {
-            quotas: false,
-            rates_at: None,
-        };
-        let done = self
-            .gate
-            .cells
-            .finish(&self.stretch.allowance, &record.spent, back);
-        self.keeper.settle_later(record.tenant, done);
     }
 }
 

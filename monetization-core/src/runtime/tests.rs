@@ -69,7 +69,7 @@ async fn older_news_never_replaces_newer() {
     let world = World::new(limits(5, 100, Overage::Strict)).await;
     world.gatekeeper.refresh().await.unwrap();
     let permit = world.admit().await.unwrap();
-    let terms = permit.gate.terms().unwrap();
+    let terms = permit.held().gate.terms().clone().unwrap();
     let copy = |seq| gate::Terms {
         seq,
         subscription: terms.subscription.clone(),
@@ -77,10 +77,13 @@ async fn older_news_never_replaces_newer() {
         product: Arc::clone(&terms.product),
         versions: terms.versions.clone(),
     };
-    permit.gate.set_terms(copy(terms.seq - 1));
-    assert_eq!(permit.gate.terms().unwrap().seq, terms.seq);
-    permit.gate.set_terms(copy(terms.seq + 1));
-    assert_eq!(permit.gate.terms().unwrap().seq, terms.seq + 1);
+    permit.held().gate.set_terms(copy(terms.seq - 1));
+    assert_eq!(permit.held().gate.terms().as_ref().unwrap().seq, terms.seq);
+    permit.held().gate.set_terms(copy(terms.seq + 1));
+    assert_eq!(
+        permit.held().gate.terms().as_ref().unwrap().seq,
+        terms.seq + 1
+    );
 }
 
 #[tokio::test]
