@@ -152,7 +152,7 @@ where
             Decided::Denied(denial) => {
                 Call::answered(refusal::denied(&denial, request.headers(), now, options))
             }
-            Decided::Needs(_) => {
+            Decided::Waits => {
                 let admission = Arc::clone(shared).admit(request, asked, now);
                 Call::admitting(Arc::clone(shared), inner, Box::pin(admission))
             }

@@ -3,8 +3,8 @@
 //! handed back as futures that the binary spawns.
 //!
 //! A call goes through [`Gatekeeper::decide`], which never waits, and is answered by
-//! [`Decided`]: a [`Permit`] to forward it, a [`Denial`], or a [`Need`] that has to be supplied
-//! before it can be decided. After the upstream has answered, [`Permit::settle`] turns the
+//! [`Decided`]: a [`Permit`] to forward it, a [`Denial`], or the word that it has to wait for what
+//! only the store knows, which [`Gatekeeper::admit`] does. After the upstream has answered, [`Permit::settle`] turns the
 //! permit into a record and hands it to the [`Committer`]. Each step's output is the only way
 //! into the next.
 //!
@@ -31,7 +31,7 @@ mod standing;
 pub use committer::{Committed, Committer, CommitterOptions};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
-pub use gatekeeper::{API_KEY, Decided, Gatekeeper, GatekeeperOptions, Need, Sleep, Unavailable};
+pub use gatekeeper::{API_KEY, Decided, Gatekeeper, GatekeeperOptions, Sleep};
 pub use permit::{NotRecorded, Permit, Settlement};
 pub use standing::{Standing, Standings, WindowName};
 

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderValue};
 use monetization_conformance::size;
 use monetization_conformance::store::FaultyStore;
 use monetization_core::entropy::Entropy;
+use monetization_core::ids::ApiKeyId;
 use monetization_core::invoice::Invoicing;
+use monetization_core::key::{KeyKind, PresentedKey};
 use monetization_core::memory::MemoryStore;
 use monetization_core::runtime::{Decided, Denial, Target, Unauthenticated};
 use monetization_core::usage::{Ending, Outcome};
@@ -262,6 +264,51 @@ async fn junk_keys_never_reach_the_store_r_a5() {
         assert!(matches!(decided, Decided::Denied(denial) if denial == invalid));
     }
     assert_eq!(faulty.unwrap().calls(), calls);
+}
+
+/// Whoever knows how keys are made can make up keys with a right checksum.
+#[tokio::test]
+async fn made_up_keys_reach_the_store_a_hundred_times_a_second_and_real_ones_still_pass_r_a5() {
+    let mut faulty = None;
+    let world = World::over(Invoicing::ByCore, |clock| {
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new(clock))));
+        faulty = Some(Arc::clone(&store));
+        store
+    })
+    .await;
+    let free = r#"{"billing":"free","currency":"USD","cycle":"month"}"#;
+    let (_, old) = world.subscriber(free).await;
+    let faulty = faulty.unwrap();
+    let target = Target {
+        product: "weather",
+        method: "GET",
+        path: "/",
+    };
+    let admit = async |key: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_str(key).unwrap());
+        let now = world.clock.now();
+        world.gatekeeper.admit(&headers, &target, now).await
+    };
+    admit(old.reveal()).await.unwrap().abandon();
+    let calls = faulty.calls();
+    let entropy = Entropy::seeded(1);
+    let (mut invalid, mut busy) = (0, 0);
+    for _ in 0..2_000 {
+        let id: ApiKeyId = entropy.id(world.clock.now());
+        let made_up = PresentedKey::generate(KeyKind::Live, id, &entropy).reveal();
+        match admit(made_up.reveal()).await.unwrap_err() {
+            Denial::Unauthenticated(Unauthenticated::Invalid) => invalid += 1,
+            Denial::Busy { .. } => busy += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!((invalid, busy), (100, 1_900));
+    assert!(faulty.calls() - calls <= 100);
+    admit(old.reveal()).await.unwrap().abandon();
+    let (_, new) = world.subscriber(free).await;
+    world.pass(Duration::from_millis(10)).await;
+    admit(new.reveal()).await.unwrap().abandon();
 }
 
 #[tokio::test]

@@ -49,7 +49,6 @@ pub(super) struct Moment {
     pub(super) uptime: Duration,
 }
 
-/// What came of taking one unit of everything.
 /// What came of asking all limits at once. `Passed` alone has changed anything.
 pub(super) enum Taken {
     Passed {
@@ -82,7 +81,7 @@ impl Cells {
         let mut quota_until = None;
         for quota in &allowance.quotas {
             let cell = cell_of(quotas, quota.window);
-            let window = cell.window_at(moment.now, moment.period);
+            let window = cell.window_at(moment.now, moment.period, quota.max);
             if !cell.is_known(quota, moment.uptime) {
                 return Taken::Needs(QuotaNeed {
                     quota: *quota,
@@ -182,7 +181,8 @@ impl Cells {
             .collect()
     }
 
-    /// Blocks of windows that are over at `now` and that nothing is in flight of.
+    /// Blocks that can no longer be spent from and that nothing is in flight of: of windows that
+    /// are over at `now`, or of a larger quota than there is now.
     pub(super) fn expire(&self, now: Timestamp) -> Vec<LeaseId> {
         let mut state = self.lock();
         state

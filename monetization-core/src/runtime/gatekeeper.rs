@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
+use monetization_rate_limiter::{Gcra, Limit, Limits};
 
 use super::cells::{Moment, QuotaNeed, Taken};
 use super::committer::{Committer, CommitterOptions};
@@ -52,8 +54,8 @@ where
 /// gateway is built with. Clones share everything.
 ///
 /// An adapter that can wait asks [`admit`](Self::admit). One that wants to know first whether it
-/// has to wait asks [`decide`](Self::decide), which answers from memory at once, and
-/// [`supply`](Self::supply) where that says it needs something:
+/// has to wait asks [`decide`](Self::decide), which answers from memory at once, and `admit` only
+/// where that says that it has to:
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -77,19 +79,18 @@ where
 ///     Decided::Denied(Denial::Unauthenticated(Unauthenticated::Missing)),
 /// ));
 ///
-/// // The first call of a strict quota needs a block of it.
+/// // The first call of a strict quota waits for a block of it; the second finds it in memory.
 /// let mut headers = HeaderMap::new();
 /// headers.insert("x-api-key", HeaderValue::from_str(key.reveal())?);
-/// let Decided::Needs(need) = gatekeeper.decide(&headers, &target, now) else {
-///     return Err("the block was there already".into());
-/// };
-/// gatekeeper.supply(need).await?;
-/// let Decided::Granted(permit) = gatekeeper.decide(&headers, &target, now) else {
+/// assert!(matches!(gatekeeper.decide(&headers, &target, now), Decided::Waits));
+/// let first = gatekeeper.admit(&headers, &target, now).await?;
+/// let Decided::Granted(second) = gatekeeper.decide(&headers, &target, now) else {
 ///     return Err("not granted".into());
 /// };
-/// assert_eq!(permit.standings().as_slice()[0].remaining, 9);
-/// assert!(permit.must_be_durable());
-/// permit.abandon();
+/// assert_eq!(second.standings().as_slice()[0].remaining, 8);
+/// assert!(second.must_be_durable());
+/// first.abandon();
+/// second.abandon();
 /// # Ok(())
 /// # }
 /// ```
@@ -98,13 +99,15 @@ where
 ///
 /// 1. Is there one key, and is it well formed? Otherwise 401, without a look-up.
 /// 2. Is the news young enough ([`stale_after`](GatekeeperOptions::stale_after))? Otherwise it
-///    needs news.
-/// 3. Is the key known, its secret right, and is it not revoked? An unknown key needs news once,
-///    since it may be newer than what was read.
+///    waits for news.
+/// 3. Is the key known, its secret right, and is it not revoked? An unknown key waits for news once,
+///    since it may be newer than what was read; so many a second, because anybody can make them up
+///    ([`strangers_per_second`](GatekeeperOptions::strangers_per_second)).
 /// 4. Does one of its subscriptions open the product, and is that open now?
 /// 5. Is the call one of the product's operations?
 /// 6. Is there a place for its record? Otherwise the call is refused before it costs anything.
-/// 7. Do all limits let one more pass? Otherwise nothing of any of them is taken.
+/// 7. Do all limits let one more pass? Otherwise nothing of any of them is taken. Where a quota is
+///    not known yet, or the block of it that is here is empty, it waits for the store.
 #[derive(Clone)]
 pub struct Gatekeeper(Arc<Shared>);
 
@@ -116,6 +119,9 @@ pub struct GatekeeperOptions {
     pub stale_after: Duration,
     /// How often the news is read; a quarter of a second.
     pub poll_every: Duration,
+    /// Keys nobody has heard of that are looked for in the store each second, of all callers
+    /// together; 100. Further ones are answered with [`Denial::Busy`], until the news is read anyway.
+    pub strangers_per_second: NonZeroU32,
     /// Bounds of the committer.
     pub committer: CommitterOptions,
 }
@@ -125,6 +131,7 @@ impl Default for GatekeeperOptions {
         Self {
             stale_after: Duration::from_secs(1),
             poll_every: Duration::from_millis(250),
+            strangers_per_second: STRANGERS_PER_SECOND,
             committer: CommitterOptions::default(),
         }
     }
@@ -142,6 +149,7 @@ struct Shared {
     feed: futures::lock::Mutex<Feed>,
     /// The process time, in microseconds, at which the last complete reading of the news began.
     fresh_as_of: AtomicU64,
+    strangers: Strangers,
     committer: Committer,
     keeper: Keeper,
 }
@@ -164,7 +172,7 @@ const NEVER: u64 = u64::MAX;
 
 /// What came of deciding about a call.
 ///
-/// A decision that needs something has taken nothing: the call may be dropped instead.
+/// A decision that has to wait has taken nothing: the call may be dropped instead.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "adapters must handle every case")]
 pub enum Decided {
@@ -172,27 +180,24 @@ pub enum Decided {
     Granted(Permit),
     /// It is refused.
     Denied(Denial),
-    /// Something has to be known first: [`Gatekeeper::supply`] it, then decide again.
-    Needs(Need),
+    /// It needs what only the store knows: await [`Gatekeeper::admit`].
+    Waits,
 }
 
 /// What has to be known before a call can be decided.
-///
-/// It keeps what it is about to itself: hand it back to the gatekeeper it came from.
-#[derive(Debug)]
-pub struct Need(Missing);
-
-#[derive(Debug)]
 enum Missing {
-    /// News that is no older than the call.
+    /// News that is younger.
     News,
+    /// The key, which may be newer than the news.
+    Key,
     Quota(Arc<Gate>, QuotaNeed),
 }
 
-/// What was needed could not be had.
-#[derive(Debug, thiserror::Error)]
-#[error("the call cannot be decided at the moment")]
-pub struct Unavailable(#[from] StoreError);
+/// How many unknown keys may have the news read for them.
+struct Strangers {
+    limit: Limits,
+    cells: monetization_rate_limiter::Cells,
+}
 
 impl Gatekeeper {
     /// Decides from what this store holds.
@@ -215,6 +220,7 @@ impl Gatekeeper {
             keys: Keys::default(),
             feed: futures::lock::Mutex::default(),
             fresh_as_of: AtomicU64::new(NEVER),
+            strangers: Strangers::new(options.strangers_per_second),
             committer,
             keeper,
         }))
@@ -272,41 +278,28 @@ impl Gatekeeper {
     #[must_use]
     pub fn decide(&self, headers: &HeaderMap, target: &Target<'_>, now: Timestamp) -> Decided {
         let uptime = self.0.clock.uptime();
-        self.decide_call(&Call {
+        let decided = self.try_decide(&Call {
             headers,
             target,
             now,
             arrived: uptime,
             uptime,
             news_read: false,
-        })
-    }
-
-    fn decide_call(&self, call: &Call<'_>) -> Decided {
-        match self.try_decide(call) {
+        });
+        match decided {
             Ok(permit) => Decided::Granted(permit),
             Err(Stop::Denied(denial)) => Decided::Denied(denial),
-            Err(Stop::Needs(missing)) => Decided::Needs(Need(missing)),
+            Err(Stop::Needs(_)) => Decided::Waits,
         }
     }
 
-    /// Gets what a decision needs. Whoever needs the same waits for the same answer.
+    /// Decides about a call and gets what that needs. Calls that need the same wait for the same
+    /// answer.
     ///
     /// # Errors
-    /// [`Unavailable`] where the store does not answer: the call is to be refused as temporarily
-    /// impossible.
-    pub async fn supply(&self, need: Need) -> Result<(), Unavailable> {
-        match need.0 {
-            Missing::News => self.refresh().await?,
-            Missing::Quota(gate, need) => self.0.keeper.supply(&gate, need).await?,
-        }
-        Ok(())
-    }
-
-    /// Decides about a call and gets what that needs.
-    ///
-    /// # Errors
-    /// The [`Denial`]; [`Denial::Busy`] where what is needed cannot be had.
+    /// The [`Denial`]; [`Denial::Busy`] where what is needed cannot be had now: the store does not
+    /// answer, too many unknown keys are looked for, or others take the last units of a quota as
+    /// fast as they come.
     pub async fn admit(
         &self,
         headers: &HeaderMap,
@@ -325,17 +318,23 @@ impl Gatekeeper {
         // The news and each of a plan's quotas may be missing in turn, and under a load
         // that empties blocks as they come the same one more than once.
         for _ in 0..ROUNDS_MAX {
-            match self.decide_call(&call) {
-                Decided::Granted(permit) => return Ok(permit),
-                Decided::Denied(denial) => return Err(denial),
-                Decided::Needs(need) => {
-                    call.news_read |= matches!(need.0, Missing::News);
-                    if self.supply(need).await.is_err() {
-                        break;
-                    }
-                    call.uptime = self.0.clock.uptime();
+            let missing = match self.try_decide(&call) {
+                Ok(permit) => return Ok(permit),
+                Err(Stop::Denied(denial)) => return Err(denial),
+                Err(Stop::Needs(missing)) => missing,
+            };
+            let supplied = match missing {
+                Missing::Key if !self.0.strangers.admit(call.uptime) => break,
+                Missing::News | Missing::Key => {
+                    call.news_read = true;
+                    self.refresh().await
                 }
+                Missing::Quota(gate, need) => self.0.keeper.supply(&gate, need).await,
+            };
+            if supplied.is_err() {
+                break;
             }
+            call.uptime = self.0.clock.uptime();
         }
         Err(Denial::Busy {
             retry_after: RETRY_AFTER,
@@ -439,6 +438,25 @@ impl Gatekeeper {
 /// How often a decision is taken up again after something it needs was supplied.
 const ROUNDS_MAX: usize = 64;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+impl Strangers {
+    fn new(per_second: NonZeroU32) -> Self {
+        let rate = Gcra::new(per_second, Duration::from_secs(1), per_second);
+        let limit = rate.map(Limit::gcra).into_iter();
+        Self {
+            limit: Limits::new(limit).unwrap_or_default(),
+            cells: monetization_rate_limiter::Cells::new(),
+        }
+    }
+
+    /// Whether one more may be looked for, at this process time.
+    fn admit(&self, uptime: Duration) -> bool {
+        let micros = i64::try_from(uptime.as_micros()).unwrap_or(i64::MAX);
+        let now = Timestamp::from_micros(micros);
+        self.cells.take(&self.limit, now, 1).is_allowed()
+    }
+}
 
 impl Shared {
     fn uptime_micros(&self) -> u64 {
@@ -466,7 +484,7 @@ impl Shared {
             return Err(if call.news_read {
                 Unauthenticated::Invalid.into()
             } else {
-                Stop::Needs(Missing::News)
+                Stop::Needs(Missing::Key)
             });
         };
         let revoked = entry.revoked_at.is_some_and(|at| at <= call.now);

@@ -65,6 +65,9 @@ impl Keeper {
             return Ok(());
         };
         let _one_at_a_time = gate.supply.lock().await;
+        // What cannot be spent any more is to be had again.
+        self.settle_later(tenant, gate.cells.expire(clock.now()));
+        self.settle_all().await?;
         let Some(id) = gate
             .cells
             .wish(need, clock.uptime(), entropy.id(clock.now()))

@@ -130,6 +130,31 @@ async fn a_raised_quota_opens_a_subscription_that_was_used_up() {
 }
 
 #[tokio::test]
+async fn a_lowered_quota_holds_for_units_that_were_handed_out_before() {
+    let world = World::new(limits(1_000, 1_000, Overage::Strict)).await;
+    let mut under_way = Vec::new();
+    for _ in 0..10 {
+        under_way.push(world.admit().await.unwrap());
+    }
+    let lower = limits(1_000, 12, Overage::Strict);
+    world.change_plan(world.clock.now(), lower).await;
+    // Ten are taken of the block that is too large now: it can go back once they have ended.
+    assert_eq!(world.pass().await, 0);
+    for permit in under_way {
+        permit.settle_in_background(DONE);
+    }
+    let running = tokio::spawn(world.gatekeeper.clone().run(sleep()));
+    while world.gatekeeper.committer().backlog() > 0 {
+        tokio::task::yield_now().await;
+    }
+    world.time.advance(Duration::from_secs(1));
+    assert_eq!(world.pass().await, 2);
+    world.gatekeeper.shutdown();
+    running.await.unwrap();
+    assert_eq!(world.counter().await.committed, 12);
+}
+
+#[tokio::test]
 async fn an_abandoned_call_gives_everything_back_and_leaves_no_record() {
     let world = World::new(limits(5, 5, Overage::Strict)).await;
     for _ in 0..20 {

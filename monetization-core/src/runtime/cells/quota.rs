@@ -26,6 +26,8 @@ use crate::usage::Spent;
 pub(in crate::runtime) struct QuotaCell {
     pub(super) quota: QuotaWindow,
     window: Span,
+    /// What a call was last let through under. Blocks of a larger quota are not spent from.
+    max: u64,
     /// Blocks of a strict quota, also of windows that are over while calls are in flight.
     blocks: Vec<Block>,
     /// Units that the store still had beyond the blocks when it was last asked.
@@ -38,12 +40,13 @@ pub(in crate::runtime) struct QuotaCell {
     pub(super) asked: Option<LeaseId>,
 }
 
-/// A part of a strict quota that was handed out. It stays until its window is over or it is empty,
-/// and nothing of it is in flight.
+/// A part of a strict quota that was handed out. It stays until its window is over, it is empty, or
+/// the quota has become smaller than the one it is a part of, and nothing of it is in flight.
 #[derive(Debug)]
 struct Block {
     lease: LeaseId,
     window: Span,
+    max: u64,
     left: u64,
     in_flight: u64,
 }
@@ -65,6 +68,7 @@ impl QuotaCell {
         Self {
             quota,
             window,
+            max: u64::MAX,
             blocks: Vec::new(),
             free: 0,
             exhausted: None,
@@ -86,8 +90,9 @@ impl QuotaCell {
     }
 
     /// As [`turn_to`](Self::turn_to) the window that `now` lies in, where `period` is the billing
-    /// period of that instant.
-    pub(super) fn window_at(&mut self, now: Timestamp, period: Span) -> Span {
+    /// period of that instant, under a quota of `max` units.
+    pub(super) fn window_at(&mut self, now: Timestamp, period: Span, max: u64) -> Span {
+        self.max = max;
         if self.quota != QuotaWindow::Period && self.window.contains(now) {
             return self.window;
         }
@@ -170,13 +175,13 @@ impl QuotaCell {
             }
             return None;
         };
-        let window = self.window;
+        let (window, max) = (self.window, self.max);
         let block = self.blocks.iter_mut().find(|block| block.lease == lease)?;
         block.in_flight = block.in_flight.saturating_sub(spent.units);
         if give_back {
             block.left = block.left.saturating_add(spent.units);
         }
-        let over = block.window != window || block.left == 0;
+        let over = block.left == 0 || !block.counts(window, max);
         (over && block.in_flight == 0).then(|| self.drop_block(lease))
     }
 
@@ -195,6 +200,7 @@ impl QuotaCell {
                 self.blocks.push(Block {
                     lease,
                     window: need.window,
+                    max: need.quota.max,
                     left: units,
                     in_flight: 0,
                 });
@@ -227,7 +233,8 @@ impl QuotaCell {
     }
 
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<LeaseId> {
-        self.drop_blocks(|block| block.window.end <= now)
+        let max = self.max;
+        self.drop_blocks(|block| block.window.end <= now || block.max > max)
     }
 
     fn drop_blocks(&mut self, which: impl Fn(&Block) -> bool) -> Vec<LeaseId> {
@@ -248,17 +255,21 @@ impl QuotaCell {
     }
 
     fn current(&mut self) -> impl Iterator<Item = &mut Block> {
-        let window = self.window;
-        self.blocks
-            .iter_mut()
-            .filter(move |block| block.window == window)
+        let (window, max) = (self.window, self.max);
+        let blocks = self.blocks.iter_mut();
+        blocks.filter(move |block| block.counts(window, max))
     }
 
     fn left(&self) -> u64 {
-        let current = self
-            .blocks
-            .iter()
-            .filter(|block| block.window == self.window);
+        let blocks = self.blocks.iter();
+        let current = blocks.filter(|block| block.counts(self.window, self.max));
         current.fold(0, |left, block| left.saturating_add(block.left))
+    }
+}
+
+impl Block {
+    /// Whether it may be spent from in this window, under a quota of `max` units.
+    fn counts(&self, window: Span, max: u64) -> bool {
+        self.window == window && self.max <= max
     }
 }
