@@ -136,9 +136,9 @@ where
                 State::Admitting(admitting) => {
                     let admission = ready!(admitting.admission.as_mut().poll(cx));
                     match (admission, admitting.inner.take()) {
-                        (Ok((request, asked, permit)), Some(inner)) => {
+                        (Ok((request, asked, permit)), Some(mut inner)) => {
                             let shared = Arc::clone(&admitting.shared);
-                            shared.forward(inner, request, asked, permit).state
+                            shared.forward(&mut inner, request, asked, permit).state
                         }
                         (Err(answer), _) => State::Answered(answer.map(GatewayBody::own)),
                         (Ok(_), None) => State::Over,

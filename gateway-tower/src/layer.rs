@@ -135,9 +135,6 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Call<S, B, RB> {
-        // The service that was polled ready is the one to call; its clone has to get ready anew.
-        let clone = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, clone);
         let shared = &self.shared;
         let options = &shared.options;
         hygiene::clean(request.headers_mut(), options);
@@ -148,11 +145,14 @@ where
         let now = shared.clock.now();
         let target = shared.target(&asked, request.method());
         match shared.gatekeeper.decide(request.headers(), &target, now) {
-            Decided::Granted(permit) => shared.forward(inner, request, asked, permit),
+            Decided::Granted(permit) => shared.forward(&mut self.inner, request, asked, permit),
             Decided::Denied(denial) => {
                 Call::answered(refusal::denied(&denial, request.headers(), now, options))
             }
             Decided::Waits => {
+                // The service that was polled ready is the one to call; its clone has to get ready anew.
+                let clone = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, clone);
                 let admission = Arc::clone(shared).admit(request, asked, now);
                 Call::admitting(Arc::clone(shared), inner, Box::pin(admission))
             }
@@ -196,7 +196,7 @@ impl Shared {
     /// that say who calls, and, behind a first segment, below the product's endpoint.
     pub(crate) fn forward<S, B, RB>(
         self: &Arc<Self>,
-        mut inner: S,
+        inner: &mut S,
         mut request: Request<B>,
         asked: Asked,
         permit: Permit,
