@@ -28,6 +28,7 @@ const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","ba
 /// A subscription and what an independent count says it has used.
 struct Life {
     world: World,
+    seed: u64,
     entropy: Entropy,
     subscription: Subscription,
     key: Secret,
@@ -46,6 +47,7 @@ impl Life {
         world.settle().await;
         Self {
             world,
+            seed,
             entropy: Entropy::seeded(seed),
             subscription: ordered.subscription,
             key: ordered.key.unwrap().1,
@@ -55,6 +57,11 @@ impl Life {
             events: 0,
             history: Vec::new(),
         }
+    }
+
+    /// What has happened, for whoever has to find out what went wrong.
+    fn story(&self) -> String {
+        format!("seed {}: {}", self.seed, self.history.join(", "))
     }
 
     fn below(&self, end: u8) -> u8 {
@@ -175,12 +182,13 @@ impl Life {
         self.world
             .cancel(self.subscription.id, CancelMode::Now)
             .await;
-        for _ in 0..4 {
+        // Replies that were lost one after the other make a job wait for half a day, and more.
+        for _ in 0..60 {
             self.world.pass(3 * HOUR).await;
             self.world.settle().await;
         }
         let ended = self.world.subscription(self.subscription.id).await;
-        assert_eq!(ended.state, SubscriptionState::Ended, "{:?}", self.history);
+        assert_eq!(ended.state, SubscriptionState::Ended, "{}", self.story());
         let invoices = self.world.invoices(ended.id).await;
         let aftermath = match ended.segment_at(self.world.clock.now()) {
             Some(segment) => self
@@ -192,8 +200,8 @@ impl Life {
             None => Vec::new(),
         };
         let held: i64 = aftermath.iter().map(|sum| sum.total.scaled()).sum();
-        assert_eq!(billed(&invoices) + held, self.used, "{:?}", self.history);
-        one_invoice_an_occasion(&invoices);
+        assert_eq!(billed(&invoices) + held, self.used, "{}", self.story());
+        one_invoice_an_occasion(&invoices, &self.story());
         self.charged_once(&invoices).await;
     }
 
@@ -218,7 +226,7 @@ impl Life {
         there.sort_unstable();
         // One that was taken back before it was sent need not be there.
         here.retain(|invoice| !invoice.1 || there.contains(invoice));
-        assert_eq!(here, there, "{:?}", self.history);
+        assert_eq!(here, there, "{}", self.story());
     }
 
     /// Invoices that were paid at the provider before they could be taken back there: the only
@@ -232,7 +240,7 @@ impl Life {
             .unwrap();
         let of = |(intent, reason): (Intent, String)| match intent.operation {
             Operation::VoidInvoice { invoice } if reason.ends_with("is paid") => invoice,
-            _ => panic!("{intent:?} {reason} {:?}", self.history),
+            _ => panic!("{intent:?} {reason} {}", self.story()),
         };
         parked.into_iter().map(of).collect()
     }
@@ -247,7 +255,7 @@ fn billed(invoices: &[Invoice]) -> i64 {
     used.sum()
 }
 
-fn one_invoice_an_occasion(invoices: &[Invoice]) {
+fn one_invoice_an_occasion(invoices: &[Invoice], story: &str) {
     let mut seen = BTreeMap::new();
     for invoice in invoices {
         let index = match invoice.occasion {
@@ -257,7 +265,7 @@ fn one_invoice_an_occasion(invoices: &[Invoice]) {
         assert_eq!(
             seen.insert(index, invoice.id),
             None,
-            "two invoices for {index:?}"
+            "two invoices for {index:?}: {story}"
         );
     }
 }
