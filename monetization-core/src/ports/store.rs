@@ -46,61 +46,8 @@
 //!
 //! # Wrapping a store
 //! Each trait can be implemented over another store's, to count, to delay or to fail. The request
-//! path and the flows hold a `dyn Store` and notice nothing.
-//!
-//! ```
-//! use std::sync::atomic::{AtomicUsize, Ordering};
-//! use monetization_core::ids::{RecordId, SegmentId, TenantId, TypedId};
-//! use monetization_core::memory::MemoryStore;
-//! use monetization_core::store::{Appended, Ledger, SegmentRow, StoreError};
-//! use monetization_core::usage::{Sum, UsageRecord};
-//!
-//! /// Counts appends.
-//! #[derive(Debug, Default)]
-//! struct Counting<S> {
-//!     inner: S,
-//!     appends: AtomicUsize,
-//! }
-//!
-//! type Answer<T> = Result<T, StoreError>;
-//!
-//! #[async_trait::async_trait]
-//! impl<S: Ledger> Ledger for Counting<S> {
-//!     async fn append(&self, records: &[UsageRecord]) -> Answer<Vec<Appended>> {
-//!         self.appends.fetch_add(1, Ordering::Relaxed);
-//!         self.inner.append(records).await
-//!     }
-//!
-//!     async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Answer<Vec<Sum>> {
-//!         self.inner.sums(tenant, segment).await
-//!     }
-//!
-//!     async fn sums_of_origin(&self, tenant: TenantId, origin: SegmentId) -> Answer<Vec<Sum>> {
-//!         self.inner.sums_of_origin(tenant, origin).await
-//!     }
-//!
-//!     async fn segment(&self, tenant: TenantId, segment: SegmentId) -> Answer<Option<SegmentRow>> {
-//!         self.inner.segment(tenant, segment).await
-//!     }
-//!
-//!     async fn records(
-//!         &self, tenant: TenantId, segment: SegmentId, after: Option<RecordId>, limit: usize,
-//!     ) -> Answer<Vec<UsageRecord>> {
-//!         self.inner.records(tenant, segment, after, limit).await
-//!     }
-//! }
-//!
-//! # use futures::FutureExt;
-//! # async {
-//! let store = Counting::<MemoryStore>::default();
-//! assert!(store.append(&[]).await?.is_empty());
-//! let (tenant, segment) = (TenantId::derived(&[b"t"]), SegmentId::derived(&[b"s"]));
-//! assert!(store.sums(tenant, segment).await?.is_empty());
-//! assert_eq!(store.appends.load(Ordering::Relaxed), 1);
-//! # Ok::<(), StoreError>(())
-//! # }.now_or_never().ok_or("it waited")??;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! path and the flows hold a `dyn Store` and notice nothing. What a wrapper does not change,
+//! [`delegate_store!`](crate::delegate_store) hands on.
 //!
 //! # What every store is
 //!
@@ -121,7 +68,10 @@
 
 use std::fmt;
 
-use async_trait::async_trait;
+#[doc(no_inline)]
+pub use async_trait::async_trait;
+#[doc(no_inline)]
+pub use uuid::Uuid;
 
 pub use batches::{Batch, BatchState, Batches, Sealed, UnsealedSum, Verdict};
 pub use error::{StoreError, StoreErrorKind};
@@ -134,6 +84,7 @@ pub use rows::{
 pub use work::{Claim, JobRun, JobStart, JobState, Work};
 
 mod batches;
+mod delegation;
 mod error;
 mod fact;
 mod ledger;

@@ -2,23 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use monetization_core::clock::{Span, Timestamp};
-use monetization_core::ids::{
-    BatchId, IntentId, LeaseId, RecordId, SegmentId, SubscriptionId, TenantId,
-};
-use monetization_core::intent::Intent;
+use monetization_core::clock::Timestamp;
+use monetization_core::delegate_store;
+use monetization_core::ids::{RecordId, SegmentId, TenantId};
 use monetization_core::memory::MemoryStore;
-use monetization_core::plan::QuotaWindow;
 use monetization_core::store::{
-    Appended, Applied, Batch, Batches, ChangeSet, Claim, Directory, JobRun, JobStart, Kind,
-    LeaseAnswer, LeaseRequest, Ledger, Listing, QuotaCounter, Quotas, Refusal, Row, RowKey, Rows,
-    Sealed, SegmentRow, Store, StoreError, StoreErrorKind, UnsealedSum, Verdict, Work,
+    Appended, Directory, Kind, Ledger, Refusal, Row, RowKey, SegmentRow, Store, StoreError,
+    StoreErrorKind,
 };
-use monetization_core::text::Slug;
-use monetization_core::usage::{Sum, SumKey, UsageRecord};
+use monetization_core::usage::{Sum, UsageRecord};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -125,25 +119,10 @@ impl Store for GatedStore {
     }
 }
 
-/// Passes methods on while the store is there.
-macro_rules! pass_on {
-    ($port:ident { $(fn $method:ident($($name:ident: $type:ty),*) -> $answer:ty;)+ }) => {
-        #[async_trait]
-        impl $port for GatedStore {
-            $(
-                async fn $method(&self, $($name: $type),*) -> Result<$answer, StoreError> {
-                    self.is_away()?;
-                    self.inner.$method($($name),*).await
-                }
-            )+
-        }
-    };
-}
-
-pass_on!(Rows {
-    fn apply(change: &ChangeSet) -> Applied;
-    fn row(tenant: TenantId, kind: Kind, id: Uuid) -> Option<Row>;
-    fn rows(tenant: TenantId, listing: &Listing) -> Vec<Row>;
+// While the store is there.
+delegate_store!(Rows, Quotas, Batches, Work: [] GatedStore, it => {
+    it.is_away()?;
+    &it.inner
 });
 
 #[async_trait]
@@ -185,27 +164,3 @@ impl Directory for GatedStore {
         self.inner.all(kind, after, limit).await
     }
 }
-
-pass_on!(Quotas {
-    fn lease(request: &LeaseRequest) -> LeaseAnswer;
-    fn settle(tenant: TenantId, lease: LeaseId) -> ();
-    fn settle_orphans() -> u64;
-    fn quota(tenant: TenantId, of: SubscriptionId, quota: QuotaWindow, window: Span) -> QuotaCounter;
-});
-
-pass_on!(Batches {
-    fn unsealed(tenant: TenantId, after: Option<SumKey>, limit: usize) -> Vec<UnsealedSum>;
-    fn seal(batch: &Batch) -> Sealed;
-    fn claim_batches(tenant: TenantId, now: Timestamp, claim: Claim) -> Vec<Batch>;
-    fn settle_batch(batch: BatchId, fence: u64, verdict: &Verdict) -> bool;
-    fn batches(tenant: TenantId, segment: SegmentId) -> Vec<Batch>;
-});
-
-pass_on!(Work {
-    fn claim_intents(now: Timestamp, claim: Claim) -> Vec<(Intent, u64)>;
-    fn postpone_intent(intent: IntentId, fence: u64, due_at: Timestamp) -> bool;
-    fn parked_intents(tenant: TenantId) -> Vec<(Intent, String)>;
-    fn start_job(tenant: TenantId, name: &Slug, now: Timestamp, lease: Duration) -> JobStart;
-    fn keep_job(tenant: TenantId, name: &Slug, run: &JobRun, lease: Duration) -> bool;
-    fn last_job(tenant: TenantId, name: &Slug) -> Option<JobRun>;
-});
