@@ -31,7 +31,7 @@ use crate::body::{GatewayBody, Metering};
 use crate::commit::CommitWait;
 use crate::concealment::conceal;
 use crate::layer::Shared;
-use crate::{limit_headers, refusal};
+use crate::refusal;
 
 /// The answer to come of one call.
 ///
@@ -297,12 +297,7 @@ impl<RB> Head<RB> {
         let status = response.status();
         let headers = response.headers_mut();
         conceal(headers, &shared.options, &permit);
-        limit_headers::write(
-            shared.options.headers,
-            permit.standings(),
-            shared.now(),
-            headers,
-        );
+        shared.tell_limits(&permit, headers);
         let announced = announced_length(headers);
         let expected = announced.or(response.body().size_hint().exact());
         let bodiless = is_head
@@ -340,8 +335,7 @@ impl<RB> Head<RB> {
             _ => refusal::unreachable(),
         };
         let mut response = answer.map(GatewayBody::own);
-        let (style, now) = (shared.options.headers, shared.now());
-        limit_headers::write(style, permit.standings(), now, response.headers_mut());
+        shared.tell_limits(&permit, response.headers_mut());
         let outcome = Outcome {
             status: None,
             ending,

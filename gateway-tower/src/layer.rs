@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use monetization_core::clock::{Clock, Timestamp};
 use monetization_core::runtime::{Decided, Gatekeeper, Permit, Target};
@@ -17,6 +17,7 @@ use crate::body::GatewayBody;
 use crate::call::{Admission, Call, Calling};
 use crate::commit::CommitWait;
 use crate::forward::Forward;
+use crate::limit_headers::{self, Policies};
 use crate::options::{CommitMode, LayerOptions, Mount};
 use crate::{hygiene, refusal};
 
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     gatekeeper: Gatekeeper,
     clock: Clock,
     pub(crate) options: LayerOptions,
+    policies: Policies,
 }
 
 impl MonetizationLayer {
@@ -88,6 +90,7 @@ impl MonetizationLayer {
             gatekeeper,
             clock,
             options,
+            policies: Policies::default(),
         }))
     }
 }
@@ -248,8 +251,10 @@ impl Shared {
         ))
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Tells the client how its limits stand.
+    pub(crate) fn tell_limits(&self, permit: &Permit, headers: &mut HeaderMap) {
+        let (style, now) = (self.options.headers, self.clock.now());
+        limit_headers::write(style, &self.policies, permit, now, headers);
     }
 }
 

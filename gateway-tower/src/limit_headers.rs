@@ -11,19 +11,45 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::runtime::Standings;
+use monetization_core::runtime::{Permit, Standings};
 
 use crate::options::HeaderStyle;
+pub(crate) use ietf::Policies;
 
 pub(crate) mod ietf;
 mod kong;
 
-/// Tells how the limits stand, at `now`, in the place of whatever the upstream says of limits.
+/// Tells how the limits stand for a call that was let through, at `now`, in the place of whatever the
+/// upstream says of limits.
 pub(crate) fn write(
     style: HeaderStyle,
+    policies: &Policies,
+    permit: &Permit,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) {
+    let standings = permit.standings();
+    let policy = || policies.of(permit.version(), standings);
+    write_with(style, standings, policy, now, headers);
+}
+
+/// As [`write`], for a call that was refused.
+pub(crate) fn write_refused(
+    style: HeaderStyle,
     standings: &Standings,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) {
+    let policy = || ietf::policy(standings.as_slice());
+    write_with(style, standings, policy, now, headers);
+}
+
+fn write_with(
+    style: HeaderStyle,
+    standings: &Standings,
+    policy: impl FnOnce() -> HeaderValue,
     now: Timestamp,
     headers: &mut HeaderMap,
 ) {
@@ -42,13 +68,16 @@ pub(crate) fn write(
         kong::write(standings, now, headers);
     }
     if matches!(style, HeaderStyle::Ietf | HeaderStyle::Both) {
-        ietf::write(standings, now, headers);
+        ietf::write(standings, policy, now, headers);
     }
 }
 
 /// Whole seconds from `now` until `at`, rounded up so that nobody comes too early; at least 1.
 pub(crate) fn seconds_until(at: Timestamp, now: Timestamp) -> u64 {
-    whole_seconds(at.saturating_since(now)).max(1)
+    let micros = at.as_micros().saturating_sub(now.as_micros());
+    u64::try_from(micros)
+        .map_or(1, |micros| micros.div_ceil(1_000_000))
+        .max(1)
 }
 
 /// Seconds of a length of time, a part of one counted as a whole.

@@ -117,7 +117,7 @@ fn limited(
     *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, kind);
-    limit_headers::write(options.headers, &limited.standings, now, headers);
+    limit_headers::write_refused(options.headers, &limited.standings, now, headers);
     // Where it can never pass, the window's end is still when anything changes.
     let resets_at = limited
         .standings

@@ -45,8 +45,8 @@ impl Report {
         );
         for row in &self.rows {
             let (goal, met) = match row.goal {
-                Goal::AtMost(most) => (format!("<= {most:.1}"), row.ratio <= most),
-                Goal::AtLeast(least) => (format!(">= {least:.1}"), row.ratio >= least),
+                Goal::AtMost(most) => (format!("<= {most}"), row.ratio <= most),
+                Goal::AtLeast(least) => (format!(">= {least}"), row.ratio >= least),
             };
             let verdict = if met { "met" } else { "MISSED" };
             let Row {

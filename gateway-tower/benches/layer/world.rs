@@ -33,15 +33,16 @@ impl World {
         let (clock, entropy) = (Clock::system(), Arc::new(Entropy::system()));
         let pepper = Pepper::new(b"a pepper for benches").unwrap();
         let offer = Offer {
+            // More than a run has calls, and as many as the peer lets through.
             rates: [RateWindow::Second, RateWindow::Minute, RateWindow::Hour]
                 .map(|window| Rate::Calendar {
                     window,
-                    max: 1_000_000_000,
+                    max: 10_000_000,
                 })
                 .to_vec(),
             quotas: vec![Quota {
                 window: QuotaWindow::Month,
-                max: 1_000_000_000,
+                max: 10_000_000,
                 overage: Overage::Loose,
             }],
             ..Offer::default()

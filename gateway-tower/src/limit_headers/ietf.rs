@@ -11,22 +11,91 @@
 //! requests, which is what the draft takes where `qu` is left out; a partition key (`pk`) would only
 //! repeat the caller's own key.
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::runtime::{Standings, WindowName};
+use monetization_core::ids::PlanVersionId;
+use monetization_core::runtime::{Standing, Standings, WindowName};
 
 use super::{seconds_until, whole_seconds};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// `"minute";q=20;w=60` for each limit, and `"minute";r=12;t=30`. A burst has no window.
-pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderMap) {
+/// What [`POLICY`] says under each plan version, so that it need not be put together for each answer.
+#[derive(Debug, Default)]
+pub(crate) struct Policies(RwLock<BTreeMap<PlanVersionId, Policy>>);
+
+/// A policy, and the lengths of the windows that it speaks of: February has another than January.
+#[derive(Debug)]
+struct Policy {
+    lengths: Vec<Duration>,
+    text: HeaderValue,
+}
+
+/// Plan versions whose policies are kept; all of them are made anew where there are more.
+const POLICIES_MAX: usize = 10_000;
+
+impl Policies {
+    /// `"minute";q=20;w=60` for each limit of the version, of which there is one. A burst has no
+    /// window.
+    pub(crate) fn of(&self, version: PlanVersionId, standings: &Standings) -> HeaderValue {
+        let all = standings.as_slice();
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(policy) = known.get(&version)
+            && policy.speaks_of(all)
+        {
+            return policy.text.clone();
+        }
+        drop(known);
+        let text = policy(all);
+        let policy = Policy {
+            lengths: all.iter().map(|standing| standing.length).collect(),
+            text: text.clone(),
+        };
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= POLICIES_MAX {
+            known.clear();
+        }
+        known.insert(version, policy);
+        text
+    }
+}
+
+impl Policy {
+    fn speaks_of(&self, all: &[Standing]) -> bool {
+        let lengths = all.iter().map(|standing| &standing.length);
+        lengths.eq(&self.lengths)
+    }
+}
+
+/// Both headers: the policy, and `"minute";r=12;t=30` for each limit. Nothing for a plan without
+/// limits.
+pub(super) fn write(
+    standings: &Standings,
+    policy: impl FnOnce() -> HeaderValue,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) {
     let all = standings.as_slice();
     if all.is_empty() {
         return;
     }
+    headers.insert(POLICY, policy());
+    let mut line = Line::with_capacity(all.len());
+    for (place, standing) in all.iter().enumerate() {
+        line.item(place, standing.name);
+        line.parameter(";r=", standing.remaining);
+        line.parameter(";t=", seconds_until(standing.reset_at, now));
+    }
+    headers.insert(LIMIT, line.into_value());
+}
+
+/// The policy of these limits.
+pub(super) fn policy(all: &[Standing]) -> HeaderValue {
     let mut line = Line::with_capacity(all.len());
     for (place, standing) in all.iter().enumerate() {
         line.item(place, standing.name);
@@ -35,23 +104,7 @@ pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderM
             line.parameter(";w=", whole_seconds(standing.length));
         }
     }
-    let policy_end = line.0.len();
-    for (place, standing) in all.iter().enumerate() {
-        line.item(place, standing.name);
-        line.parameter(";r=", standing.remaining);
-        line.parameter(";t=", seconds_until(standing.reset_at, now));
-    }
-    let line = Bytes::from(line.0);
-    let parts = [
-        (POLICY, line.slice(..policy_end)),
-        (LIMIT, line.slice(policy_end..)),
-    ];
-    for (name, value) in parts {
-        // Names, digits and punctuation always make a value.
-        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
-            headers.insert(name, value);
-        }
-    }
+    line.into_value()
 }
 
 /// The name of a limit in these headers and in problems, with its quotation marks.
@@ -68,13 +121,18 @@ pub(crate) fn quoted(window: WindowName) -> &'static str {
     }
 }
 
-/// Both headers, one after the other, as they are being written.
+/// A header as it is being written.
 struct Line(Vec<u8>);
 
 impl Line {
     fn with_capacity(limits: usize) -> Self {
-        // An item of either line seldom has more than 32 bytes.
-        Self(Vec::with_capacity(limits.saturating_mul(64)))
+        // An item seldom has more than 32 bytes.
+        Self(Vec::with_capacity(limits.saturating_mul(32)))
+    }
+
+    fn into_value(self) -> HeaderValue {
+        // Names, digits and punctuation always make a value.
+        HeaderValue::try_from(self.0).unwrap_or(HeaderValue::from_static(""))
     }
 
     /// Begins an item of a list.
