@@ -109,6 +109,14 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_UPSTREAM_TIMEOUT_SECONDS"
     )]
     pub upstream_timeout_seconds: Option<String>,
+    /// Seconds for which it goes on serving, and says that it is not ready, before it stops, 0 to
+    /// 300 [default: 1]. A second signal ends the wait.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_SHUTDOWN_DELAY_SECONDS"
+    )]
+    pub shutdown_delay_seconds: Option<String>,
     /// Bytes the body of a call may have, up to 1 GiB [default: 16777216].
     #[arg(
         long,

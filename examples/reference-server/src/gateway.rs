@@ -94,6 +94,10 @@ fn own_answer(mut headers: HeaderMap, failing: Failing) -> Response<Body> {
             StatusCode::REQUEST_TIMEOUT,
             r#"{"type":"about:blank","title":"Request Timeout","status":408,"detail":"the body of the request did not arrive in time","code":"body_timeout"}"#,
         ),
+        Failing::ClientGone => (
+            StatusCode::BAD_REQUEST,
+            r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body of the request broke off","code":"body_broken"}"#,
+        ),
     };
     let problem = HeaderValue::from_static("application/problem+json");
     headers.insert(CONTENT_TYPE, problem);

@@ -53,6 +53,18 @@ pub(crate) enum Failing {
     BodyTooLong,
     /// The client took too long with its body.
     ClientSlow,
+    /// The client broke off within its body.
+    ClientGone,
+}
+
+impl Failing {
+    /// Whether the client is to blame, so that there is nothing for the operator to mend.
+    fn is_of_the_client(self) -> bool {
+        match self {
+            Self::BodyTooLong | Self::ClientSlow | Self::ClientGone => true,
+            Self::UpstreamSlow => false,
+        }
+    }
 }
 
 /// There is no answer.
@@ -128,8 +140,12 @@ impl Service<Request<Incoming>> for Proxy {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let proxy = self.clone();
         Box::pin(async move {
+            let word = request.extensions().get::<Word>().cloned();
             let answered = proxy.forward(request).await;
-            if let Err(error) = &answered {
+            let failing = word.as_ref().and_then(Word::read);
+            if let Err(error) = &answered
+                && !failing.is_some_and(Failing::is_of_the_client)
+            {
                 report::failure("forward a call", error);
             }
             answered

@@ -63,10 +63,23 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         rules: Rules::default(),
     };
     // Whoever stops it from here on stops it in good order.
-    let stop = stop_signal()?;
+    let mut signals = Signals::listen()?;
     let (server, first_start) = Server::start(settings, ingredients).await?;
     introduce(&mut out, &server, first_start.as_ref())?;
-    stop.await;
+    signals.next().await;
+    server.leave();
+    if !settings.shutdown_delay.is_zero() {
+        let seconds = settings.shutdown_delay.as_secs();
+        writeln!(
+            out,
+            "leaving: calls are taken for {seconds} more seconds, or until the next signal"
+        )?;
+        out.flush()?;
+        tokio::select! {
+            () = tokio::time::sleep(settings.shutdown_delay) => {}
+            () = signals.next() => {}
+        }
+    }
     writeln!(out, "stopping: calls under way come to their end")?;
     match server.shutdown().await {
         0 => {
@@ -106,25 +119,44 @@ fn introduce(
     out.flush()
 }
 
+/// SIGTERM and SIGINT.
 #[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 #[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
         // Where the signal cannot be heard, the process is stopped the hard way.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    })
+    }
 }

@@ -175,6 +175,12 @@ impl Server {
         self.app.mock.as_ref()
     }
 
+    /// Says that it is not ready, and goes on serving: whoever sends calls here has time to send them
+    /// elsewhere before it stops.
+    pub fn leave(&self) {
+        self.app.leave();
+    }
+
     /// Stops: says that it is not ready, takes no further connection, lets calls under way come
     /// to their end, writes every record, and gives blocks of quotas back. Answers the number of
     /// calls that were not recorded when its time was up, which is nothing where all went well.

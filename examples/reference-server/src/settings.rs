@@ -42,6 +42,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// For how long an upstream may take to begin its answer.
     pub upstream_timeout: Duration,
+    /// For how long it goes on serving, and says that it is not ready, before it stops.
+    pub shutdown_delay: Duration,
     /// Bytes the body of a call may have.
     pub request_bytes_max: u32,
     /// Where consumers reach the control plane, without a final slash; its own address if nothing
@@ -99,6 +101,11 @@ impl Settings {
                 "--upstream-timeout-seconds",
                 args.upstream_timeout_seconds,
                 (1, 3_600, 30),
+            ))),
+            shutdown_delay: Duration::from_secs(u64::from(check.number(
+                "--shutdown-delay-seconds",
+                args.shutdown_delay_seconds,
+                (0, 300, 1),
             ))),
             request_bytes_max: check.number(
                 "--request-bytes-max",

@@ -57,10 +57,12 @@ impl Body for RequestBody {
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.waiting = None;
-                if let Some(Err(error)) = &frame
-                    && error.is::<LengthLimitError>()
-                {
-                    self.word.leave(Failing::BodyTooLong);
+                if let Some(Err(error)) = &frame {
+                    self.word.leave(if error.is::<LengthLimitError>() {
+                        Failing::BodyTooLong
+                    } else {
+                        Failing::ClientGone
+                    });
                 }
                 Poll::Ready(frame)
             }

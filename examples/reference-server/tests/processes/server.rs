@@ -75,7 +75,10 @@ impl Home {
                 "--control-address",
                 "127.0.0.1:0",
             ])
-            .arg("--allow-private-upstreams=true")
+            .args([
+                "--allow-private-upstreams=true",
+                "--shutdown-delay-seconds=0",
+            ])
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use monetization_conformance::size;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -29,6 +30,7 @@ fn command(directory: &Path) -> Command {
             "127.0.0.1:0",
         ])
         .args(["--data-directory", "data", "--allow-private-upstreams"])
+        .env("MONETIZATION_SERVER_SHUTDOWN_DELAY_SECONDS", "0")
         .env("RUST_LOG", "trace")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -45,18 +47,32 @@ struct Serving {
 
 impl Serving {
     async fn start(directory: &Path, until: &str) -> Self {
-        let mut child = command(directory).spawn().unwrap();
+        Self::start_by(command(directory), until).await
+    }
+
+    async fn start_by(mut command: Command, until: &str) -> Self {
+        let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut serving = Self {
             child,
             out,
             printed: String::new(),
         };
-        while !serving.printed.contains(until) {
-            let read = serving.out.read_line(&mut serving.printed).await.unwrap();
-            assert!(read > 0, "it ended: {}", serving.printed);
-        }
+        serving.wait_for(until).await;
         serving
+    }
+
+    async fn wait_for(&mut self, word: &str) {
+        while !self.printed.contains(word) {
+            let read = self.out.read_line(&mut self.printed).await.unwrap();
+            assert!(read > 0, "it ended: {}", self.printed);
+        }
+    }
+
+    fn signal(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = std::process::Command::new("kill").arg(pid).status();
+        assert!(sent.unwrap().success());
     }
 
     /// What follows this word on its line.
@@ -77,14 +93,7 @@ impl Serving {
 
     /// Asks it to stop; answers everything it has printed, and its errors.
     async fn stop(mut self) -> (String, String) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .arg(pid)
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal();
         let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
         assert!(
             ended
@@ -187,7 +196,8 @@ async fn secrets_stand_nowhere_but_where_they_are_told_once() {
     let plan = sell(&api(&tokens[0]), &upstream).await;
     let order = json!({ "plan": plan, "buyer": { "user_id": "u", "name": "b" } });
     let mut secrets = tokens.to_vec();
-    for number in 0..20 {
+    let mut answers = Vec::new();
+    for number in 0..size(20, 1_000) {
         let developer = api(&tokens[2]);
         let bought = developer
             .ask(Method::POST, "/api/v1/subscriptions", order.clone())
@@ -195,10 +205,16 @@ async fn secrets_stand_nowhere_but_where_they_are_told_once() {
         let key = bought["key"]["key"].text();
         for (product, expected) in [("weather", 200), ("maps", 403)] {
             let url = format!("{gateway}/{product}/{number}");
-            let (status, _) = send(Method::GET, &url, ("x-api-key", &key), &Value::Null).await;
+            let (status, answer) = send(Method::GET, &url, ("x-api-key", &key), &Value::Null).await;
             assert_eq!(status, expected, "{product}");
+            answers.push(answer);
         }
+        answers.extend(misplace(&gateway, &url, &key).await);
         secrets.push(key);
+    }
+    let told = answers.iter().map(Value::to_string).collect::<String>();
+    for secret in &secrets {
+        assert!(!told.contains(part(secret)), "an answer tells a secret");
     }
     let (printed, errors) = serving.stop().await;
     check_files(&folder.path().join("data"), &secrets);
@@ -212,6 +228,50 @@ async fn secrets_stand_nowhere_but_where_they_are_told_once() {
             "secret {index} in the errors: {errors}"
         );
     }
+}
+
+/// Sends a key where it does not belong, as clients do by mistake; answers what was said to it.
+async fn misplace(gateway: &str, control: &str, key: &str) -> Vec<Value> {
+    let bearer = format!("Bearer {key}");
+    let basic = format!("Basic {key}");
+    let mistyped = key.replacen("live", "test", 1);
+    let calls = [
+        (format!("{gateway}/weather/today"), "authorization", &basic),
+        (format!("{gateway}/weather/today"), "x-api-key", &mistyped),
+        (
+            format!("{gateway}/weather/today?api_key={key}"),
+            "accept",
+            &bearer,
+        ),
+        (
+            format!("{gateway}/weather/{key}/../x"),
+            "x-api-key",
+            &mistyped,
+        ),
+        (
+            format!("{control}/api/v1/subscriptions"),
+            "authorization",
+            &bearer,
+        ),
+        (
+            format!("{control}/api/v1/products/{key}"),
+            "authorization",
+            &bearer,
+        ),
+        (
+            format!("{control}/api/v1/catalogue?{key}=1"),
+            "x-api-key",
+            &bearer,
+        ),
+    ];
+    let mut answers = Vec::new();
+    for (url, name, value) in calls {
+        let body = json!({ "key": key });
+        let (status, answer) = send(Method::POST, &url, (name, value), &body).await;
+        assert!(status >= 400, "{url}: {status}");
+        answers.push(answer);
+    }
+    answers
 }
 
 fn check_files(data: &Path, secrets: &[String]) {
@@ -300,6 +360,30 @@ async fn what_is_wrong_with_the_settings_is_said_in_one_line() {
     );
     let (code, _) = fails(&["--no-such-option"], None).await;
     assert_eq!(code, Some(2));
+}
+
+/// Whoever sends calls here has time to send them elsewhere.
+#[tokio::test]
+async fn it_says_that_it_leaves_before_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(folder.path());
+    command.env("MONETIZATION_SERVER_SHUTDOWN_DELAY_SECONDS", "300");
+    let mut serving = Serving::start_by(command, "README.md").await;
+    let ready = format!("http://{}/readyz", serving.address("control plane"));
+    let call = format!("http://{}/weather/today", serving.address("gateway"));
+    let asked = async |url: &str| {
+        send(Method::GET, url, ("accept", "*/*"), &Value::Null)
+            .await
+            .0
+    };
+    assert_eq!((asked(&ready).await, asked(&call).await), (200, 401));
+    serving.signal();
+    serving.wait_for("leaving").await;
+    assert_eq!((asked(&ready).await, asked(&call).await), (503, 401));
+    // The second signal: it does not wait for the five minutes to pass.
+    let (printed, errors) = serving.stop().await;
+    assert!(printed.ends_with("stopped\n"), "{printed}");
+    assert_eq!(errors, "");
 }
 
 /// The part of a key or token that nobody may know.
