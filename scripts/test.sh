@@ -92,6 +92,15 @@ check_dependencies() {
   fi
 }
 
+# The one test that mounts a disk of its own, where this machine lets nobody do that.
+without_mounts() {
+  if unshare --mount true 2>/dev/null || unshare --user --map-root-user --mount true 2>/dev/null; then
+    return
+  fi
+  echo "this machine lets nobody mount: a_full_disk_refuses_and_recovers is left out" >&2
+  [[ "$nextest_profile" == ci ]] || echo "not test(/a_full_disk_refuses_and_recovers$/)"
+}
+
 begin "tools"
 install_what_is_missing
 
@@ -112,4 +121,5 @@ check_dependencies
 
 # Last, so that the runner's own summary closes the output.
 begin "tests"
-cargo nextest run --workspace --locked --profile "$nextest_profile"
+left_out="$(without_mounts)"
+cargo nextest run --workspace --locked --profile "$nextest_profile" ${left_out:+-E "$left_out"}

@@ -18,6 +18,9 @@ const ROWS: [&[&str]; 7] = [
     &["storefront"],
 ];
 
+/// Exported macros stand at the crate's root, whichever row they are of.
+const MACROS: [(&str, &str); 1] = [("delegate_store", "ports")];
+
 /// The one trait among the words: what every id can do.
 const WORDS_TRAITS: [&str; 1] = ["TypedId"];
 
@@ -200,8 +203,9 @@ fn heads(path: &str) -> Vec<&str> {
 /// Which row each name at the root of core belongs to, as `lib.rs` has it.
 fn rows_of_names() -> BTreeMap<String, String> {
     let mut rows = BTreeMap::new();
-    for row in ROWS.concat() {
-        rows.insert(row.to_owned(), row.to_owned());
+    let modules = ROWS.concat().into_iter().map(|row| (row, row));
+    for (name, row) in modules.chain(MACROS) {
+        rows.insert(name.to_owned(), row.to_owned());
     }
     let source = Source::read(&file(&format!("{ROOT}lib.rs")));
     let code: Vec<&str> = source.shipped().map(|line| line.code.as_str()).collect();

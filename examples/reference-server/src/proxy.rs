@@ -9,6 +9,7 @@ use http::header::HOST;
 use http::uri::{PathAndQuery, Uri};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use monetization_core::text::Endpoint;
@@ -21,12 +22,13 @@ pub(crate) use connect::{Connector, Reach};
 
 mod body;
 mod connect;
+mod tls;
 
 /// Forwards calls over pooled connections: method, headers and bodies as they come, both bodies
 /// streaming. Redirections are the client's business and never followed.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
-    client: Client<Connector, RequestBody>,
+    client: Client<HttpsConnector<Connector>, RequestBody>,
     bounds: ProxyBounds,
 }
 
@@ -91,15 +93,19 @@ const IDLE_FOR: Duration = Duration::from_secs(8);
 
 impl Proxy {
     /// Forwards to what `reach` allows.
-    pub(crate) fn new(reach: Reach, bounds: ProxyBounds) -> Self {
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub(crate) fn new(reach: Reach, bounds: ProxyBounds) -> Result<Self, rustls::Error> {
+        let connector = tls::encrypting(Connector::new(reach))?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)
             .pool_max_idle_per_host(IDLE_MAX)
             // A call that may have arrived is never sent again by us.
             .retry_canceled_requests(false)
-            .build(Connector::new(reach));
-        Self { client, bounds }
+            .build(connector);
+        Ok(Self { client, bounds })
     }
 
     async fn forward(self, request: Request<Incoming>) -> Result<Response<Incoming>, ProxyError> {

@@ -91,6 +91,9 @@ pub enum StartError {
     /// The store does not answer.
     #[error("failed to prepare the store")]
     Store(#[from] StoreError),
+    /// TLS cannot be set up.
+    #[error("failed to prepare TLS to upstreams")]
+    Tls(#[from] rustls::Error),
     /// The first tenant cannot be made.
     #[error("failed to prepare the marketplace")]
     Market(#[from] FlowError),
@@ -112,7 +115,7 @@ impl Server {
         let request_path = app.gatekeeper.clone().run(Arc::new(runtime.clone()));
         let request_path = Task::spawn(request_path);
         let own = vec![sockets.gateway_address, sockets.control_address];
-        let gateway = gateway(settings, app.gatekeeper.clone(), clock, (runtime, own));
+        let gateway = gateway(settings, app.gatekeeper.clone(), clock, (runtime, own))?;
         let control = control::router(Arc::clone(&app));
         let bounds = Bounds {
             head_within: settings.head_timeout,
@@ -337,7 +340,7 @@ fn gateway(
     gatekeeper: Gatekeeper,
     clock: Clock,
     (runtime, own): (TokioRuntime, Vec<SocketAddr>),
-) -> Gateway {
+) -> Result<Gateway, StartError> {
     let reach = Reach {
         private: settings.private_upstreams,
         own,
@@ -358,11 +361,12 @@ fn gateway(
         ..LayerOptions::new(runtime)
     };
     let body_bytes_max = u64::from(settings.request_bytes_max);
-    Gateway::new(
+    let proxy = Proxy::new(reach, bounds)?;
+    Ok(Gateway::new(
         gatekeeper,
         clock,
         options,
-        Proxy::new(reach, bounds),
+        proxy,
         body_bytes_max,
-    )
+    ))
 }

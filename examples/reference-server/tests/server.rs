@@ -17,6 +17,7 @@ mod server {
     mod keys;
     mod processes;
     mod publishing;
+    mod tls;
     mod upstream;
     mod world;
 }

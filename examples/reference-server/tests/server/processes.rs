@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::tls;
 use super::upstream::Upstream;
 use super::world::{Text, free};
 
@@ -71,7 +72,9 @@ impl Serving {
 
     fn signal(&self) {
         let pid = self.child.id().unwrap().to_string();
-        let sent = std::process::Command::new("kill").arg(pid).status();
+        // The shell's own: there is no other where little is installed.
+        let mut kill = std::process::Command::new("sh");
+        let sent = kill.args(["-c", "kill \"$0\""]).arg(pid).status();
         assert!(sent.unwrap().success());
     }
 
@@ -159,13 +162,13 @@ impl Api<'_> {
 }
 
 /// Puts a product on sale; answers its plan.
-async fn sell(owner: &Api<'_>, upstream: &Upstream) -> Value {
+async fn sell(owner: &Api<'_>, upstream: &str) -> Value {
     let publishers = owner
         .ask(Method::GET, "/api/v1/publishers", Value::Null)
         .await;
     let product = json!({
         "publisher": publishers["items"][0]["id"], "slug": "weather", "name": "n",
-        "description": "", "gateway_endpoint": upstream.url(),
+        "description": "", "gateway_endpoint": upstream,
     });
     let product = owner.ask(Method::POST, "/api/v1/products", product).await["id"].text();
     let path = format!("/api/v1/products/{product}");
@@ -193,7 +196,7 @@ async fn secrets_stand_nowhere_but_where_they_are_told_once() {
         url: &url,
         bearer: format!("Bearer {token}"),
     };
-    let plan = sell(&api(&tokens[0]), &upstream).await;
+    let plan = sell(&api(&tokens[0]), &upstream.url()).await;
     let order = json!({ "plan": plan, "buyer": { "user_id": "u", "name": "b" } });
     let mut secrets = tokens.to_vec();
     let mut answers = Vec::new();
@@ -360,6 +363,48 @@ async fn what_is_wrong_with_the_settings_is_said_in_one_line() {
     );
     let (code, _) = fails(&["--no-such-option"], None).await;
     assert_eq!(code, Some(2));
+}
+
+/// An upstream that proves who it is by a certificate of a CA that nobody knows but this test.
+#[tokio::test]
+async fn an_upstream_over_tls_is_reached_if_its_certificate_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (upstream, ca) = tls::upstream("localhost").await;
+    let trusted = folder.path().join("ca.pem");
+    std::fs::write(&trusted, ca).unwrap();
+    for (host, trusts, expected) in [
+        ("localhost", true, 200),
+        ("127.0.0.1", true, 502),
+        ("localhost", false, 502),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = command(data.path());
+        if trusts {
+            command.env("SSL_CERT_FILE", &trusted);
+        }
+        let serving = Serving::start_by(command, "README.md").await;
+        let url = format!("http://{}", serving.address("control plane"));
+        let owner = Api {
+            url: &url,
+            bearer: format!("Bearer {}", serving.after("platform owner")),
+        };
+        let plan = sell(&owner, &format!("https://{host}:{upstream}")).await;
+        let developer = Api {
+            url: &url,
+            bearer: format!("Bearer {}", serving.after("developer")),
+        };
+        let order = json!({ "plan": plan, "buyer": { "user_id": "u", "name": "b" } });
+        let bought = developer
+            .ask(Method::POST, "/api/v1/subscriptions", order)
+            .await;
+        let key = bought["key"]["key"].text();
+        let call = format!("http://{}/weather/today", serving.address("gateway"));
+        let (status, answer) = send(Method::GET, &call, ("x-api-key", &key), &Value::Null).await;
+        assert_eq!(status, expected, "{host}, trusted: {trusts}");
+        assert!(!answer.to_string().contains(&upstream.to_string()));
+        let (_, errors) = serving.stop().await;
+        assert_eq!(errors.contains("certificate"), expected == 502, "{errors}");
+    }
 }
 
 /// Whoever sends calls here has time to send them elsewhere.
