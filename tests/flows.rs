@@ -9,6 +9,8 @@
 
 #[path = "flows/billing.rs"]
 mod billing;
+#[path = "flows/cancelling.rs"]
+mod cancelling;
 #[path = "flows/catalogue.rs"]
 mod catalogue;
 #[path = "flows/faults.rs"]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::time::Duration;
+
 use monetization_core::flows::{DisableMode, FlowError, PlanEnabled, ProductChange};
 use monetization_core::invoice::Invoicing;
 use monetization_core::plan::PlanState;
@@ -69,6 +71,8 @@ async fn a_product_with_subscriptions_is_archived_only_with_them_a5() {
         .await
         .unwrap();
     assert_eq!(archived.state, ProductState::Archived);
+    // A subscription lasts for an instant at least.
+    world.pass(Duration::from_micros(1)).await;
     world.settle().await;
     assert_eq!(
         world.subscription(ordered.subscription.id).await.state,
@@ -107,7 +111,7 @@ async fn a_new_version_reaches_new_subscribers_and_those_who_are_migrated_f3() {
         .migrate(world.tenant_id(), old.subscription.id, version.id, None)
         .await
         .unwrap();
-    world.pass(std::time::Duration::from_secs(3)).await;
+    world.pass(Duration::from_secs(3)).await;
     world.calls(&old_key, 3).await;
     assert!(
         world.call(&old_key).await.is_err(),

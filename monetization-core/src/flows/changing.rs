@@ -4,6 +4,8 @@
 //! sequence; until one has the news, calls that it lets through are recorded in the segment that it
 //! knows of.
 
+use std::time::Duration;
+
 use super::closing::closings;
 use super::invoicing::invoice_id;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
@@ -150,8 +152,13 @@ impl Monetizer {
             return Ok(());
         }
         let timeline = &mut subscription.timeline;
+        // It has lasted for an instant at least: what was used in it stands in a segment.
+        let soonest = timeline
+            .schedule
+            .anchor
+            .saturating_add(Duration::from_micros(1));
         match subscription.state {
-            SubscriptionState::Draining => timeline.ends_at = Some(now),
+            SubscriptionState::Draining => timeline.ends_at = Some(now.max(soonest)),
             SubscriptionState::Ending if timeline.ends_at.is_none() => {
                 timeline.ends_at = timeline.schedule.period_at(now).map(|period| period.end);
                 let (id, tenant) = (subscription.id, subscription.tenant);
@@ -164,7 +171,7 @@ impl Monetizer {
                 }
             }
             SubscriptionState::Ended => {
-                timeline.ends_at = Some(now);
+                timeline.ends_at = Some(now.max(soonest));
                 self.take_back_start(subscription, change).await?;
             }
             _ => {}
