@@ -15,14 +15,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 runs() {
   cat <<'RUNS'
 kill    | -       | the server killed 200 times under load: one row for each 2xx, strict quotas exact | every_answer_received_has_its_row_after_a_kill a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills
-hangups | -       | 10,000 clients that hang up at random points: each call recorded once | clients_that_hang_up_anywhere_dodge_no_record_r_m2
+hangups | -       | 10,000 clients that hang up at random points: each call recorded once | clients_that_hang_up_anywhere_dodge_no_record_r_m2 every_call_the_upstream_saw_is_recorded_once
 credit  | -       | one unit left and many callers at once, 1,000 times: one passes | the_last_unit_goes_to_one_taker_r_q2
 lives   | -       | 20,000 random lives of a subscription: every unit billed once or kept | whatever_happens_every_unit_is_billed_once_or_kept_r_t8
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
-secrets | -       | 10,000 keys issued: none stands in what is stored | no_key_stands_in_what_is_stored_r_a2
+secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once
 money   | 1000000 | money, prices and quantities against big integers | addition_is_exact_or_refused subtraction_is_exact_or_refused a_price_times_a_quantity_is_the_exact_product_rounded_once quantities_read_back any_price_text_is_answered_without_panic
 rating  | 1000000 | lines and totals against counting unit by unit | a_segment_costs_what_a_count_unit_by_unit_says lines_add_up_to_the_total late_use_costs_what_it_would_have_added paper_agrees_with_core_and_with_big_integers
 periods | 1000000 | periods and segments against a naive calendar, 40 years, every anchor | periods_partition_time months_agree_with_the_naive_calendar segments_partition_time
