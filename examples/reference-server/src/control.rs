@@ -33,6 +33,7 @@ mod products;
 mod publishing;
 mod subscription_view;
 mod subscriptions;
+mod tokens;
 mod usage;
 mod webhooks;
 
@@ -95,6 +96,7 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Problem>
     let token = app.monetizer.authenticate(token.trim()).await?;
     let token = token.ok_or_else(unauthenticated)?;
     Ok(Caller {
+        token: token.id,
         tenant: token.tenant,
         role: token.role,
     })

@@ -24,7 +24,7 @@
 //!     "quotas": [{"window": "day", "max": 500, "overage": "loose"}]
 //! }"#;
 //! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests.clone()])?;
-//! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per requests after 1000");
+//! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per request after 1000");
 //! assert_eq!(terms.due_at_start()?.to_string(), "25.00 USD");
 //! // Included units with strict overage are a quota of the billing period beside those written.
 //! assert_eq!(terms.enforced_quotas().len(), 2);
@@ -252,7 +252,7 @@ impl PlanTerms {
                 "{} {} per {}",
                 usage.unit_price,
                 self.currency(),
-                usage.meter.name
+                singular(usage.meter.name.as_str())
             );
             parts.push(match usage.included {
                 Quantity::ZERO => unit,
@@ -351,6 +351,12 @@ pub enum UnbilledCall {
     GivesBack,
     /// It is spent: every call that was let through uses the quota up.
     Spends,
+}
+
+/// One of what a meter counts, for people: `request` of `requests`.
+fn singular(name: &str) -> &str {
+    let one = name.strip_suffix('s');
+    one.filter(|one| !one.ends_with('s')).unwrap_or(name)
 }
 
 #[cfg(test)]

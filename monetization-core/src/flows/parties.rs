@@ -3,7 +3,7 @@
 //! Each is one change with one row. A crash before it leaves nothing; whoever did not hear the
 //! answer and asks again makes another one, since nothing tells the two wishes apart.
 
-use super::{FlowError, Monetizer};
+use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::consumer::{Buyer, Consumer};
 use crate::ids::{AccessTokenId, ConsumerId, PublisherId, TenantId};
 use crate::invoice::Invoicing;
@@ -115,6 +115,33 @@ impl Monetizer {
         };
         self.insert(&token).await?;
         Ok((token, presented.reveal()))
+    }
+
+    /// Takes a token back: from now on nobody is let in by it. Taking it back again changes nothing.
+    ///
+    /// Who may take back whose, and that somebody is left who may, is for the caller to see to.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
+    pub async fn revoke_access_token(
+        &self,
+        tenant: TenantId,
+        id: AccessTokenId,
+    ) -> Result<AccessToken, FlowError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<AccessToken>(tenant, id).await?;
+            let now = self.now();
+            if stored.fact.revoked_at.is_some_and(|at| at <= now) {
+                return Ok(stored.fact);
+            }
+            stored.fact.revoked_at = Some(now);
+            let mut change = self.change();
+            change.writes.push(stored.write()?);
+            if self.apply(&change).await? {
+                return Ok(stored.fact);
+            }
+        }
+        Err(FlowError::Contended)
     }
 
     /// The token that this text is, if it is one and is still good.

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use monetization_core::field::FieldError;
-use monetization_core::ids::{TenantId, TypedId};
+use monetization_core::ids::{AccessTokenId, TenantId, TypedId};
 use monetization_core::tenant::Role;
 use serde::de::DeserializeOwned;
 
@@ -28,6 +28,8 @@ pub(crate) struct Id<T>(pub(crate) T);
 /// Whose token the request bears.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
+    /// The token that asks.
+    pub(crate) token: AccessTokenId,
     /// The tenant that the token is good for.
     pub(crate) tenant: TenantId,
     /// What it lets its bearer do.

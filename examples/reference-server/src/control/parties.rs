@@ -5,10 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use monetization_core::clock::Timestamp;
 use monetization_core::consumer::{Buyer, Consumer};
-use monetization_core::field::FieldError;
-use monetization_core::ids::{AccessTokenId, ConsumerId, PublisherId};
-use monetization_core::store::StoreExt;
-use monetization_core::tenant::{Publisher, Role};
+use monetization_core::ids::{ConsumerId, PublisherId};
+use monetization_core::tenant::Publisher;
 use monetization_core::text::{ForeignId, Name};
 use serde::{Deserialize, Serialize};
 
@@ -58,35 +56,6 @@ pub(super) struct PublisherView {
     id: PublisherId,
     name: Name,
     account: Option<ForeignId>,
-    created_at: Timestamp,
-}
-
-/// A token that is to be made.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TokenBody {
-    role: RoleName,
-    /// For a publisher's token: whose products.
-    publisher: Option<PublisherId>,
-    /// For a developer's token: which consumer.
-    consumer: Option<ConsumerId>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RoleName {
-    PlatformOwner,
-    Publisher,
-    Developer,
-}
-
-/// A token, with its secret: the only time it is told.
-#[derive(Debug, Serialize)]
-pub(super) struct TokenView {
-    id: AccessTokenId,
-    #[serde(flatten)]
-    role: Role,
-    token: String,
     created_at: Timestamp,
 }
 
@@ -147,44 +116,6 @@ pub(super) async fn list_publishers(
 ) -> Result<axum::Json<List<PublisherView>>, Problem> {
     let list = page.read::<Publisher, _>(app.store(), (caller.tenant, None), |_| true, Into::into);
     Ok(axum::Json(list.await?))
-}
-
-pub(super) async fn create_token(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Json(body): Json<TokenBody>,
-) -> Result<Response, Problem> {
-    let role = match (body.role, body.publisher, body.consumer) {
-        (RoleName::PlatformOwner, None, None) => Role::PlatformOwner,
-        (RoleName::Publisher, Some(publisher), None) => {
-            let known = app
-                .store()
-                .fact::<Publisher>(caller.tenant, publisher)
-                .await?;
-            known.ok_or_else(Problem::not_found)?;
-            Role::Publisher { publisher }
-        }
-        (RoleName::Developer, None, Some(consumer)) => {
-            app.own_consumer(caller, consumer).await?;
-            Role::Developer { consumer }
-        }
-        _ => {
-            let problem = "a publisher's token names a publisher, a developer's a consumer, an owner's neither";
-            return Err(FieldError::new("role", problem).into());
-        }
-    };
-    let made = app
-        .monetizer
-        .create_access_token(caller.tenant, role)
-        .await?;
-    let (token, secret) = made;
-    let view = TokenView {
-        id: token.id,
-        role: token.role,
-        token: secret.reveal().to_owned(),
-        created_at: token.created_at,
-    };
-    Ok((StatusCode::CREATED, axum::Json(view)).into_response())
 }
 
 impl From<BuyerDto> for Buyer {

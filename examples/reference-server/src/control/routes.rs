@@ -8,7 +8,7 @@ use http::Method;
 
 use super::{
     catalogue, health, invoices, keys, mock, monetization, parties, plans, products, publishing,
-    subscriptions, usage, webhooks,
+    subscriptions, tokens, usage, webhooks,
 };
 use crate::app::App;
 
@@ -89,7 +89,9 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/engines" SELLERS monetization::engines;
         POST "/api/v1/publishers" OWNER parties::create_publisher;
         GET "/api/v1/publishers" OWNER parties::list_publishers;
-        POST "/api/v1/tokens" OWNER parties::create_token;
+        POST "/api/v1/tokens" OWNER tokens::create;
+        GET "/api/v1/tokens" OWNER tokens::list;
+        DELETE "/api/v1/tokens/{token}" OWNER tokens::revoke;
 
         POST "/api/v1/consumers" OWNER parties::create_consumer;
         GET "/api/v1/consumers" OWNER parties::list_consumers;

@@ -198,3 +198,46 @@ fn path_of(route: &Route) -> String {
     });
     segments.collect::<Vec<_>>().join("/")
 }
+
+#[tokio::test]
+async fn a_token_that_is_taken_back_opens_nothing_more() {
+    let world = World::start().await;
+    let tokens = "/api/v1/tokens";
+    let listed = world.owner(Method::GET, tokens, Value::Null).await.ok();
+    let listed = listed["items"].as_array().unwrap();
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().all(|token| token.get("token").is_none()));
+    let of = |role: &str| {
+        let found = listed.iter().find(|token| token["role"] == role);
+        format!("{tokens}/{}", found.unwrap()["id"].as_str().unwrap())
+    };
+    let open = async |token| {
+        let path = "/api/v1/subscriptions";
+        world
+            .ask(Some(token), Method::GET, path, Value::Null)
+            .await
+            .status
+    };
+    assert_eq!(open(&world.first.developer_token).await, StatusCode::OK);
+    for _again in 0..2 {
+        let taken = world
+            .owner(Method::DELETE, &of("developer"), Value::Null)
+            .await;
+        assert!(taken.ok()["revoked_at"].is_string());
+    }
+    assert_eq!(
+        open(&world.first.developer_token).await,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(open(&world.first.publisher_token).await, StatusCode::OK);
+    let own = world
+        .owner(Method::DELETE, &of("platform_owner"), Value::Null)
+        .await;
+    assert_eq!(
+        (own.status, own.code().as_str()),
+        (StatusCode::CONFLICT, "own_token")
+    );
+    let none = format!("{tokens}/tok_00000000000000000000000000000000");
+    let none = world.owner(Method::DELETE, &none, Value::Null).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+}

@@ -80,7 +80,7 @@ fn the_label_is_returned_as_written_or_made_from_the_prices_b5() {
     );
     assert_eq!(
         made.unwrap().label(),
-        "25.00 USD per month + 0.01 USD per requests after 1000 + 5.00 USD once"
+        "25.00 USD per month + 0.01 USD per request after 1000 + 5.00 USD once"
     );
 }
 
