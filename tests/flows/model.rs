@@ -270,9 +270,13 @@ fn one_invoice_an_occasion(invoices: &[Invoice], story: &str) {
     }
 }
 
+/// Lives that something has gone wrong in once. 2418: cancelled unpaid in its first instant, and its
+/// use was reported afterwards.
+const WENT_WRONG: [u64; 1] = [2418];
+
 #[tokio::test]
 async fn whatever_happens_every_unit_is_billed_once_or_kept_r_t8() {
-    for seed in 0..size(60, 20_000) {
+    for seed in WENT_WRONG.into_iter().chain(0..size(60, 20_000)) {
         let mut life = Life::begin(seed).await;
         for _ in 0..60 {
             life.step().await;

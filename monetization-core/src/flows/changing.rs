@@ -187,7 +187,8 @@ impl Monetizer {
         change: &mut ChangeSet,
     ) -> Result<(), FlowError> {
         let (id, tenant, now) = (subscription.id, subscription.tenant, self.now());
-        change.closings = closings(subscription, now)?;
+        let end = subscription.timeline.ends_at.unwrap_or(now);
+        change.closings = closings(subscription, end)?;
         match subscription.invoicing {
             Invoicing::ByEngine => {
                 let operation = Operation::CancelSubscription {
