@@ -34,8 +34,8 @@ async fn a_disk_of_its_own() -> &'static [&'static str] {
 struct SmallDisk(File);
 
 /// Mounts a small disk where nobody else sees it, and becomes the server. The write-ahead log alone
-/// may take 16 MiB.
-const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=64m tmpfs \"$0\" && exec \"$@\"";
+/// may take 128 MiB.
+const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=256m tmpfs \"$0\" && exec \"$@\"";
 const CYCLE_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
