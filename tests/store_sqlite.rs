@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use monetization_conformance::store::Backend;
 use monetization_conformance::store_suite;
 use monetization_core::clock::Clock;
-use monetization_core::store::Store;
+use monetization_core::delegate_store;
+use monetization_core::store::{Store, StoreError};
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 
 /// Databases in a directory of their own. Opening again opens a copy of the files as they are,
@@ -31,18 +32,57 @@ impl Sqlite {
     fn path(&self, opening: usize) -> PathBuf {
         self.directory.path().join(format!("{opening}.db"))
     }
-}
 
-#[async_trait]
-impl Backend for Sqlite {
-    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+    fn options(&self, clock: Clock) -> SqliteOptions {
         let opening = self.openings.fetch_add(1, Ordering::Relaxed);
         let path = self.path(opening);
         if let Some(before) = opening.checked_sub(1) {
             copy(&self.path(before), &path);
         }
-        let options = SqliteOptions::new(path).with_clock(clock);
+        SqliteOptions::new(path).with_clock(clock)
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        let options = self.options(clock);
         Arc::new(SqliteStore::open(&options).await.unwrap())
+    }
+}
+
+/// The same, by two stores on one file: the owner appends and hands out blocks, all else is done
+/// beside it.
+#[derive(Debug)]
+struct TwoAtOnce(Sqlite);
+
+#[async_trait]
+impl Backend for TwoAtOnce {
+    async fn open(&self, clock: Clock) -> Arc<dyn Store> {
+        let options = self.0.options(clock);
+        let owner = SqliteStore::open(&options).await.unwrap();
+        let beside = SqliteStore::open_beside(&options).await.unwrap();
+        Arc::new(Pair { owner, beside })
+    }
+}
+
+#[derive(Debug)]
+struct Pair {
+    owner: SqliteStore,
+    beside: SqliteStore,
+}
+
+delegate_store!(Ledger, Quotas: [] Pair, it => it.owner);
+delegate_store!(Rows, Directory, Batches, Work: [] Pair, it => it.beside);
+
+#[async_trait]
+impl Store for Pair {
+    fn name(&self) -> &'static str {
+        self.owner.name()
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.beside.ping().await
     }
 }
 
@@ -61,3 +101,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 store_suite!(Sqlite::new() => behaviours, model, reopening);
+
+mod beside {
+    use super::*;
+
+    store_suite!(TwoAtOnce(Sqlite::new()) => behaviours, model, reopening);
+}

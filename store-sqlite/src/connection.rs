@@ -18,6 +18,11 @@
 //! The statements that begin and end a transaction are run as they are, and not through sqlx's
 //! own transactions: those keep count of what is open, and lose it where SQLite undoes something
 //! by itself.
+//!
+//! # Others who write
+//! A store beside the owner's, in another process, writes too, one transaction at a time for the
+//! whole file. SQLite counts the commits of others; a transaction that finds that count changed
+//! forgets what was remembered.
 
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -47,10 +52,35 @@ impl Owner {
     /// # Errors
     /// [`StoreErrorKind::Unavailable`] where somebody has it, or where it cannot be made.
     pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
-        let owner_file = Self::file(database);
-        let refused = |error| {
-            StoreError::new(StoreErrorKind::Unavailable, "open the database").because(error)
+        Self::try_take(database)?.ok_or_else(|| {
+            let owner_file = Self::file(database);
+            refused(OpenError::Owned { owner_file })
+        })
+    }
+
+    /// Takes the file as soon as nobody has it any more, but not later than after `wait_max`.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(crate) async fn take_within(
+        database: &Path,
+        wait_max: Duration,
+    ) -> Result<Self, StoreError> {
+        let taken = async {
+            loop {
+                if let Some(owner) = Self::try_take(database)? {
+                    return Ok(owner);
+                }
+                tokio::time::sleep(OWNER_POLL).await;
+            }
         };
+        let taken = tokio::time::timeout(wait_max, taken).await;
+        taken.unwrap_or_else(|_| Self::take(database))
+    }
+
+    /// `None` where somebody has it.
+    fn try_take(database: &Path) -> Result<Option<Self>, StoreError> {
+        let owner_file = Self::file(database);
         let opened = File::options()
             .create(true)
             .truncate(false)
@@ -62,8 +92,7 @@ impl Owner {
             Err(TryLockError::Error(error)) => Err(error),
         });
         match locked {
-            Ok(Some(file)) => Ok(Self { _file: file }),
-            Ok(None) => Err(refused(OpenError::Owned { owner_file })),
+            Ok(file) => Ok(file.map(|file| Self { _file: file })),
             Err(source) => Err(refused(OpenError::OwnerFile { owner_file, source })),
         }
     }
@@ -79,7 +108,11 @@ impl Owner {
     }
 }
 
-/// The one connection that writes. Jobs run one after the other, each in a task of its own: a
+fn refused(error: OpenError) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "open the database").because(error)
+}
+
+/// The one connection of this store that writes. Jobs run one after the other, each in a task of its own: a
 /// caller that goes away, or forgets to poll, neither stops a write halfway nor holds up others.
 #[derive(Clone)]
 pub(crate) struct Writer(Arc<Mutex<Desk>>);
@@ -105,12 +138,13 @@ pub(crate) type Job<'a, T> =
     std::pin::Pin<Box<dyn Future<Output = sqlx::Result<Done<T>>> + Send + 'a>>;
 
 impl Writer {
-    /// Writes on this connection to the file that this owner has.
-    pub(crate) fn new(connection: SqliteConnection, owner: Owner) -> Self {
+    /// Writes on this connection to the file: as its owner, or beside whoever owns it.
+    pub(crate) fn new(connection: SqliteConnection, owner: Option<Owner>) -> Self {
         Self(Arc::new(Mutex::new(Desk {
             connection,
             hot: Hot::default(),
             clean: true,
+            version: None,
             _owner: owner,
         })))
     }
@@ -146,8 +180,11 @@ struct Desk {
     /// Whether the last transaction was brought to its end; one that was not (the runtime was
     /// shut down, a job panicked) is undone before the next.
     clean: bool,
+    /// What SQLite counts the commits of other connections by. While it stands, nobody else has
+    /// written, and what is remembered is what the database says.
+    version: Option<i64>,
     /// Given back after the last write, which may outlive the store.
-    _owner: Owner,
+    _owner: Option<Owner>,
 }
 
 impl Desk {
@@ -185,7 +222,13 @@ impl Desk {
             self.undo().await;
         }
         self.clean = false;
-        self.execute("BEGIN IMMEDIATE").await
+        let begin = sqlx::query_scalar("BEGIN IMMEDIATE; PRAGMA data_version");
+        let version = Some(begin.fetch_one(&mut self.connection).await?);
+        if self.version != version {
+            self.hot.forget();
+            self.version = version;
+        }
+        Ok(())
     }
 
     /// Undoes what was written and forgets what was remembered. There may be nothing to undo.
@@ -200,13 +243,16 @@ impl Desk {
     }
 }
 
-/// The connection that writes.
+/// The connection that writes. Only an owner may make the file.
 ///
 /// # Errors
 /// Where the file can neither be opened nor made.
-pub(crate) async fn connect(options: &SqliteOptions) -> sqlx::Result<SqliteConnection> {
+pub(crate) async fn connect(
+    options: &SqliteOptions,
+    is_owner: bool,
+) -> sqlx::Result<SqliteConnection> {
     let mut connect = connect_options(options)
-        .create_if_missing(true)
+        .create_if_missing(is_owner)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", WAL_PAGES)
@@ -242,6 +288,8 @@ fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// How often it is tried whether the owner has gone.
+const OWNER_POLL: Duration = Duration::from_millis(100);
 /// In KiB, as SQLite wants a negative number to be read: 64 MiB.
 const WRITER_CACHE: &str = "-65536";
 /// Pages after which the log is copied into the database: 64 MiB. A page that changes with every
@@ -264,7 +312,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let options = SqliteOptions::new(directory.path().join("market.db"));
             let options = options.with_synchronous(synchronous);
-            let mut connection = connect(&options).await.unwrap();
+            let mut connection = connect(&options, true).await.unwrap();
             for (pragma, expected) in [
                 ("PRAGMA synchronous", stored),
                 ("PRAGMA foreign_keys", 1),

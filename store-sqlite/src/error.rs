@@ -86,6 +86,18 @@ pub(crate) enum OpenError {
         owner_file: PathBuf,
         source: std::io::Error,
     },
+    /// Quotas are handed out, and use is written down, by the owner alone.
+    #[error(
+        "this store was opened beside the owner of the file: only the owner appends to the \
+         ledger and hands out quotas"
+    )]
+    Beside,
+    /// Whoever works beside the owner changes nothing about the tables.
+    #[error(
+        "the database has migration {found}, this program needs {known}: start the server that \
+         owns the file with this release first"
+    )]
+    Older { found: i64, known: i64 },
     /// What the newer program needs may be lost if this one writes.
     #[error(
         "the database has migration {found}, this program knows {known}: run the program that \

@@ -4,9 +4,10 @@
 //! can judge a record. To read a thousand rows takes longer than to write them: each crosses
 //! from the connection's thread to ours. So the writer remembers them.
 //!
-//! It may, because nobody else writes: the file has one owner, and one connection of it writes,
-//! one job after the other. These keep it true:
+//! It may, because one connection writes, one job after the other. These keep it true:
 //!
+//! * where another process has written meanwhile, the writer finds out as its next transaction
+//!   begins, and forgets everything;
 //! * a job that changes a remembered row changes it here, or takes it out (`close`);
 //! * whatever fails makes the writer forget everything: the next append reads again;
 //! * the statements add to what the rows hold and are checked by the tables (`committed <= units`,
@@ -23,8 +24,8 @@ use monetization_core::store::LeaseRequest;
 use monetization_core::usage::{Spent, UsageRecord};
 
 /// What the writer remembers of the rows that appends keep changing, so that it need not read
-/// them each time. It is always what the database says: nobody else writes there, and after a
-/// transaction that failed all of it is forgotten.
+/// them each time. Within a transaction it is what the database says: after somebody else has
+/// written, and after a transaction that failed, all of it is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Hot {
     /// Segments that have a row.

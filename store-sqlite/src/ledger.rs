@@ -34,8 +34,10 @@ mod write;
 #[async_trait]
 impl Ledger for SqliteStore {
     async fn append(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
+        const DOING: &str = "append to the ledger";
+        self.owned(DOING)?;
         let records = records.to_vec();
-        let job = self.writer.write("append to the ledger", |transaction| {
+        let job = self.writer.write(DOING, |transaction| {
             Box::pin(async move { append(transaction, &records).await.map(Done::Commit) })
         });
         job.await

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use monetization_core::clock::Clock;
-use monetization_core::store::{Store, StoreError};
+use monetization_core::store::{Store, StoreError, StoreErrorKind};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::bulk::Statement;
 use crate::connection::{Done, Owner, Transaction, Writer};
-use crate::error::failed;
+use crate::error::{OpenError, failed};
 
 pub use options::{SqliteOptions, Synchronous};
 
@@ -77,8 +77,9 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// What claims lapse by.
     clock: Clock,
-    /// Greater than that of every opening whose blocks of quotas are still out.
-    opening: i64,
+    /// Greater than that of every opening whose blocks of quotas are still out; `None` where the
+    /// store was opened beside the owner.
+    opening: Option<i64>,
 }
 
 impl SqliteStore {
@@ -112,17 +113,80 @@ impl SqliteStore {
     /// # }
     /// ```
     pub async fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
-        let owner = Owner::take(&options.path)?;
-        let connected = connection::connect(options).await;
+        let owner = Owner::take_within(&options.path, options.owner_wait).await?;
+        let connected = connection::connect(options, true).await;
         let mut connection = connected.map_err(|error| failed(OPEN, error))?;
         migrate::migrate(&mut connection, options.clock.now()).await?;
         let opening = next_opening(&mut connection).await;
-        Ok(Self {
-            opening: opening.map_err(|error| failed(OPEN, error))?,
+        let opening = opening.map_err(|error| failed(OPEN, error))?;
+        Ok(Self::on(options, connection, Some((owner, opening))))
+    }
+
+    /// Opens the database of another process, beside it: to publish use, carry out operations,
+    /// make reports.
+    ///
+    /// Everything can be read, changed and claimed as by the owner, each write in its own
+    /// transaction. Two things are the owner's alone, because its memory of them is what keeps
+    /// quotas exact: to append to the ledger, and to hand out blocks of quotas. They are refused
+    /// here with [`StoreErrorKind::Unavailable`](monetization_core::store::StoreErrorKind). The
+    /// owner need not be running; if it is, it goes on at once with what is written here.
+    ///
+    /// A process that is stopped in the middle of a write holds up every other one, for as long
+    /// as it is: what works beside an owner should be as trusted as the owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] where there is no such file, where its tables are not those of this
+    /// release, and where it cannot be read or written.
+    ///
+    /// ```
+    /// use monetization_core::clock::Timestamp;
+    /// use monetization_core::ids::{LeaseId, TenantId, TypedId};
+    /// use monetization_core::store::{Ledger, Store, StoreErrorKind};
+    /// use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("market.db");
+    /// let options = SqliteOptions::new(path);
+    /// let owner = SqliteStore::open(&options).await?;
+    /// let beside = SqliteStore::open_beside(&options).await?;
+    /// beside.ping().await?;
+    /// let refused = beside.append(&[]).await.unwrap_err();
+    /// assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
+    /// # drop(owner);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open_beside(options: &SqliteOptions) -> Result<Self, StoreError> {
+        let connected = connection::connect(options, false).await;
+        let mut connection = connected.map_err(|error| failed(OPEN, error))?;
+        migrate::require_current(&mut connection).await?;
+        Ok(Self::on(options, connection, None))
+    }
+
+    fn on(
+        options: &SqliteOptions,
+        connection: SqliteConnection,
+        owned: Option<(Owner, i64)>,
+    ) -> Self {
+        let (owner, opening) = owned.unzip();
+        Self {
+            opening,
             writer: Writer::new(connection, owner),
             readers: connection::readers(options),
             clock: options.clock.clone(),
-        })
+        }
+    }
+
+    /// The number of this opening of the store, where it owns the file.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it does not.
+    fn owned(&self, doing: &'static str) -> Result<i64, StoreError> {
+        let beside =
+            || StoreError::new(StoreErrorKind::Unavailable, doing).because(OpenError::Beside);
+        self.opening.ok_or_else(beside)
     }
 
     /// Reads all that a query finds, beside whatever is being written.

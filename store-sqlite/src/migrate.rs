@@ -57,6 +57,31 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
+/// That the database has the shape that this program knows; nothing is changed.
+///
+/// # Errors
+/// [`StoreErrorKind::Broken`] where it has another.
+pub(crate) async fn require_current(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    const DOING: &str = "open the database";
+    let applied = read_applied(connection)
+        .await
+        .map_err(|error| failed(DOING, error))?;
+    check(&applied)?;
+    let found = applied.last().map_or(0, |last| last.version);
+    if applied.len() == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let older = OpenError::Older {
+        found,
+        known: newest(),
+    };
+    Err(StoreError::new(StoreErrorKind::Broken, DOING).because(older))
+}
+
+fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |last| last.version)
+}
+
 /// A step that this database has behind it.
 struct Applied {
     version: i64,
@@ -73,6 +98,10 @@ async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>
         applied_at INTEGER NOT NULL
     ) STRICT";
     sqlx::query(create).execute(&mut *connection).await?;
+    read_applied(connection).await
+}
+
+async fn read_applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>> {
     let read = "SELECT version, checksum FROM monetization_migration ORDER BY version";
     let rows = sqlx::query(read).fetch_all(&mut *connection).await?;
     rows.iter()
@@ -92,7 +121,7 @@ fn check(applied: &[Applied]) -> Result<(), StoreError> {
         let Some(migration) = MIGRATIONS.get(at) else {
             return refused(OpenError::Newer {
                 found: applied.version,
-                known: MIGRATIONS.last().map_or(0, |last| last.version),
+                known: newest(),
             });
         };
         if applied.version != migration.version || applied.checksum != migration.checksum() {

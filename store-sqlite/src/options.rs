@@ -24,6 +24,8 @@ pub struct SqliteOptions {
     pub(crate) pages_max: Option<NonZeroU32>,
     /// How long a write waits for another program's.
     pub(crate) busy_timeout: Duration,
+    /// How long to wait for another owner to go.
+    pub(crate) owner_wait: Duration,
     /// What claims lapse by.
     pub(crate) clock: Clock,
 }
@@ -53,6 +55,7 @@ impl SqliteOptions {
             readers_max: READERS_MAX,
             pages_max: None,
             busy_timeout: Duration::from_secs(10),
+            owner_wait: Duration::ZERO,
             clock: Clock::system(),
         }
     }
@@ -98,11 +101,39 @@ impl SqliteOptions {
         self
     }
 
-    /// How long to wait while another program, such as the `sqlite3` shell, writes to the file;
-    /// 10 seconds if nothing is said.
+    /// How long a write waits while another program writes to the file, be it a store
+    /// [beside](crate::SqliteStore::open_beside) this one or the `sqlite3` shell; 10 seconds if
+    /// nothing is said.
     #[must_use]
     pub fn with_busy_timeout(mut self, busy_timeout: Duration) -> Self {
         self.busy_timeout = busy_timeout;
+        self
+    }
+
+    /// How long [`open`](crate::SqliteStore::open) waits while another process owns the file; not
+    /// at all if nothing is said. A server that stands by for another waits for as long as it
+    /// takes:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("market.db");
+    /// let first = SqliteStore::open(&SqliteOptions::new(&path)).await?;
+    /// let waits = SqliteOptions::new(&path).with_owner_wait(Duration::MAX);
+    /// let second = tokio::spawn(async move { SqliteStore::open(&waits).await });
+    /// drop(first);
+    /// second.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_owner_wait(mut self, owner_wait: Duration) -> Self {
+        self.owner_wait = owner_wait;
         self
     }
 

@@ -29,12 +29,11 @@ use crate::{SqliteStore, load};
 #[async_trait]
 impl Quotas for SqliteStore {
     async fn lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, StoreError> {
-        let (request, opening) = (*request, self.opening);
-        let job = self
-            .writer
-            .write("hand out a block of a quota", move |transaction| {
-                Box::pin(lease(transaction, request, opening))
-            });
+        const DOING: &str = "hand out a block of a quota";
+        let (request, opening) = (*request, self.owned(DOING)?);
+        let job = self.writer.write(DOING, move |transaction| {
+            Box::pin(lease(transaction, request, opening))
+        });
         job.await
     }
 
@@ -48,12 +47,11 @@ impl Quotas for SqliteStore {
     }
 
     async fn settle_orphans(&self) -> Result<u64, StoreError> {
-        let opening = self.opening;
-        let job = self
-            .writer
-            .write("settle orphaned blocks", move |transaction| {
-                Box::pin(settle_orphans(transaction, opening))
-            });
+        const DOING: &str = "settle orphaned blocks";
+        let opening = self.owned(DOING)?;
+        let job = self.writer.write(DOING, move |transaction| {
+            Box::pin(settle_orphans(transaction, opening))
+        });
         job.await
     }
 

@@ -4,6 +4,7 @@
     reason = "tests stop where something is not as it should be"
 )]
 
+mod beside;
 mod cancellation;
 mod contention;
 mod fullness;
