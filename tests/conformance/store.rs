@@ -42,7 +42,7 @@ use monetization_core::store::Store;
 
 use crate::sample::{START, Sample};
 
-pub use faulty::{Fault, FaultyStore};
+pub use faulty::{Fault, FaultyStore, Script};
 
 pub mod atomicity;
 pub mod batches;

@@ -14,11 +14,12 @@ use crate::engine::CancelMode;
 use crate::field::FieldError;
 use crate::ids::{PlanVersionId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
-use crate::invoice::{Invoice, InvoiceEvent, Invoicing, Occasion};
+use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::money::MoneyError;
 use crate::plan::PlanVersion;
 use crate::store::{ChangeSet, StoreExt};
 use crate::subscription::{
-    BlockReason, PlanChange, Subscription, SubscriptionEvent, SubscriptionState, Timeline,
+    BlockReason, Subscription, SubscriptionEvent, SubscriptionState, Timeline,
 };
 
 impl Monetizer {
@@ -47,7 +48,9 @@ impl Monetizer {
             let mut stored = self.must::<Subscription>(tenant, id).await?;
             let before = stored.fact.clone();
             let mut change = self.change();
-            self.end(&mut stored.fact, mode, &mut change).await?;
+            if !self.end(&mut stored.fact, mode, &mut change).await? {
+                continue;
+            }
             if stored.fact == before {
                 return Ok(before);
             }
@@ -96,7 +99,8 @@ impl Monetizer {
     /// before; the base price of the running period stays as it was charged.
     ///
     /// One change of the timeline. A change of plan that has not come into force by `at` is replaced,
-    /// so that asking twice is asking once.
+    /// so that asking twice is asking once. What is closed is not changed: where this clock is behind,
+    /// `at` is the start of the period that is open.
     ///
     /// # Errors
     /// [`FlowError::Field`] for a version of another plan, for a subscription that the engine
@@ -109,7 +113,8 @@ impl Monetizer {
         at: Option<Timestamp>,
     ) -> Result<Subscription, FlowError> {
         let version = self.must::<PlanVersion>(tenant, version).await?.fact;
-        let earliest = self.now().saturating_add(self.settings.change_notice);
+        let now = self.now();
+        let earliest = now.saturating_add(self.settings.change_notice);
         let at = at.map_or(earliest, |at| at.max(earliest));
         self.change_subscription(tenant, id, |subscription, _| {
             if version.plan != subscription.plan {
@@ -123,24 +128,25 @@ impl Monetizer {
                 return Err(crate::product::IllegalMove::new(subscription.state, "Migrate").into());
             }
             let timeline = &mut subscription.timeline;
-            // A change that has not come into force is replaced: only what is past is settled.
-            timeline.changes.retain(|change| change.at < at);
             if timeline.changes.len() >= Timeline::CHANGES_MAX {
                 let problem = format!("too many changes of plan: allowed are {}", Timeline::CHANGES_MAX);
                 return Err(FieldError::new("version", problem).into());
             }
-            timeline.changes.push(PlanChange { at, version: version.id });
+            let open = timeline.schedule.period(subscription.closed_periods);
+            let at = at.max(open.ok_or(MoneyError::Overflow)?.start);
+            timeline.change(now, at, version.id);
             Ok(())
         })
         .await
     }
 
+    /// Lets it end; `false` where it was changed meanwhile and has to be read again.
     async fn end(
         &self,
         subscription: &mut Subscription,
         mode: CancelMode,
         change: &mut ChangeSet,
-    ) -> Result<(), FlowError> {
+    ) -> Result<bool, FlowError> {
         let before = subscription.state;
         let now = self.now();
         let event = match mode {
@@ -149,18 +155,21 @@ impl Monetizer {
         };
         subscription.on(event)?;
         if subscription.state == before && before != SubscriptionState::Ending {
-            return Ok(());
+            return Ok(true);
         }
         let timeline = &mut subscription.timeline;
-        // It has lasted for an instant at least: what was used in it stands in a segment.
-        let soonest = timeline
-            .schedule
-            .anchor
-            .saturating_add(Duration::from_micros(1));
+        // The period that is open has lasted for an instant at least, also by a clock that is
+        // behind: what was used in it stands in a segment.
+        let open = timeline.schedule.period(subscription.closed_periods);
+        let open = open.ok_or(MoneyError::Overflow)?.start;
+        let soonest = open.saturating_add(Duration::from_micros(1));
         match subscription.state {
             SubscriptionState::Draining => timeline.ends_at = Some(now.max(soonest)),
             SubscriptionState::Ending if timeline.ends_at.is_none() => {
-                timeline.ends_at = timeline.schedule.period_at(now).map(|period| period.end);
+                timeline.ends_at = timeline
+                    .schedule
+                    .period_at(now.max(open))
+                    .map(|period| period.end);
                 let (id, tenant) = (subscription.id, subscription.tenant);
                 if subscription.invoicing == Invoicing::ByEngine {
                     let operation = Operation::CancelSubscription {
@@ -172,20 +181,21 @@ impl Monetizer {
             }
             SubscriptionState::Ended => {
                 timeline.ends_at = Some(now.max(soonest));
-                self.take_back_start(subscription, change).await?;
+                return self.take_back_start(subscription, change).await;
             }
             _ => {}
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Takes back what was due before the first call and has not been paid. Use that is reported
-    /// of the time before all the same goes to the aftermath.
+    /// Takes back what was due before the first call and has not been paid; `false` where it has been
+    /// paid since the subscription was read. Use that is reported of the time before all the same goes
+    /// to the aftermath.
     pub(super) async fn take_back_start(
         &self,
         subscription: &Subscription,
         change: &mut ChangeSet,
-    ) -> Result<(), FlowError> {
+    ) -> Result<bool, FlowError> {
         let (id, tenant, now) = (subscription.id, subscription.tenant, self.now());
         let end = subscription.timeline.ends_at.unwrap_or(now);
         change.closings = closings(subscription, end)?;
@@ -200,6 +210,9 @@ impl Monetizer {
             Invoicing::ByCore => {
                 let invoice = invoice_id(id, Occasion::Start);
                 if let Some(mut stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
+                    if stored.fact.state == InvoiceState::Paid {
+                        return Ok(false);
+                    }
                     stored.fact.state = stored.fact.state.on(InvoiceEvent::Voided)?;
                     change.writes.push(stored.write()?);
                     change.intents.push(Intent::new(
@@ -210,7 +223,7 @@ impl Monetizer {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) async fn change_subscription(

@@ -158,9 +158,9 @@ impl Monetizer {
                 let mut change = self.change();
                 stored.fact.on(SubscriptionEvent::PaymentLapsed)?;
                 stored.fact.timeline.ends_at = Some(self.now());
-                self.take_back_start(&stored.fact, &mut change).await?;
+                let taken_back = self.take_back_start(&stored.fact, &mut change).await?;
                 change.writes.push(stored.write()?);
-                if self.apply(&change).await? {
+                if taken_back && self.apply(&change).await? {
                     return Ok(Step::Closed {
                         invoiced: false,
                         ended: true,
@@ -170,8 +170,8 @@ impl Monetizer {
             }
             let segments = self.close_segments(&stored.fact, end).await?;
             let step = match stored.fact.invoicing {
-                Invoicing::ByCore => self.bill(stored, &segments).await?,
-                Invoicing::ByEngine => self.drain(stored, &segments).await?,
+                Invoicing::ByCore => self.bill(stored, end, &segments).await?,
+                Invoicing::ByEngine => self.drain(stored, end, &segments).await?,
             };
             if let Some(step) = step {
                 return Ok(step);
@@ -202,6 +202,7 @@ impl Monetizer {
     async fn bill(
         &self,
         mut stored: Stored<Subscription>,
+        end: Timestamp,
         segments: &[Segment],
     ) -> Result<Option<Step>, FlowError> {
         let subscription = &mut stored.fact;
@@ -213,7 +214,7 @@ impl Monetizer {
             lines,
             terms,
             continues,
-        } = self.period_bill(subscription, segments).await?;
+        } = self.period_bill(subscription, end, segments).await?;
         let mut change = self.change();
         let mut invoiced = false;
         if terms.billing() != Billing::Free && !lines.is_empty() {
@@ -263,11 +264,12 @@ impl Monetizer {
     async fn drain(
         &self,
         mut stored: Stored<Subscription>,
+        end: Timestamp,
         segments: &[Segment],
     ) -> Result<Option<Step>, FlowError> {
         let subscription = &mut stored.fact;
         let mut change = self.change();
-        if !continues(subscription, segments) {
+        if !continues(subscription, end) {
             if subscription.state == SubscriptionState::Ending {
                 subscription.on(SubscriptionEvent::EndReached)?;
                 change.writes.push(stored.write()?);
@@ -320,11 +322,10 @@ impl Monetizer {
     }
 }
 
-/// Whether the subscription goes on after these segments, which end its earliest open period.
-pub(super) fn continues(subscription: &Subscription, segments: &[Segment]) -> bool {
-    let end = segments.last().map(|segment| segment.span.end);
-    let over = |ends_at| end.is_none_or(|end| ends_at <= end);
-    !subscription.timeline.ends_at.is_some_and(over)
+/// Whether the subscription goes on after its earliest open period, which ends at `end`.
+pub(super) fn continues(subscription: &Subscription, end: Timestamp) -> bool {
+    let ends_at = subscription.timeline.ends_at;
+    ends_at.is_none_or(|ends_at| ends_at > end)
 }
 
 /// Closes the segments of the earliest open period up to `end`.
@@ -348,7 +349,8 @@ pub(super) fn closings(
         .collect()
 }
 
-/// The segments of the earliest open period that begin before `end`, in the order of time.
+/// The segments of the earliest open period that begin before `end`, in the order of time, and at
+/// the end of the subscription those that somebody whose clock is ahead may have used.
 pub(super) fn open_segments(subscription: &Subscription, end: Timestamp) -> Vec<Segment> {
     let Some(period) = subscription
         .timeline
@@ -364,5 +366,15 @@ pub(super) fn open_segments(subscription: &Subscription, end: Timestamp) -> Vec<
     let first = subscription
         .segment_at(period.start)
         .filter(|_| period.start < end);
-    std::iter::successors(first, next).collect()
+    let mut segments: Vec<Segment> = std::iter::successors(first, next).collect();
+    if !continues(subscription, end) {
+        let Subscription {
+            id,
+            invoicing,
+            timeline,
+            ..
+        } = subscription;
+        segments.extend(timeline.segments_beyond_end(*id, *invoicing));
+    }
+    segments
 }

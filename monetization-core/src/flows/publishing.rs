@@ -348,11 +348,16 @@ impl Monetizer {
             let reason = format!("it was sealed for engine {}", batch.place.engine);
             return Some(BatchState::Parked { reason });
         }
-        (now.saturating_since(batch.used_at) >= limits.age_max).then(|| BatchState::Parked {
-            reason: format!(
-                "its use of {} is older than the engine takes",
-                batch.used_at
-            ),
+        if now.saturating_since(batch.used_at) < limits.age_max {
+            return None;
+        }
+        let used_at = batch.used_at;
+        let reason = format!("its use of {used_at} is older than the engine takes");
+        Some(if first_sent(batch).is_some() {
+            let reason = format!("{reason}, and it was sent without an answer");
+            BatchState::Unknown { reason }
+        } else {
+            BatchState::Parked { reason }
         })
     }
 

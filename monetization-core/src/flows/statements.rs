@@ -77,7 +77,7 @@ impl Monetizer {
             .ends_at
             .map_or(period.end, |end| end.min(period.end));
         let segments = open_segments(&subscription, end);
-        let bill = self.period_bill(&subscription, &segments).await?;
+        let bill = self.period_bill(&subscription, end, &segments).await?;
         let mut used = Used::new();
         for segment in &segments {
             for sum in self.store.sums(tenant, segment.id).await? {
@@ -112,6 +112,7 @@ impl Monetizer {
     pub(super) async fn period_bill(
         &self,
         subscription: &Subscription,
+        end: Timestamp,
         segments: &[Segment],
     ) -> Result<PeriodBill, FlowError> {
         let tenant = subscription.tenant;
@@ -145,12 +146,7 @@ impl Monetizer {
         for sum in late {
             lines.extend(self.late_line(&mut versions, subscription, sum).await?);
         }
-        let end = segments
-            .last()
-            .map_or(subscription.timeline.schedule.anchor, |segment| {
-                segment.span.end
-            });
-        let continues = continues(subscription, segments);
+        let continues = continues(subscription, end);
         let last = self
             .must::<PlanVersion>(tenant, subscription.timeline.version_at(end))
             .await?

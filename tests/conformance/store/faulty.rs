@@ -45,7 +45,18 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
+    script: Option<Arc<dyn Script>>,
     plan: Mutex<Plan>,
+}
+
+/// Stands around every call of a [`FaultyStore`]: it may keep a call waiting, and say that it fails.
+#[async_trait]
+pub trait Script: std::fmt::Debug + Send + Sync {
+    /// Before a call.
+    async fn before(&self) -> Option<Fault>;
+
+    /// After a call that has reached the store, before its answer is known.
+    async fn after(&self);
 }
 
 /// When a call fails.
@@ -70,8 +81,16 @@ impl FaultyStore {
     pub fn new(inner: Arc<dyn Store>) -> Self {
         Self {
             inner,
+            script: None,
             plan: Mutex::default(),
         }
+    }
+
+    /// Has every call go by this script, too.
+    #[must_use]
+    pub fn with_script(mut self, script: Arc<dyn Script>) -> Self {
+        self.script = Some(script);
+        self
     }
 
     /// Fails call `number`, counted from 1 since the store was made: a read, a write or a ping.
@@ -88,13 +107,21 @@ impl FaultyStore {
         &self,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        match self.next_fault() {
-            None => call.await,
-            Some(Fault::Before) => Err(failure(StoreErrorKind::Unavailable)),
-            Some(Fault::After) => match call.await {
-                Ok(_) => Err(failure(StoreErrorKind::Unknown)),
-                Err(error) => Err(error),
-            },
+        let by_script = match &self.script {
+            Some(script) => script.before().await,
+            None => None,
+        };
+        let fault = self.next_fault().or(by_script);
+        if fault == Some(Fault::Before) {
+            return Err(failure(StoreErrorKind::Unavailable));
+        }
+        let answer = call.await;
+        if let Some(script) = &self.script {
+            script.after().await;
+        }
+        match fault {
+            Some(_) if answer.is_ok() => Err(failure(StoreErrorKind::Unknown)),
+            _ => answer,
         }
     }
 

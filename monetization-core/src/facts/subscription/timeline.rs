@@ -33,6 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Span, Timestamp};
@@ -112,6 +114,10 @@ impl Timeline {
     /// Plan changes a subscription may see in its life.
     pub const CHANGES_MAX: usize = 1_000;
 
+    /// The clocks of a marketplace's processes are never further apart than this. What lies within
+    /// it, seen from one of them, may be past for another: a day.
+    pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(86_400);
+
     /// A subscription that begins with this version and has no end yet.
     #[must_use]
     pub fn starting(schedule: Schedule, first: PlanVersionId) -> Self {
@@ -134,6 +140,50 @@ impl Timeline {
             .take_while(|change| change.at <= at)
             .last();
         in_force.map_or(self.first, |change| change.version)
+    }
+
+    /// Lets another version hold from `at` on, in the place of all that was to hold later.
+    ///
+    /// Somebody whose clock is ahead may have written use down after a later change already. So what
+    /// was to change within [`CLOCKS_APART_MAX`](Self::CLOCKS_APART_MAX) of `now` still cuts time
+    /// into segments, although nothing changes there any more; only what lies further ahead is gone.
+    pub fn change(&mut self, now: Timestamp, at: Timestamp, version: PlanVersionId) {
+        let near = now.saturating_add(Self::CLOCKS_APART_MAX);
+        self.changes
+            .retain(|change| change.at < at || change.at <= near);
+        for later in self.changes.iter_mut().filter(|change| change.at > at) {
+            later.version = version;
+        }
+        let place = self.changes.partition_point(|change| change.at < at);
+        match self.changes.get_mut(place) {
+            Some(known) if known.at == at => known.version = version,
+            _ => self.changes.insert(place, PlanChange { at, version }),
+        }
+    }
+
+    /// Segments that would begin after the end if there were none, in which somebody whose clock is
+    /// ahead may have written use down before the end was fixed.
+    #[must_use]
+    pub fn segments_beyond_end(
+        &self,
+        subscription: SubscriptionId,
+        invoicing: Invoicing,
+    ) -> Vec<Segment> {
+        let Some(end) = self.ends_at else {
+            return Vec::new();
+        };
+        let endless = Self {
+            ends_at: None,
+            ..self.clone()
+        };
+        let near = end.saturating_add(Self::CLOCKS_APART_MAX);
+        let next = |before: &Segment| {
+            let segment = endless.segment_at(subscription, invoicing, before.span.end)?;
+            (segment.span.start <= near).then_some(segment)
+        };
+        let last = endless.segment_at(subscription, invoicing, end);
+        let all = std::iter::successors(last, next);
+        all.filter(|segment| segment.span.start > end).collect()
     }
 
     /// The segment that `at` lies in; `None` before the anchor. From the end on it is the
