@@ -17,6 +17,7 @@ runs() {
 kill    | -       | the server killed 200 times under load: one row for each 2xx, strict quotas exact | every_answer_received_has_its_row_after_a_kill a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills
 hangups | -       | 10,000 clients that hang up at random points: each call recorded once | clients_that_hang_up_anywhere_dodge_no_record_r_m2 every_call_the_upstream_saw_is_recorded_once
 credit  | -       | one unit left and many callers at once, 1,000 times: one passes | the_last_unit_goes_to_one_taker_r_q2
+sim     | -       | 20,000 simulated lives of a marketplace, 400 of them on a file; every planted mistake found within 2,000 | what_must_hold_holds_after_every_step_of_any_life what_must_hold_holds_after_every_step_of_another_life what_must_hold_holds_after_every_step_of_a_third_life what_must_hold_holds_after_every_step_of_a_fourth_life what_must_hold_holds_on_a_file_too every_planted_mistake_is_found
 lives   | -       | 20,000 random lives of a subscription: every unit billed once or kept | whatever_happens_every_unit_is_billed_once_or_kept_r_t8
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers

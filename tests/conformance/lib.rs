@@ -3,7 +3,7 @@
 //! Each behaviour is one function, named for it. A macro holds the list of them once and makes
 //! one test of each for a backend. See [`store`] and [`engine`] for how to run them.
 
-pub use size::size;
+pub use size::{is_long, seed, size};
 
 pub mod engine;
 pub mod sample;

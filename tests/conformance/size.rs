@@ -15,10 +15,24 @@ pub fn size<T>(usual: T, long: T) -> T {
     if is_long() { long } else { usual }
 }
 
+/// Whether this is a longer run.
+#[must_use]
+pub fn is_long() -> bool {
+    asked("MONETIZATION_PROVE").is_some_and(|value| value == "1")
+}
+
+/// The seed that a simulation is asked to live through, in `MONETIZATION_SEED`; 0 where nothing is
+/// said or what is said is no number.
+#[must_use]
+pub fn seed() -> u64 {
+    let asked = asked("MONETIZATION_SEED").and_then(|seed| seed.parse().ok());
+    asked.unwrap_or_default()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "tests are started by people and CI: the environment is their command line"
 )]
-fn is_long() -> bool {
-    std::env::var("MONETIZATION_PROVE").is_ok_and(|value| value == "1")
+fn asked(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

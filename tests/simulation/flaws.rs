@@ -51,20 +51,21 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::WatermarkPublishing,
-        Self::RandomIdentifiers,
-        Self::NoFence,
-        Self::CheckThenInsert,
-        Self::AppendAfterClose,
-        Self::LeaseReadmitted,
-        Self::CancelledAppend,
-        Self::StaleGate,
-        Self::ClaimBeforeComplete,
-        Self::KeyFromTheCount,
-        Self::AnsweredBeforeDurable,
-        Self::NoVersionCheck,
-        Self::RequestKeyForgotten,
+    /// Each, with a seed in which it shows.
+    pub(crate) const ALL: [(Self, u64); 13] = [
+        (Self::WatermarkPublishing, 1),
+        (Self::RandomIdentifiers, 1),
+        (Self::NoFence, 986),
+        (Self::CheckThenInsert, 4),
+        (Self::AppendAfterClose, 3),
+        (Self::LeaseReadmitted, 1),
+        (Self::CancelledAppend, 1),
+        (Self::StaleGate, 1),
+        (Self::ClaimBeforeComplete, 4),
+        (Self::KeyFromTheCount, 3),
+        (Self::AnsweredBeforeDurable, 0),
+        (Self::NoVersionCheck, 6),
+        (Self::RequestKeyForgotten, 0),
     ];
 }
 

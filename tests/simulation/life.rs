@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use monetization_conformance::size;
+use monetization_conformance::{is_long, seed, size};
 use monetization_core::engine::CancelMode;
 
 use crate::check::Violation;
@@ -12,24 +12,29 @@ use crate::world::World;
 const STEPS: usize = 500;
 /// Steps between two looks at every record.
 const LEDGER_EVERY: usize = 25;
+/// What is told of a life in which something went wrong: the last steps.
+const LINES_MAX: usize = 40;
 
-/// Lives through a world; what went wrong, and when.
+/// Lives through a world; what went wrong, and what had happened.
 fn live(seed: u64, flaw: Option<Flaw>, on_sqlite: bool) -> Result<(), (Violation, String)> {
     let mut world = World::new(seed, flaw, on_sqlite);
-    let ended = (0..STEPS)
-        .try_for_each(|step| {
-            world.step();
-            world.check()?;
-            if step % LEDGER_EVERY == 0 {
-                world.check_ledger()?;
-            }
-            Ok(())
-        })
-        .and_then(|()| world.end());
-    ended.map_err(|violation| (violation, world.story()))
+    let lived = world.live();
+    lived.map_err(|violation| (violation, world.story(LINES_MAX)))
 }
 
 impl World {
+    /// Takes every step, and the end.
+    fn live(&mut self) -> Result<(), Violation> {
+        for step in 0..STEPS {
+            self.step();
+            self.check()?;
+            if step % LEDGER_EVERY == 0 {
+                self.check_ledger()?;
+            }
+        }
+        self.end()
+    }
+
     /// Everything heals, comes to its end, and is looked at.
     fn end(&mut self) -> Result<(), Violation> {
         self.note("everything heals, and comes to its end");
@@ -119,30 +124,44 @@ impl World {
     }
 }
 
-/// Seeds in which something has gone wrong once, and what it was.
-const WENT_WRONG: [u64; 0] = [];
+/// Seeds in which something has gone wrong once. 6: a batch that may have arrived was parked as one
+/// that has not. 8246: an invoice was paid while its subscription lapsed.
+const WENT_WRONG: [u64; 2] = [6, 8246];
 
 fn holds(seeds: impl IntoIterator<Item = u64>, on_sqlite: bool) {
     for seed in seeds {
         if let Err((violation, story)) = live(seed, None, on_sqlite) {
-            panic!("seed {seed}: {violation}\n{story}");
+            panic!(
+                "seed {seed}: {violation}\n{story}\nall of it: MONETIZATION_SEED={seed} cargo nextest \
+                 run -p monetization-conformance --no-capture one_life_is_told_whole"
+            );
         }
     }
 }
 
-/// Half of the seeds, so that two cores share them.
-fn seeds(half: u64) -> impl Iterator<Item = u64> {
-    (0..size(200, 20_000)).filter(move |seed| seed % 2 == half)
+/// A quarter of the seeds, so that several cores share them.
+fn quarter(rest: u64) -> impl Iterator<Item = u64> {
+    (0..size(200, 20_000)).filter(move |seed| seed % 4 == rest)
 }
 
 #[test]
 fn what_must_hold_holds_after_every_step_of_any_life() {
-    holds(WENT_WRONG.into_iter().chain(seeds(0)), false);
+    holds(WENT_WRONG.into_iter().chain(quarter(0)), false);
 }
 
 #[test]
-fn what_must_hold_holds_after_every_step_of_any_other_life() {
-    holds(seeds(1), false);
+fn what_must_hold_holds_after_every_step_of_another_life() {
+    holds(quarter(1), false);
+}
+
+#[test]
+fn what_must_hold_holds_after_every_step_of_a_third_life() {
+    holds(quarter(2), false);
+}
+
+#[test]
+fn what_must_hold_holds_after_every_step_of_a_fourth_life() {
+    holds(quarter(3), false);
 }
 
 #[test]
@@ -156,58 +175,34 @@ fn what_must_hold_holds_on_a_file_too() {
     holds(0..size(4, 400), true);
 }
 
-/// The first life in which a mistake is found.
-fn found(flaw: Flaw) -> Option<(u64, Violation, String)> {
+/// The first life in which a mistake is found; a shorter run begins where it was found before.
+fn found((flaw, before): (Flaw, u64)) -> Option<(u64, Violation)> {
     const SEEDS_MAX: u64 = 2_000;
-    (0..SEEDS_MAX).find_map(|seed| {
-        let (violation, story) = live(seed, Some(flaw), false).err()?;
-        Some((seed, violation, story))
+    let known = (!is_long()).then_some(before);
+    known.into_iter().chain(0..SEEDS_MAX).find_map(|seed| {
+        let (violation, _) = live(seed, Some(flaw), false).err()?;
+        Some((seed, violation))
     })
 }
 
 #[test]
 fn every_planted_mistake_is_found() {
     let mut missed = Vec::new();
-    for flaw in Flaw::ALL {
-        match found(flaw) {
-            Some((seed, violation, _)) => println!("{flaw:?}: seed {seed}: {violation}"),
-            None => missed.push(flaw),
+    for planted in Flaw::ALL {
+        match found(planted) {
+            Some((seed, violation)) => println!("{:?}: seed {seed}: {violation}", planted.0),
+            None => missed.push(planted.0),
         }
     }
     assert_eq!(missed, [], "mistakes that nobody noticed");
 }
 
+/// The life of the seed in `MONETIZATION_SEED`, or of the first, from its beginning to its end.
 #[test]
-fn debug_one() {
-    let seed: u64 = std::env::var("SEED").unwrap().parse().unwrap();
+fn one_life_is_told_whole() {
+    let seed = seed();
     let mut world = World::new(seed, None, false);
-    for step in 0..STEPS {
-        world.step();
-        let mut done = world.check();
-        if step % LEDGER_EVERY == 0 && done.is_ok() {
-            done = world.check_ledger();
-        }
-        if let Err(violation) = done {
-            println!("step {step}: {violation}");
-            let needle = violation.split(' ').next().unwrap().to_owned();
-            let dump = format!("{:#?}", world.view);
-            let lines: Vec<&str> = dump.lines().collect();
-            for (i, line) in lines.iter().enumerate() {
-                if line.contains(&needle) {
-                    println!("---");
-                    for l in &lines[i.saturating_sub(3)..(i + 40).min(lines.len())] {
-                        println!("{l}");
-                    }
-                }
-            }
-            for s in world.subscriptions() {
-                println!(
-                    "{} {:?} closed {} {:?}",
-                    s.id, s.state, s.closed_periods, s.timeline
-                );
-            }
-            return;
-        }
-    }
-    println!("end: {:?}", world.end());
+    let lived = world.live();
+    println!("seed {seed}, {}", world.story(usize::MAX));
+    assert_eq!(lived, Ok(()));
 }

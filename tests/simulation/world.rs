@@ -251,9 +251,12 @@ impl World {
     }
 
     /// What happened, for whoever has to find out why: the last of it.
-    pub(crate) fn story(&self) -> String {
-        const LINES_MAX: usize = 40;
-        let left_out = self.history.len().saturating_sub(LINES_MAX + 1);
+    pub(crate) fn story(&self, lines_max: usize) -> String {
+        let left_out = self
+            .history
+            .len()
+            .saturating_sub(lines_max)
+            .saturating_sub(1);
         let mut story = self.history[0].clone();
         if left_out > 0 {
             write!(story, "\n  ... {left_out} steps ...").unwrap();
