@@ -21,6 +21,8 @@ mod gates;
 mod model;
 #[path = "flows/publishing.rs"]
 mod publishing;
+#[path = "flows/reconciling.rs"]
+mod reconciling;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
 #[path = "flows/world.rs"]

@@ -33,6 +33,7 @@
 //! | closing | ends of periods, invoices, what is past due | a job |
 //! | operations | intents | a job |
 //! | publishing | batches | a job of its own |
+//! | reconciling | what engines have counted, batches that are held | by request |
 //! | webhooks | messages of engines | by message |
 
 use std::collections::BTreeMap;
@@ -60,6 +61,7 @@ pub use monetizing::{DisableMode, Disabled, EnableReport, PlanEnabled};
 pub use operations::OperationsReport;
 pub use parties::NewTenant;
 pub use publishing::PublishReport;
+pub use reconciling::{Difference, ReconcileReport};
 pub use statements::{MeterUse, Statement};
 pub use subscribing::{Order, Ordered};
 pub use webhooks::TakenIn;
@@ -77,6 +79,7 @@ mod monetizing;
 mod operations;
 mod parties;
 mod publishing;
+mod reconciling;
 mod references;
 mod statements;
 mod subscribing;
@@ -144,18 +147,42 @@ pub struct Settings {
     pub change_notice: Duration,
     /// How long a call of an engine may take.
     pub engine_timeout: Duration,
+    /// What of a report looks like a mistake rather than use.
+    pub suspicious: Suspicious,
     /// What tenants sign in to their engine with.
     pub credentials: BTreeMap<TenantId, Secret>,
 }
 
 impl Default for Settings {
-    /// Half an hour, two seconds, 30 seconds, and no credentials.
+    /// Half an hour, two seconds, 30 seconds, ten million units, and no credentials.
     fn default() -> Self {
         Self {
             closing_grace: Duration::from_secs(30 * 60),
             change_notice: Duration::from_secs(2),
             engine_timeout: Duration::from_secs(30),
+            suspicious: Suspicious::default(),
             credentials: BTreeMap::new(),
+        }
+    }
+}
+
+/// What of a report looks like a mistake rather than use: it is held back before it is sent, and so
+/// is all further use of that subscription and meter, until somebody decides that it is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspicious {
+    /// A report of at most so many units of its meter never is.
+    pub units_min: u64,
+    /// A larger one is where it is so many times the largest that the engine has confirmed in this
+    /// segment and the one before it.
+    pub times: u32,
+}
+
+impl Default for Suspicious {
+    /// More than ten million units, and a hundred times what was confirmed.
+    fn default() -> Self {
+        Self {
+            units_min: 10_000_000,
+            times: 100,
         }
     }
 }

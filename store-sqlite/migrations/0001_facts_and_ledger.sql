@@ -202,8 +202,11 @@ CREATE TABLE batch (
     account TEXT,
     used_at INTEGER NOT NULL,
     body BLOB NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('sealed', 'confirmed', 'rejected', 'unknown', 'parked')),
-    reason TEXT CHECK ((reason IS NULL) = (state IN ('sealed', 'confirmed'))),
+    state TEXT NOT NULL CHECK (
+        state IN ('sealed', 'confirmed', 'rejected', 'unknown', 'parked', 'written_off')
+    ),
+    reason TEXT CHECK ((reason IS NULL) = (state IN ('sealed', 'confirmed', 'written_off'))),
+    decided_because TEXT CHECK (decided_because IS NOT NULL OR state <> 'written_off'),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     first_sent_at INTEGER,
     due_at INTEGER NOT NULL,
@@ -214,6 +217,9 @@ CREATE TABLE batch (
 CREATE UNIQUE INDEX batch_of_sum ON batch (segment, origin, meter, from_total);
 
 CREATE INDEX batch_to_send ON batch (tenant, number) WHERE state = 'sealed';
+
+CREATE INDEX batch_held ON batch (tenant, number)
+WHERE state IN ('rejected', 'unknown', 'parked');
 
 CREATE TABLE job (
     tenant BLOB NOT NULL CHECK (length(tenant) = 16),

@@ -4,20 +4,23 @@
 //! value it moves on from: two who seal at once cannot seal one unit twice. Batches are numbered
 //! in the order of their sealing. Claims are as in `work`.
 //!
-//! | column | from sealing | `Verdict::State` | `Verdict::Again` |
-//! |---|---|---|---|
-//! | `state`, `reason` | `sealed` | as it says | stay |
-//! | `due_at` | the first instant there is | stays | as it says |
-//! | `attempts` | 0 | one more | one more |
-//! | `first_sent_at` | empty | stays | as it says, unless there is one |
-//! | `claim_lapses_at` | empty | empty | empty |
+//! | column | from sealing | `Verdict::State` | `Verdict::Again` | a decision | to send it again |
+//! |---|---|---|---|---|---|
+//! | `state`, `reason` | as it comes | as it says | stay | as it says | `sealed` |
+//! | `due_at` | the first instant there is | stays | as it says | stays | as from sealing |
+//! | `attempts` | 0 | one more | one more | stays | `fence` |
+//! | `first_sent_at` | empty | stays | as it says, unless there is one | stays | empty |
+//! | `claim_lapses_at` | empty | empty | empty | empty | empty |
+//! | `decided_because` | empty | stays | stays | as it says | as it says |
 //!
 //! What is not in this table never changes: the piece, the place it goes to, the body, the time.
 
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{BatchId, SegmentId, TenantId};
-use monetization_core::store::{Batch, Batches, Claim, Sealed, StoreError, UnsealedSum, Verdict};
+use monetization_core::store::{
+    Batch, Batches, Claim, Decision, Fate, Held, Sealed, StoreError, UnsealedSum, Verdict,
+};
 use monetization_core::usage::SumKey;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -83,6 +86,36 @@ impl Batches for SqliteStore {
             Box::pin(settle(transaction, batch, fence, verdict))
         });
         job.await
+    }
+
+    async fn decide_batch(
+        &self,
+        tenant: TenantId,
+        batch: BatchId,
+        held: Held,
+        decision: &Decision,
+    ) -> Result<bool, StoreError> {
+        let decision = decision.clone();
+        let job = self
+            .writer
+            .write("decide about a batch", move |transaction| {
+                Box::pin(decide(transaction, (tenant, batch), held, decision))
+            });
+        job.await
+    }
+
+    async fn held_batches(
+        &self,
+        tenant: TenantId,
+        after: Option<BatchId>,
+        batches_max: usize,
+    ) -> Result<Vec<Batch>, StoreError> {
+        let query = sqlx::query(include_str!("../sql/read_held_batches.sql"))
+            .bind(blob(tenant))
+            .bind(after.map(blob))
+            .bind(limit(batches_max));
+        self.read_all("read batches that are held", query, convert::batch)
+            .await
     }
 
     async fn batches(
@@ -183,6 +216,39 @@ async fn claim_batches(
         .await?;
     let batches: sqlx::Result<Vec<Batch>> = rows.iter().map(convert::batch).collect();
     batches.map(Done::Commit)
+}
+
+/// Writes a decision about a batch that is held.
+async fn decide(
+    transaction: Transaction<'_>,
+    (tenant, batch): (TenantId, BatchId),
+    held: Held,
+    decision: Decision,
+) -> sqlx::Result<Done<bool>> {
+    let state = decision.fate.state();
+    let decided = sqlx::query(include_str!("../sql/decide_batch.sql"))
+        .bind(state.as_str())
+        .bind(&decision.because)
+        .bind(decision.fate == Fate::SendAgain)
+        .bind(Timestamp::MIN.as_micros())
+        .bind(blob(tenant))
+        .bind(blob(batch))
+        .bind(held.as_str())
+        .execute(&mut *transaction.connection)
+        .await?;
+    if decided.rows_affected() == 1 {
+        return Ok(Done::Commit(true));
+    }
+    let again = "SELECT 1 FROM batch
+        WHERE tenant = ? AND id = ? AND state = ? AND decided_because = ?";
+    let again = sqlx::query(again)
+        .bind(blob(tenant))
+        .bind(blob(batch))
+        .bind(state.as_str())
+        .bind(&decision.because)
+        .fetch_optional(transaction.connection)
+        .await?;
+    Ok(Done::Undo(again.is_some()))
 }
 
 /// Writes a verdict under a claim, and gives the claim up.

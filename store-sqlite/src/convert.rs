@@ -266,6 +266,7 @@ pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
         attempts: row.value("attempts")?,
         first_sent_at: row.optional_instant("first_sent_at")?,
         fence: row.unsigned("fence")?,
+        decided_because: row.value("decided_because")?,
     })
 }
 
@@ -278,6 +279,7 @@ fn batch_state(state: &str, reason: Option<String>) -> sqlx::Result<BatchState> 
         "rejected" => BatchState::Rejected { reason },
         "unknown" => BatchState::Unknown { reason },
         "parked" => BatchState::Parked { reason },
+        "written_off" => BatchState::WrittenOff,
         other => return Err(senseless(format!("{other:?} is no state of a batch"))),
     })
 }

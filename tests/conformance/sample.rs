@@ -212,6 +212,7 @@ pub fn batch(tenant: TenantId, sum: &Sum) -> Batch {
         attempts: 0,
         first_sent_at: None,
         fence: 0,
+        decided_because: None,
     }
 }
 

@@ -259,6 +259,10 @@ macro_rules! store_suite {
             a_batch_to_be_sent_again_waits_until_it_is_due,
             a_settlement_under_an_old_fence_changes_nothing,
             a_repeated_settlement_is_recognised,
+            held_batches_are_listed_until_they_are_decided_about,
+            a_batch_that_is_held_ends_as_somebody_decides,
+            a_batch_that_is_sent_again_begins_anew,
+            a_batch_may_be_held_back_from_the_beginning,
             tenants_never_see_each_others_batches,
             what_core_invoices_is_never_offered_for_sealing,
         ]);

@@ -7,7 +7,6 @@ use monetization_core::flows::{DisableMode, Ingested, UsageEvent};
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::store::{BatchState, JobStart, JobState};
 use monetization_core::subscription::SubscriptionState;
-use monetization_core::text::ForeignId;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
 
@@ -15,39 +14,6 @@ use crate::world::{DAY, HOUR, World, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
-
-impl World {
-    async fn publish(&self) -> JobState {
-        match self
-            .monetizer
-            .start_publishing(self.tenant_id())
-            .await
-            .unwrap()
-        {
-            JobStart::Started(run) => {
-                self.monetizer
-                    .publish(self.tenant_id(), run)
-                    .await
-                    .unwrap()
-                    .run
-                    .state
-            }
-            JobStart::Busy(run) => panic!("{run:?}"),
-        }
-    }
-
-    fn external(&self) -> ForeignId {
-        self.provider.subscriptions()[0].id.clone()
-    }
-
-    /// What the provider has counted, of every meter.
-    fn counted(&self) -> i64 {
-        let meter = self.product.meters[0].id;
-        self.provider
-            .usage(&self.external(), meter)
-            .map_or(0, |quantity| quantity.scaled())
-    }
-}
 
 #[tokio::test]
 async fn use_is_published_once_and_invoiced_by_the_engine() {

@@ -22,9 +22,10 @@ use monetization_core::plan::{Approval, Plan, PlanVersion};
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
 use monetization_core::secret::Secret;
-use monetization_core::store::{Index, RowKey, Store, StoreExt};
+use monetization_core::store::{Batch, Index, JobStart, JobState, RowKey, Store, StoreExt};
 use monetization_core::subscription::Subscription;
 use monetization_core::tenant::Tenant;
+use monetization_core::text::ForeignId;
 use monetization_core::usage::{Ending, Outcome};
 use monetization_engine_mock::{Control, MockEngine};
 
@@ -244,6 +245,50 @@ impl World {
     pub async fn cancel(&self, id: SubscriptionId, mode: CancelMode) -> Subscription {
         self.monetizer
             .cancel(self.tenant.id, id, mode)
+            .await
+            .unwrap()
+    }
+}
+
+impl World {
+    pub async fn publish(&self) -> JobState {
+        match self
+            .monetizer
+            .start_publishing(self.tenant_id())
+            .await
+            .unwrap()
+        {
+            JobStart::Started(run) => {
+                self.monetizer
+                    .publish(self.tenant_id(), run)
+                    .await
+                    .unwrap()
+                    .run
+                    .state
+            }
+            JobStart::Busy(run) => panic!("{run:?}"),
+        }
+    }
+
+    pub fn external(&self) -> ForeignId {
+        self.provider.subscriptions()[0].id.clone()
+    }
+
+    /// What the provider has counted, of every meter.
+    pub fn counted(&self) -> i64 {
+        let meter = self.product.meters[0].id;
+        self.provider
+            .usage(&self.external(), meter)
+            .map_or(0, |quantity| quantity.scaled())
+    }
+
+    /// The batches of the only subscription's first segment.
+    pub async fn batches(&self) -> Vec<Batch> {
+        let there = &self.provider.subscriptions()[0];
+        let subscription = self.subscription(there.ours()).await;
+        let segment = subscription.segment_at(subscription.created_at).unwrap();
+        self.store
+            .batches(self.tenant_id(), segment.id)
             .await
             .unwrap()
     }

@@ -20,17 +20,19 @@ use std::time::Duration;
 
 use super::operations::{back_off, chain, last_instant, unable};
 use super::references::thing;
-use super::{FlowError, Monetizer, publish_job};
+use super::{FlowError, Monetizer, Suspicious, publish_job};
 use crate::clock::Timestamp;
 use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};
-use crate::ids::{SubscriptionId, TenantId, TypedId};
+use crate::ids::{BatchId, SubscriptionId, TenantId, TypedId};
+use crate::money::Quantity;
 use crate::product::{Meter, Product};
 use crate::reference::{ObjectKind, Place};
 use crate::store::{
-    Batch, BatchState, Claim, JobRun, JobStart, JobState, Listing, UnsealedSum, Verdict,
+    Batch, BatchState, Claim, Held, JobRun, JobStart, JobState, Listing, UnsealedSum, Verdict,
 };
-use crate::subscription::Subscription;
+use crate::subscription::{Segment, Subscription};
 use crate::text::ForeignId;
+use crate::usage::SumKey;
 
 /// What a run of publishing has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +51,12 @@ const LEASE: Duration = Duration::from_secs(60);
 const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
 
 /// What a subscription is at its engine.
-struct Known {
-    place: Place,
-    subscription: ForeignId,
+pub(super) struct Known {
+    fact: Subscription,
+    pub(super) place: Place,
+    pub(super) subscription: ForeignId,
     customer: ForeignId,
-    meters: Vec<Meter>,
+    pub(super) meters: Vec<Meter>,
 }
 
 #[derive(Default)]
@@ -176,6 +179,7 @@ impl Monetizer {
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
         let mut known = BTreeMap::new();
+        let held_back = self.held_back(tenant).await?;
         let mut after = None;
         loop {
             let page = self
@@ -184,6 +188,12 @@ impl Monetizer {
                 .await?;
             for unsealed in &page {
                 after = Some(unsealed.sum.key);
+                if let Some(batch) = held_back.get(&unsealed.sum.key) {
+                    progress
+                        .unsealed
+                        .push(format!("{batch} is held back, and so is what follows it"));
+                    continue;
+                }
                 match self.seal(tenant, engine, unsealed, &mut known).await {
                     Ok(late) => progress.late = progress.late.saturating_add(u64::from(late)),
                     Err(FlowError::Store(error)) => return Err(error.into()),
@@ -238,6 +248,11 @@ impl Monetizer {
             quantity: to.checked_sub(from)?,
             used_at,
         };
+        let suspicion = self.suspicion(&of.fact, segment, meter, report.quantity);
+        let state = match suspicion.await? {
+            Some(reason) => BatchState::Parked { reason },
+            None => BatchState::Sealed,
+        };
         let batch = Batch {
             id,
             tenant,
@@ -247,10 +262,11 @@ impl Monetizer {
             place: of.place.clone(),
             used_at,
             body: reporting.serialise(&report)?,
-            state: BatchState::Sealed,
+            state,
             attempts: 0,
             first_sent_at: None,
             fence: 0,
+            decided_because: None,
         };
         // A sum that somebody else has sealed further is theirs to send; the rest waits for the
         // next run.
@@ -258,7 +274,67 @@ impl Monetizer {
         Ok(sum.key.origin != sum.key.segment)
     }
 
-    async fn known_at(
+    /// Sums whose last piece was held back before it was ever sent, and that piece.
+    async fn held_back(&self, tenant: TenantId) -> Result<BTreeMap<SumKey, BatchId>, FlowError> {
+        let mut held_back = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let limit = Listing::LIMIT_MAX;
+            let page = self.store.held_batches(tenant, after, limit).await?;
+            after = page.last().map(|last| last.id);
+            let suspicious = page
+                .iter()
+                .filter(|batch| batch.state.held() == Some(Held::Parked) && batch.fence == 0);
+            held_back.extend(suspicious.map(|batch| (batch.key, batch.id)));
+            if page.len() < limit {
+                return Ok(held_back);
+            }
+        }
+    }
+
+    /// Why a piece of a sum looks like a mistake; `None` where it does not.
+    async fn suspicion(
+        &self,
+        of: &Subscription,
+        segment: &Segment,
+        meter: &Meter,
+        quantity: Quantity,
+    ) -> Result<Option<String>, FlowError> {
+        let Suspicious { units_min, times } = self.settings.suspicious;
+        if meter
+            .scale
+            .whole(units_min)
+            .is_none_or(|least| quantity <= least)
+        {
+            return Ok(None);
+        }
+        let mut largest = Quantity::ZERO;
+        let before = of.segment_at(last_instant(segment.span.start));
+        for id in before
+            .map(|before| before.id)
+            .into_iter()
+            .chain([segment.id])
+        {
+            for batch in self.store.batches(of.tenant, id).await? {
+                if batch.key.meter == meter.id && batch.state == BatchState::Confirmed {
+                    largest = largest.max(batch.quantity()?);
+                }
+            }
+        }
+        let most = largest.scaled().saturating_mul(i64::from(times));
+        let render = |quantity| meter.scale.render(quantity);
+        Ok((quantity.scaled() > most).then(|| {
+            format!(
+                "it reports {} of {}, and the most that was confirmed at once is {}: decide whether \
+                 that is right",
+                render(quantity),
+                meter.name,
+                render(largest)
+            )
+        }))
+    }
+
+    pub(super) async fn known_at(
         &self,
         tenant: TenantId,
         engine: &Engine,
@@ -287,6 +363,7 @@ impl Monetizer {
             customer: customer.ok_or_else(missing)?,
             place,
             meters: product.meters,
+            fact: subscription,
         })
     }
 
@@ -383,7 +460,7 @@ impl Monetizer {
             .iter()
             .flat_map(|batch| *batch.id.uuid().as_bytes())
             .collect();
-        let key = IdempotencyKey::new(format!("publish:{}", crate::ids::BatchId::derived(&[&ids])));
+        let key = IdempotencyKey::new(format!("publish:{}", BatchId::derived(&[&ids])));
         let cx = self.context(tenant, account, key);
         let sent_at = self.now();
         let verdicts: Vec<Verdict> = match reporting.publish(&cx, &reports).await {

@@ -6,7 +6,10 @@ use super::{Hold, MemoryStore, State};
 use crate::clock::Timestamp;
 use crate::ids::{BatchId, SegmentId, TenantId};
 use crate::invoice::Invoicing;
-use crate::store::{Batch, BatchState, Batches, Claim, Sealed, StoreError, UnsealedSum, Verdict};
+use crate::store::{
+    Batch, BatchState, Batches, Claim, Decision, Fate, Held, Sealed, StoreError, UnsealedSum,
+    Verdict,
+};
 use crate::usage::{Sum, SumKey};
 
 #[async_trait]
@@ -61,6 +64,34 @@ impl Batches for MemoryStore {
         let mut state = self.state();
         let kept = state.outgoing.find(batch);
         Ok(kept.is_some_and(|kept| kept.settle(fence, verdict)))
+    }
+
+    async fn decide_batch(
+        &self,
+        tenant: TenantId,
+        batch: BatchId,
+        held: Held,
+        decision: &Decision,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let kept = state.outgoing.find(batch);
+        let kept = kept.filter(|kept| kept.batch.tenant == tenant);
+        Ok(kept.is_some_and(|kept| kept.decide(held, decision)))
+    }
+
+    async fn held_batches(
+        &self,
+        tenant: TenantId,
+        after: Option<BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, StoreError> {
+        let state = self.state();
+        let place = after.and_then(|after| state.outgoing.places.get(&after));
+        let seen = place.map_or(0, |place| place.saturating_add(1));
+        let kept = state.outgoing.batches.iter().skip(seen);
+        let batches = kept.map(|kept| &kept.batch);
+        let held = batches.filter(|batch| batch.tenant == tenant && batch.state.held().is_some());
+        Ok(held.take(limit).cloned().collect())
     }
 
     async fn batches(
@@ -136,6 +167,23 @@ impl Kept {
     fn claim(&mut self, lapses_at: Timestamp) -> Batch {
         self.batch.fence = self.hold.take(lapses_at);
         self.batch.clone()
+    }
+
+    fn decide(&mut self, held: Held, decision: &Decision) -> bool {
+        let decided = Some(decision.because.clone());
+        if self.batch.state.held() != Some(held) {
+            return self.batch.state == decision.fate.state()
+                && self.batch.decided_because == decided;
+        }
+        self.batch.state = decision.fate.state();
+        self.batch.decided_because = decided;
+        if decision.fate == Fate::SendAgain {
+            // Claims that nobody settled are over, too.
+            self.batch.attempts = u32::try_from(self.batch.fence).unwrap_or(u32::MAX);
+            self.batch.first_sent_at = None;
+            self.due_at = Timestamp::MIN;
+        }
+        true
     }
 
     fn settle(&mut self, fence: u64, verdict: &Verdict) -> bool {

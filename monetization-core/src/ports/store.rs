@@ -73,7 +73,7 @@ pub use async_trait::async_trait;
 #[doc(no_inline)]
 pub use uuid::Uuid;
 
-pub use batches::{Batch, BatchState, Batches, Sealed, UnsealedSum, Verdict};
+pub use batches::{Batch, BatchState, Batches, Decision, Fate, Held, Sealed, UnsealedSum, Verdict};
 pub use error::{StoreError, StoreErrorKind};
 pub use fact::{Fact, Index, Kind, Row, RowKey, StoreExt, Stored, Unique};
 pub use ledger::{Appended, Ledger, Refusal, SegmentRow};

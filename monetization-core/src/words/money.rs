@@ -410,6 +410,14 @@ impl Scale {
         self.0
     }
 
+    /// So many whole units; `None` where they do not fit.
+    #[must_use]
+    pub fn whole(self, units: u64) -> Option<Quantity> {
+        let one = 10_i64.checked_pow(u32::from(self.0))?;
+        let scaled = i64::try_from(units).ok()?.checked_mul(one)?;
+        Some(Quantity::from_scaled(scaled))
+    }
+
     /// Reads a quantity of this scale: at most 15 digits in all, not negative.
     ///
     /// # Errors

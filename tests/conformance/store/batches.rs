@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use monetization_core::ids::BatchId;
 use monetization_core::invoice::Invoicing;
-use monetization_core::store::{Batch, BatchState, Claim, Sealed, Verdict};
+use monetization_core::store::{Batch, BatchState, Claim, Decision, Fate, Held, Sealed, Verdict};
 
 use super::Bench;
 use super::steps::{ALL, CLAIM, MINUTE, Shared, append_new, own, sum};
@@ -204,6 +204,89 @@ pub async fn a_repeated_settlement_is_recognised(bench: &Bench) {
     assert_eq!(kept[0].state, BatchState::Confirmed);
 }
 
+/// Rejected, unknown and parked batches are listed until somebody decides about them.
+pub async fn held_batches_are_listed_until_they_are_decided_about(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let mut all = Vec::new();
+    for held in HELD {
+        all.push(come_to(bench, &store, &of, held).await.id);
+    }
+    let listed = async |after, limit| {
+        let held = store.held_batches(of.tenant, after, limit).await.unwrap();
+        held.iter().map(|batch| batch.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, 2).await, all[..2]);
+    assert_eq!(listed(Some(all[1]), 2).await, all[2..]);
+    let decision = Decision::new(Fate::WrittenOff, "too small to ask");
+    let decided = store.decide_batch(of.tenant, all[1], HELD[1], &decision);
+    assert!(decided.await.unwrap());
+    assert_eq!(listed(None, ALL).await, [all[0], all[2]]);
+}
+
+/// It ends as was decided, for that reason; another decision comes too late.
+pub async fn a_batch_that_is_held_ends_as_somebody_decides(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let fates = [Fate::Confirmed, Fate::WrittenOff, Fate::SendAgain];
+    for (held, fate) in HELD.into_iter().zip(fates) {
+        let batch = come_to(bench, &store, &of, held).await;
+        let decide = async |tenant, held, because: &str| {
+            let decision = Decision::new(fate, because);
+            let decided = store.decide_batch(tenant, batch.id, held, &decision);
+            decided.await.unwrap()
+        };
+        let other = HELD.into_iter().find(|other| *other != held).unwrap();
+        assert!(!decide(of.tenant, other, "in another state").await);
+        assert!(!decide(bench.sample.id(), held, "somebody else's").await);
+        assert!(decide(of.tenant, held, "asked").await);
+        assert!(decide(of.tenant, held, "asked").await, "the same again");
+        assert!(!decide(of.tenant, held, "asked once more").await);
+    }
+    let kept = store.batches(of.tenant, of.segment(0).id).await.unwrap();
+    let states: Vec<BatchState> = kept.iter().map(|batch| batch.state.clone()).collect();
+    assert_eq!(states, fates.map(Fate::state));
+    let because = Some("asked".to_owned());
+    assert!(kept.iter().all(|batch| batch.decided_because == because));
+}
+
+/// One that is to be sent again is as if it never had been sent, but for the attempts.
+pub async fn a_batch_that_is_sent_again_begins_anew(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let batch = come_to(bench, &store, &of, Held::Unknown).await;
+    let decision = Decision::new(Fate::SendAgain, "it is not there");
+    let decided = store.decide_batch(of.tenant, batch.id, Held::Unknown, &decision);
+    assert!(decided.await.unwrap());
+    let claimed = store.claim_batches(of.tenant, START, CLAIM).await.unwrap();
+    let anew = Batch {
+        attempts: 2,
+        fence: 3,
+        decided_because: Some(decision.because),
+        ..batch
+    };
+    assert_eq!(claimed, [anew]);
+}
+
+/// A piece that looks wrong is sealed and held back in one: nobody sends it before somebody decides.
+pub async fn a_batch_may_be_held_back_from_the_beginning(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
+    let mut batch = piece(&store, &of).await;
+    batch.state = BatchState::Parked {
+        reason: "it looks wrong".to_owned(),
+    };
+    assert_eq!(store.seal(&batch).await.unwrap(), Sealed::New);
+    assert_eq!(fences(&store, &of).await, []);
+    let held = store.held_batches(of.tenant, None, ALL).await.unwrap();
+    assert_eq!(held, [batch.clone()]);
+    let right = Decision::new(Fate::SendAgain, "it is right");
+    let decided = store.decide_batch(of.tenant, batch.id, Held::Parked, &right);
+    assert!(decided.await.unwrap());
+    assert_eq!(fences(&store, &of).await, [(batch.id, 1)]);
+}
+
 /// Neither to claim nor to read.
 pub async fn tenants_never_see_each_others_batches(bench: &Bench) {
     let store = bench.open().await;
@@ -217,6 +300,8 @@ pub async fn tenants_never_see_each_others_batches(bench: &Bench) {
     assert_eq!(claimed.unwrap(), []);
     let read = store.batches(stranger, of.segment(0).id).await;
     assert_eq!(read.unwrap(), []);
+    let held = store.held_batches(stranger, None, ALL).await;
+    assert_eq!(held.unwrap(), []);
     assert_eq!(fences(&store, &of).await.len(), 1, "it is there to claim");
 }
 
@@ -228,6 +313,28 @@ pub async fn what_core_invoices_is_never_offered_for_sealing(bench: &Bench) {
     append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
     let unsealed = store.unsealed(of.tenant, None, ALL).await;
     assert_eq!(unsealed.unwrap(), []);
+}
+
+const HELD: [Held; 3] = [Held::Rejected, Held::Unknown, Held::Parked];
+
+/// Seals a batch, sends it twice, and lets it come to a state in which it is held; as it was sealed.
+async fn come_to(bench: &Bench, store: &Shared, of: &Subscriber, held: Held) -> Batch {
+    let batch = sealed(bench, store, of, 1).await;
+    assert_eq!(fences(store, of).await, [(batch.id, 1)]);
+    let again = Verdict::Again {
+        due_at: START,
+        first_sent_at: Some(START),
+    };
+    settle(store, batch.id, 1, &again, true).await;
+    assert_eq!(fences(store, of).await, [(batch.id, 2)]);
+    let reason = "nobody knows".to_owned();
+    let state = match held {
+        Held::Rejected => BatchState::Rejected { reason },
+        Held::Unknown => BatchState::Unknown { reason },
+        Held::Parked => BatchState::Parked { reason },
+    };
+    settle(store, batch.id, 2, &Verdict::State(state), true).await;
+    batch
 }
 
 /// Appends so many units and seals all that is not sealed of the first month's sum.

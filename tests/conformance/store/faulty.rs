@@ -13,9 +13,9 @@ use monetization_core::ids::{
 use monetization_core::intent::Intent;
 use monetization_core::plan::QuotaWindow;
 use monetization_core::store::{
-    Appended, Applied, Batch, Batches, ChangeSet, Claim, Directory, JobRun, JobStart, Kind,
-    LeaseAnswer, LeaseRequest, Ledger, Listing, QuotaCounter, Quotas, Row, RowKey, Rows, Sealed,
-    SegmentRow, Store, StoreError, StoreErrorKind, UnsealedSum, Verdict, Work,
+    Appended, Applied, Batch, Batches, ChangeSet, Claim, Decision, Directory, Held, JobRun,
+    JobStart, Kind, LeaseAnswer, LeaseRequest, Ledger, Listing, QuotaCounter, Quotas, Row, RowKey,
+    Rows, Sealed, SegmentRow, Store, StoreError, StoreErrorKind, UnsealedSum, Verdict, Work,
 };
 use monetization_core::text::Slug;
 use monetization_core::usage::{Sum, SumKey, UsageRecord};
@@ -204,6 +204,10 @@ around!(Batches {
     fn seal(batch: &Batch) -> Sealed;
     fn claim_batches(tenant: TenantId, now: Timestamp, claim: Claim) -> Vec<Batch>;
     fn settle_batch(batch: BatchId, fence: u64, verdict: &Verdict) -> bool;
+    fn decide_batch(
+        tenant: TenantId, batch: BatchId, held: Held, decision: &Decision
+    ) -> bool;
+    fn held_batches(tenant: TenantId, after: Option<BatchId>, limit: usize) -> Vec<Batch>;
     fn batches(tenant: TenantId, segment: SegmentId) -> Vec<Batch>;
 });
 

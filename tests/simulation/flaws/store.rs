@@ -10,9 +10,9 @@ use monetization_core::ids::{
 };
 use monetization_core::intent::Intent;
 use monetization_core::store::{
-    Appended, Applied, Batch, Batches, ChangeSet, Claim, Directory, Expected, Finished, Index,
-    JobRun, JobStart, Kind, Ledger, Listing, Refusal, Row, RowKey, Rows, Sealed, SegmentRow, Store,
-    StoreError, UnsealedSum, Uuid, Verdict, Work,
+    Appended, Applied, Batch, Batches, ChangeSet, Claim, Decision, Directory, Expected, Finished,
+    Held, Index, JobRun, JobStart, Kind, Ledger, Listing, Refusal, Row, RowKey, Rows, Sealed,
+    SegmentRow, Store, StoreError, UnsealedSum, Uuid, Verdict, Work,
 };
 use monetization_core::text::Slug;
 use monetization_core::usage::{Sum, SumKey, UsageRecord};
@@ -328,6 +328,25 @@ impl Batches for Flawed {
             return Ok(true);
         }
         Ok(settled)
+    }
+
+    async fn decide_batch(
+        &self,
+        tenant: TenantId,
+        batch: BatchId,
+        held: Held,
+        decision: &Decision,
+    ) -> Result<bool, StoreError> {
+        self.inner.decide_batch(tenant, batch, held, decision).await
+    }
+
+    async fn held_batches(
+        &self,
+        tenant: TenantId,
+        after: Option<BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, StoreError> {
+        self.inner.held_batches(tenant, after, limit).await
     }
 
     async fn batches(

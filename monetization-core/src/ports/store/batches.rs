@@ -18,6 +18,8 @@ use crate::usage::{Sum, SumKey};
 /// | `sealed` | `rejected` | the engine will never take it |
 /// | `sealed` | `unknown` | it may be there, and the engine would no longer recognise it |
 /// | `sealed` | `parked` | too old to send, sealed for another engine, or the engine refused the call |
+/// | (a sum holds suspiciously more than is sealed) | `parked` | [`seal`](Self::seal): held back before it was ever sent |
+/// | `rejected`, `unknown`, `parked` | `confirmed`, `sealed`, `written_off` | [`decide_batch`](Self::decide_batch): somebody has found out, or takes it upon themselves |
 ///
 /// Nothing leaves a state other than `sealed` by itself. While a batch is claimed nobody else sends
 /// it; a claim that lapses leaves it sealed.
@@ -36,7 +38,8 @@ pub trait Batches: Port {
     ) -> Result<Vec<UnsealedSum>, StoreError>;
 
     /// Seals the piece `[from, to)` of a sum: writes the batch and sets the sum's `sealed` from
-    /// `from` to `to`, if it still is `from` and the sum has reached `to`.
+    /// `from` to `to`, if it still is `from` and the sum has reached `to`. It is written in the state
+    /// that it comes with, `sealed` or `parked`.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot, or does not know; then seal the same again.
@@ -64,6 +67,31 @@ pub trait Batches: Port {
         fence: u64,
         verdict: &Verdict,
     ) -> Result<bool, StoreError>;
+
+    /// Decides what becomes of a batch that nobody sends; `false` where it is not in this state, and
+    /// then nothing is written. Deciding the same for the same reason again is recognised.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know; then decide again.
+    async fn decide_batch(
+        &self,
+        tenant: TenantId,
+        batch: BatchId,
+        held: Held,
+        decision: &Decision,
+    ) -> Result<bool, StoreError>;
+
+    /// The tenant's batches that nobody sends and nobody has decided about, in the order they were
+    /// sealed, after this one, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn held_batches(
+        &self,
+        tenant: TenantId,
+        after: Option<BatchId>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, StoreError>;
 
     /// The batches of a segment, by the key and piece of their sums.
     ///
@@ -123,6 +151,8 @@ pub struct Batch {
     pub first_sent_at: Option<Timestamp>,
     /// The claim under which it is being sent.
     pub fence: u64,
+    /// Why it was decided what becomes of it, the last time that it was.
+    pub decided_because: Option<String>,
 }
 
 impl Batch {
@@ -170,6 +200,78 @@ pub enum BatchState {
         /// Why.
         reason: String,
     },
+    /// It will not be reported: somebody has decided so.
+    WrittenOff,
+}
+
+/// A state in which nobody sends a batch until somebody decides about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Held {
+    /// [`BatchState::Rejected`].
+    Rejected,
+    /// [`BatchState::Unknown`].
+    Unknown,
+    /// [`BatchState::Parked`].
+    Parked,
+}
+
+impl Held {
+    /// Its name where it is stored, which is that of the state.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+/// What becomes of a batch that was held, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Why, for whoever asks later: who has decided, and from what.
+    pub because: String,
+}
+
+impl Decision {
+    /// To do this, for this reason.
+    #[must_use]
+    pub fn new(fate: Fate, because: impl Into<String>) -> Self {
+        Self {
+            fate,
+            because: because.into(),
+        }
+    }
+}
+
+/// What may become of a batch that was held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Fate {
+    /// The engine has it.
+    Confirmed,
+    /// The engine does not have it: it is sent, the same, as if it never had been. All its claims
+    /// count as attempts that came to nothing.
+    SendAgain,
+    /// It is not reported any more.
+    WrittenOff,
+}
+
+impl Fate {
+    /// The state it leads to.
+    #[must_use]
+    pub fn state(self) -> BatchState {
+        match self {
+            Self::Confirmed => BatchState::Confirmed,
+            Self::SendAgain => BatchState::Sealed,
+            Self::WrittenOff => BatchState::WrittenOff,
+        }
+    }
 }
 
 impl BatchState {
@@ -182,6 +284,18 @@ impl BatchState {
             Self::Rejected { .. } => "rejected",
             Self::Unknown { .. } => "unknown",
             Self::Parked { .. } => "parked",
+            Self::WrittenOff => "written_off",
+        }
+    }
+
+    /// Whether nobody sends it until somebody decides about it.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        match self {
+            Self::Sealed | Self::Confirmed | Self::WrittenOff => None,
+            Self::Rejected { .. } => Some(Held::Rejected),
+            Self::Unknown { .. } => Some(Held::Unknown),
+            Self::Parked { .. } => Some(Held::Parked),
         }
     }
 
@@ -189,7 +303,7 @@ impl BatchState {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Sealed | Self::Confirmed => None,
+            Self::Sealed | Self::Confirmed | Self::WrittenOff => None,
             Self::Rejected { reason } | Self::Unknown { reason } | Self::Parked { reason } => {
                 Some(reason)
             }

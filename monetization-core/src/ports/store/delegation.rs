@@ -284,6 +284,27 @@ macro_rules! delegate_store {
                 $inner.settle_batch(batch, fence, verdict).await
             }
 
+            async fn decide_batch(
+                &self,
+                tenant: $crate::ids::TenantId,
+                batch: $crate::ids::BatchId,
+                held: $crate::store::Held,
+                decision: &$crate::store::Decision,
+            ) -> ::core::result::Result<bool, $crate::store::StoreError> {
+                let $store = self;
+                $inner.decide_batch(tenant, batch, held, decision).await
+            }
+
+            async fn held_batches(
+                &self,
+                tenant: $crate::ids::TenantId,
+                after: Option<$crate::ids::BatchId>,
+                limit: usize,
+            ) -> ::core::result::Result<Vec<$crate::store::Batch>, $crate::store::StoreError> {
+                let $store = self;
+                $inner.held_batches(tenant, after, limit).await
+            }
+
             async fn batches(
                 &self,
                 tenant: $crate::ids::TenantId,

@@ -1,0 +1,301 @@
+//! Compares what was reported with what engines have counted, and brings batches that were held to
+//! their end.
+//!
+//! An engine recognises a batch that is sent again for so long only. One whose answer was lost for
+//! longer is unknown, and is not sent any more. Here the engine is asked what it has counted in the
+//! billing period that the batch belongs to:
+//!
+//! | it has counted | then the unknown batches of that period and meter |
+//! |---|---|
+//! | what is confirmed, and all of them | have arrived: confirmed |
+//! | what is confirmed | have not: sent again, unless the engine takes no use so old |
+//! | anything else | stay with the operator, and the difference is reported |
+//!
+//! Nothing is decided while a batch of that period and meter is on its way. Each decision is written
+//! with its reason, under the state it was made for: whoever decides at the same time changes nothing.
+
+use std::collections::BTreeMap;
+
+use super::operations::{chain, unable};
+use super::publishing::Known;
+use super::{FlowError, Monetizer};
+use crate::clock::{Span, Timestamp};
+use crate::engine::{Engine, IdempotencyKey};
+use crate::ids::{BatchId, MeterId, SubscriptionId, TenantId};
+use crate::invoice::Invoicing;
+use crate::money::Quantity;
+use crate::product::Meter;
+use crate::store::{Batch, BatchState, Decision, Fate, Held, Kind, Listing, Stored};
+use crate::subscription::{Segment, Subscription};
+
+/// What a run of reconciling has found and done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReconcileReport {
+    /// Periods and meters that were compared.
+    pub compared: usize,
+    /// Those in which the engine has counted something else than was reported to it.
+    pub differing: Vec<Difference>,
+    /// Batches that were decided about.
+    pub decided: Vec<(BatchId, Fate)>,
+    /// Subscriptions that could not be compared, and why.
+    pub failed: Vec<(SubscriptionId, String)>,
+}
+
+/// A billing period of a subscription in which an engine has counted something else than was reported
+/// to it.
+///
+/// Quantities are in the meter's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// Whose use.
+    pub subscription: SubscriptionId,
+    /// What was counted.
+    pub meter: MeterId,
+    /// The billing period, UTC.
+    pub period: Span,
+    /// What the engine has confirmed to have.
+    pub confirmed: Quantity,
+    /// What it may have: batches whose answer was lost.
+    pub perhaps: Quantity,
+    /// What it says that it has.
+    pub counted: Quantity,
+}
+
+/// What was reported of one meter in one billing period.
+#[derive(Default)]
+struct Reported {
+    confirmed: Quantity,
+    perhaps: Quantity,
+    unknown: Vec<Batch>,
+    /// Whether a batch is on its way.
+    moving: bool,
+}
+
+impl Monetizer {
+    /// Compares what was reported of use since `since` with what the tenant's engine has counted, and
+    /// decides about batches of which nobody knew whether they had arrived.
+    ///
+    /// It may be run at any time, beside a run of publishing too. Whole billing periods are compared:
+    /// the first is that in which `since` lies.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`]; what cannot be compared is in the report and does not keep the others
+    /// from being compared.
+    pub async fn reconcile(
+        &self,
+        tenant: TenantId,
+        since: Timestamp,
+    ) -> Result<ReconcileReport, FlowError> {
+        let mut report = ReconcileReport::default();
+        let (_, engine) = self.engine_of(tenant).await?;
+        let mut listing = Listing {
+            kind: Kind::Subscription,
+            key: None,
+            after: None,
+            limit: Listing::LIMIT_MAX,
+        };
+        loop {
+            let rows = self.store.rows(tenant, &listing).await?;
+            for row in &rows {
+                listing.after = Some(row.id);
+                let subscription = Stored::<Subscription>::read(row)?.fact;
+                if subscription.invoicing != Invoicing::ByEngine {
+                    continue;
+                }
+                let compared = self.compare(engine, &subscription, since, &mut report);
+                match compared.await {
+                    Err(FlowError::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        report.failed.push((subscription.id, chain(&error)));
+                    }
+                    Ok(()) => {}
+                }
+            }
+            if rows.len() < listing.limit {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Decides what becomes of a batch that is held, in the name of whoever `because` names.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`] where no such batch is held; [`FlowError::Contended`] where somebody
+    /// else has decided meanwhile; [`FlowError::Store`].
+    pub async fn decide_batch(
+        &self,
+        tenant: TenantId,
+        batch: BatchId,
+        decision: &Decision,
+    ) -> Result<(), FlowError> {
+        let mut after = None;
+        loop {
+            let page = self
+                .store
+                .held_batches(tenant, after, Listing::LIMIT_MAX)
+                .await?;
+            after = page.last().map(|last| last.id);
+            let found = page.iter().find(|held| held.id == batch);
+            let Some(held) = found.and_then(|held| held.state.held()) else {
+                if page.len() < Listing::LIMIT_MAX {
+                    let id = batch.to_string();
+                    return Err(FlowError::NotFound { id });
+                }
+                continue;
+            };
+            let decided = self.store.decide_batch(tenant, batch, held, decision);
+            return if decided.await? {
+                Ok(())
+            } else {
+                Err(FlowError::Contended)
+            };
+        }
+    }
+
+    async fn compare(
+        &self,
+        engine: &Engine,
+        subscription: &Subscription,
+        since: Timestamp,
+        report: &mut ReconcileReport,
+    ) -> Result<(), FlowError> {
+        let tenant = subscription.tenant;
+        let reported = self.reported(subscription, since).await?;
+        if reported.is_empty() {
+            return Ok(());
+        }
+        let reporting = engine
+            .usage
+            .as_ref()
+            .ok_or_else(|| unable(engine, "take use"))?;
+        let known = self.known_at(tenant, engine, subscription.id).await?;
+        for ((index, meter), mut of) in reported {
+            let period = subscription.timeline.schedule.period(index);
+            let (Some(period), Some(meter)) = (period, known.meter(meter)) else {
+                continue;
+            };
+            let key = IdempotencyKey::new(format!("reconcile:{}:{index}", subscription.id));
+            let cx = self.context(tenant, known.place.account.clone(), key);
+            let counted = reporting
+                .summary(&cx, &known.subscription, meter, period)
+                .await?;
+            self.decide_by_the_count(engine, &mut of, counted, report)
+                .await?;
+            report.compared = report.compared.saturating_add(1);
+            if counted != of.confirmed && !of.moving {
+                report.differing.push(Difference {
+                    subscription: subscription.id,
+                    meter: meter.id,
+                    period,
+                    confirmed: of.confirmed,
+                    perhaps: of.perhaps,
+                    counted,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What was reported of each period and meter, from the period on in which `since` lies.
+    async fn reported(
+        &self,
+        subscription: &Subscription,
+        since: Timestamp,
+    ) -> Result<BTreeMap<(u32, MeterId), Reported>, FlowError> {
+        let schedule = &subscription.timeline.schedule;
+        let first = schedule.index_at(since).unwrap_or(0);
+        let mut reported = BTreeMap::<_, Reported>::new();
+        for segment in segments_from(subscription, first, self.now()) {
+            for batch in self.store.batches(subscription.tenant, segment.id).await? {
+                let Some(index) = schedule.index_at(batch.used_at) else {
+                    continue;
+                };
+                if index >= first {
+                    let of = reported.entry((index, batch.key.meter)).or_default();
+                    of.add(batch)?;
+                }
+            }
+        }
+        Ok(reported)
+    }
+
+    /// Brings unknown batches to the end that the engine's count tells of.
+    async fn decide_by_the_count(
+        &self,
+        engine: &Engine,
+        of: &mut Reported,
+        counted: Quantity,
+        report: &mut ReconcileReport,
+    ) -> Result<(), FlowError> {
+        if of.moving || of.unknown.is_empty() {
+            return Ok(());
+        }
+        let fate = if counted == of.confirmed.checked_add(of.perhaps)? {
+            Fate::Confirmed
+        } else if counted == of.confirmed {
+            Fate::SendAgain
+        } else {
+            return Ok(());
+        };
+        let because = format!(
+            "reconciled: the engine has counted {} in all",
+            counted.scaled()
+        );
+        let decision = Decision::new(fate, because);
+        for batch in std::mem::take(&mut of.unknown) {
+            let age = self.now().saturating_since(batch.used_at);
+            if fate == Fate::SendAgain && age >= engine.descriptor.limits.age_max {
+                continue;
+            }
+            let decided = self
+                .store
+                .decide_batch(batch.tenant, batch.id, Held::Unknown, &decision);
+            if decided.await? {
+                report.decided.push((batch.id, fate));
+                let quantity = batch.quantity()?;
+                of.perhaps = of.perhaps.checked_sub(quantity)?;
+                if fate == Fate::Confirmed {
+                    of.confirmed = of.confirmed.checked_add(quantity)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reported {
+    fn add(&mut self, batch: Batch) -> Result<(), FlowError> {
+        let quantity = batch.quantity()?;
+        match batch.state {
+            BatchState::Confirmed => self.confirmed = self.confirmed.checked_add(quantity)?,
+            BatchState::Unknown { .. } => {
+                self.perhaps = self.perhaps.checked_add(quantity)?;
+                self.unknown.push(batch);
+            }
+            BatchState::Sealed => self.moving = true,
+            BatchState::Rejected { .. } | BatchState::Parked { .. } | BatchState::WrittenOff => {}
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn meter(&self, id: MeterId) -> Option<&Meter> {
+        self.meters.iter().find(|meter| meter.id == id)
+    }
+}
+
+/// The segments of a subscription from the one before this period on: late use of it may have been
+/// summed under any of them.
+fn segments_from(subscription: &Subscription, first: u32, now: Timestamp) -> Vec<Segment> {
+    let timeline = &subscription.timeline;
+    let start = timeline.schedule.period(first.saturating_sub(1));
+    let next = |before: &Segment| {
+        let segment = subscription.segment_at(before.span.end)?;
+        (segment.id != before.id && before.span.start <= now).then_some(segment)
+    };
+    let from = start.and_then(|period| subscription.segment_at(period.start));
+    let mut segments: Vec<Segment> = std::iter::successors(from, next).collect();
+    segments.extend(timeline.segments_beyond_end(subscription.id, subscription.invoicing));
+    segments
+}

@@ -1,0 +1,6 @@
+UPDATE batch SET
+    state = ?1, reason = NULL, decided_because = ?2,
+    due_at = CASE WHEN ?3 THEN ?4 ELSE due_at END,
+    attempts = CASE WHEN ?3 THEN fence ELSE attempts END,
+    first_sent_at = CASE WHEN ?3 THEN NULL ELSE first_sent_at END
+WHERE tenant = ?5 AND id = ?6 AND state = ?7

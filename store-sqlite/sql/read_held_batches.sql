@@ -1,0 +1,8 @@
+SELECT batch.*, segment.id AS segment_id, origin.id AS origin_id, meter.id AS meter_id
+FROM batch
+JOIN segment ON segment.number = batch.segment
+JOIN segment AS origin ON origin.number = batch.origin
+JOIN meter ON meter.number = batch.meter
+WHERE batch.tenant = ?1 AND batch.state IN ('rejected', 'unknown', 'parked')
+    AND batch.number > coalesce((SELECT number FROM batch WHERE id = ?2), 0)
+ORDER BY batch.number LIMIT ?3
