@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use monetization_core::secret::Secret;
 
-use crate::journal::JournalError;
 use crate::provider::{Account, Order, Query, Refusal, Reply};
 
 pub(crate) use direct::Host;
@@ -171,6 +171,9 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
+/// Why no answer came back, whatever is behind the transport: a journal, a socket.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
 /// That no answer came back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -179,12 +182,12 @@ pub enum TransportError {
     #[error("the call was not sent")]
     NotSent {
         /// Why not.
-        source: Option<JournalError>,
+        source: Option<Cause>,
     },
     /// The call has left; whether it arrived nobody knows.
     #[error("no answer came back")]
     NoAnswer {
         /// Why not.
-        source: Option<JournalError>,
+        source: Option<Cause>,
     },
 }

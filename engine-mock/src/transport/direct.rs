@@ -120,11 +120,11 @@ impl Transport for Host {
         match self.step(|at| Step::Order { at, placed }) {
             Ok(Outcome::Answered(answer)) => Ok(answer),
             Ok(_) => Ok(Err(Refusal::permanent("an order was not answered"))),
-            Err(source @ JournalError::Down) => Err(TransportError::NotSent {
-                source: Some(source),
+            Err(down @ JournalError::Down) => Err(TransportError::NotSent {
+                source: Some(down.into()),
             }),
-            Err(source) => Err(TransportError::NoAnswer {
-                source: Some(source),
+            Err(error) => Err(TransportError::NoAnswer {
+                source: Some(error.into()),
             }),
         }
     }
