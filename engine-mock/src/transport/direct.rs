@@ -53,6 +53,11 @@ impl Host {
         kept.take(step)
     }
 
+    /// Whether the journal takes what happens next.
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.lock().journal.is_down()
+    }
+
     /// Sets the clock forward to `at`; an earlier instant changes nothing.
     pub(crate) fn set_clock(&self, at: Timestamp) -> Result<(), JournalError> {
         let mut kept = self.lock();
