@@ -1,14 +1,14 @@
 use std::os::unix::process::ExitStatusExt;
 
 use monetization_engine_mock::provider::Reply;
-use monetization_engine_mock::transport::{Answer, Http, Transport};
+use monetization_engine_mock::transport::{Answer, Http, Transport, TransportError};
 use monetization_engine_mock::{MockEngine, RemoteOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::super::caller::{Rest, SOON, customer_call};
 use super::super::rest::subscribe;
-use super::process::{Process, command, output};
+use super::process::{BINARY, Process, command, command_with_little_room, output};
 use super::receiver::{Receiver, anywhere};
 
 const START: &str = "2026-01-01T00:00:00Z";
@@ -86,7 +86,7 @@ async fn a_client_outlives_the_process_it_speaks_to() {
         "--address",
         &address,
     ];
-    let mut again = tokio::process::Command::new(env!("CARGO_BIN_EXE_engine-mock"));
+    let mut again = tokio::process::Command::new(BINARY);
     again.args(arguments).kill_on_drop(true);
     let _second = Process::by(again).await;
     assert_eq!(
@@ -94,6 +94,49 @@ async fn a_client_outlives_the_process_it_speaks_to() {
         answer
     );
     assert!(matches!(answer, Ok(Reply::Named(_))));
+}
+
+/// The call at which the journal fails has no answer, later ones are not sent, and what was
+/// answered is there when the process is started anew.
+#[tokio::test]
+async fn a_journal_that_is_full_says_so_and_keeps_what_was_answered() {
+    let folder = TempDir::new().unwrap();
+    let journal = folder.path().join("provider.jsonl");
+    let arguments = ["--clock", START, "--journal", journal.to_str().unwrap()];
+    let full = Process::by(command_with_little_room(4_096, &arguments)).await;
+    let (http, rest) = (Http::new(&full.url).unwrap(), Rest::at(&full.url));
+    let mut answers: Vec<Answer> = Vec::new();
+    let failed = loop {
+        let key = answers.len() as u64;
+        match http
+            .send(customer_call(&format!("cus:{key}"), key, SOON))
+            .await
+        {
+            Ok(answer) => answers.push(answer),
+            Err(error) => break error,
+        }
+        assert!(answers.len() < 100);
+    };
+    assert!(
+        matches!(failed, TransportError::NoAnswer { .. }),
+        "{failed:?}"
+    );
+    assert!(answers.len() > 5, "{answers:?}");
+    let next = http.send(customer_call("next", 1_000, SOON)).await;
+    assert!(
+        matches!(next, Err(TransportError::NotSent { .. })),
+        "{next:?}"
+    );
+    assert_eq!(rest.send("GET", "/healthz", "").await.0, 503);
+    let customers = rest.get("/v1/customers").await;
+    assert_eq!(customers["items"].as_array().unwrap().len(), answers.len());
+    full.kill().await;
+
+    let again = Process::start(&arguments).await;
+    assert_eq!(Rest::at(&again.url).get("/v1/customers").await, customers);
+    for (key, answer) in (0..).zip(&answers) {
+        assert_eq!(call(&again.url, key).await, *answer, "key {key}");
+    }
 }
 
 #[tokio::test]
@@ -195,7 +238,7 @@ async fn what_cannot_be_is_told_on_one_line() {
         assert!(told.starts_with(said), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");
     }
-    let mut taken = tokio::process::Command::new(env!("CARGO_BIN_EXE_engine-mock"));
+    let mut taken = tokio::process::Command::new(BINARY);
     taken.args(["--address", address]);
     let told = String::from_utf8(output(taken).await.stderr).unwrap();
     assert!(told.contains("cannot be listened on: "), "{told}");

@@ -13,8 +13,21 @@ pub(super) struct Process {
     pub(super) url: String,
 }
 
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_engine-mock");
+
 pub(super) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_engine-mock"));
+    usual(Command::new(BINARY), arguments)
+}
+
+/// The same with a file that may have so many bytes, in steps of 512: what is beyond is an error.
+pub(super) fn command_with_little_room(bytes: u64, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    let limited = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+    shell.args(["-c", limited, "sh", &(bytes / 512).to_string(), BINARY]);
+    usual(shell, arguments)
+}
+
+fn usual(mut command: Command, arguments: &[&str]) -> Command {
     command
         .env_remove("MONETIZATION_MOCK_WEBHOOK_SECRET")
         .args(["--address", "127.0.0.1:0"])
