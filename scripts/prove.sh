@@ -22,6 +22,7 @@ lives   | -       | 20,000 random lives of a subscription: every unit billed onc
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once
+network | -       | 50 networks that cut, reset, delay and drop: each call of the mock done once in the end | over_any_network_each_call_is_done_once_in_the_end
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once
 money   | 1000000 | money, prices and quantities against big integers | addition_is_exact_or_refused subtraction_is_exact_or_refused a_price_times_a_quantity_is_the_exact_product_rounded_once quantities_read_back any_price_text_is_answered_without_panic
@@ -60,7 +61,7 @@ prove() {
     sizes+=("PROPTEST_CASES=${PROPTEST_CASES:-$cases}")
   fi
   printf '    %s\n' "${sizes[*]}"
-  env "${sizes[@]}" cargo nextest run --workspace --locked --release --profile prove \
+  env "${sizes[@]}" cargo nextest run --workspace --all-features --locked --release --profile prove \
     --no-tests fail -E "$filter"
   printf '<== %s: proven in %d s\n' "$name" "$((SECONDS - began))"
 }

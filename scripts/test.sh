@@ -108,13 +108,13 @@ begin "format"
 cargo fmt --all --check
 
 begin "lints"
-cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 begin "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 
 begin "examples in the documentation"
-cargo test --workspace --doc --locked
+cargo test --workspace --all-features --doc --locked
 
 begin "dependencies"
 check_dependencies
@@ -122,4 +122,4 @@ check_dependencies
 # Last, so that the runner's own summary closes the output.
 begin "tests"
 left_out="$(without_mounts)"
-cargo nextest run --workspace --locked --profile "$nextest_profile" ${left_out:+-E "$left_out"}
+cargo nextest run --workspace --all-features --locked --profile "$nextest_profile" ${left_out:+-E "$left_out"}

@@ -1,4 +1,5 @@
-//! The engine suite, run over the mock; and proof that it catches engines with a flaw.
+//! The engine suite, run over the mock, in this process and over HTTP; and proof that it catches
+//! engines with a flaw.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
@@ -27,6 +28,20 @@ engine_suite! {
         issuing: yes,
         webhooks: yes,
         accounts: yes,
+    }
+}
+
+mod over_http {
+    use super::{MockFixture, engine_suite};
+
+    engine_suite! {
+        MockFixture::over_http().await => {
+            usage: yes,
+            invoicing: yes,
+            issuing: yes,
+            webhooks: yes,
+            accounts: yes,
+        }
     }
 }
 

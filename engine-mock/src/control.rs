@@ -15,8 +15,8 @@ use monetization_core::text::ForeignId;
 use crate::faults::{Faults, Injection, SeenCall};
 use crate::journal::JournalError;
 use crate::provider::{
-    Customer, Invoice, Outcome, Payment, PaymentBehaviour, PaymentOutcome, Plan, Provider, Step,
-    Subscription,
+    Customer, Invoice, Outcome, Payment, PaymentBehaviour, PaymentOutcome, Plan, Provider, Rules,
+    Step, Subscription,
 };
 use crate::transport::Host;
 use crate::webhooks::Delivery;
@@ -108,6 +108,25 @@ impl Control {
             payment_url_base,
             outgoing: Arc::new(Mutex::new(outgoing)),
         }
+    }
+
+    /// Whether the journal still takes what happens: once a write has failed it takes nothing more
+    /// until it is opened again.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.host.is_writable()
+    }
+
+    /// How the provider conducts itself.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.host.read(|provider| provider.rules().clone())
+    }
+
+    /// What stands before the token in a payment link.
+    #[must_use]
+    pub fn payment_url_base(&self) -> &str {
+        &self.payment_url_base
     }
 
     /// What the provider's clock says.

@@ -32,12 +32,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::channel::oneshot;
 use monetization_core::secret::Secret;
+use serde::{Deserialize, Serialize};
 
 use crate::provider::{Account, Order, RecordVerdict, Refusal, Reply};
 use crate::transport::{Answer, Call, Operation, Request, Transport, TransportError};
 
 /// What goes wrong with a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Fault {
     /// It is refused at the door: nothing was done, nothing is remembered.
@@ -67,7 +69,8 @@ pub enum Fault {
 
 /// What goes wrong with one usage record, while its neighbours are taken. Sent again, a record that
 /// was not taken is accepted, and one whose receipt was lost is a duplicate: once each, either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum RecordFault {
     /// It is not counted, and its receipt says that nobody knows.
@@ -79,8 +82,10 @@ pub enum RecordFault {
 }
 
 /// Which calls are counted at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Target {
+    #[default]
     Every,
     Changes,
     Only(Operation),
@@ -99,13 +104,33 @@ impl Target {
 /// A fault and the calls it befalls: the next one, unless more is said.
 ///
 /// Calls are counted by what fits: `on(TakeUsage).after(2).times(3)` befalls the third, fourth
-/// and fifth report of use, whatever other calls come between them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// and fifth report of use, whatever other calls come between them. As JSON that is
+///
+/// ```
+/// use monetization_engine_mock::faults::{Fault, Injection};
+/// use monetization_engine_mock::transport::Operation;
+///
+/// let text = r#"{"fault":"lose_reply","on":{"only":"take_usage"},"after":2,"times":3}"#;
+/// let read: Injection = serde_json::from_str(text).unwrap();
+/// let made = Injection::next(Fault::LoseReply).on(Operation::TakeUsage).after(2).times(3);
+/// assert_eq!(read, made);
+/// ```
+///
+/// where `on` may also be `"every"` or `"changes"`, and all but the fault may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Injection {
     fault: Fault,
+    #[serde(default)]
     on: Target,
+    #[serde(default, rename = "after")]
     skip: u32,
+    #[serde(default = "once")]
     times: u32,
+}
+
+fn once() -> u32 {
+    1
 }
 
 impl Injection {
@@ -116,7 +141,7 @@ impl Injection {
             fault,
             on: Target::Every,
             skip: 0,
-            times: 1,
+            times: once(),
         }
     }
 

@@ -13,7 +13,7 @@
 //! there whole, torn, or not at all. A torn one is the last, has no line break, and is cut off.
 //! Credentials and webhook secrets are no part of any step, so the journal holds none.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +73,10 @@ pub enum JournalError {
     /// It cannot be read or written.
     #[error("the journal cannot be read or written")]
     Io(#[from] io::Error),
+    /// Another provider has the file open, in this process or another: two on one journal would
+    /// know nothing of each other.
+    #[error("the journal is in use by another provider")]
+    InUse,
     /// A line before the last makes no sense.
     #[error("line {line} of the journal makes no sense")]
     Corrupt {
@@ -177,6 +181,11 @@ impl Journal {
         }
     }
 
+    /// Whether a write has failed, so that there will be no other.
+    pub(crate) fn is_down(&self) -> bool {
+        self.down
+    }
+
     /// Writes a step down for good. After a failure nothing more is written.
     pub(crate) fn append(&mut self, step: &Step) -> Result<(), JournalError> {
         self.write(step)
@@ -231,12 +240,16 @@ impl Medium {
 }
 
 /// Opens the file at its end, made where it is missing, with what is in it.
-fn read_file(path: &Path) -> io::Result<(Medium, Vec<u8>)> {
+fn read_file(path: &Path) -> Result<(Medium, Vec<u8>), JournalError> {
     let mut file = OpenOptions::new()
         .read(true)
         .append(true)
         .create(true)
         .open(path)?;
+    file.try_lock().map_err(|refused| match refused {
+        TryLockError::WouldBlock => JournalError::InUse,
+        TryLockError::Error(error) => error.into(),
+    })?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     if bytes.is_empty() {

@@ -93,6 +93,11 @@
 //! [`Control::inject`] scripts what goes wrong: before a call is carried out, after it, or within
 //! the provider, so that the failure itself is remembered under the key. See [`faults`].
 //!
+//! # As a process of its own
+//! With the feature `http` several servers can share one provider: `serve` answers for it over
+//! HTTP, the binary `engine-mock` does so on the command line, and `MockEngine::remote` is the
+//! engine of a provider that runs elsewhere.
+//!
 //! # Restarts
 //! With [`MockOptions::in_file`] the provider survives the process: [`MockEngine::open`] takes
 //! the steps of the journal again. [`MockEngine::recovered`] says how many, and whether the last
@@ -101,9 +106,13 @@
 pub use control::{Control, ControlError, Disturbance};
 pub use journal::{JournalError, JournalPlace, MemoryJournal, Recovered};
 pub use mock::{CONNECTED_ACCOUNT, MockEngine, MockOptions};
+#[cfg(feature = "http")]
+pub use remote::{RemoteError, RemoteOptions};
 
 pub mod faults;
 pub mod provider;
+#[cfg(feature = "http")]
+pub mod serve;
 pub mod transport;
 pub mod webhooks;
 
@@ -111,3 +120,14 @@ mod client;
 mod control;
 mod journal;
 mod mock;
+#[cfg(feature = "http")]
+mod pool;
+#[cfg(feature = "http")]
+mod remote;
+#[cfg(feature = "http")]
+mod wire;
+
+/// The README's example is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::faults::{Faults, FaultyTransport};
 use crate::journal::{Journal, JournalError, JournalPlace, MemoryJournal, Recovered};
 use crate::provider::{Provider, Rules};
-use crate::transport::Host;
+use crate::transport::{Host, Transport};
 use crate::webhooks::MockWebhooks;
 
 /// The attribute by which a product names the publisher's account, as WSO2 does.
@@ -25,6 +25,7 @@ pub const CONNECTED_ACCOUNT: &str = "ConnectedAccountKey";
 #[derive(Debug, Clone)]
 pub struct MockEngine {
     engine: Engine,
+    transport: Arc<dyn Transport>,
     control: Control,
     recovered: Recovered,
 }
@@ -174,6 +175,13 @@ impl MockEngine {
         self.control.clone()
     }
 
+    /// The way to the provider that the engine itself takes: calls that are sent here are seen,
+    /// and faults befall them, as those of the engine.
+    #[must_use]
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.transport)
+    }
+
     /// What was found in the journal.
     #[must_use]
     pub fn recovered(&self) -> Recovered {
@@ -185,25 +193,40 @@ impl MockEngine {
         let host = Arc::new(host);
         let faults = Arc::new(Faults::default());
         let payment_url_base: Arc<str> = options.payment_url_base.into();
-        let transport = FaultyTransport::new(Arc::clone(&host), Arc::clone(&faults));
-        let client = Arc::new(Client {
-            transport: Arc::new(transport),
-            payment_url_base: Arc::clone(&payment_url_base),
-        });
-        let engine = Engine {
-            descriptor: descriptor(&options.rules),
-            billing: client.clone(),
-            usage: Some(client.clone()),
-            invoices: Some(client.clone()),
-            statements: Some(client),
-            webhooks: Some(Arc::new(MockWebhooks)),
-        };
+        let transport: Arc<dyn Transport> =
+            Arc::new(FaultyTransport::new(Arc::clone(&host), Arc::clone(&faults)));
+        let engine = bundle(
+            Arc::clone(&transport),
+            Arc::clone(&payment_url_base),
+            &options.rules,
+        );
         let control = Control::new(host, faults, payment_url_base, options.webhook_secrets);
         Self {
             engine,
+            transport,
             control,
             recovered,
         }
+    }
+}
+
+/// The engine's ports over a way to the provider.
+pub(crate) fn bundle(
+    transport: Arc<dyn Transport>,
+    payment_url_base: Arc<str>,
+    rules: &Rules,
+) -> Engine {
+    let client = Arc::new(Client {
+        transport,
+        payment_url_base,
+    });
+    Engine {
+        descriptor: descriptor(rules),
+        billing: client.clone(),
+        usage: Some(client.clone()),
+        invoices: Some(client.clone()),
+        statements: Some(client),
+        webhooks: Some(Arc::new(MockWebhooks)),
     }
 }
 

@@ -29,19 +29,24 @@
 //! }
 //! ```
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use monetization_core::secret::Secret;
+use serde::{Deserialize, Serialize};
 
-use crate::journal::JournalError;
 use crate::provider::{Account, Order, Query, Refusal, Reply};
 
+#[cfg(feature = "http")]
+pub use self::http::Http;
 pub(crate) use direct::Host;
 
 mod direct;
+#[cfg(feature = "http")]
+mod http;
 
 /// One call of a provider: what would be one HTTP request. An operation of core's port is one call
 /// or several: see the keys, which are made of the operation's for each of them.
@@ -63,12 +68,14 @@ pub struct Call {
 }
 
 /// What a call asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Request {
     /// That something be done.
+    #[serde(rename = "order")]
     Do(Order),
     /// How something stands.
+    #[serde(rename = "query")]
     Ask(Query),
 }
 
@@ -102,7 +109,8 @@ impl Request {
 }
 
 /// An operation of the provider, to choose calls by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "one for each order and question")]
 pub enum Operation {
     /// [`Order::EnsureProduct`].
@@ -171,6 +179,9 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
+/// Why no answer came back, whatever is behind the transport: a journal, a socket.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
 /// That no answer came back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -179,12 +190,12 @@ pub enum TransportError {
     #[error("the call was not sent")]
     NotSent {
         /// Why not.
-        source: Option<JournalError>,
+        source: Option<Cause>,
     },
     /// The call has left; whether it arrived nobody knows.
     #[error("no answer came back")]
     NoAnswer {
         /// Why not.
-        source: Option<JournalError>,
+        source: Option<Cause>,
     },
 }

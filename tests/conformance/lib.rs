@@ -2,10 +2,15 @@
 //!
 //! Each behaviour is one function, named for it. A macro holds the list of them once and makes
 //! one test of each for a backend. See [`store`] and [`engine`] for how to run them.
+//!
+//! With the feature `fault-proxy` there is a network that misbehaves on demand, too: the module
+//! `fault_proxy`.
 
 pub use size::{is_long, seed, size};
 
 pub mod engine;
+#[cfg(feature = "fault-proxy")]
+pub mod fault_proxy;
 pub mod sample;
 mod size;
 pub mod store;

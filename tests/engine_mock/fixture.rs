@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,14 +10,18 @@ use monetization_core::invoice::InvoiceState;
 use monetization_core::reference::ObjectKind;
 use monetization_core::secret::Secret;
 use monetization_core::text::ForeignId;
-use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::faults::{Fault, Faults, Injection};
 use monetization_engine_mock::provider::Invoice;
-use monetization_engine_mock::{Control, MockEngine};
+use monetization_engine_mock::serve::{self, ServedClock};
+use monetization_engine_mock::{Control, MockEngine, RemoteOptions};
+use tokio::net::TcpListener;
 
 /// The mock, whose engine may be wrapped.
 pub(crate) struct MockFixture {
     engine: Engine,
     control: Control,
+    /// Where faults are played, if not within the mock.
+    faults: Option<Arc<Faults>>,
 }
 
 impl MockFixture {
@@ -30,9 +35,30 @@ impl MockFixture {
         Self {
             engine: wrap(mock.engine()),
             control: mock.control(),
+            faults: None,
+        }
+    }
+
+    /// The engine of a mock that is reached over HTTP. It is served by this very process, and
+    /// faults befall calls before they get to the socket.
+    pub(crate) async fn over_http() -> Self {
+        let mock = MockEngine::in_memory(START);
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", socket.local_addr().unwrap());
+        let router = serve::router(&mock, ServedClock::ByHand);
+        tokio::spawn(serve::run(socket, router, std::future::pending()));
+        let faults = Arc::new(Faults::default());
+        let options = RemoteOptions::ask(address, ASKED_WITHIN).await.unwrap();
+        let options = options.with_faults(Arc::clone(&faults));
+        Self {
+            engine: MockEngine::remote(options).unwrap(),
+            control: mock.control(),
+            faults: Some(faults),
         }
     }
 }
+
+const ASKED_WITHIN: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl Fixture for MockFixture {
@@ -53,8 +79,11 @@ impl Fixture for MockFixture {
     }
 
     async fn lose_reply(&self, after: u32) {
-        self.control
-            .inject(Injection::next(Fault::LoseReply).on_changes().after(after));
+        let injection = Injection::next(Fault::LoseReply).on_changes().after(after);
+        match &self.faults {
+            Some(faults) => faults.inject(injection),
+            None => self.control.inject(injection),
+        }
     }
 
     async fn count(&self, kind: ObjectKind) -> usize {

@@ -5,11 +5,12 @@
 
 use monetization_core::ids::ConsumerId;
 use monetization_core::text::{ForeignId, Name};
+use serde::Serialize;
 
 use super::{Account, PaymentBehaviour, Provider, Refusal, Reply};
 
 /// A customer as the provider has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Customer {
     /// Their name here.

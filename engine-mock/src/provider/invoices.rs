@@ -12,6 +12,7 @@ use monetization_core::clock::{Span, Timestamp};
 use monetization_core::invoice::InvoiceState;
 use monetization_core::money::Money;
 use monetization_core::text::ForeignId;
+use serde::Serialize;
 
 use super::agenda::Due;
 use super::subscriptions::base_line;
@@ -22,7 +23,7 @@ use super::{
 
 /// An invoice as the provider has it, of either kind: made by the provider for a subscription, or
 /// issued to it finished. From the moment it is final its lines and its total never change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Invoice {
     /// Its name here.
@@ -57,7 +58,7 @@ pub struct Invoice {
 
 /// What an invoice will bill once it is final: use may still come. The plans are named and not
 /// copied, which they can be because a plan that somebody has had is never deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Draft {
     /// The period whose use it bills.

@@ -25,7 +25,8 @@ pub enum Payment {
 }
 
 /// How that ended: a decline is a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum PaymentOutcome {
     /// It is paid now.

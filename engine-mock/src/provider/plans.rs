@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use monetization_core::ids::{PlanVersionId, ProductId};
 use monetization_core::plan::PlanVersion;
 use monetization_core::text::ForeignId;
+use serde::Serialize;
 
 use super::{Account, Gone, Provider, Refusal, Reply};
 
 /// A plan version as the provider has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
     /// Its name here.

@@ -17,6 +17,7 @@ use monetization_core::money::Quantity;
 use monetization_core::period::Schedule;
 use monetization_core::plan::PlanVersion;
 use monetization_core::text::ForeignId;
+use serde::Serialize;
 
 use super::agenda::Due;
 use super::{
@@ -26,8 +27,8 @@ use super::{
 
 /// A subscription as the provider has it. What was reported for it is kept record by record, so
 /// that any stretch of time can be summed, and summed by period, so that rating need not look at
-/// the records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// the records. Neither is part of its serialised form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Subscription {
     /// Its name here.
@@ -57,8 +58,10 @@ pub struct Subscription {
     /// Periods whose invoice is final: no more use of them is taken.
     pub closed: BTreeSet<u32>,
     /// What was counted for it, in the order in which it came.
+    #[serde(skip)]
     pub records: Vec<Record>,
     /// The sum of the records for each period and meter.
+    #[serde(skip)]
     pub totals: BTreeMap<(u32, MeterId), Quantity>,
 }
 

@@ -53,6 +53,11 @@ impl Host {
         kept.take(step)
     }
 
+    /// Whether the journal takes what happens next.
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.lock().journal.is_down()
+    }
+
     /// Sets the clock forward to `at`; an earlier instant changes nothing.
     pub(crate) fn set_clock(&self, at: Timestamp) -> Result<(), JournalError> {
         let mut kept = self.lock();
@@ -120,11 +125,11 @@ impl Transport for Host {
         match self.step(|at| Step::Order { at, placed }) {
             Ok(Outcome::Answered(answer)) => Ok(answer),
             Ok(_) => Ok(Err(Refusal::permanent("an order was not answered"))),
-            Err(source @ JournalError::Down) => Err(TransportError::NotSent {
-                source: Some(source),
+            Err(down @ JournalError::Down) => Err(TransportError::NotSent {
+                source: Some(down.into()),
             }),
-            Err(source) => Err(TransportError::NoAnswer {
-                source: Some(source),
+            Err(error) => Err(TransportError::NoAnswer {
+                source: Some(error.into()),
             }),
         }
     }

@@ -69,8 +69,10 @@ async fn a_journal_read_again_gives_the_same_provider() {
     let folder = TempDir::new().unwrap();
     let world = World::of(MockEngine::open(options(&folder)).unwrap(), 3);
     live(&world).await;
+    let before = everything(&world);
+    drop(world);
     let reopened = World::of(MockEngine::open(options(&folder)).unwrap(), 4);
-    assert_eq!(everything(&reopened), everything(&world));
+    assert_eq!(everything(&reopened), before);
     assert!(
         reopened.mock.recovered().steps > 10,
         "{:?}",
@@ -93,6 +95,8 @@ async fn keys_and_identifiers_are_remembered_across_a_restart() {
     let running = world.running(Offer::A_CENT_EACH).await;
     let records = world.ones(&running, 2);
     world.usage().publish(&world.cx(), &records).await.unwrap();
+    let (stranger, again) = (world.consumer(), world.cx());
+    drop(world);
 
     let reopened = World::of(MockEngine::open(options(&folder)).unwrap(), 4);
     assert_eq!(
@@ -105,14 +109,10 @@ async fn keys_and_identifiers_are_remembered_across_a_restart() {
     );
     reopened
         .billing()
-        .ensure_customer(&cx, &world.consumer())
+        .ensure_customer(&cx, &stranger)
         .await
         .unwrap_err();
-    let receipts = reopened
-        .usage()
-        .publish(&world.cx(), &records)
-        .await
-        .unwrap();
+    let receipts = reopened.usage().publish(&again, &records).await.unwrap();
     assert_eq!(receipts, [Receipt::Duplicate, Receipt::Duplicate]);
     assert_eq!(reopened.total(&running), 2);
 }
@@ -149,6 +149,7 @@ async fn a_line_in_the_middle_that_makes_no_sense_is_named() {
     let path = folder.path().join("provider.jsonl");
     let world = World::of(MockEngine::open(options(&folder)).unwrap(), 3);
     live(&world).await;
+    drop(world);
     let mut lines: Vec<String> = fs::read_to_string(&path)
         .unwrap()
         .lines()
@@ -221,6 +222,16 @@ fn a_clock_is_never_set_back() {
     world.control.advance(DAY).unwrap();
     world.control.set(START).unwrap();
     assert_eq!(world.control.now(), START.saturating_add(DAY));
+}
+
+#[test]
+fn a_journal_in_a_file_has_one_provider_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let first = MockEngine::open(options(&folder)).unwrap();
+    let error = MockEngine::open(options(&folder)).unwrap_err();
+    assert!(matches!(error, JournalError::InUse), "{error:?}");
+    drop(first);
+    MockEngine::open(options(&folder)).unwrap();
 }
 
 #[test]

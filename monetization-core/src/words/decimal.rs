@@ -24,7 +24,7 @@ pub(crate) struct Shape {
 /// A number as its digits without the point, and how many of them are decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digits {
-    pub(crate) mantissa: i64,
+    pub(crate) mantissa: i128,
     pub(crate) rest: i64,
     pub(crate) decimals: u32,
 }
@@ -34,7 +34,7 @@ impl Digits {
     /// `None` where that needs more than 127 bits.
     pub(crate) fn scaled(self) -> Option<i128> {
         let factor = 10_i128.checked_pow(self.decimals)?;
-        i128::from(self.mantissa)
+        self.mantissa
             .checked_mul(factor)?
             .checked_add(i128::from(self.rest))
     }

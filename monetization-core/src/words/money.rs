@@ -165,18 +165,21 @@ impl Money {
     /// [`MoneyError::Number`] where the text is no such number; an amount that the currency
     /// cannot express is refused, never rounded.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        let decimals_max = usize::try_from(currency.exponent).unwrap_or(0);
-        let shape = Shape {
-            integer_digits_max: 12,
-            decimals_max,
-            digits_max: 16,
+        let minor = minor_units(text, currency, (12, 16))?;
+        let minor = i64::try_from(minor).map_err(|_| MoneyError::Overflow)?;
+        Ok(Self::new(minor, currency))
+    }
+
+    /// Reads what [`amount`](Self::amount) has written: any amount there is, credits too.
+    fn read(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        const DIGITS_MAX: usize = 19;
+        let (digits, sign) = match text.strip_prefix('-') {
+            Some(digits) => (digits, -1),
+            None => (text, 1),
         };
-        let digits = decimal::parse(text, shape)?;
-        let missing = currency.exponent.saturating_sub(digits.decimals);
-        let minor = 10_i128
-            .checked_pow(missing)
-            .and_then(|factor| digits.scaled()?.checked_mul(factor))
-            .and_then(|minor| i64::try_from(minor).ok());
+        let minor = minor_units(digits, currency, (DIGITS_MAX, DIGITS_MAX))?;
+        let minor = minor.checked_mul(sign);
+        let minor = minor.and_then(|minor| i64::try_from(minor).ok());
         Ok(Self::new(minor.ok_or(MoneyError::Overflow)?, currency))
     }
 
@@ -277,22 +280,28 @@ impl Serialize for Money {
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let MoneyJson { amount, currency } = MoneyJson::deserialize(from)?;
-        // Stored credits are negative; what users send is checked to be positive where it enters.
-        let (negative, digits) = match amount.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, amount.as_str()),
-        };
-        let money = Self::parse(digits, currency).map_err(D::Error::custom)?;
-        let minor = if negative {
-            money.minor.checked_neg()
-        } else {
-            Some(money.minor)
-        };
-        Ok(Self::new(
-            minor.ok_or_else(|| D::Error::custom(MoneyError::Overflow))?,
-            currency,
-        ))
+        // What users send is checked to be positive and not too long where it enters.
+        Self::read(&amount, currency).map_err(D::Error::custom)
     }
+}
+
+/// The minor units of an amount of at most so many digits before the point and in all.
+fn minor_units(
+    text: &str,
+    currency: Currency,
+    (integer_digits_max, digits_max): (usize, usize),
+) -> Result<i128, MoneyError> {
+    let shape = Shape {
+        integer_digits_max,
+        decimals_max: usize::try_from(currency.exponent).unwrap_or(0),
+        digits_max,
+    };
+    let digits = decimal::parse(text, shape)?;
+    let missing = currency.exponent.saturating_sub(digits.decimals);
+    let minor = 10_i128
+        .checked_pow(missing)
+        .and_then(|factor| digits.scaled()?.checked_mul(factor));
+    minor.ok_or(MoneyError::Overflow)
 }
 
 /// The price of one unit, in major units of the plan's currency: at most 9 digits before the

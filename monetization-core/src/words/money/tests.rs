@@ -82,6 +82,26 @@ fn money_in_json_is_text_and_refuses_unknown_fields() {
     assert!(serde_json::from_str::<Money>(r#"{"amount":"1","currency":"USD","x":1}"#).is_err());
 }
 
+/// What was stored could not be read: the limits of what users may enter held for it too, and an
+/// invoice can come to more.
+#[test]
+fn the_largest_amounts_read_back_from_json() {
+    for code in ["JPY", "USD", "KWD"] {
+        for minor in [i64::MIN, -1_000_000_000_000, 1_000_000_000_000, i64::MAX] {
+            let money = Money::new(minor, currency(code));
+            let json = serde_json::to_string(&money).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Money>(&json).unwrap(),
+                money,
+                "{json}"
+            );
+        }
+    }
+    let beyond = r#"{"amount":"9223372036854775808","currency":"JPY"}"#;
+    serde_json::from_str::<Money>(beyond).unwrap_err();
+    Money::parse("1000000000000", currency("JPY")).unwrap_err();
+}
+
 #[test]
 fn halves_are_rounded_as_their_mode_says() {
     let table = [
