@@ -5,6 +5,7 @@
 
 pub use size::size;
 
+pub mod bench;
 pub mod engine;
 pub mod sample;
 mod size;
