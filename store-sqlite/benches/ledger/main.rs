@@ -3,7 +3,7 @@
 //!
 //! Both sides run in turns, each on a file of its own in one directory, which is beside what was built
 //! and not in a file system in memory. `cargo bench -p monetization-store-sqlite -- WORDS` runs only the
-//! rows whose name contains all the words; `-- growth` runs those that fill files with 21 million
+//! rows whose name contains all the words; `-- growth` runs those that fill files with 18 million
 //! records in all, which takes minutes and 3 GB.
 #![expect(
     clippy::arithmetic_side_effects,

@@ -4,10 +4,11 @@
 //! It knows all numbers beforehand, looks for no duplicates and judges nothing. A batch is one insert of
 //! all its records, one of what it adds to sums, one update of the quota counters, and a commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use hashbrown::HashMap;
 use monetization_core::ids::{SegmentId, TypedId};
 use monetization_core::usage::UsageRecord;
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
