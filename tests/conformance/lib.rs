@@ -8,6 +8,7 @@
 
 pub use size::{is_long, seed, size};
 
+pub mod bench;
 pub mod engine;
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use monetization_conformance::bench::{Goal, Report, Row, median};
 use monetization_gateway_tower::{CommitMode, HeaderStyle, LayerOptions, Mount, TokioRuntime};
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
@@ -17,7 +18,6 @@ use tower_governor::GovernorLayer;
 use tower_governor::governor::GovernorConfigBuilder;
 use tower_governor::key_extractor::KeyExtractor;
 
-use crate::report::{Goal, Report, Row, median};
 use crate::sink::SinkStore;
 use crate::world::World;
 
@@ -43,20 +43,9 @@ pub(crate) fn run(report: &mut Report) {
                 .map(|(with, bare)| with - bare)
                 .collect()
         };
-        let (ours, peer): (Vec<f64>, Vec<f64>) = (added(&ours), added(&governor));
-        let ratios = ours
-            .iter()
-            .zip(&peer)
-            .map(|(ours, peer)| ours / peer)
-            .collect();
-        report.add(Row {
-            name,
-            ours: median(ours),
-            peer: median(peer),
-            ratio: median(ratios),
-            unit: "ns added a request",
-            goal: Goal::AtMost(most),
-        });
+        let rounds = [added(&ours), added(&governor)];
+        let unit = "ns added a request";
+        report.add(Row::of_rounds(name, rounds, unit, Goal::AtMost(most)));
     }
     println!("a bare request takes {:.0} ns", median(bare));
 }

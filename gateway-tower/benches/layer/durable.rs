@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::Request;
 use http_body_util::BodyExt;
+use monetization_conformance::bench::{Goal, Report, Row};
 use monetization_core::store::{Appended, Ledger};
 use monetization_core::usage::UsageRecord;
 use monetization_gateway_tower::{LayerOptions, Mount, TokioRuntime};
@@ -17,7 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use crate::report::{Goal, Report, Row, median};
 use crate::world::World;
 
 const NAME: &str =
@@ -35,20 +35,9 @@ pub(crate) fn run(report: &mut Report) {
         .enable_all()
         .build()
         .unwrap();
-    let [ours, peer] = runtime.block_on(measure());
-    let ratios = ours
-        .iter()
-        .zip(&peer)
-        .map(|(ours, peer)| ours / peer)
-        .collect();
-    report.add(Row {
-        name: NAME,
-        ours: median(ours),
-        peer: median(peer),
-        ratio: median(ratios),
-        unit: "calls a second",
-        goal: Goal::AtLeast(0.7),
-    });
+    let rounds = runtime.block_on(measure());
+    let unit = "calls a second";
+    report.add(Row::of_rounds(NAME, rounds, unit, Goal::AtLeast(0.7)));
 }
 
 async fn measure() -> [Vec<f64>; 2] {

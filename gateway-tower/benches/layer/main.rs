@@ -17,20 +17,15 @@
 
 mod added;
 mod durable;
-mod report;
 mod server;
 mod sink;
 mod world;
 
-use report::Report;
+use monetization_conformance::bench::Report;
 
 fn main() {
     server::serve_if_asked();
-    let words: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"))
-        .collect();
-    let mut report = Report::new(words);
+    let mut report = Report::from_arguments();
     added::run(&mut report);
     server::run(&mut report);
     durable::run(&mut report);

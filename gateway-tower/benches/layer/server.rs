@@ -14,11 +14,11 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use monetization_conformance::bench::{Goal, Report, Row, median};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
 use crate::added::{SIDES, Sides};
-use crate::report::{Goal, Report, Row, median};
 
 const IETF: &str = "server with the complete layer, IETF headers, against a bare server";
 const KONG: &str = "server with the complete layer, Kong headers, against a bare server";
@@ -56,15 +56,9 @@ pub(crate) fn run(report: &mut Report) {
         median(governor) / 1_000.0
     );
     for (name, ours) in [(IETF, ietf), (KONG, kong)] {
-        let ratios = ours.iter().zip(&bare).map(|(ours, bare)| ours / bare);
-        report.add(Row {
-            name,
-            ratio: median(ratios.collect()),
-            ours: median(ours),
-            peer: median(bare.clone()),
-            unit: "ns of processor time a request",
-            goal: Goal::AtMost(1.15),
-        });
+        let rounds = [ours, bare.clone()];
+        let unit = "ns of processor time a request";
+        report.add(Row::of_rounds(name, rounds, unit, Goal::AtMost(1.15)));
     }
 }
 

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::quotas::{Lease, LeaseKey, QuotaKey};
 use super::{MemoryStore, State};
-use crate::ids::{RecordId, SegmentId, TenantId};
+use crate::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
 use crate::money::Quantity;
 use crate::store::{
     Appended, Closing, Ledger, QuotaCounter, Refusal, SegmentRow, StoreError, StoreErrorKind,
@@ -29,8 +30,7 @@ impl Ledger for MemoryStore {
 
     async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
         let state = self.state();
-        let sums = state.books.sums_of(tenant);
-        Ok(sums.filter(|sum| sum.key.segment == segment).collect())
+        Ok(state.books.sums_of_segment(tenant, segment).collect())
     }
 
     async fn sums_of_origin(
@@ -239,11 +239,26 @@ impl Books {
 
     pub(super) fn sums_of(&self, tenant: TenantId) -> impl Iterator<Item = Sum> {
         let sums = self.sums.iter();
-        sums.filter(move |((of, _), _)| *of == tenant)
-            .map(|((_, key), amount)| Sum {
-                key: *key,
-                total: amount.total,
-                sealed: amount.sealed,
-            })
+        sums.filter(move |((of, _), _)| *of == tenant).map(sum)
+    }
+
+    /// The sums that one segment pays for: they stand side by side.
+    fn sums_of_segment(&self, tenant: TenantId, segment: SegmentId) -> impl Iterator<Item = Sum> {
+        let first = SumKey {
+            segment,
+            origin: SegmentId::from_uuid(Uuid::nil()),
+            meter: MeterId::from_uuid(Uuid::nil()),
+        };
+        let sums = self.sums.range((tenant, first)..);
+        sums.take_while(move |((of, key), _)| *of == tenant && key.segment == segment)
+            .map(sum)
+    }
+}
+
+fn sum(((_, key), amount): (&(TenantId, SumKey), &Amount)) -> Sum {
+    Sum {
+        key: *key,
+        total: amount.total,
+        sealed: amount.sealed,
     }
 }

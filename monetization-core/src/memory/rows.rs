@@ -217,6 +217,9 @@ impl Facts {
 
     /// Another row that stands in the way of this key.
     fn holder<'a>(&'a self, key: &RowKey, row: &Row, draft: &'a Draft) -> Option<&'a Row> {
+        if key.index.unique() == Unique::No {
+            return None;
+        }
         let drafted = draft.latest.keys().filter_map(|place| draft.row(*place));
         let kept = self
             .by_key(key)
