@@ -318,6 +318,12 @@ impl World {
                 drop(monetizer.publish(tenant, run).await);
             }
         });
+        if self.is_told && self.dice.once_in(4) {
+            let polls = self.dice.below(60);
+            self.poll_some(polls);
+            self.nodes[node].paused = true;
+            self.note(format!("node {node} stands still within it"));
+        }
     }
 
     /// Some of the provider's messages arrive, in any order, perhaps twice.
