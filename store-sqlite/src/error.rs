@@ -92,6 +92,12 @@ pub(crate) enum OpenError {
          wrote it, or a newer one"
     )]
     Newer { found: i64, known: i64 },
+    /// What is looked for may not be there yet.
+    #[error(
+        "the database has migration {found}, and this program has later ones: start the program \
+         that serves, which migrates it"
+    )]
+    Older { found: i64 },
     /// The tables may not be what this program takes them for.
     #[error(
         "migration {version} ({name}) is not the one that was applied to this database: \

@@ -10,6 +10,7 @@ use crate::bulk::Statement;
 use crate::connection::{Done, Owner, Transaction, Writer};
 use crate::error::failed;
 
+pub use inspection::{Example, Finding, Held, Inspection, Schema};
 pub use options::{SqliteOptions, Synchronous};
 
 mod batches;
@@ -19,6 +20,7 @@ mod convert;
 mod directory;
 mod error;
 mod hot;
+mod inspection;
 mod ledger;
 mod load;
 mod migrate;

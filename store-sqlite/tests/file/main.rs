@@ -8,6 +8,7 @@ mod cancellation;
 mod contention;
 mod fullness;
 mod inspection;
+mod looking;
 mod migrations;
 mod ownership;
 mod sample;
