@@ -13,6 +13,8 @@ mod billing;
 mod cancelling;
 #[path = "flows/catalogue.rs"]
 mod catalogue;
+#[path = "flows/checking.rs"]
+mod checking;
 #[path = "flows/faults.rs"]
 mod faults;
 #[path = "flows/gates.rs"]

@@ -17,7 +17,7 @@ const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
 
 impl World {
-    async fn publish(&self) -> JobState {
+    pub async fn publish(&self) -> JobState {
         match self
             .monetizer
             .start_publishing(self.tenant_id())
