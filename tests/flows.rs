@@ -25,5 +25,7 @@ mod model;
 mod publishing;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
+#[path = "flows/tampering.rs"]
+mod tampering;
 #[path = "flows/world.rs"]
 mod world;
