@@ -19,6 +19,8 @@ mod checking;
 mod faults;
 #[path = "flows/gates.rs"]
 mod gates;
+#[path = "flows/meanwhile.rs"]
+mod meanwhile;
 #[path = "flows/model.rs"]
 mod model;
 #[path = "flows/publishing.rs"]

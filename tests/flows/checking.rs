@@ -15,7 +15,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqliteConnection};
 
 use crate::tampering::{OF_CORE, OF_ENGINE};
-use crate::world::{DAY, START, World, text};
+use crate::world::{DAY, START, World, cents, text};
 
 /// A price, two units of it included, a strict quota and a loose one.
 pub const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
@@ -170,6 +170,35 @@ async fn every_broken_invariant_is_named_and_no_other_r_z4() {
     tampered.dedup();
     assert_eq!(tampered, known, "each can be broken");
     drop((core, engine));
+}
+
+/// A plan that had become free when its period ended was not invoiced at all: what was used at a price
+/// before was lost.
+#[tokio::test]
+async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
+    let database = Database::new();
+    let world = database.world(Invoicing::ByCore).await;
+    let (plan, _) = world.plan(TERMS).await;
+    let ordered = world.subscribe(&plan).await;
+    world.settle().await;
+    world.pay_all().await;
+    let key = ordered.key.unwrap().1;
+    world.calls(&key, 5).await;
+    let (id, tenant) = (ordered.subscription.id, world.tenant_id());
+    let free = serde_json::from_str(r#"{"billing":"free","currency":"USD","cycle":"month"}"#);
+    let revised = world.monetizer.revise_plan(tenant, plan.id, free.unwrap());
+    let (_, version) = revised.await.unwrap();
+    let moved = world.monetizer.migrate(tenant, id, version.id, None);
+    moved.await.unwrap();
+    world.pass(DAY).await;
+    world.calls(&key, 5).await;
+    for end in ["2026-02-01T13:00:00Z", "2026-03-01T13:00:00Z"] {
+        world.pass_until(end).await;
+        world.settle().await;
+    }
+    assert_eq!(database.broken().await, Vec::<String>::new());
+    let totals: Vec<i64> = world.invoices(id).await.iter().map(cents).collect();
+    assert_eq!(totals, [300, 300], "three calls beyond those included");
 }
 
 /// What a check reads is one state of the database, whatever is written meanwhile.
