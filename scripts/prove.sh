@@ -19,6 +19,7 @@ hangups | -       | 10,000 clients that hang up at random points: each call reco
 credit  | -       | one unit left and many callers at once, 1,000 times: one passes | the_last_unit_goes_to_one_taker_r_q2
 sim     | -       | 20,000 simulated lives of a marketplace, 400 of them on a file; every planted mistake found within 2,000 | what_must_hold_holds_after_every_step_of_any_life what_must_hold_holds_after_every_step_of_another_life what_must_hold_holds_after_every_step_of_a_third_life what_must_hold_holds_after_every_step_of_a_fourth_life what_must_hold_holds_on_a_file_too every_planted_mistake_is_found
 lives   | -       | 20,000 random lives of a subscription: every unit billed once or kept | whatever_happens_every_unit_is_billed_once_or_kept_r_t8
+books   | -       | 2,000 random lives over SQLite: every invariant of the database holds all along | whatever_happens_every_invariant_holds_in_the_database_r_v8
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once

@@ -13,10 +13,14 @@ mod billing;
 mod cancelling;
 #[path = "flows/catalogue.rs"]
 mod catalogue;
+#[path = "flows/checking.rs"]
+mod checking;
 #[path = "flows/faults.rs"]
 mod faults;
 #[path = "flows/gates.rs"]
 mod gates;
+#[path = "flows/meanwhile.rs"]
+mod meanwhile;
 #[path = "flows/model.rs"]
 mod model;
 #[path = "flows/publishing.rs"]
@@ -25,5 +29,7 @@ mod publishing;
 mod reconciling;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
+#[path = "flows/tampering.rs"]
+mod tampering;
 #[path = "flows/world.rs"]
 mod world;

@@ -98,7 +98,7 @@ impl Owner {
     }
 
     /// The file that stands for this database, however its path is written.
-    fn file(database: &Path) -> PathBuf {
+    pub(crate) fn file(database: &Path) -> PathBuf {
         let one_way = database.canonicalize();
         let mut file = one_way
             .unwrap_or_else(|_| database.to_owned())

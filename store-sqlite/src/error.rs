@@ -92,18 +92,18 @@ pub(crate) enum OpenError {
          ledger and hands out quotas"
     )]
     Beside,
-    /// Whoever works beside the owner changes nothing about the tables.
-    #[error(
-        "the database has migration {found}, this program needs {known}: start the server that \
-         owns the file with this release first"
-    )]
-    Older { found: i64, known: i64 },
     /// What the newer program needs may be lost if this one writes.
     #[error(
         "the database has migration {found}, this program knows {known}: run the program that \
          wrote it, or a newer one"
     )]
     Newer { found: i64, known: i64 },
+    /// What is looked for may not be there yet.
+    #[error(
+        "the database has migration {found}, and this program has later ones: start the program \
+         that serves, which migrates it"
+    )]
+    Older { found: i64 },
     /// The tables may not be what this program takes them for.
     #[error(
         "migration {version} ({name}) is not the one that was applied to this database: \

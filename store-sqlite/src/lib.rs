@@ -10,6 +10,7 @@ use crate::bulk::Statement;
 use crate::connection::{Done, Owner, Transaction, Writer};
 use crate::error::{OpenError, failed};
 
+pub use inspection::{Example, Finding, Held, Inspection, Schema};
 pub use options::{SqliteOptions, Synchronous};
 
 mod batches;
@@ -19,6 +20,7 @@ mod convert;
 mod directory;
 mod error;
 mod hot;
+mod inspection;
 mod ledger;
 mod load;
 mod migrate;
@@ -161,7 +163,8 @@ impl SqliteStore {
     pub async fn open_beside(options: &SqliteOptions) -> Result<Self, StoreError> {
         let connected = connection::connect(options, false).await;
         let mut connection = connected.map_err(|error| failed(OPEN, error))?;
-        migrate::require_current(&mut connection).await?;
+        let schema = migrate::schema(&mut connection).await;
+        schema.map_err(|error| failed(OPEN, error))?.require(OPEN)?;
         Ok(Self::on(options, connection, None))
     }
 

@@ -43,10 +43,14 @@ pub(crate) async fn migrate(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let applied = applied(connection)
+    let applied = make_and_read(connection)
         .await
         .map_err(|error| failed(DOING, error))?;
-    check(&applied)?;
+    match compare(&applied) {
+        Schema::Known => return Ok(()),
+        Schema::None | Schema::Older { .. } => {}
+        other => return other.require(DOING),
+    }
     let missing = MIGRATIONS.iter().skip(applied.len());
     for migration in missing {
         migration
@@ -57,29 +61,63 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
-/// That the database has the shape that this program knows; nothing is changed.
-///
-/// # Errors
-/// [`StoreErrorKind::Broken`] where it has another.
-pub(crate) async fn require_current(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const DOING: &str = "open the database";
-    let applied = read_applied(connection)
-        .await
-        .map_err(|error| failed(DOING, error))?;
-    check(&applied)?;
-    let found = applied.last().map_or(0, |last| last.version);
-    if applied.len() == MIGRATIONS.len() {
-        return Ok(());
-    }
-    let older = OpenError::Older {
-        found,
-        known: newest(),
-    };
-    Err(StoreError::new(StoreErrorKind::Broken, DOING).because(older))
+/// The migrations of a database, compared with those that this program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Schema {
+    /// The same.
+    Known,
+    /// None at all: no store has ever opened it.
+    None,
+    /// Fewer: the next store that opens it adds what is missing.
+    Older {
+        /// The last it has.
+        found: i64,
+    },
+    /// More: a newer program made it, and this one does not know what they mean.
+    Newer {
+        /// The first that is not known.
+        found: i64,
+        /// The last that is.
+        known: i64,
+    },
+    /// One of them is not the one that this program has under that number.
+    Changed {
+        /// The number.
+        version: i64,
+        /// What this program calls it.
+        name: &'static str,
+    },
 }
 
-fn newest() -> i64 {
-    MIGRATIONS.last().map_or(0, |last| last.version)
+impl Schema {
+    /// That it is what this program knows.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Broken`] where it is another.
+    pub(crate) fn require(self, doing: &'static str) -> Result<(), StoreError> {
+        let error = match self {
+            Self::Known => return Ok(()),
+            Self::None => OpenError::Older { found: 0 },
+            Self::Older { found } => OpenError::Older { found },
+            Self::Newer { found, known } => OpenError::Newer { found, known },
+            Self::Changed { version, name } => OpenError::Changed { version, name },
+        };
+        Err(StoreError::new(StoreErrorKind::Broken, doing).because(error))
+    }
+}
+
+/// Compares the migrations of a database, and changes nothing.
+///
+/// # Errors
+/// Where the database cannot.
+pub(crate) async fn schema(connection: &mut SqliteConnection) -> sqlx::Result<Schema> {
+    let table = "SELECT 1 FROM sqlite_schema WHERE name = 'monetization_migration'";
+    let table = sqlx::query(table).fetch_optional(&mut *connection).await?;
+    if table.is_none() {
+        return Ok(Schema::None);
+    }
+    Ok(compare(&read(connection).await?))
 }
 
 /// A step that this database has behind it.
@@ -90,7 +128,7 @@ struct Applied {
 
 /// The table has a name of its own, so that it can stand beside that of an application which
 /// shares the file.
-async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>> {
+async fn make_and_read(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>> {
     let create = "CREATE TABLE IF NOT EXISTS monetization_migration (
         version INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
@@ -98,10 +136,10 @@ async fn applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>
         applied_at INTEGER NOT NULL
     ) STRICT";
     sqlx::query(create).execute(&mut *connection).await?;
-    read_applied(connection).await
+    read(connection).await
 }
 
-async fn read_applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>> {
+async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Applied>> {
     let read = "SELECT version, checksum FROM monetization_migration ORDER BY version";
     let rows = sqlx::query(read).fetch_all(&mut *connection).await?;
     rows.iter()
@@ -114,24 +152,29 @@ async fn read_applied(connection: &mut SqliteConnection) -> sqlx::Result<Vec<App
         .collect()
 }
 
-/// That what was applied is what this program would have applied.
-fn check(applied: &[Applied]) -> Result<(), StoreError> {
-    let refused = |error| Err(StoreError::new(StoreErrorKind::Broken, DOING).because(error));
+/// Whether what was applied is what this program would have applied.
+fn compare(applied: &[Applied]) -> Schema {
     for (at, applied) in applied.iter().enumerate() {
         let Some(migration) = MIGRATIONS.get(at) else {
-            return refused(OpenError::Newer {
+            return Schema::Newer {
                 found: applied.version,
-                known: newest(),
-            });
+                known: MIGRATIONS.last().map_or(0, |last| last.version),
+            };
         };
         if applied.version != migration.version || applied.checksum != migration.checksum() {
-            return refused(OpenError::Changed {
+            return Schema::Changed {
                 version: migration.version,
                 name: migration.name,
-            });
+            };
         }
     }
-    Ok(())
+    match applied.last() {
+        None => Schema::None,
+        Some(_) if applied.len() == MIGRATIONS.len() => Schema::Known,
+        Some(last) => Schema::Older {
+            found: last.version,
+        },
+    }
 }
 
 impl Migration {

@@ -20,6 +20,7 @@ use monetization_core::store::JobStart;
 use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
+use crate::checking::{self, Database};
 use crate::world::{DAY, HOUR, World, ok, text};
 
 const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
@@ -41,8 +42,11 @@ struct Life {
 
 impl Life {
     async fn begin(seed: u64) -> Self {
-        let world = World::new(Invoicing::ByCore).await;
-        let (plan, version) = world.plan(TERMS).await;
+        Self::begin_in(World::new(Invoicing::ByCore).await, TERMS, seed).await
+    }
+
+    async fn begin_in(world: World, terms: &str, seed: u64) -> Self {
+        let (plan, version) = world.plan(terms).await;
         let ordered = world.subscribe(&plan).await;
         world.settle().await;
         Self {
@@ -282,6 +286,29 @@ async fn whatever_happens_every_unit_is_billed_once_or_kept_r_t8() {
             life.step().await;
         }
         life.end().await;
+    }
+}
+
+/// R-V8: after whatever has happened, the database says the same of it in every place.
+#[tokio::test]
+async fn whatever_happens_every_invariant_holds_in_the_database_r_v8() {
+    for seed in 0..size(6, 2_000) {
+        let database = Database::new();
+        let world = database.world(Invoicing::ByCore).await;
+        let mut life = Life::begin_in(world, checking::TERMS, seed).await;
+        for step in 0..60 {
+            life.step().await;
+            if step % 4 == 0 {
+                assert_eq!(
+                    database.broken().await,
+                    Vec::<String>::new(),
+                    "{}",
+                    life.story()
+                );
+            }
+        }
+        life.end().await;
+        assert_eq!(database.broken().await, Vec::<String>::new(), "seed {seed}");
     }
 }
 

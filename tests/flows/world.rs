@@ -54,10 +54,18 @@ impl World {
 
     /// Over the store that `store` makes with the world's clock, which claims go by.
     pub async fn over(invoicing: Invoicing, store: impl FnOnce(Clock) -> Arc<dyn Store>) -> Self {
-        let start: Timestamp = START.parse().unwrap();
-        let (clock, time) = Clock::manual(start);
+        let (clock, time) = Clock::manual(text(START));
         let store = store(clock.clone());
-        let mock = MockEngine::in_memory(start);
+        Self::on(invoicing, (clock, time), store).await
+    }
+
+    /// On this clock and over this store.
+    pub async fn on(
+        invoicing: Invoicing,
+        (clock, time): (Clock, ManualClock),
+        store: Arc<dyn Store>,
+    ) -> Self {
+        let mock = MockEngine::in_memory(clock.now());
         let entropy = Arc::new(Entropy::seeded(7));
         let pepper = Pepper::new(&[7; 32]).unwrap();
         let engines = Engines::new([mock.engine(), monetization_core::engine::none()]);

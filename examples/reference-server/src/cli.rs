@@ -39,6 +39,46 @@ pub enum Command {
     /// is removed at the end; nothing outside of this machine is contacted. The exit code is 1
     /// where a figure does not agree.
     Demo(DemoArgs),
+    /// Check that everything which is kept agrees with itself: calls and sums, quotas, invoices,
+    /// what was published.
+    ///
+    /// Each invariant is one query, and all of them see one state of the database. Nothing is
+    /// written, and a server may be serving meanwhile. For each it says how many rows were looked at,
+    /// and names up to ten that break it. The exit code is 1 where any is broken.
+    Check(CheckArgs),
+    /// Look at everything that a server with these options needs, and say how to mend what is not
+    /// as it should be.
+    ///
+    /// Settings, data directory and its disk, pepper, database, clock, engine, addresses, messages
+    /// of the engine, and what waits for an operator. Nothing is changed, and a server may be running
+    /// meanwhile: then it is asked as well. The exit code is 1 where there is a problem.
+    Doctor(Box<DoctorArgs>),
+}
+
+/// What is checked.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CheckArgs {
+    /// Where the state is kept [default: ./monetization-data].
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
+    )]
+    pub data_directory: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is looked at: the options are those of the server.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DoctorArgs {
+    /// The options of the server.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How to serve. Every option may also be given by its environment variable.

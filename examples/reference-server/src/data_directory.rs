@@ -63,6 +63,12 @@ impl DataDirectory {
         Ok(Self(path.to_owned()))
     }
 
+    /// The directory of this path as it is, which may be not there.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
@@ -80,34 +86,57 @@ impl DataDirectory {
     /// # Errors
     /// [`DirectoryError`].
     pub fn pepper(&self, entropy: &Entropy) -> Result<Pepper, DirectoryError> {
-        let path = self.0.join("pepper");
+        let path = self.pepper_file();
         let failed = |source| DirectoryError::Pepper {
             path: path.clone(),
             source,
         };
-        let bytes = match make_private(&path) {
+        match make_private(&path) {
             Ok(mut file) => {
                 let mut bytes = vec![0; PEPPER_BYTES];
                 entropy.fill(&mut bytes);
                 file.write_all(&bytes)
                     .and_then(|()| file.sync_all())
                     .map_err(failed)?;
-                bytes
+                pepper(&bytes, path)
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if is_open(&path).map_err(failed)? {
-                    return Err(DirectoryError::Open { path });
-                }
-                let mut bytes = Vec::new();
-                let opened = File::open(&path).map_err(failed)?;
-                // A file that is longer than any pepper is none.
-                opened.take(4_096).read_to_end(&mut bytes).map_err(failed)?;
-                bytes
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        Pepper::new(&bytes).map_err(|source| DirectoryError::Short { path, source })
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self
+                .read_pepper()?
+                .ok_or_else(|| failed(io::ErrorKind::NotFound.into())),
+            Err(error) => Err(failed(error)),
+        }
     }
+
+    /// The pepper, if there is one.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn read_pepper(&self) -> Result<Option<Pepper>, DirectoryError> {
+        let path = self.pepper_file();
+        let failed = |source| DirectoryError::Pepper {
+            path: path.clone(),
+            source,
+        };
+        let opened = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failed)?,
+        };
+        if is_open(&path).map_err(failed)? {
+            return Err(DirectoryError::Open { path });
+        }
+        let mut bytes = Vec::new();
+        // A file that is longer than any pepper is none.
+        opened.take(4_096).read_to_end(&mut bytes).map_err(failed)?;
+        pepper(&bytes, path).map(Some)
+    }
+
+    fn pepper_file(&self) -> PathBuf {
+        self.0.join("pepper")
+    }
+}
+
+fn pepper(bytes: &[u8], path: PathBuf) -> Result<Pepper, DirectoryError> {
+    Pepper::new(bytes).map_err(|source| DirectoryError::Short { path, source })
 }
 
 #[cfg(unix)]

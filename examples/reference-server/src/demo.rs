@@ -12,7 +12,7 @@ use monetization_core::flows::FlowError;
 use monetization_core::store::StoreError;
 use monetization_engine_mock::JournalPlace;
 use monetization_engine_mock::provider::Rules;
-use monetization_store_sqlite::{SqliteOptions, SqliteStore, Synchronous};
+use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
 use tempfile::TempDir;
 
 use crate::access_log::AccessLog;
@@ -126,7 +126,7 @@ struct World {
     /// The control plane, as the platform's owner.
     owner: Api,
     /// Removed when it is dropped, after the server.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// What a demo's world is like.
@@ -172,7 +172,7 @@ impl World {
             first,
             http,
             owner,
-            _directory: folder,
+            directory: folder,
         })
     }
 
@@ -185,6 +185,13 @@ impl World {
     async fn travel(&self, to: Timestamp) -> Result<(), DemoError> {
         let to = serde_json::json!({ "to": to });
         self.owner.post("/mock/clock", &to).await.map(drop)
+    }
+
+    /// How many invariants do not hold in what the server keeps.
+    async fn broken_invariants(&self) -> Result<usize, DemoError> {
+        let path = DataDirectory::at(self.directory.path()).database();
+        let findings = Inspection::open(path).await?.check().await?;
+        Ok(findings.iter().filter(|finding| !finding.holds()).count())
     }
 
     async fn end(self) -> usize {

@@ -5,10 +5,12 @@
 //! [`server::Server`].
 
 pub mod access_log;
+pub mod check;
 pub mod cli;
 pub mod control;
 pub mod data_directory;
 pub mod demo;
+pub mod doctor;
 pub mod engines;
 pub mod first_start;
 pub mod report;

@@ -1,11 +1,15 @@
 //! The binary: reads the command line and the environment, and runs what they say.
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use monetization_core::clock::Clock;
+use reference_server::check::check;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
+use reference_server::doctor;
 use reference_server::report;
 use reference_server::serve::serve;
 use reference_server::settings::Settings;
@@ -26,7 +30,13 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         .build()?;
     match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => {
-            check_environment()?;
+            let unknown = unknown_variables();
+            if !unknown.is_empty() {
+                let unknown = unknown.join(", ");
+                return Err(
+                    format!("these environment variables are no settings: {unknown}").into(),
+                );
+            }
             let settings = Settings::new(*args)?;
             runtime.block_on(serve(&settings, std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
@@ -34,37 +44,50 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Demo(args) => {
             let mut story = Story::new(std::io::stdout(), demo::is_coloured());
             runtime.block_on(demo::run(&args, &mut story))?;
-            Ok(if story.is_good() {
-                ExitCode::SUCCESS
+            Ok(exit_code(story.is_good()))
+        }
+        Command::Check(args) => {
+            let holds = runtime.block_on(check(args, std::io::stdout()))?;
+            Ok(exit_code(holds))
+        }
+        Command::Doctor(args) => {
+            let unknown = unknown_variables();
+            let clock = Clock::system();
+            let examined = doctor::examine(args.serve, &unknown, &clock);
+            let diagnosis = runtime.block_on(examined);
+            let mut out = std::io::stdout();
+            if args.json {
+                writeln!(out, "{}", diagnosis.document())?;
             } else {
-                ExitCode::FAILURE
-            })
+                diagnosis.tell(out)?;
+            }
+            Ok(exit_code(diagnosis.is_healthy()))
         }
     }
 }
 
-/// A variable that looks like a setting and is none is a mistake, such as a misspelt name.
-fn check_environment() -> Result<(), Box<dyn Error>> {
+fn exit_code(is_good: bool) -> ExitCode {
+    if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Variables that look like settings and are none: mistakes, such as a misspelt name.
+fn unknown_variables() -> Vec<String> {
     use clap::CommandFactory;
     let command = Cli::command();
     let known: Vec<_> = command
         .get_arguments()
         .filter_map(clap::Arg::get_env)
         .collect();
-    let unknown: Vec<String> = std::env::vars_os()
+    std::env::vars_os()
         .map(|(name, _)| name)
         .filter(|name| !known.contains(&name.as_os_str()))
         .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| name.starts_with(ENVIRONMENT_PREFIX))
-        .collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "these environment variables are no settings: {}",
-        unknown.join(", ")
-    )
-    .into())
+        .collect()
 }
 
 #[expect(clippy::print_stderr, reason = "the last word of the process")]

@@ -136,7 +136,8 @@ impl Default for Settings {
     }
 }
 
-const DATA_DIRECTORY: &str = "monetization-data";
+/// Where the state is kept if nothing is said.
+pub(crate) const DATA_DIRECTORY: &str = "monetization-data";
 const GATEWAY: &str = "127.0.0.1:8080";
 const CONTROL: &str = "127.0.0.1:8081";
 /// In each list the first is what holds where nothing is said.

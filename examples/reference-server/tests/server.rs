@@ -11,7 +11,9 @@ mod server {
     mod billing;
     mod buying;
     mod catalogue;
+    mod check;
     mod demo;
+    mod doctor;
     mod forwarding;
     mod input;
     mod keys;

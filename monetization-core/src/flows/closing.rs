@@ -21,7 +21,6 @@ use crate::ids::{SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
-use crate::plan::Billing;
 use crate::store::{BatchState, Closing, Kind, Listing, Stored, Write};
 use crate::subscription::{
     BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
@@ -130,9 +129,10 @@ impl Monetizer {
                 let mut subscription = self.must::<Subscription>(invoice.fact.tenant, id).await?;
                 let mut change = self.change();
                 change.writes.push(invoice.write()?);
-                if subscription.fact.blocks.insert(BlockReason::Payment) {
-                    change.writes.push(subscription.write()?);
-                }
+                // Written though it may be blocked already: a payment that takes the block back
+                // meanwhile knows nothing of this invoice.
+                subscription.fact.blocks.insert(BlockReason::Payment);
+                change.writes.push(subscription.write()?);
                 // One that was changed meanwhile is looked at the next time.
                 marked = marked.saturating_add(usize::from(self.apply(&change).await?));
             }
@@ -217,7 +217,7 @@ impl Monetizer {
         } = self.period_bill(subscription, end, segments).await?;
         let mut change = self.change();
         let mut invoiced = false;
-        if terms.billing() != Billing::Free && !lines.is_empty() {
+        if !lines.is_empty() {
             let index = subscription.closed_periods;
             let period = subscription
                 .timeline

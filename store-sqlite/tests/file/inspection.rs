@@ -1,4 +1,5 @@
 use monetization_core::store::{Ledger, Quotas, Rows};
+use monetization_store_sqlite::Inspection;
 use sqlx::Row;
 
 use crate::sample::{Home, Use};
@@ -77,14 +78,9 @@ async fn the_records_add_up_to_the_sums_and_counters() {
             .unwrap();
     }
     let mut raw = home.stranger().await;
-    let sums = "SELECT segment, meter, sum(quantity) FROM record GROUP BY 1, 2
-        EXCEPT SELECT origin, meter, sum(total) FROM sum GROUP BY 1, 2";
-    let counters = "SELECT spent.value ->> 0, sum(spent.value ->> 2)
-            FROM record, json_each(record.spent) AS spent GROUP BY 1
-        EXCEPT SELECT number, committed FROM quota";
-    for different in [sums, counters] {
-        let different = sqlx::query(different).fetch_all(&mut raw).await.unwrap();
-        assert_eq!(different.len(), 0);
+    let findings = Inspection::open(home.path()).await.unwrap().check().await;
+    for finding in findings.unwrap() {
+        assert!(finding.holds(), "{finding:?}");
     }
     let total: i64 = sqlx::query_scalar("SELECT sum(total) FROM sum")
         .fetch_one(&mut raw)

@@ -9,6 +9,7 @@ mod cancellation;
 mod contention;
 mod fullness;
 mod inspection;
+mod looking;
 mod migrations;
 mod ownership;
 mod sample;

@@ -40,6 +40,8 @@ pub(super) async fn play(story: &mut Story) -> Result<(), DemoError> {
     publishing::publish(&world, &cast, story).await?;
     closing::close(&world, start, &mut cast, story).await?;
     check(&world, &cast, story).await?;
+    let broken = world.broken_invariants().await?;
+    story.check("invariants of the database that do not hold", &0, &broken)?;
     story.check("calls left without a record", &0, &world.end().await)?;
     story.verdict()?;
     Ok(())

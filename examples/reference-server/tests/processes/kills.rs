@@ -37,6 +37,7 @@ async fn every_answer_received_has_its_row_after_a_kill() {
         tokio::time::sleep(Duration::from_micros(dice.below(400_000))).await;
         server.kill().await;
         load.point_nowhere();
+        ledger::assert_invariants(home.directory()).await;
         server = home.start().await;
     }
     let tally = load.finish().await;
@@ -98,6 +99,7 @@ async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
         server.kill().await;
         load.point_nowhere();
         assert_committed(home.directory(), 0..=quota).await;
+        ledger::assert_invariants(home.directory()).await;
         server = home.start().await;
     }
     load.point_at(server.gateway);

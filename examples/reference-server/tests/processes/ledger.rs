@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use monetization_store_sqlite::Inspection;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
@@ -28,6 +29,7 @@ impl Books {
     pub(crate) async fn audited(directory: &Path, market: &Market) -> Self {
         let mut file = open(directory).await;
         assert_sound(&mut file).await;
+        assert_invariants(directory).await;
         let select = "SELECT 'sub_' || lower(hex(segment.subscription)) AS subscription,
                 record.resource, record.status, record.quantity
             FROM record JOIN segment ON segment.number = record.segment";
@@ -98,6 +100,14 @@ pub(crate) async fn open(directory: &Path) -> SqliteConnection {
         .connect()
         .await
         .unwrap()
+}
+
+/// R-V8: what was left behind, at whatever moment, agrees with itself.
+pub(crate) async fn assert_invariants(directory: &Path) {
+    let path = directory.join("monetization.db");
+    let findings = Inspection::open(path).await.unwrap().check().await.unwrap();
+    let broken: Vec<_> = findings.iter().filter(|it| !it.holds()).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 async fn assert_sound(file: &mut SqliteConnection) {

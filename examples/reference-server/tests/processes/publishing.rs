@@ -43,6 +43,7 @@ async fn a_crash_while_publishing_reports_every_unit_once() {
         assert_eq!(start(&server.api).await, 202);
         sleep(Duration::from_micros(dice.below(patience_us) + 1)).await;
         server.kill().await;
+        ledger::assert_invariants(home.directory()).await;
         server = home.start().await;
         match status(&server.api).await.as_str() {
             "RUNNING INPROGRESS" => {

@@ -18,6 +18,8 @@ use super::tls;
 use super::upstream::Upstream;
 use super::world::{Text, free};
 
+mod commands;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_reference-server");
 
 fn command(directory: &Path) -> Command {

@@ -1,5 +1,6 @@
 //! A whole server in a test, and those who use it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,8 @@ use monetization_core::secret::Secret;
 use monetization_core::store::Store;
 use monetization_engine_mock::provider::Rules;
 use monetization_engine_mock::{Control, JournalPlace, MemoryJournal};
+use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+use reference_server::data_directory::DataDirectory;
 use reference_server::first_start::FirstStart;
 use reference_server::server::{Ingredients, Server};
 use reference_server::settings::Settings;
@@ -32,12 +35,18 @@ pub(super) struct World {
     running: Option<Server>,
     pub(super) first: FirstStart,
     pub(super) upstream: Upstream,
-    store: Arc<dyn Store>,
+    kept: Kept,
     clock: Clock,
     manual: ManualClock,
-    journal: MemoryJournal,
     settings: Settings,
     client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// What is left when the server dies.
+struct Kept {
+    store: Arc<dyn Store>,
+    journal: JournalPlace,
+    pepper: Pepper,
 }
 
 /// An answer that was received to its end.
@@ -67,24 +76,47 @@ impl World {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let (clock, manual) = Clock::manual_business(START.parse().unwrap());
+        let kept = Kept {
+            store: Arc::new(MemoryStore::new(clock.clone())),
+            journal: JournalPlace::Memory(MemoryJournal::default()),
+            pepper: Pepper::new(b"a pepper of the tests").unwrap(),
+        };
+        Self::over(kept, (clock, manual), change).await
+    }
+
+    /// A world that keeps everything in this directory, as the binary does.
+    pub(super) async fn kept_in(directory: &Path, change: impl FnOnce(&mut Settings)) -> Self {
+        let directory = DataDirectory::open(directory).unwrap();
+        let options = SqliteOptions::new(directory.database());
+        let kept = Kept {
+            store: Arc::new(SqliteStore::open(&options).await.unwrap()),
+            journal: JournalPlace::File(directory.journal()),
+            pepper: directory.pepper(&Entropy::system()).unwrap(),
+        };
+        let clock = Clock::manual_business(START.parse().unwrap());
+        Self::over(kept, clock, change).await
+    }
+
+    async fn over(
+        kept: Kept,
+        (clock, manual): (Clock, ManualClock),
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::default();
         settings.gateway_address = ([127, 0, 0, 1], 0).into();
         settings.control_address = ([127, 0, 0, 1], 0).into();
         settings.private_upstreams = true;
         change(&mut settings);
-        let (clock, manual) = Clock::manual_business(START.parse().unwrap());
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
-        let journal = MemoryJournal::default();
-        let parts = ingredients(&store, (&clock, &manual), &journal);
+        let parts = ingredients(&kept, (&clock, &manual));
         let (server, first) = Server::start(&settings, parts).await.unwrap();
         Self {
             running: Some(server),
             first: first.unwrap(),
             upstream: Upstream::start("upstream").await,
-            store,
+            kept,
             clock,
             manual,
-            journal,
             settings,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
@@ -93,10 +125,16 @@ impl World {
     /// The server dies on the spot, and another takes up what it has left.
     pub(super) async fn crash(&mut self) {
         self.running = None;
-        let parts = ingredients(&self.store, (&self.clock, &self.manual), &self.journal);
+        let parts = ingredients(&self.kept, (&self.clock, &self.manual));
         let (server, first) = Server::start(&self.settings, parts).await.unwrap();
         assert!(first.is_none(), "the second start is no first one");
         self.running = Some(server);
+    }
+
+    /// The server stops in good order.
+    pub(super) async fn end(mut self) {
+        let unrecorded = self.running.take().unwrap().shutdown().await;
+        assert_eq!(unrecorded, 0);
     }
 
     pub(super) fn server(&self) -> &Server {
@@ -344,18 +382,14 @@ pub(super) fn metered(unit_price: &str) -> Value {
     })
 }
 
-fn ingredients(
-    store: &Arc<dyn Store>,
-    (clock, manual): (&Clock, &ManualClock),
-    journal: &MemoryJournal,
-) -> Ingredients {
+fn ingredients(kept: &Kept, (clock, manual): (&Clock, &ManualClock)) -> Ingredients {
     Ingredients {
-        store: Arc::clone(store),
+        store: Arc::clone(&kept.store),
         clock: clock.clone(),
         manual_clock: Some(manual.clone()),
         entropy: Arc::new(Entropy::system()),
-        pepper: Pepper::new(b"a pepper of the tests").unwrap(),
-        journal: JournalPlace::Memory(journal.clone()),
+        pepper: kept.pepper.clone(),
+        journal: kept.journal.clone(),
         rules: Rules::default(),
     }
 }

@@ -1,0 +1,36 @@
+-- What came after its segment was closed is one line of an invoice of the segment that pays.
+WITH
+price (version, meter) AS (
+    SELECT fact.id, usage.value ->> '$.meter.id'
+    FROM fact, json_each(fact.body, '$.terms.usage') AS usage WHERE kind = 'plan_version'
+),
+expected (origin, meter, used, lines) AS MATERIALIZED (
+    SELECT 'seg_' || lower(hex(origin.id)), price.meter, sum(sum.total), count(*)
+    FROM sum
+    JOIN meter ON meter.number = sum.meter
+    JOIN segment AS origin ON origin.number = sum.origin
+    JOIN segment AS payer ON payer.number = sum.segment
+    JOIN fact ON fact.kind = 'subscription' AND fact.id = payer.subscription
+    JOIN price ON price.version = origin.plan_version
+        AND price.meter = 'mtr_' || lower(hex(meter.id))
+    WHERE sum.segment <> sum.origin AND payer.invoicing = 'by_core' AND payer.state = 'closed'
+        AND payer.period_index < fact.body ->> 'closed_periods'
+    GROUP BY 1, 2
+),
+invoiced (origin, meter, used, lines) AS MATERIALIZED (
+    SELECT line.value ->> '$.item.segment', line.value ->> '$.item.meter',
+        sum(line.value ->> '$.item.used'), count(*)
+    FROM fact, json_each(fact.body, '$.lines') AS line
+    WHERE kind = 'invoice' AND line.value ->> '$.item.kind' = 'late_usage' GROUP BY 1, 2
+)
+SELECT coalesce(expected.origin, invoiced.origin) || ' '
+        || coalesce(expected.meter, invoiced.meter) AS id,
+    iif(
+        expected.used IS invoiced.used AND expected.lines IS invoiced.lines, NULL,
+        format(
+            'late use of %d in %d sums, invoiced %d on %d lines',
+            expected.used, expected.lines, invoiced.used, invoiced.lines
+        )
+    ) AS problem
+FROM expected
+FULL JOIN invoiced ON invoiced.origin = expected.origin AND invoiced.meter = expected.meter

@@ -1,0 +1,31 @@
+-- Of a strict quota no more is leased than the plan allows. Where plan versions followed each
+-- other in a subscription, the most that one of them allows counts.
+WITH
+in_force (subscription, version) AS (
+    SELECT id, body ->> '$.timeline.first' FROM fact WHERE kind = 'subscription'
+    UNION
+    SELECT fact.id, change.value ->> 'version'
+    FROM fact, json_each(fact.body, '$.timeline.changes') AS change WHERE kind = 'subscription'
+),
+allowed (version, quota, units_max, is_strict) AS (
+    SELECT body ->> 'id', quota.value ->> 'window', quota.value ->> 'max',
+        quota.value ->> 'overage' = 'strict'
+    FROM fact, json_each(fact.body, '$.terms.quotas') AS quota WHERE kind = 'plan_version'
+    UNION ALL
+    SELECT body ->> 'id', 'period', usage.value ->> 'included', 1
+    FROM fact, json_each(fact.body, '$.terms.usage') AS usage
+    WHERE kind = 'plan_version' AND usage.value ->> 'overage' = 'strict'
+        AND usage.value ->> '$.meter.unit' = 'requests'
+),
+limits (subscription, quota, units_max, is_strict) AS MATERIALIZED (
+    SELECT in_force.subscription, allowed.quota, max(allowed.units_max), min(allowed.is_strict)
+    FROM in_force JOIN allowed ON allowed.version = in_force.version GROUP BY 1, 2
+)
+SELECT 'sub_' || lower(hex(quota.subscription)) || ' ' || quota.quota || ' from '
+        || strftime('%Y-%m-%dT%H:%M:%SZ', quota.start_at / 1000000, 'unixepoch') AS id,
+    iif(
+        limits.is_strict = 1 AND quota.leased > limits.units_max,
+        format('leased %d, allowed %d', quota.leased, limits.units_max), NULL
+    ) AS problem
+FROM quota
+LEFT JOIN limits ON limits.subscription = quota.subscription AND limits.quota = quota.quota

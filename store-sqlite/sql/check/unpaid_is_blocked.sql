@@ -1,0 +1,25 @@
+-- Nobody has access whose first invoice by core is not paid, or whose later one is past due.
+WITH
+subscription AS MATERIALIZED (
+    SELECT body ->> 'id' AS id, body ->> 'state' AS state,
+        EXISTS (
+            SELECT 1 FROM json_each(body, '$.blocks') AS block WHERE block.value = 'payment'
+        ) AS is_blocked
+    FROM fact WHERE kind = 'subscription'
+),
+invoice AS (
+    SELECT body ->> 'id' AS id, body ->> 'subscription' AS subscription, body ->> 'state' AS state,
+        body ->> 'invoicing' = 'by_core' AND body ->> '$.occasion.kind' = 'start' AS is_first
+    FROM fact WHERE kind = 'invoice'
+)
+SELECT invoice.id,
+    CASE
+        WHEN subscription.id IS NULL THEN 'its subscription is not there'
+        WHEN subscription.state NOT IN ('active', 'ending') OR subscription.is_blocked THEN NULL
+        WHEN invoice.state IN ('past_due', 'uncollectible')
+            THEN 'it is ' || invoice.state || ', and ' || subscription.id || ' is not blocked'
+        WHEN invoice.is_first AND invoice.state <> 'paid'
+            THEN 'it is the first, and ' || invoice.state || ', and ' || subscription.id || ' is '
+                || subscription.state
+    END AS problem
+FROM invoice LEFT JOIN subscription ON subscription.id = invoice.subscription

@@ -1,0 +1,37 @@
+-- What a segment of a billed period used of a priced meter is one line of one invoice of core's.
+WITH
+price (version, meter) AS (
+    SELECT fact.id, usage.value ->> '$.meter.id'
+    FROM fact, json_each(fact.body, '$.terms.usage') AS usage WHERE kind = 'plan_version'
+),
+expected (segment, meter, used) AS MATERIALIZED (
+    SELECT 'seg_' || lower(hex(segment.id)), price.meter, coalesce(
+        (
+            SELECT sum.total FROM sum JOIN meter ON meter.number = sum.meter
+            WHERE sum.segment = segment.number AND sum.origin = segment.number
+                AND 'mtr_' || lower(hex(meter.id)) = price.meter
+        ), 0
+    )
+    FROM segment
+    JOIN fact ON fact.kind = 'subscription' AND fact.id = segment.subscription
+    JOIN price ON price.version = segment.plan_version
+    WHERE segment.invoicing = 'by_core' AND segment.state = 'closed'
+        AND segment.period_index < fact.body ->> 'closed_periods'
+),
+invoiced (segment, meter, used, lines) AS MATERIALIZED (
+    SELECT line.value ->> '$.item.segment', line.value ->> '$.item.meter',
+        sum(line.value ->> '$.item.used'), count(*)
+    FROM fact, json_each(fact.body, '$.lines') AS line
+    WHERE kind = 'invoice' AND line.value ->> '$.item.kind' = 'usage' GROUP BY 1, 2
+)
+SELECT coalesce(expected.segment, invoiced.segment) || ' '
+        || coalesce(expected.meter, invoiced.meter) AS id,
+    CASE
+        WHEN invoiced.segment IS NULL THEN format('%d are on no invoice', expected.used)
+        WHEN expected.segment IS NULL THEN 'it is invoiced, and is of no period that was billed'
+        WHEN invoiced.lines > 1 THEN format('it is on %d lines of invoices', invoiced.lines)
+        WHEN invoiced.used <> expected.used
+            THEN format('used %d, invoiced %d', expected.used, invoiced.used)
+    END AS problem
+FROM expected
+FULL JOIN invoiced ON invoiced.segment = expected.segment AND invoiced.meter = expected.meter

@@ -1,0 +1,18 @@
+-- Nothing was tried, claimed or ended more often than it was claimed.
+SELECT 'int_' || lower(hex(id)) AS id,
+    CASE
+        WHEN attempts > fence THEN format('tried %d times, claimed %d times', attempts, fence)
+        WHEN fence = 0 AND (state <> 'open' OR claim_lapses_at IS NOT NULL)
+            THEN 'it is ' || state || ' and was never claimed'
+    END AS problem
+FROM intent
+UNION ALL
+SELECT 'bat_' || lower(hex(id)),
+    CASE
+        WHEN attempts > fence THEN format('tried %d times, claimed %d times', attempts, fence)
+        WHEN fence = 0 AND claim_lapses_at IS NOT NULL THEN 'it is claimed without a fence'
+        -- One that was held back from the beginning was never claimed.
+        WHEN fence = 0 AND state NOT IN ('sealed', 'parked') AND decided_because IS NULL
+            THEN 'it is ' || state || ' and was never claimed'
+    END
+FROM batch

@@ -1,0 +1,26 @@
+-- What waits for an operator: the newest ?1 of each kind, and how many there are of it.
+SELECT * FROM (
+    SELECT 'operation' AS kind, 'int_' || lower(hex(id)) AS id,
+        operation || ': ' || reason AS reason, count(*) OVER () AS of_its_kind
+    FROM intent WHERE state = 'parked' ORDER BY due_at DESC, id LIMIT ?1
+)
+UNION ALL
+SELECT * FROM (
+    SELECT 'batch', 'bat_' || lower(hex(id)), state || ': ' || reason, count(*) OVER ()
+    FROM batch WHERE state IN ('rejected', 'unknown', 'parked') ORDER BY number DESC LIMIT ?1
+)
+UNION ALL
+SELECT * FROM (
+    SELECT 'invoice', body ->> 'id', 'given up, and not paid', count(*) OVER ()
+    FROM fact WHERE kind = 'invoice' AND body ->> 'state' = 'uncollectible'
+    ORDER BY change_seq DESC LIMIT ?1
+)
+UNION ALL
+-- The period of an aftermath has the greatest number there is.
+SELECT * FROM (
+    SELECT 'use', 'seg_' || lower(hex(segment.id)),
+        format('%d came after the last invoice', sum.total), count(*) OVER ()
+    FROM sum JOIN segment ON segment.number = sum.segment
+    WHERE segment.period_index = 4294967295 AND segment.invoicing = 'by_core' AND sum.total > 0
+    ORDER BY segment.number DESC LIMIT ?1
+)

@@ -1,0 +1,224 @@
+//! What must hold in every database: it does after whatever was done, and where it does not, the
+//! check says so by name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use monetization_core::clock::Clock;
+use monetization_core::flows::{Ingested, UsageEvent};
+use monetization_core::invoice::{Invoicing, LineItem};
+use monetization_core::store::JobState;
+use monetization_core::subscription::Subscription;
+use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqliteConnection};
+
+use crate::tampering::{OF_CORE, OF_ENGINE};
+use crate::world::{DAY, START, World, cents, text};
+
+/// A price, two units of it included, a strict quota and a loose one.
+pub const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
+    "usage":[{"meter":"requests","unit_price":"1","included":"2"}],
+    "quotas":[{"window":"month","max":5000,"overage":"strict"},
+        {"window":"day","max":10,"overage":"loose"}]}"#;
+
+const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
+    "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
+
+/// A database in a directory of its own.
+pub struct Database(tempfile::TempDir);
+
+impl Database {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("market.db")
+    }
+
+    pub async fn world(&self, invoicing: Invoicing) -> World {
+        let (clock, time) = Clock::manual(text(START));
+        let options = SqliteOptions::new(self.path())
+            .with_synchronous(Synchronous::Normal)
+            .with_clock(clock.clone());
+        let store = SqliteStore::open(&options).await.unwrap();
+        World::on(invoicing, (clock, time), Arc::new(store)).await
+    }
+
+    /// The invariants that do not hold, each with its examples.
+    pub async fn broken(&self) -> Vec<String> {
+        let mut inspection = Inspection::open(self.path()).await.unwrap();
+        let findings = inspection.check().await.unwrap();
+        let broken = findings.iter().filter(|finding| !finding.holds());
+        broken
+            .map(|finding| format!("{}: {:?}", finding.invariant, finding.examples))
+            .collect()
+    }
+
+    /// A copy in which something was done by hand that the store would never do.
+    async fn tampered(&self, by: &'static str) -> Self {
+        let copy = Self::new();
+        let mut original = connect(self.path()).await;
+        let path = copy.path();
+        let vacuum = format!("VACUUM INTO '{}'", path.display());
+        original.execute(AssertSqlSafe(vacuum)).await.unwrap();
+        let mut connection = connect(path).await;
+        let done = sqlx::query(by).execute(&mut connection).await;
+        let changed = done.unwrap_or_else(|error| panic!("{by}: {error}"));
+        assert!(changed.rows_affected() > 0, "{by}: changes nothing");
+        copy
+    }
+}
+
+async fn connect(path: PathBuf) -> SqliteConnection {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(false);
+    options.connect().await.unwrap()
+}
+
+/// Two months of a subscription that core invoices: a quota, a plan change, use that came late, an
+/// invoice that is past due; then another subscription whose first invoice is on its way.
+async fn invoiced_by_core(database: &Database) -> World {
+    let world = database.world(Invoicing::ByCore).await;
+    let (subscription, key) = world.subscriber(TERMS).await;
+    world.calls(&key, 5).await;
+    report(&world, &subscription, "on time").await;
+    let version = subscription.timeline.first;
+    let moved = world
+        .monetizer
+        .migrate(world.tenant_id(), subscription.id, version, None);
+    moved.await.unwrap();
+    world.pass(DAY).await;
+    world.calls(&key, 3).await;
+    world.pass_until("2026-02-01T13:00:00Z").await;
+    world.settle().await;
+    world.pay_all().await;
+    report(&world, &subscription, "late").await;
+    world.calls(&key, 2).await;
+    world.pass_until("2026-03-01T13:00:00Z").await;
+    world.settle().await;
+    world.calls(&key, 2).await;
+    world.pass(10 * DAY).await;
+    world.settle().await;
+    let (plan, _) = world.plan(TERMS).await;
+    world.subscribe(&plan).await;
+    let lines = world.invoices(subscription.id).await;
+    let late = lines
+        .iter()
+        .flat_map(|invoice| &invoice.lines)
+        .filter(|line| matches!(line.item, LineItem::LateUsage(_)));
+    assert_eq!(late.count(), 1);
+    world
+}
+
+/// Reports an event of the first of January.
+async fn report(world: &World, of: &Subscription, id: &str) {
+    let event = UsageEvent {
+        source: text("elsewhere"),
+        id: text(&id.replace(' ', "-")),
+        subscription: of.id,
+        meter: text("requests"),
+        quantity: "2".to_owned(),
+        occurred_at: Some(of.timeline.schedule.anchor),
+    };
+    let answers = world.monetizer.ingest(world.tenant_id(), &[event]).await;
+    assert_eq!(answers.unwrap(), [Ingested::Accepted]);
+}
+
+/// Use that is confirmed, sealed and not heard of, and not sealed yet.
+async fn invoiced_by_engine(database: &Database) -> World {
+    let world = database.world(Invoicing::ByEngine).await;
+    let (_, key) = world.subscriber(METERED).await;
+    for _ in 0..2 {
+        world.calls(&key, 3).await;
+        assert_eq!(world.publish().await, JobState::Succeeded);
+    }
+    world.provider.inject(Injection::next(Fault::LoseReply));
+    world.calls(&key, 3).await;
+    assert_eq!(world.publish().await, JobState::Incomplete);
+    world.calls(&key, 1).await;
+    world
+}
+
+#[tokio::test]
+async fn every_broken_invariant_is_named_and_no_other_r_z4() {
+    let by_core = Database::new();
+    let core = invoiced_by_core(&by_core).await;
+    let by_engine = Database::new();
+    let engine = invoiced_by_engine(&by_engine).await;
+    for (database, tampering) in [(&by_core, &OF_CORE[..]), (&by_engine, &OF_ENGINE[..])] {
+        assert_eq!(database.broken().await, Vec::<String>::new());
+        for (name, by) in tampering {
+            let broken = database.tampered(by).await.broken().await;
+            let alone = matches!(&broken[..], [only] if only.starts_with(&format!("{name}: ")));
+            assert!(alone, "{name}: {by}: {broken:#?}");
+        }
+    }
+    let mut inspection = Inspection::open(by_core.path()).await.unwrap();
+    let findings = inspection.check().await.unwrap();
+    let mut known: Vec<&str> = findings.iter().map(|finding| finding.invariant).collect();
+    let mut tampered: Vec<&str> = OF_CORE
+        .iter()
+        .chain(&OF_ENGINE)
+        .map(|(name, _)| *name)
+        .collect();
+    known.sort_unstable();
+    tampered.sort_unstable();
+    tampered.dedup();
+    assert_eq!(tampered, known, "each can be broken");
+    drop((core, engine));
+}
+
+/// A plan that had become free when its period ended was not invoiced at all: what was used at a price
+/// before was lost.
+#[tokio::test]
+async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
+    let database = Database::new();
+    let world = database.world(Invoicing::ByCore).await;
+    let (plan, _) = world.plan(TERMS).await;
+    let ordered = world.subscribe(&plan).await;
+    world.settle().await;
+    world.pay_all().await;
+    let key = ordered.key.unwrap().1;
+    world.calls(&key, 5).await;
+    let (id, tenant) = (ordered.subscription.id, world.tenant_id());
+    let free = serde_json::from_str(r#"{"billing":"free","currency":"USD","cycle":"month"}"#);
+    let revised = world.monetizer.revise_plan(tenant, plan.id, free.unwrap());
+    let (_, version) = revised.await.unwrap();
+    let moved = world.monetizer.migrate(tenant, id, version.id, None);
+    moved.await.unwrap();
+    world.pass(DAY).await;
+    world.calls(&key, 5).await;
+    for end in ["2026-02-01T13:00:00Z", "2026-03-01T13:00:00Z"] {
+        world.pass_until(end).await;
+        world.settle().await;
+    }
+    assert_eq!(database.broken().await, Vec::<String>::new());
+    let totals: Vec<i64> = world.invoices(id).await.iter().map(cents).collect();
+    assert_eq!(totals, [300, 300], "three calls beyond those included");
+}
+
+/// What a check reads is one state of the database, whatever is written meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_holds_while_calls_are_recorded() {
+    let database = Database::new();
+    let world = database.world(Invoicing::ByCore).await;
+    let (_, key) = world.subscriber(TERMS).await;
+    let calls = async {
+        for _ in 0..20 {
+            world.calls(&key, 10).await;
+        }
+    };
+    let checks = async {
+        for _ in 0..20 {
+            assert_eq!(database.broken().await, Vec::<String>::new());
+        }
+    };
+    tokio::join!(calls, checks);
+    let mut connection = connect(database.path()).await;
+    let rows = connection.fetch_one("SELECT count(*) FROM record").await;
+    assert_eq!(rows.unwrap().get::<i64, _>(0), 200);
+}
