@@ -1,6 +1,7 @@
 //! The databases that nodes work on: what is left when all of them have died.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use monetization_core::plan::QuotaWindow;
 use monetization_core::store::{
     LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, Store, StoreError,
 };
-use monetization_store_sqlite::{SqliteOptions, SqliteStore, Synchronous};
+use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
 
 use crate::runner::block_on;
 
@@ -23,6 +24,7 @@ pub(crate) enum Base {
     Memory(Arc<MemoryStore>, Arc<Blocks>),
     /// Node 0 owns the file; the others work beside it.
     Sqlite {
+        path: PathBuf,
         options: SqliteOptions,
         view: Arc<SqliteStore>,
         _directory: tempfile::TempDir,
@@ -48,13 +50,15 @@ impl Base {
 
     pub(crate) async fn sqlite(clock: Clock) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = SqliteOptions::new(directory.path().join("market.db"))
+        let path = directory.path().join("market.db");
+        let options = SqliteOptions::new(&path)
             .with_clock(clock)
             .with_synchronous(Synchronous::Normal)
             .with_owner_wait(Duration::from_secs(30));
         drop(SqliteStore::open(&options).await.unwrap());
         let view = Arc::new(SqliteStore::open_beside(&options).await.unwrap());
         Self::Sqlite {
+            path,
             options,
             view,
             _directory: directory,
@@ -75,6 +79,17 @@ impl Base {
             Self::Memory(store, _) => Arc::clone(store) as Arc<dyn Store>,
             Self::Sqlite { view, .. } => Arc::clone(view) as Arc<dyn Store>,
         }
+    }
+
+    /// What a look at the file from outside finds wrong.
+    pub(crate) async fn problems(&self) -> Vec<String> {
+        let Self::Sqlite { path, .. } = self else {
+            return Vec::new();
+        };
+        let mut inspection = Inspection::open(path).await.unwrap();
+        let findings = inspection.check().await.unwrap();
+        let broken = findings.iter().filter(|finding| finding.broken > 0);
+        broken.map(|finding| format!("{finding:?}")).collect()
     }
 
     /// What a node works with from its start to its death, and the number of this opening.

@@ -54,17 +54,17 @@ impl Flaw {
     /// Each, with a seed in which it shows.
     pub(crate) const ALL: [(Self, u64); 13] = [
         (Self::WatermarkPublishing, 1),
-        (Self::RandomIdentifiers, 1),
-        (Self::NoFence, 986),
-        (Self::CheckThenInsert, 4),
+        (Self::RandomIdentifiers, 12),
+        (Self::NoFence, 928),
+        (Self::CheckThenInsert, 9),
         (Self::AppendAfterClose, 3),
-        (Self::LeaseReadmitted, 1),
+        (Self::LeaseReadmitted, 316),
         (Self::CancelledAppend, 1),
-        (Self::StaleGate, 1),
-        (Self::ClaimBeforeComplete, 4),
-        (Self::KeyFromTheCount, 3),
-        (Self::AnsweredBeforeDurable, 0),
-        (Self::NoVersionCheck, 6),
+        (Self::StaleGate, 4),
+        (Self::ClaimBeforeComplete, 9),
+        (Self::KeyFromTheCount, 4),
+        (Self::AnsweredBeforeDurable, 1),
+        (Self::NoVersionCheck, 53),
         (Self::RequestKeyForgotten, 0),
     ];
 }

@@ -7,6 +7,7 @@ use monetization_core::engine::CancelMode;
 
 use crate::check::Violation;
 use crate::flaws::Flaw;
+use crate::runner::block_on;
 use crate::world::World;
 
 const STEPS: usize = 500;
@@ -73,6 +74,9 @@ impl World {
             self.kill(node);
         }
         self.start(0);
+        if let Some(problem) = block_on(self.base.problems()).into_iter().next() {
+            return Err(problem);
+        }
         self.check_end()
     }
 

@@ -20,19 +20,19 @@ use std::time::Duration;
 
 use super::operations::{back_off, chain, last_instant, unable};
 use super::references::thing;
-use super::{FlowError, Monetizer, Suspicious, publish_job};
+use super::{FlowError, Monetizer, publish_job};
 use crate::clock::Timestamp;
 use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};
 use crate::ids::{BatchId, SubscriptionId, TenantId, TypedId};
-use crate::money::Quantity;
 use crate::product::{Meter, Product};
 use crate::reference::{ObjectKind, Place};
 use crate::store::{
-    Batch, BatchState, Claim, Held, JobRun, JobStart, JobState, Listing, UnsealedSum, Verdict,
+    Batch, BatchState, Claim, JobRun, JobStart, JobState, Listing, UnsealedSum, Verdict,
 };
-use crate::subscription::{Segment, Subscription};
+use crate::subscription::Subscription;
 use crate::text::ForeignId;
-use crate::usage::SumKey;
+
+mod suspicion;
 
 /// What a run of publishing has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,66 +272,6 @@ impl Monetizer {
         // next run.
         self.store.seal(&batch).await?;
         Ok(sum.key.origin != sum.key.segment)
-    }
-
-    /// Sums whose last piece was held back before it was ever sent, and that piece.
-    async fn held_back(&self, tenant: TenantId) -> Result<BTreeMap<SumKey, BatchId>, FlowError> {
-        let mut held_back = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let limit = Listing::LIMIT_MAX;
-            let page = self.store.held_batches(tenant, after, limit).await?;
-            after = page.last().map(|last| last.id);
-            let suspicious = page
-                .iter()
-                .filter(|batch| batch.state.held() == Some(Held::Parked) && batch.fence == 0);
-            held_back.extend(suspicious.map(|batch| (batch.key, batch.id)));
-            if page.len() < limit {
-                return Ok(held_back);
-            }
-        }
-    }
-
-    /// Why a piece of a sum looks like a mistake; `None` where it does not.
-    async fn suspicion(
-        &self,
-        of: &Subscription,
-        segment: &Segment,
-        meter: &Meter,
-        quantity: Quantity,
-    ) -> Result<Option<String>, FlowError> {
-        let Suspicious { units_min, times } = self.settings.suspicious;
-        if meter
-            .scale
-            .whole(units_min)
-            .is_none_or(|least| quantity <= least)
-        {
-            return Ok(None);
-        }
-        let mut largest = Quantity::ZERO;
-        let before = of.segment_at(last_instant(segment.span.start));
-        for id in before
-            .map(|before| before.id)
-            .into_iter()
-            .chain([segment.id])
-        {
-            for batch in self.store.batches(of.tenant, id).await? {
-                if batch.key.meter == meter.id && batch.state == BatchState::Confirmed {
-                    largest = largest.max(batch.quantity()?);
-                }
-            }
-        }
-        let most = largest.scaled().saturating_mul(i64::from(times));
-        let render = |quantity| meter.scale.render(quantity);
-        Ok((quantity.scaled() > most).then(|| {
-            format!(
-                "it reports {} of {}, and the most that was confirmed at once is {}: decide whether \
-                 that is right",
-                render(quantity),
-                meter.name,
-                render(largest)
-            )
-        }))
     }
 
     pub(super) async fn known_at(
