@@ -23,6 +23,8 @@ mod gates;
 mod meanwhile;
 #[path = "flows/model.rs"]
 mod model;
+#[path = "flows/poison.rs"]
+mod poison;
 #[path = "flows/publishing.rs"]
 mod publishing;
 #[path = "flows/reconciling.rs"]

@@ -28,7 +28,7 @@ mod keeper;
 mod permit;
 mod standing;
 
-pub use committer::{Committed, Committer, CommitterOptions};
+pub use committer::{Committed, Committer, CommitterOptions, SetAside};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
 pub use gatekeeper::{API_KEY, Decided, Gatekeeper, GatekeeperOptions, Sleep};

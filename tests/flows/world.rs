@@ -225,6 +225,11 @@ impl World {
     }
 
     pub async fn admit(&self, key: &Secret) -> Result<Permit, Denial> {
+        self.admit_at(&self.gatekeeper, key).await
+    }
+
+    /// A call at another gate than the world's own.
+    pub async fn admit_at(&self, gatekeeper: &Gatekeeper, key: &Secret) -> Result<Permit, Denial> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
         let target = Target {
@@ -232,9 +237,7 @@ impl World {
             method: "GET",
             path: "/",
         };
-        self.gatekeeper
-            .admit(&headers, &target, self.clock.now())
-            .await
+        gatekeeper.admit(&headers, &target, self.clock.now()).await
     }
 
     /// A call that the upstream answers with 200, recorded before this returns.

@@ -16,7 +16,7 @@ use crate::text::{ForeignId, Slug};
 
 /// One call, or one event somebody reported: what it counted and what it spent. It is written
 /// once and never changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageRecord {
     /// Time-ordered and made by us; for reported events derived from the event.
     pub id: RecordId,
@@ -42,7 +42,7 @@ pub struct UsageRecord {
 }
 
 /// So much of one meter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// Which meter.
     pub meter: MeterId,
@@ -51,7 +51,7 @@ pub struct Counted {
 }
 
 /// So many units of one quota in one of its windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Which quota.
     pub quota: QuotaWindow,
@@ -64,7 +64,7 @@ pub struct Spent {
 }
 
 /// An event's name in the system it comes from, and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignEvent {
     /// The system.
     pub source: ForeignId,

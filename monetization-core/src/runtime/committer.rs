@@ -14,10 +14,10 @@ use super::cells::GiveBack;
 use super::gate::{Gate, Stretch};
 use super::gatekeeper::Sleep;
 use super::keeper::Keeper;
-use super::permit::Held;
+use super::permit::{Held, NotRecorded};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{LeaseId, TenantId};
-use crate::store::{Appended, Refusal, Store};
+use crate::store::{Appended, Store, StoreError, StoreErrorKind};
 use crate::usage::UsageRecord;
 
 /// Where settled calls wait to be written. Clones share one queue.
@@ -33,6 +33,9 @@ use crate::usage::UsageRecord;
 /// * The append of a batch is repeated, after 5 milliseconds and then twice as long each time up to
 ///   a second, until the store has answered for every record. A record that was written by a try
 ///   whose reply was lost is recognised by its id.
+/// * A record that the store finds senseless ([`StoreErrorKind::Broken`]), alone and three times while
+///   the store takes others, is set aside and keeps nobody waiting: [`SetAside`] is told, and whoever
+///   waits hears [`NotRecorded::SetAside`].
 /// * Whoever waits for a record is told after that, and only then.
 /// * After [`close`](Self::close) no call gets a place, and those that have one keep it.
 #[derive(Clone)]
@@ -67,13 +70,51 @@ pub enum Committed {
     Duplicate,
 }
 
-/// What the ledger says to a record. A refusal is final: the record will not be there.
-pub(super) type Answer = Result<Committed, Refusal>;
+/// What became of a record. A refusal is final: the record will not be there.
+pub(super) type Answer = Result<Committed, NotRecorded>;
+
+/// Keeps records that the ledger cannot take, for somebody to look at.
+///
+/// What it is given is use that was served and is not billed. It is called by the one writer, so it
+/// should take no longer than a write to a disk; a file of JSON lines is enough.
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use monetization_core::runtime::SetAside;
+/// use monetization_core::store::StoreError;
+/// use monetization_core::usage::UsageRecord;
+///
+/// #[derive(Debug, Default)]
+/// struct Kept(Mutex<Vec<String>>);
+///
+/// impl SetAside for Kept {
+///     fn keep(&self, record: &UsageRecord, why: &StoreError) {
+///         let line = serde_json::json!({ "record": record, "why": why.to_string() });
+///         self.0.lock().unwrap().push(line.to_string());
+///     }
+/// }
+/// ```
+pub trait SetAside: fmt::Debug + Send + Sync + 'static {
+    /// Keeps a record, and why the ledger does not take it.
+    fn keep(&self, record: &UsageRecord, why: &StoreError);
+}
+
+/// Tries of one record that the store finds senseless.
+const TRIES_MAX: u32 = 3;
+
+/// What the store has said to a record.
+enum Said {
+    Answered(Appended),
+    /// It is set aside.
+    Senseless,
+}
 
 struct Shared {
     options: CommitterOptions,
     clock: Clock,
     keeper: Keeper,
+    aside: Option<Arc<dyn SetAside>>,
     queue: Mutex<Queue>,
 }
 
@@ -88,6 +129,8 @@ struct Queue {
     writer: Option<Waker>,
     /// Since when (process time) the store has not taken what it was given.
     failing_since: Option<Duration>,
+    /// Records that were set aside.
+    set_aside: u64,
 }
 
 /// A place in the queue. Given back when it is dropped without being used.
@@ -95,11 +138,17 @@ struct Queue {
 pub(super) struct Place(Option<Committer>);
 
 impl Committer {
-    pub(super) fn new(options: CommitterOptions, clock: Clock, keeper: Keeper) -> Self {
+    pub(super) fn new(
+        options: CommitterOptions,
+        clock: Clock,
+        keeper: Keeper,
+        aside: Option<Arc<dyn SetAside>>,
+    ) -> Self {
         Self(Arc::new(Shared {
             options,
             clock,
             keeper,
+            aside,
             queue: Mutex::default(),
         }))
     }
@@ -127,6 +176,12 @@ impl Committer {
         Some(self.0.clock.uptime().saturating_sub(since))
     }
 
+    /// Records that were set aside since this process began: use that was served and is not billed.
+    #[must_use]
+    pub fn set_aside(&self) -> u64 {
+        self.0.lock().set_aside
+    }
+
     /// Lets no further call in. [`Gatekeeper::run`](super::Gatekeeper::run) ends once all that is under way is written.
     pub fn close(&self) {
         let mut queue = self.0.lock();
@@ -141,8 +196,8 @@ impl Committer {
             while !waiting.is_empty() {
                 let count = waiting.len().min(self.0.options.batch_max.max(1));
                 batch.fill(waiting.drain(..count), self.0.clock.now());
-                let answers = self.append(&batch.records, &*store, &*sleep).await;
-                self.release(&mut batch, answers);
+                let said = self.append(&batch.records, &*store, &*sleep).await;
+                self.release(&mut batch, said);
             }
         }
     }
@@ -166,33 +221,81 @@ impl Committer {
         .await
     }
 
-    /// Appends the records, again and again until the store has answered for each.
+    /// Appends the records, again and again until the store has answered for each. Those among which
+    /// it finds something senseless are parted, until what is senseless stands alone.
     async fn append(
         &self,
         records: &[UsageRecord],
         store: &dyn Store,
         sleep: &dyn Sleep,
-    ) -> Vec<Appended> {
+    ) -> Vec<Said> {
+        let mut said = Vec::with_capacity(records.len());
+        let mut parts = vec![records];
+        while let Some(part) = parts.pop() {
+            match self.append_part(part, store, sleep).await {
+                Ok(answers) => said.extend(answers.into_iter().map(Said::Answered)),
+                Err(senseless) => match part {
+                    [record] => {
+                        self.put_aside(record, &senseless);
+                        said.push(Said::Senseless);
+                    }
+                    _ => {
+                        let (first, second) = part.split_at(part.len().div_ceil(2));
+                        parts.extend([second, first]);
+                    }
+                },
+            }
+        }
+        said
+    }
+
+    /// Appends a part, again and again while time may help.
+    ///
+    /// # Errors
+    /// Where the store finds something senseless in it: at once for several records, after a few
+    /// tries for one, if the store takes writes at all.
+    async fn append_part(
+        &self,
+        part: &[UsageRecord],
+        store: &dyn Store,
+        sleep: &dyn Sleep,
+    ) -> Result<Vec<Appended>, StoreError> {
         let mut wait = Duration::from_millis(5);
+        let mut tries = 0_u32;
         loop {
-            match store.append(records).await {
-                Ok(answers) if answers.len() == records.len() => return answers,
+            let failed = match store.append(part).await {
+                Ok(answers) if answers.len() == part.len() => return Ok(answers),
                 // An answer that leaves records out is none: nothing may be lost.
-                Ok(_) | Err(_) => {
-                    self.0
-                        .lock()
-                        .failing_since
-                        .get_or_insert(self.0.clock.uptime());
-                    sleep.sleep(wait).await;
-                    wait = wait.saturating_mul(2).min(Duration::from_secs(1));
+                Ok(_) => None,
+                Err(error) => Some(error),
+            };
+            if let Some(error) = failed.filter(|error| error.kind() == StoreErrorKind::Broken) {
+                tries = tries.saturating_add(1);
+                let enough = part.len() > 1 || tries >= TRIES_MAX;
+                if self.0.aside.is_some() && enough && store.ping().await.is_ok() {
+                    return Err(error);
                 }
             }
+            self.0
+                .lock()
+                .failing_since
+                .get_or_insert(self.0.clock.uptime());
+            sleep.sleep(wait).await;
+            wait = wait.saturating_mul(2).min(Duration::from_secs(1));
+        }
+    }
+
+    fn put_aside(&self, record: &UsageRecord, why: &StoreError) {
+        if let Some(aside) = &self.0.aside {
+            aside.keep(record, why);
+            let mut queue = self.0.lock();
+            queue.set_aside = queue.set_aside.saturating_add(1);
         }
     }
 
     /// The ledger has answered for each record of the batch: nothing of it is in flight any more,
     /// whoever waits is told, and its places are free.
-    fn release(&self, batch: &mut Batch, answers: Vec<Appended>) {
+    fn release(&self, batch: &mut Batch, all_said: Vec<Said>) {
         for (record, caller) in batch.records.iter().zip(&batch.callers) {
             let spent = GiveBack {
                 quotas: false,
@@ -208,10 +311,10 @@ impl Committer {
             queue.failing_since = None;
             queue.wake_writer();
         }
-        for (caller, answer) in batch.callers.drain(..).zip(answers) {
+        for (caller, said) in batch.callers.drain(..).zip(all_said) {
             if let Some(heard_by) = caller.heard_by {
                 // Whoever waited may have gone; the record is written all the same.
-                let _heard = heard_by.send(said(answer));
+                let _heard = heard_by.send(said.into());
             }
         }
     }
@@ -254,11 +357,14 @@ impl Batch {
     }
 }
 
-fn said(answer: Appended) -> Answer {
-    match answer {
-        Appended::New => Ok(Committed::New),
-        Appended::Duplicate | Appended::Conflict => Ok(Committed::Duplicate),
-        Appended::Refused(refusal) => Err(refusal),
+impl From<Said> for Answer {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Answered(Appended::New) => Ok(Committed::New),
+            Said::Answered(Appended::Duplicate | Appended::Conflict) => Ok(Committed::Duplicate),
+            Said::Answered(Appended::Refused(refusal)) => Err(NotRecorded::Refused(refusal)),
+            Said::Senseless => Err(NotRecorded::SetAside),
+        }
     }
 }
 

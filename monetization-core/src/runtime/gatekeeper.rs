@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName};
 use monetization_rate_limiter::{Gcra, Limit, Limits};
 
 use super::cells::{Moment, QuotaNeed, Taken};
-use super::committer::{Committer, CommitterOptions};
+use super::committer::{Committer, CommitterOptions, SetAside};
 use super::denial::{Denial, Unauthenticated};
 use super::feed::{Feed, KeyEntry, Keys};
 use super::gate::{Gate, Target};
@@ -209,8 +209,21 @@ impl Gatekeeper {
         pepper: Pepper,
         options: GatekeeperOptions,
     ) -> Self {
+        Self::with_set_aside(store, (clock, entropy), pepper, options, None)
+    }
+
+    /// As [`new`](Self::new), with somebody who keeps records that the ledger cannot take. Without one
+    /// such a record is appended again and again, and all that come after it wait.
+    #[must_use]
+    pub fn with_set_aside(
+        store: Arc<dyn Store>,
+        (clock, entropy): (Clock, Arc<Entropy>),
+        pepper: Pepper,
+        options: GatekeeperOptions,
+        aside: Option<Arc<dyn SetAside>>,
+    ) -> Self {
         let keeper = Keeper::new(Arc::clone(&store), clock.clone(), Arc::clone(&entropy));
-        let committer = Committer::new(options.committer, clock.clone(), keeper.clone());
+        let committer = Committer::new(options.committer, clock.clone(), keeper.clone(), aside);
         Self(Arc::new(Shared {
             store,
             clock,

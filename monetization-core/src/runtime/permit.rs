@@ -211,7 +211,7 @@ impl Future for Settlement {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map(|heard| match heard {
-            Ok(answer) => answer.map_err(NotRecorded::Refused),
+            Ok(answer) => answer,
             Err(oneshot::Canceled) => Err(NotRecorded::Stopped),
         })
     }
@@ -224,6 +224,9 @@ pub enum NotRecorded {
     /// The ledger cannot take it.
     #[error("the ledger refused the record")]
     Refused(#[source] Refusal),
+    /// The ledger finds it senseless; it is kept for somebody to look at.
+    #[error("the record makes no sense to the ledger and was set aside")]
+    SetAside,
     /// The committer has stopped.
     #[error("the committer has stopped")]
     Stopped,
