@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use monetization_core::access::Closed;
 use monetization_core::engine::CancelMode;
+use monetization_core::flows::{Ingested, UsageEvent};
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::runtime::Denial;
 use monetization_core::subscription::SubscriptionState;
@@ -111,4 +112,60 @@ async fn cancelling_with_the_period_leaves_access_to_its_last_instant_c5() {
     world.pass(60 * DAY).await;
     world.settle().await;
     assert_eq!(world.invoices(subscription.id).await.len(), 1);
+}
+
+/// A clock that was ahead has put use into the period after the end: it is on the last invoice.
+#[tokio::test]
+async fn use_that_a_clock_ahead_put_beyond_the_end_is_billed_with_it() {
+    let world = World::new(Invoicing::ByCore).await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    world.calls(&key, 3).await;
+    world.pass_until("2026-02-01T11:58:00Z").await;
+    let ahead = UsageEvent {
+        source: text("elsewhere"),
+        id: text("1"),
+        subscription: subscription.id,
+        meter: text("requests"),
+        quantity: "5".to_owned(),
+        occurred_at: Some(text("2026-02-01T12:01:00Z")),
+    };
+    let events = [ahead];
+    let taken = world.monetizer.ingest(world.tenant_id(), &events);
+    assert_eq!(taken.await.unwrap(), [Ingested::Accepted]);
+    world.cancel(subscription.id, CancelMode::Now).await;
+    world.settle().await;
+    let ended = world.subscription(subscription.id).await;
+    assert_eq!(ended.state, SubscriptionState::Ended);
+    let billed: i64 = world
+        .invoices(subscription.id)
+        .await
+        .iter()
+        .map(cents)
+        .sum();
+    assert_eq!(billed, 8);
+}
+
+/// Moving a subscription twice, by clocks that differ, keeps every boundary that was in sight.
+#[tokio::test]
+async fn a_change_that_is_replaced_still_bills_what_was_used_after_it() {
+    let world = World::new(Invoicing::ByCore).await;
+    let (plan, first) = world.plan(METERED).await;
+    let ordered = world.subscribe(&plan).await;
+    world.settle().await;
+    let (id, key) = (ordered.subscription.id, ordered.key.unwrap().1);
+    let tenant = world.tenant_id();
+    let moved = world.monetizer.migrate(tenant, id, first.id, None);
+    moved.await.unwrap();
+    world.pass(Duration::from_secs(10)).await;
+    world.calls(&key, 4).await;
+    // The clock of whoever moves it next is a minute behind.
+    let now = world.clock.now();
+    world.time.set(now.saturating_sub(Duration::from_secs(60)));
+    let moved = world.monetizer.migrate(tenant, id, first.id, None);
+    moved.await.unwrap();
+    world.time.set(now);
+    world.cancel(id, CancelMode::Now).await;
+    world.settle().await;
+    let billed: i64 = world.invoices(id).await.iter().map(cents).sum();
+    assert_eq!(billed, 4);
 }

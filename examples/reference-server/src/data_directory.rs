@@ -75,6 +75,12 @@ impl DataDirectory {
         self.0.join("monetization.db")
     }
 
+    /// Use that the ledger could not take.
+    #[must_use]
+    pub fn set_aside(&self) -> PathBuf {
+        self.0.join("set-aside.jsonl")
+    }
+
     /// The journal of the mock engine.
     #[must_use]
     pub fn journal(&self) -> PathBuf {

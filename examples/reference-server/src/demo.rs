@@ -153,6 +153,7 @@ impl World {
             entropy,
             pepper,
             journal: JournalPlace::File(directory.journal()),
+            set_aside: Some(directory.set_aside()),
             rules: options.rules,
         };
         let settings = Settings {

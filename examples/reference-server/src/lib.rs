@@ -16,6 +16,7 @@ pub mod first_start;
 pub mod report;
 pub mod serve;
 pub mod server;
+pub mod set_aside;
 pub mod settings;
 
 mod app;

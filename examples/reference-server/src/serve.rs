@@ -60,6 +60,7 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         entropy,
         pepper,
         journal: JournalPlace::File(directory.journal()),
+        set_aside: Some(directory.set_aside()),
         rules: Rules::default(),
     };
     // Whoever stops it from here on stops it in good order.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use monetization_core::entropy::Entropy;
 use monetization_core::flows::{FlowError, Monetizer};
 use monetization_core::ids::TenantId;
 use monetization_core::key::Pepper;
-use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
+use monetization_core::runtime::{Gatekeeper, GatekeeperOptions, SetAside};
 use monetization_core::store::{Store, StoreError};
 use monetization_core::text::Slug;
 use monetization_engine_mock::provider::Rules;
@@ -29,6 +30,7 @@ use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
 use crate::listener::{Bounds, Listener};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
+use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
 use crate::task::Task;
 
@@ -61,6 +63,9 @@ pub struct Ingredients {
     pub journal: JournalPlace,
     /// How the mock engine conducts itself.
     pub rules: Rules,
+    /// Where use is kept that the ledger cannot take; nowhere, and the ledger is asked again and
+    /// again, if nothing is said.
+    pub set_aside: Option<PathBuf>,
 }
 
 /// Why a server could not start.
@@ -91,6 +96,9 @@ pub enum StartError {
     /// The store does not answer.
     #[error("failed to prepare the store")]
     Store(#[from] StoreError),
+    /// What was set aside cannot be read.
+    #[error("failed to look at what was set aside")]
+    SetAside(#[from] SetAsideError),
     /// TLS cannot be set up.
     #[error("failed to prepare TLS to upstreams")]
     Tls(#[from] rustls::Error),
@@ -263,6 +271,7 @@ async fn prepare(
         pepper,
         journal,
         rules,
+        set_aside,
     } = ingredients;
     let here = format!("http://{}", reachable(control));
     let public_url = settings.public_url.as_deref().unwrap_or(&here);
@@ -288,7 +297,12 @@ async fn prepare(
     let (tenant, first_start) = market(&monetizer, settings).await?;
     // Blocks of quotas that a process before this one left out.
     store.settle_orphans().await?;
-    let gatekeeper = Gatekeeper::new(store, clock, entropy, pepper, GatekeeperOptions::default());
+    let aside: Option<Arc<dyn SetAside>> = match set_aside {
+        Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
+        None => None,
+    };
+    let options = GatekeeperOptions::default();
+    let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
     gatekeeper.refresh().await?;
     let app = Arc::new(App::new(AppParts {
         monetizer,

@@ -16,7 +16,9 @@ expected (segment, meter, used) AS MATERIALIZED (
     JOIN fact ON fact.kind = 'subscription' AND fact.id = segment.subscription
     JOIN price ON price.version = segment.plan_version
     WHERE segment.invoicing = 'by_core' AND segment.state = 'closed'
-        AND segment.period_index < fact.body ->> 'closed_periods'
+        -- The last period's invoice also bills what clocks that were ahead put into the next one.
+        AND segment.period_index < (fact.body ->> 'closed_periods')
+            + (fact.body ->> 'state' = 'ended' AND fact.body ->> 'closed_periods' > 0)
 ),
 invoiced (segment, meter, used, lines) AS MATERIALIZED (
     SELECT line.value ->> '$.item.segment', line.value ->> '$.item.meter',
@@ -27,7 +29,8 @@ invoiced (segment, meter, used, lines) AS MATERIALIZED (
 SELECT coalesce(expected.segment, invoiced.segment) || ' '
         || coalesce(expected.meter, invoiced.meter) AS id,
     CASE
-        WHEN invoiced.segment IS NULL THEN format('%d are on no invoice', expected.used)
+        WHEN invoiced.segment IS NULL AND expected.used > 0 THEN format('%d are on no invoice', expected.used)
+        WHEN invoiced.segment IS NULL THEN NULL
         WHEN expected.segment IS NULL THEN 'it is invoiced, and is of no period that was billed'
         WHEN invoiced.lines > 1 THEN format('it is on %d lines of invoices', invoiced.lines)
         WHEN invoiced.used <> expected.used

@@ -49,6 +49,7 @@ pub(crate) async fn serve(upstream: SocketAddr, directory: &Path, commit: Commit
         entropy,
         journal: JournalPlace::File(directory.join("journal")),
         rules: Rules::default(),
+        set_aside: None,
     };
     let (server, first) = Server::start(&settings, ingredients).await.unwrap();
     let keys = market(server.monetizer(), &first.unwrap(), upstream).await;

@@ -26,6 +26,8 @@ struct Checks {
     news_age_ms: Option<u128>,
     /// Calls that are under way or wait for their record.
     backlog: usize,
+    /// Records since the start that the ledger could not take, and that were set aside.
+    set_aside: u64,
     /// Milliseconds for which the store has not taken records, where it does not.
     append_failing_ms: Option<u128>,
 }
@@ -48,6 +50,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         store: matches!(pinged, Ok(Ok(()))),
         news_age_ms: news_age.map(|age| age.as_millis()),
         backlog: app.gatekeeper.committer().backlog(),
+        set_aside: app.gatekeeper.committer().set_aside(),
         append_failing_ms: failing.map(|length| length.as_millis()),
     };
     let ready = !checks.leaving
