@@ -17,6 +17,7 @@ use routes::{Access, RoleKind};
 
 pub mod routes;
 
+mod batches;
 mod catalogue;
 mod health;
 mod input;

@@ -33,7 +33,7 @@ const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 100;
 
 impl Page {
-    fn limit(&self) -> Result<usize, Problem> {
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
         let limit = self.limit.unwrap_or(LIMIT);
         if (1..=LIMIT_MAX).contains(&limit) {
             return Ok(limit);
@@ -42,10 +42,10 @@ impl Page {
         Err(FieldError::new("limit", problem).into())
     }
 
-    fn after<T: Fact>(&self) -> Result<Option<T::Id>, Problem> {
+    pub(super) fn after<I: TypedId>(&self) -> Result<Option<I>, Problem> {
         let parse = |cursor: &String| {
             cursor
-                .parse::<T::Id>()
+                .parse::<I>()
                 .map_err(|error| FieldError::new("cursor", error).into())
         };
         self.cursor.as_ref().map(parse).transpose()
@@ -64,7 +64,7 @@ impl Page {
         let mut listing = Listing {
             kind: T::KIND,
             key,
-            after: self.after::<T>()?.map(TypedId::uuid),
+            after: self.after::<T::Id>()?.map(TypedId::uuid),
             limit: Listing::LIMIT_MAX,
         };
         let mut found: Vec<T> = Vec::new();
@@ -92,7 +92,7 @@ impl Page {
         mut facts: Vec<T>,
         show: impl Fn(T) -> V,
     ) -> Result<List<V>, Problem> {
-        let (limit, after) = (self.limit()?, self.after::<T>()?);
+        let (limit, after) = (self.limit()?, self.after::<T::Id>()?);
         facts.sort_by_key(Fact::id);
         facts.retain(|fact| after.is_none_or(|after| fact.id() > after));
         Ok(List::cut(facts, limit, Fact::id, show))
@@ -109,7 +109,7 @@ impl<V> List<V> {
         }
     }
 
-    fn cut<T, I: TypedId>(
+    pub(super) fn cut<T, I: TypedId>(
         mut found: Vec<T>,
         limit: usize,
         id: impl Fn(&T) -> I,

@@ -7,8 +7,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use super::{
-    catalogue, health, invoices, keys, mock, monetization, parties, plans, products, publishing,
-    subscriptions, tokens, usage, webhooks,
+    batches, catalogue, health, invoices, keys, mock, monetization, parties, plans, products,
+    publishing, subscriptions, tokens, usage, webhooks,
 };
 use crate::app::App;
 
@@ -116,6 +116,9 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/invoices/{invoice}" EVERY_ROLE invoices::show;
         POST "/api/v1/monetization/publish-usage" OWNER publishing::start;
         GET "/api/v1/monetization/publish-usage/status" OWNER publishing::status;
+        GET "/api/v1/batches" OWNER batches::list;
+        POST "/api/v1/batches/{batch}/decision" OWNER batches::decide;
+        POST "/api/v1/monetization/reconcile" OWNER batches::reconcile;
         GET "/mock/clock" OWNER mock::clock;
         POST "/mock/clock" OWNER mock::set_clock;
 

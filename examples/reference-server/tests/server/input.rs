@@ -39,6 +39,8 @@ POST /api/v1/subscriptions/SUBSCRIPTION/cancel {"mode": "now"}
 POST /api/v1/subscriptions/SUBSCRIPTION/migrate {"version": "plv_00000000000000000000000000000000"}
 POST /api/v1/keys/KEY/rotate {"overlap_seconds": 1}
 POST /api/v1/usage [{"source": "s", "id": "1", "subscription": "SUBSCRIPTION", "meter": "requests", "quantity": "1"}]
+POST /api/v1/batches/BATCH/decision {"fate": "written_off", "because": "b"}
+POST /api/v1/monetization/reconcile {}
 POST /mock/clock {"advance_seconds": 0}
 "#;
 
@@ -57,7 +59,8 @@ async fn fields_that_are_nobodys_to_set_are_refused_by_name() {
         .replace("PRODUCT", &product)
         .replace("PLAN", &plan)
         .replace("SUBSCRIPTION", &bought.id)
-        .replace("KEY", &key);
+        .replace("KEY", &key)
+        .replace("BATCH", "bat_00000000000000000000000000000000");
     for line in bodies.lines().filter(|line| !line.is_empty()) {
         let mut parts = line.splitn(3, ' ');
         let method: Method = parts.next().unwrap().parse().unwrap();

@@ -1,5 +1,5 @@
 use http::{Method, StatusCode};
-use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::faults::{Fault, Injection, RecordFault};
 use monetization_engine_mock::transport::Operation;
 use serde_json::{Value, json};
 
@@ -136,4 +136,55 @@ async fn what_the_engine_makes_of_published_use_is_seen_as_an_invoice() {
         "{invoices:?}"
     );
     assert_eq!(invoices.last().unwrap()["invoicing"], json!("by_engine"));
+}
+
+#[tokio::test]
+async fn what_the_engine_rejects_is_listed_until_the_owner_decides() {
+    let world = World::billed_by_engine().await;
+    used(&world, 3).await;
+    let rejected = Fault::Record {
+        index: 0,
+        fault: RecordFault::Rejected,
+    };
+    world
+        .mock()
+        .inject(Injection::next(rejected).on(Operation::TakeUsage));
+    world.owner(Method::POST, PUBLISH, Value::Null).await;
+    completed(&world).await;
+    let held = async || {
+        let held = world.owner(Method::GET, "/api/v1/batches", Value::Null);
+        held.await.ok()["items"].as_array().unwrap().clone()
+    };
+    let listed = held().await;
+    let [batch] = listed.as_slice() else {
+        panic!("{listed:?}");
+    };
+    assert_eq!(
+        (batch["state"].text(), &batch["quantity"]),
+        ("rejected".into(), &json!(3))
+    );
+    assert!(
+        batch["reason"].text().contains("a scripted fault"),
+        "{batch}"
+    );
+
+    let path = format!("/api/v1/batches/{}/decision", batch["id"].text());
+    let nameless = json!({ "fate": "send_again", "because": " " });
+    let refused = world.owner(Method::POST, &path, nameless).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("because"), "{}", refused.text());
+    let decision = json!({ "fate": "send_again", "because": "owner: they have mended it" });
+    let decided = world.owner(Method::POST, &path, decision).await.ok();
+    assert_eq!(decided["state"], "sealed");
+    assert_eq!(held().await, Vec::<Value>::new());
+    world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(completed(&world).await, "SUCCESSFUL");
+    assert_eq!(counted(&world), 3);
+
+    let reconcile = "/api/v1/monetization/reconcile";
+    let report = world.owner(Method::POST, reconcile, json!({})).await.ok();
+    assert_eq!(
+        report,
+        json!({ "compared": 1, "differing": [], "decided": [], "failed": [] })
+    );
 }
