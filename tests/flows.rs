@@ -27,6 +27,8 @@ mod model;
 mod publishing;
 #[path = "flows/reconciling.rs"]
 mod reconciling;
+#[path = "flows/sleeping.rs"]
+mod sleeping;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
 #[path = "flows/tampering.rs"]
