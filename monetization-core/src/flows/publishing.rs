@@ -22,11 +22,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{back_off, chain, last_instant, unable};
+use super::operations::{chain, last_instant, unable};
 use super::references::thing;
 use super::{FlowError, Monetizer, publish_job};
-use crate::clock::Timestamp;
-use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};
+use crate::engine::{Engine, IdempotencyKey, SealedReport, UsageReport};
 use crate::ids::{BatchId, SubscriptionId, TenantId, TypedId};
 use crate::product::{Meter, Product};
 use crate::reference::{ObjectKind, Place};
@@ -35,8 +34,10 @@ use crate::store::{
 };
 use crate::subscription::Subscription;
 use crate::text::ForeignId;
+use verdicts::{first_sent, postponed, verdict};
 
 mod suspicion;
+mod verdicts;
 
 /// What a run of publishing has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -464,32 +465,5 @@ impl Monetizer {
             }
         };
         Ok(batches.into_iter().zip(verdicts).collect())
-    }
-}
-
-/// When a batch may first have been sent. A claim that was never settled may have sent it, and
-/// nobody wrote down when: not before its time of use.
-fn first_sent(batch: &Batch) -> Option<Timestamp> {
-    let claims_settled = u64::from(batch.attempts).saturating_add(1);
-    let lost = batch.fence > claims_settled;
-    batch.first_sent_at.or(lost.then_some(batch.used_at))
-}
-
-/// What a receipt makes of its batch.
-fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
-    match receipt {
-        Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
-        Receipt::Rejected { reason } => Verdict::State(BatchState::Rejected { reason }),
-        Receipt::Unknown { .. } => postponed(batch, sent_at, None, true),
-    }
-}
-
-/// The same bytes later. Whether they may have arrived decides how long they may be repeated.
-fn postponed(batch: &Batch, sent_at: Timestamp, wait: Option<Duration>, sent: bool) -> Verdict {
-    let wait = wait.unwrap_or_else(|| back_off(batch.attempts));
-    let first_sent_at = first_sent(batch).or(sent.then_some(sent_at));
-    Verdict::Again {
-        due_at: sent_at.saturating_add(wait),
-        first_sent_at,
     }
 }
