@@ -29,6 +29,8 @@ mod poison;
 mod publishing;
 #[path = "flows/reconciling.rs"]
 mod reconciling;
+#[path = "flows/sleeping.rs"]
+mod sleeping;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
 #[path = "flows/tampering.rs"]

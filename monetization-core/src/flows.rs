@@ -137,7 +137,7 @@ pub struct Monetizer {
 
 /// What a [`Monetizer`] goes by.
 ///
-/// All durations but `engine_timeout` are of business time.
+/// All durations but `engine_timeout` and `publish_lease` are of business time.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long after its end a period is closed, so that use that was under way is in it.
@@ -147,6 +147,10 @@ pub struct Settings {
     pub change_notice: Duration,
     /// How long a call of an engine may take.
     pub engine_timeout: Duration,
+    /// For how long a run of publishing that nobody hears of keeps others from starting, and keeps
+    /// the batches that it has claimed. The store measures it by its clock, the run itself by the
+    /// uptime of its process: what it has not begun to send by then it leaves to others.
+    pub publish_lease: Duration,
     /// What of a report looks like a mistake rather than use.
     pub suspicious: Suspicious,
     /// What tenants sign in to their engine with.
@@ -154,12 +158,13 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Half an hour, two seconds, 30 seconds, ten million units, and no credentials.
+    /// Half an hour, two seconds, 30 seconds, a minute, ten million units, and no credentials.
     fn default() -> Self {
         Self {
             closing_grace: Duration::from_secs(30 * 60),
             change_notice: Duration::from_secs(2),
             engine_timeout: Duration::from_secs(30),
+            publish_lease: Duration::from_secs(60),
             suspicious: Suspicious::default(),
             credentials: BTreeMap::new(),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use monetization_core::clock::{ManualClock, Timestamp};
 use monetization_core::flows::Monetizer;
@@ -25,12 +26,14 @@ pub(crate) struct App {
     pub(crate) tenant: TenantId,
     /// What messages of each engine are signed with.
     pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
-    /// The provider's side of the mock engine, where that is the engine.
+    /// The provider's side of the mock engine, where that is the engine and in this process.
     pub(crate) mock: Option<Control>,
     /// Moves the business time, where it stands still by itself.
     pub(crate) manual_clock: Option<ManualClock>,
     /// What is done from time to time.
     pub(crate) rounds: Rounds,
+    /// How often use is published without anybody asking for it.
+    pub(crate) publish_every: Option<Duration>,
     ready: AtomicBool,
 }
 
@@ -44,6 +47,7 @@ pub(crate) struct AppParts {
     pub(crate) mock: Option<Control>,
     pub(crate) manual_clock: Option<ManualClock>,
     pub(crate) rounds: Rounds,
+    pub(crate) publish_every: Option<Duration>,
 }
 
 impl App {
@@ -57,6 +61,7 @@ impl App {
             mock,
             manual_clock,
             rounds,
+            publish_every,
         } = parts;
         Self {
             monetizer,
@@ -66,6 +71,7 @@ impl App {
             mock,
             manual_clock,
             rounds,
+            publish_every,
             ready: AtomicBool::new(true),
         }
     }

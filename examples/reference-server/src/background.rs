@@ -1,4 +1,4 @@
-//! What is done from time to time: jobs, and the delivery of the mock engine's messages.
+//! What is done from time to time: jobs, publishing, and the delivery of the mock engine's messages.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -94,6 +94,7 @@ impl App {
                 }
             }
         }
+        trouble = trouble.or(self.publish_on_schedule().await);
         rounds.tell(trouble);
         self.tell_gates().await;
     }

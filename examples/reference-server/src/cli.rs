@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use monetization_core::secret::Secret;
 
 /// An API gateway that earns money: keys, plans, limits, exact metering and invoices.
 ///
@@ -53,6 +54,36 @@ pub enum Command {
     /// of the engine, and what waits for an operator. Nothing is changed, and a server may be running
     /// meanwhile: then it is asked as well. The exit code is 1 where there is a problem.
     Doctor(Box<DoctorArgs>),
+    /// Publish every tenant's use from a process of its own, beside the server or without it.
+    ///
+    /// Several may work on one data directory: a tenant's use is published by one of them at a time,
+    /// and each batch counts once. Each run prints one line. SIGTERM and SIGINT end it after the
+    /// batches in hand. The exit code is 1 where a tenant's last run has failed: it met an error, a
+    /// batch was not confirmed, or use was held back.
+    Publish(PublishArgs),
+}
+
+/// How use is published.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PublishArgs {
+    /// Where the server keeps its state [default: ./monetization-data].
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
+    )]
+    pub data_directory: Option<PathBuf>,
+    /// Where the process of the mock provider listens.
+    #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
+    pub mock_url: Option<String>,
+    /// Publish again and again, so many seconds after the last run has ended, 1 to 86400; once if
+    /// nothing is said.
+    #[arg(long, value_name = "SECONDS")]
+    pub every_seconds: Option<String>,
+    /// For how many seconds a run that nobody hears of keeps others from taking over, 1 to 3600
+    /// [default: 60].
+    #[arg(long, value_name = "SECONDS")]
+    pub lease_seconds: Option<String>,
 }
 
 /// What is checked.
@@ -171,6 +202,45 @@ pub struct ServeArgs {
     /// `POST /mock/clock` moves it. For trying out whole months; needs the mock engine.
     #[arg(long, value_name = "INSTANT", env = "MONETIZATION_SERVER_MANUAL_CLOCK")]
     pub manual_clock: Option<String>,
+    /// Use the mock provider that is a process of its own and listens there, such as
+    /// `http://127.0.0.1:8082`, instead of one in this process.
+    #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
+    pub mock_url: Option<String>,
+    /// What that process signs its messages with; better by its variable.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "MONETIZATION_SERVER_MOCK_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_parser = secret
+    )]
+    pub mock_webhook_secret: Option<Secret>,
+    /// Wait until no other server has the database open, and then take over: true or false
+    /// [default: false].
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        env = "MONETIZATION_SERVER_STANDBY"
+    )]
+    pub standby: Option<String>,
+    /// Publish use whenever the last run began so many seconds ago, up to 86400, 0 for only when
+    /// asked to [default: 0].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_PUBLISH_EVERY_SECONDS"
+    )]
+    pub publish_every_seconds: Option<String>,
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "clap wants a parser that may fail"
+)]
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// The environment variables of [`ServeArgs`] begin so; others that do are mistakes.

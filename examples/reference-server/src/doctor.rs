@@ -93,7 +93,7 @@ async fn look(settings: &Settings, clock: &Clock, diagnosis: &mut Diagnosis) {
     } else {
         diagnosis.warn("database", "there is none yet: the first start makes it");
     }
-    engine::look(settings, (&directory, now), is_begun, diagnosis);
+    engine::look(settings, (&directory, now), is_begun, diagnosis).await;
     Addresses::new(settings, is_running).look(diagnosis).await;
 }
 

@@ -1,17 +1,23 @@
 //! The engines that this server knows by name.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::none;
+use monetization_core::engine::{Engine, none};
 use monetization_core::entropy::Entropy;
+use monetization_core::field::FieldError;
 use monetization_core::flows::{Engines, UnknownEngine};
 use monetization_core::secret::Secret;
 use monetization_core::text::Slug;
 use monetization_engine_mock::provider::Rules;
-use monetization_engine_mock::{Control, JournalError, JournalPlace, MockEngine, MockOptions};
+use monetization_engine_mock::{
+    Control, JournalError, JournalPlace, MockEngine, MockOptions, RemoteError, RemoteOptions,
+};
+
+use crate::settings::MockProcess;
 
 /// What the chosen engine needs to be made.
 #[derive(Debug)]
@@ -29,7 +35,7 @@ pub(crate) struct EngineParts<'a> {
 #[derive(Debug)]
 pub(crate) struct Chosen {
     pub(crate) engines: Engines,
-    /// The provider's side of it, where it is the mock.
+    /// The provider's side of it, where it is the mock in this process.
     pub(crate) mock: Option<Control>,
     pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
 }
@@ -44,6 +50,42 @@ pub enum EngineChoiceError {
     /// The mock's journal cannot be read.
     #[error("the mock engine cannot be opened")]
     Journal(#[from] JournalError),
+    /// The process of the mock does not say how it conducts itself.
+    #[error("the mock engine cannot be reached")]
+    Process(#[from] RemoteError),
+    /// The address of the process is none.
+    #[error("the mock engine cannot be named")]
+    Address(#[from] FieldError),
+}
+
+/// How often a process of the mock is asked when a program starts, how long each attempt may take,
+/// and how soon the next one follows.
+const ATTEMPTS: usize = 50;
+const ASKED_WITHIN: Duration = Duration::from_secs(1);
+const ASKED_AGAIN: Duration = Duration::from_millis(100);
+
+/// The engine of a mock that is a process of its own, which has to tell its rules.
+pub(crate) async fn reach(url: &str) -> Result<Engine, EngineChoiceError> {
+    for _ in 1..ATTEMPTS {
+        match RemoteOptions::ask(url, ASKED_WITHIN).await {
+            // It may just be starting, or the network has lost the answer.
+            Err(RemoteError::Unknown { .. }) => tokio::time::sleep(ASKED_AGAIN).await,
+            answer => return Ok(MockEngine::remote(answer?)?),
+        }
+    }
+    let options = RemoteOptions::ask(url, ASKED_WITHIN).await?;
+    Ok(MockEngine::remote(options)?)
+}
+
+/// The mock that is a process of its own.
+pub(crate) async fn choose_process(process: &MockProcess) -> Result<Chosen, EngineChoiceError> {
+    let engine = reach(&process.url).await?;
+    let secrets = vec![process.webhook_secret.clone()];
+    Ok(Chosen {
+        webhook_secrets: BTreeMap::from([(engine.descriptor.id.clone(), secrets)]),
+        engines: Engines::new([engine]),
+        mock: None,
+    })
 }
 
 /// Makes the engine of this name. Only this place knows engines by name.

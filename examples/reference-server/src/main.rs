@@ -10,9 +10,10 @@ use reference_server::check::check;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
+use reference_server::publish::publish;
 use reference_server::report;
 use reference_server::serve::serve;
-use reference_server::settings::Settings;
+use reference_server::settings::{PublishSettings, Settings};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -49,6 +50,11 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Check(args) => {
             let holds = runtime.block_on(check(args, std::io::stdout()))?;
             Ok(exit_code(holds))
+        }
+        Command::Publish(args) => {
+            let settings = PublishSettings::new(args)?;
+            let succeeded = runtime.block_on(publish(&settings, std::io::stdout()))?;
+            Ok(exit_code(succeeded))
         }
         Command::Doctor(args) => {
             let unknown = unknown_variables();

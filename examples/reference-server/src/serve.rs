@@ -2,18 +2,20 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use monetization_core::clock::Clock;
 use monetization_core::entropy::Entropy;
 use monetization_core::store::StoreError;
 use monetization_engine_mock::JournalPlace;
 use monetization_engine_mock::provider::Rules;
-use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore};
 
 use crate::data_directory::{DataDirectory, DirectoryError};
 use crate::first_start::FirstStart;
 use crate::server::{Ingredients, Server, StartError};
 use crate::settings::Settings;
+use crate::signals::Signals;
 
 /// Why serving ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error("failed to open the database")]
     Store(#[from] StoreError),
+    /// Another server has the database open.
+    #[error("another server has the database open: with --standby this one waits for it to go")]
+    Owned(#[source] StoreError),
     /// The server cannot start.
     #[error("failed to start")]
     Start(#[from] StartError),
@@ -45,7 +50,14 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
     let entropy = Arc::new(Entropy::system());
     let pepper = directory.pepper(&entropy)?;
     let options = SqliteOptions::new(directory.database()).with_synchronous(settings.synchronous);
-    let store = SqliteStore::open(&options).await?;
+    // Whoever stops it from here on stops it in good order.
+    let mut signals = Signals::listen()?;
+    let opened = open(options, settings.standby, &mut out);
+    let store = tokio::select! {
+        opened = opened => opened?,
+        // There is nothing to bring to its end yet.
+        () = signals.next() => return Ok(()),
+    };
     let (clock, manual_clock) = match settings.manual_clock {
         Some(start) => {
             let (clock, manual) = Clock::manual_business(start);
@@ -63,8 +75,6 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         set_aside: Some(directory.set_aside()),
         rules: Rules::default(),
     };
-    // Whoever stops it from here on stops it in good order.
-    let mut signals = Signals::listen()?;
     let (server, first_start) = Server::start(settings, ingredients).await?;
     introduce(&mut out, &server, first_start.as_ref())?;
     signals.next().await;
@@ -89,6 +99,33 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         }
         unrecorded => Err(ServeError::Unrecorded(unrecorded)),
     }
+}
+
+/// Opens the database as its owner: at once, or as soon as nobody else is.
+async fn open(
+    options: SqliteOptions,
+    standby: bool,
+    out: &mut impl Write,
+) -> Result<SqliteStore, ServeError> {
+    let path = options.path();
+    let is_owned = || Inspection::is_owned(path).unwrap_or(false);
+    if !standby {
+        let opened = SqliteStore::open(&options).await;
+        return opened.map_err(|error| {
+            if is_owned() {
+                ServeError::Owned(error)
+            } else {
+                error.into()
+            }
+        });
+    }
+    if is_owned() {
+        let path = path.display();
+        writeln!(out, "standing by: another server has {path} open")?;
+        out.flush()?;
+    }
+    let options = options.with_owner_wait(Duration::MAX);
+    Ok(SqliteStore::open(&options).await?)
 }
 
 fn introduce(
@@ -118,46 +155,4 @@ fn introduce(
         writeln!(out, "\nREADME.md goes on from here to a paid invoice.\n")?;
     }
     out.flush()
-}
-
-/// SIGTERM and SIGINT.
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        // Where the signal cannot be heard, the process is stopped the hard way.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -180,7 +180,7 @@ impl Server {
         &self.app.monetizer
     }
 
-    /// The provider's side of the mock engine, where that is the engine.
+    /// The provider's side of the mock engine, where that is the engine and in this process.
     #[must_use]
     pub fn mock(&self) -> Option<&Control> {
         self.app.mock.as_ref()
@@ -286,7 +286,10 @@ async fn prepare(
         engines,
         mock,
         webhook_secrets,
-    } = engines::choose(&settings.engine, parts)?;
+    } = match &settings.mock_process {
+        Some(process) => engines::choose_process(process).await?,
+        None => engines::choose(&settings.engine, parts)?,
+    };
     let monetizer = Monetizer::new(
         Arc::clone(&store),
         engines,
@@ -312,6 +315,7 @@ async fn prepare(
         mock,
         manual_clock,
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),
+        publish_every: settings.publish_every,
     }));
     Ok((app, first_start))
 }

@@ -8,11 +8,17 @@ use std::time::Duration;
 use monetization_core::clock::Timestamp;
 use monetization_core::field::FieldError;
 use monetization_core::invoice::Invoicing;
+use monetization_core::secret::Secret;
 use monetization_core::text::{Endpoint, Slug};
+use monetization_engine_mock::{MockEngine, RemoteOptions};
 use monetization_gateway_tower::{CommitMode, HeaderStyle};
 use monetization_store_sqlite::Synchronous;
 
 use crate::cli::ServeArgs;
+
+pub use publishing::PublishSettings;
+
+mod publishing;
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
@@ -52,6 +58,23 @@ pub struct Settings {
     /// The instant at which business time stands still until it is moved; the machine's time if
     /// nothing is said.
     pub manual_clock: Option<Timestamp>,
+    /// The process of the mock provider; one in this process if nothing is said.
+    pub mock_process: Option<MockProcess>,
+    /// Whether it waits until no other server has the database open.
+    pub standby: bool,
+    /// How long after the last run of publishing began the next one begins by itself; never if
+    /// nothing is said.
+    pub publish_every: Option<Duration>,
+}
+
+/// The mock provider as a process of its own.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MockProcess {
+    /// Where it listens.
+    pub url: String,
+    /// What it signs its messages with.
+    pub webhook_secret: Secret,
 }
 
 /// What is wrong with the settings, all of it.
@@ -114,13 +137,12 @@ impl Settings {
             ),
             public_url: check.url("--public-url", args.public_url),
             manual_clock: check.instant("--manual-clock", args.manual_clock),
+            mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
+            standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
+            publish_every: check
+                .seconds_or_never("--publish-every-seconds", args.publish_every_seconds),
         };
-        if settings.manual_clock.is_some() && settings.engine.as_str() != "mock" {
-            check.problem(
-                "--manual-clock",
-                "only the mock engine's time can be moved: add --engine mock",
-            );
-        }
+        check.agreement(&settings);
         check.end(settings)
     }
 }
@@ -169,7 +191,31 @@ impl Check {
         self.problems.push(FieldError::new(option, problem));
     }
 
-    fn end(self, settings: Settings) -> Result<Settings, SettingsError> {
+    /// Says what does not go together.
+    fn agreement(&mut self, settings: &Settings) {
+        if settings.mock_process.is_some() {
+            if settings.engine.as_str() != "mock" {
+                self.problem("--mock-url", "it needs the mock engine: add --engine mock");
+            }
+            if settings.manual_clock.is_some() {
+                let problem = "the clock of a provider that is a process of its own is not moved \
+                    from here: leave --mock-url or this out";
+                self.problem("--manual-clock", problem);
+            }
+        }
+        if settings.publish_every.is_some() && settings.engine.as_str() == "none" {
+            let problem = "the engine none takes no use: leave it out, or choose another engine";
+            self.problem("--publish-every-seconds", problem);
+        }
+        if settings.manual_clock.is_some() && settings.engine.as_str() != "mock" {
+            self.problem(
+                "--manual-clock",
+                "only the mock engine's time can be moved: add --engine mock",
+            );
+        }
+    }
+
+    fn end<T>(self, settings: T) -> Result<T, SettingsError> {
         if self.problems.is_empty() {
             Ok(settings)
         } else {
@@ -246,6 +292,43 @@ impl Check {
         }
     }
 
+    fn seconds_or_never(&mut self, option: &str, given: Option<String>) -> Option<Duration> {
+        let seconds = self.number(option, given, (0, 86_400, 0));
+        (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+    }
+
+    fn mock_process(
+        &mut self,
+        url: Option<String>,
+        webhook_secret: Option<Secret>,
+    ) -> Option<MockProcess> {
+        let secret = webhook_secret.filter(|secret| !secret.reveal().is_empty());
+        match (self.mock_url(url), secret) {
+            (Some(url), Some(webhook_secret)) => Some(MockProcess {
+                url,
+                webhook_secret,
+            }),
+            (Some(_), None) => {
+                let problem = "it is missing: say what the process at --mock-url signs its \
+                    messages with, here or in MONETIZATION_SERVER_MOCK_WEBHOOK_SECRET";
+                self.problem("--mock-webhook-secret", problem);
+                None
+            }
+            (None, _) => None,
+        }
+    }
+
+    fn mock_url(&mut self, given: Option<String>) -> Option<String> {
+        let url = given?;
+        match MockEngine::remote(RemoteOptions::new(&*url)) {
+            Ok(_) => Some(url),
+            Err(error) => {
+                self.problem("--mock-url", error);
+                None
+            }
+        }
+    }
+
     fn instant(&mut self, option: &str, given: Option<String>) -> Option<Timestamp> {
         let text = given?;
         let read = text.parse::<Timestamp>();
@@ -298,5 +381,38 @@ mod tests {
                 .to_string()
                 .contains("\"Kong\" is none of kong, ietf, both, none")
         );
+    }
+    #[test]
+    fn a_mock_process_comes_with_its_secret_and_without_a_clock_to_move() {
+        let text = |text: &str| Some(text.to_owned());
+        let args = ServeArgs {
+            mock_url: text("http://127.0.0.1:8082"),
+            ..ServeArgs::default()
+        };
+        let error = Settings::new(args.clone()).unwrap_err();
+        assert_eq!(error.problems[0].field(), "--mock-webhook-secret");
+        let args = ServeArgs {
+            mock_webhook_secret: Some(Secret::new("whsec_c2VjcmV0")),
+            ..args
+        };
+        let process = Settings::new(args.clone()).unwrap().mock_process.unwrap();
+        assert_eq!(process.url, "http://127.0.0.1:8082");
+        let args = ServeArgs {
+            mock_url: text("https://127.0.0.1"),
+            publish_every_seconds: text("86401"),
+            ..args
+        };
+        let error = Settings::new(args.clone()).unwrap_err();
+        let options: Vec<&str> = error.problems.iter().map(FieldError::field).collect();
+        assert_eq!(options, ["--mock-url", "--publish-every-seconds"]);
+        let args = ServeArgs {
+            mock_url: text("http://127.0.0.1:8082"),
+            publish_every_seconds: text("5"),
+            manual_clock: text("2026-01-01T00:00:00Z"),
+            ..args
+        };
+        let error = Settings::new(args).unwrap_err();
+        let options: Vec<&str> = error.problems.iter().map(FieldError::field).collect();
+        assert_eq!(options, ["--manual-clock"]);
     }
 }

@@ -18,8 +18,10 @@ mod processes {
     mod ledger;
     mod load;
     mod market;
+    mod publishers;
     mod publishing;
     mod server;
+    mod standby;
     mod termination;
     mod upstream;
 }

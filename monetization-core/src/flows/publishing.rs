@@ -9,8 +9,12 @@
 //! |---|---|---|
 //! | before a batch is sealed | the sum as it was | the next run, with a batch that is as large or larger |
 //! | after sealing, before sending | a sealed batch | the next run sends it |
-//! | after sending, before the answer is written | a claimed batch | its claim lapses after a minute; the same bytes go out again |
-//! | of a whole run | a job that holds its lease | the lease lapses after a minute, and another run may start |
+//! | after sending, before the answer is written | a claimed batch | its claim lapses with its lease; the same bytes go out again |
+//! | of a whole run | a job that holds its lease | the lease lapses, and another run may start |
+//!
+//! A lease is [`Settings::publish_lease`](super::Settings::publish_lease), a minute if nothing is
+//! said. A process that was stopped for longer than that and goes on sends nothing of what it had
+//! claimed before: by then it is somebody else's.
 //!
 //! Reports carry the time of use of their segment, not that of sending: use of a period that has
 //! ended is reported at the last microsecond of its segment.
@@ -18,11 +22,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{back_off, chain, last_instant, unable};
+use super::operations::{chain, last_instant, unable};
 use super::references::thing;
 use super::{FlowError, Monetizer, publish_job};
-use crate::clock::Timestamp;
-use crate::engine::{Engine, IdempotencyKey, Receipt, SealedReport, UsageReport};
+use crate::engine::{Engine, IdempotencyKey, SealedReport, UsageReport};
 use crate::ids::{BatchId, SubscriptionId, TenantId, TypedId};
 use crate::product::{Meter, Product};
 use crate::reference::{ObjectKind, Place};
@@ -31,8 +34,10 @@ use crate::store::{
 };
 use crate::subscription::Subscription;
 use crate::text::ForeignId;
+use verdicts::{first_sent, postponed, verdict};
 
 mod suspicion;
+mod verdicts;
 
 /// What a run of publishing has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +50,6 @@ pub struct PublishReport {
     pub unsealed: Vec<String>,
 }
 
-/// For how long a run that nobody hears of keeps others from starting.
-const LEASE: Duration = Duration::from_secs(60);
 /// How long before the engine forgets a batch it is no longer sent again.
 const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
 
@@ -65,20 +68,22 @@ struct Progress {
     failed: u64,
     late: u64,
     unsealed: Vec<String>,
+    /// Whether it was told to stop before it was done.
+    stopped: bool,
 }
 
 impl Monetizer {
     /// Starts a run of publishing for a tenant, unless one is under way.
     ///
     /// The answer says which: [`JobStart::Busy`] has the run that is under way. A run that was started
-    /// has to be carried out by [`publish`](Self::publish), or lapses after a minute.
+    /// has to be carried out by [`publish`](Self::publish), or lapses with its lease.
     ///
     /// # Errors
     /// [`FlowError::Store`].
     pub async fn start_publishing(&self, tenant: TenantId) -> Result<JobStart, FlowError> {
         Ok(self
             .store
-            .start_job(tenant, &publish_job()?, self.now(), LEASE)
+            .start_job(tenant, &publish_job()?, self.now(), self.lease())
             .await?)
     }
 
@@ -99,11 +104,29 @@ impl Monetizer {
     /// [`FlowError::Store`]; the run is then ended as failed if the store takes that, and lapses
     /// by itself if not.
     pub async fn publish(&self, tenant: TenantId, run: JobRun) -> Result<PublishReport, FlowError> {
+        self.publish_while(tenant, run, &|| true).await
+    }
+
+    /// Does what [`publish`](Self::publish) does for as long as it `goes_on`, which is asked before
+    /// batches are claimed: a process that is told to stop leaves none of them behind half done. A
+    /// run that was stopped so is ended as incomplete; what it has sealed is for the next one to send.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_while(
+        &self,
+        tenant: TenantId,
+        run: JobRun,
+        goes_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<PublishReport, FlowError> {
         let mut progress = Progress::default();
-        let outcome = self.publish_all(tenant, &run, &mut progress).await;
+        let outcome = self
+            .publish_all(tenant, (&run, goes_on), &mut progress)
+            .await;
+        let is_done = !progress.stopped && progress.failed == 0 && progress.unsealed.is_empty();
         let state = match &outcome {
             Err(_) => JobState::Failed,
-            Ok(()) if progress.failed > 0 || !progress.unsealed.is_empty() => JobState::Incomplete,
+            Ok(()) if !is_done => JobState::Incomplete,
             Ok(()) => JobState::Succeeded,
         };
         let failed = progress
@@ -118,7 +141,7 @@ impl Monetizer {
         };
         let ended = self
             .store
-            .keep_job(tenant, &publish_job()?, &run, LEASE)
+            .keep_job(tenant, &publish_job()?, &run, self.lease())
             .await;
         outcome?;
         ended?;
@@ -132,13 +155,17 @@ impl Monetizer {
     async fn publish_all(
         &self,
         tenant: TenantId,
-        run: &JobRun,
+        (run, goes_on): (&JobRun, &(dyn Fn() -> bool + Sync)),
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
         let (_, engine) = self.engine_of(tenant).await?;
         self.seal_all(tenant, engine, progress).await?;
         let limit = engine.descriptor.limits.batch_max.max(1);
         loop {
+            if !goes_on() {
+                progress.stopped = true;
+                return Ok(());
+            }
             let alive = JobRun {
                 done: progress.done,
                 failed: progress.failed,
@@ -146,28 +173,29 @@ impl Monetizer {
             };
             if !self
                 .store
-                .keep_job(tenant, &publish_job()?, &alive, LEASE)
+                .keep_job(tenant, &publish_job()?, &alive, self.lease())
                 .await?
             {
                 // Another run has taken over: what is claimed here lapses, or is fenced off.
                 return Ok(());
             }
-            let batches = self
-                .store
-                .claim_batches(
-                    tenant,
-                    self.now(),
-                    Claim {
-                        limit,
-                        lease: LEASE,
-                    },
-                )
-                .await?;
+            // Reckoned from before the claim, so that it is over here no later than in the store.
+            let lapses_at = self.clock.uptime().saturating_add(self.lease());
+            let claim = Claim {
+                limit,
+                lease: self.lease(),
+            };
+            let batches = self.store.claim_batches(tenant, self.now(), claim).await?;
             if batches.is_empty() {
                 return Ok(());
             }
-            self.send_all(tenant, engine, batches, progress).await?;
+            self.send_all(tenant, engine, (batches, lapses_at), progress)
+                .await?;
         }
+    }
+
+    fn lease(&self) -> Duration {
+        self.settings.publish_lease
     }
 
     /// Seals every sum that holds more than is sealed. One that cannot be is in the report and does not
@@ -307,12 +335,13 @@ impl Monetizer {
         })
     }
 
-    /// Sends claimed batches, those of one account in one call, and writes what became of each.
+    /// Sends claimed batches, those of one account in one call, and writes what became of each. What
+    /// it does not come to before the claim lapses, by the uptime of this process, stays as it is.
     async fn send_all(
         &self,
         tenant: TenantId,
         engine: &Engine,
-        batches: Vec<Batch>,
+        (batches, lapses_at): (Vec<Batch>, Duration),
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
         let mut by_account: BTreeMap<Option<ForeignId>, Vec<Batch>> = BTreeMap::new();
@@ -331,6 +360,11 @@ impl Monetizer {
             }
         }
         for (account, batches) in by_account {
+            if self.clock.uptime() >= lapses_at {
+                let left = u64::try_from(batches.len()).unwrap_or(u64::MAX);
+                progress.failed = progress.failed.saturating_add(left);
+                continue;
+            }
             for (batch, verdict) in self.send(tenant, engine, account, batches).await? {
                 match &verdict {
                     Verdict::State(BatchState::Confirmed) => {
@@ -431,32 +465,5 @@ impl Monetizer {
             }
         };
         Ok(batches.into_iter().zip(verdicts).collect())
-    }
-}
-
-/// When a batch may first have been sent. A claim that was never settled may have sent it, and
-/// nobody wrote down when: not before its time of use.
-fn first_sent(batch: &Batch) -> Option<Timestamp> {
-    let claims_settled = u64::from(batch.attempts).saturating_add(1);
-    let lost = batch.fence > claims_settled;
-    batch.first_sent_at.or(lost.then_some(batch.used_at))
-}
-
-/// What a receipt makes of its batch.
-fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
-    match receipt {
-        Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
-        Receipt::Rejected { reason } => Verdict::State(BatchState::Rejected { reason }),
-        Receipt::Unknown { .. } => postponed(batch, sent_at, None, true),
-    }
-}
-
-/// The same bytes later. Whether they may have arrived decides how long they may be repeated.
-fn postponed(batch: &Batch, sent_at: Timestamp, wait: Option<Duration>, sent: bool) -> Verdict {
-    let wait = wait.unwrap_or_else(|| back_off(batch.attempts));
-    let first_sent_at = first_sent(batch).or(sent.then_some(sent_at));
-    Verdict::Again {
-        due_at: sent_at.saturating_add(wait),
-        first_sent_at,
     }
 }

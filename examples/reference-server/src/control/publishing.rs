@@ -11,7 +11,6 @@ use serde_json::json;
 use super::input::Caller;
 use super::problem::Problem;
 use crate::app::App;
-use crate::report;
 
 /// That publishing has begun, in WSO2's words.
 #[derive(Debug, Serialize)]
@@ -38,25 +37,11 @@ pub(super) async fn start(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    let run = match app.monetizer.start_publishing(caller.tenant).await? {
-        JobStart::Started(run) => run,
-        JobStart::Busy(run) => {
-            let running = json!({ "number": run.fence, "started_at": run.started_at });
-            let busy = Problem::conflict("job_running", "A job is already running");
-            return Err(busy.with("running", running));
-        }
-    };
-    let monetizer = app.monetizer.clone();
-    tokio::spawn(async move {
-        match monetizer.publish(caller.tenant, run).await {
-            Ok(published) => {
-                for reason in published.unsealed {
-                    report::line(format_args!("use was not published: {reason}"));
-                }
-            }
-            Err(error) => report::failure("publish use", &error),
-        }
-    });
+    if let JobStart::Busy(run) = app.start_publishing(caller.tenant).await? {
+        let running = json!({ "number": run.fence, "started_at": run.started_at });
+        let busy = Problem::conflict("job_running", "A job is already running");
+        return Err(busy.with("running", running));
+    }
     let accepted = Accepted {
         status: "Request Accepted",
         message: "Server is running the usage publisher",

@@ -16,12 +16,15 @@ use crate::settings::Settings;
 const SUBJECT: &str = "engine";
 
 /// Looks at a copy of the journal: whoever opens one may cut off a line that is being written.
-pub(super) fn look(
+pub(super) async fn look(
     settings: &Settings,
     (directory, now): (&DataDirectory, Timestamp),
     is_begun: bool,
     diagnosis: &mut Diagnosis,
 ) {
+    if let Some(process) = &settings.mock_process {
+        return look_at_process(&process.url, diagnosis).await;
+    }
     let parts = EngineParts {
         start: now,
         journal: JournalPlace::Memory(monetization_engine_mock::MemoryJournal::default()),
@@ -71,6 +74,19 @@ pub(super) fn look(
             let found = format!("{shown}: {}", report::chain(&error));
             let mend = "restore the journal from a backup of the same time as the database";
             diagnosis.problem(SUBJECT, found, mend);
+        }
+    }
+}
+
+async fn look_at_process(url: &str, diagnosis: &mut Diagnosis) {
+    match engines::reach(url).await {
+        Ok(engine) => {
+            let (id, version) = (engine.descriptor.id, engine.descriptor.api_version);
+            diagnosis.ok(SUBJECT, format!("{id} {version} answers at {url}"));
+        }
+        Err(error) => {
+            let mend = "start the process of the mock, or say with --mock-url where it listens";
+            diagnosis.problem(SUBJECT, report::chain(&error), mend);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use monetization_conformance::size;
 use monetization_core::clock::Timestamp;
-use monetization_engine_mock::{MockEngine, MockOptions};
+use monetization_engine_mock::{Control, MockEngine, MockOptions};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -73,14 +73,14 @@ async fn a_crash_while_publishing_reports_every_unit_once() {
 
 /// What was reported, by subscription: what all others have to agree with.
 #[derive(Debug, Default)]
-struct Used {
-    of: BTreeMap<String, i64>,
+pub(super) struct Used {
+    pub(super) of: BTreeMap<String, i64>,
     events: u64,
 }
 
 impl Used {
     /// Reports some use of each subscription.
-    async fn report(&mut self, api: &Api, market: &Market, dice: &Dice) {
+    pub(super) async fn report(&mut self, api: &Api, market: &Market, dice: &Dice) {
         let mut events = Vec::new();
         for subscription in &market.subscriptions {
             let quantity = dice.below(9) + 1;
@@ -101,7 +101,7 @@ impl Used {
         );
     }
 
-    fn total(&self) -> i64 {
+    pub(super) fn total(&self) -> i64 {
         self.of.values().sum()
     }
 }
@@ -132,7 +132,7 @@ async fn until(api: &Api, wanted: &str) {
 }
 
 /// A subscription is sold at once, and started at the engine a moment later.
-async fn until_known_to_the_engine(directory: &Path) {
+pub(super) async fn until_known_to_the_engine(directory: &Path) {
     let mut file = ledger::open(directory).await;
     loop {
         let open = sqlx::query_scalar("SELECT count(*) FROM intent WHERE state <> 'done'");
@@ -158,7 +158,7 @@ async fn let_time_pass(directory: &Path) {
 
 /// How many batches there are, and what the confirmed ones add up to. Each begins where the one
 /// before it ends.
-async fn batches(directory: &Path) -> (i64, i64) {
+pub(super) async fn batches(directory: &Path) -> (i64, i64) {
     let mut file = ledger::open(directory).await;
     let select = "SELECT count(*), sum(to_total - from_total) FILTER (WHERE state = 'confirmed')
         FROM batch";
@@ -173,7 +173,12 @@ async fn batches(directory: &Path) -> (i64, i64) {
 fn counted_by_the_provider(directory: &Path) -> BTreeMap<String, i64> {
     let journal = directory.join("engine-mock.journal");
     let provider = MockEngine::open(MockOptions::in_file(journal, Timestamp::MIN)).unwrap();
-    let subscriptions = provider.control().subscriptions();
+    counted(&provider.control())
+}
+
+/// What a provider has counted, by our names of its subscriptions.
+pub(super) fn counted(provider: &Control) -> BTreeMap<String, i64> {
+    let subscriptions = provider.subscriptions();
     let counted = subscriptions.iter().map(|subscription| {
         let records = subscription.records.iter();
         let units = records.map(|record| record.quantity.scaled()).sum();

@@ -16,7 +16,7 @@ use super::client::Api;
 #[derive(Debug)]
 pub(crate) struct Home {
     directory: TempDir,
-    arguments: Vec<&'static str>,
+    arguments: Vec<String>,
     /// The owner's token, once the first start has told it.
     token: Option<String>,
 }
@@ -40,10 +40,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 impl Home {
     /// An empty directory; its servers are started with these arguments besides the usual.
-    pub(crate) fn new(arguments: &[&'static str]) -> Self {
+    pub(crate) fn new(arguments: &[&str]) -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            arguments: arguments.to_vec(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
             token: None,
         }
     }

@@ -1,0 +1,167 @@
+//! The command `publish`: use on its way to the provider, from a process of its own.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use monetization_core::clock::Clock;
+use monetization_core::entropy::Entropy;
+use monetization_core::flows::{self, Engines, FlowError, Monetizer};
+use monetization_core::ids::TenantId;
+use monetization_core::store::{JobStart, StoreError};
+use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+use tokio::sync::watch;
+
+use crate::data_directory::{DataDirectory, DirectoryError};
+use crate::engines::{self, EngineChoiceError};
+use crate::report;
+use crate::schedule::tenants;
+use crate::settings::PublishSettings;
+use crate::signals::Signals;
+
+/// Why nothing could be published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The data directory cannot be used.
+    #[error("failed to open the data directory")]
+    Directory(#[from] DirectoryError),
+    /// No server has begun the data directory.
+    #[error("there is no pepper in {}: start the server that serves first", path.display())]
+    NotBegun {
+        /// Which directory.
+        path: std::path::PathBuf,
+    },
+    /// The database cannot be used.
+    #[error("failed to open the database")]
+    Store(#[from] StoreError),
+    /// The provider cannot be had.
+    #[error(transparent)]
+    Engine(#[from] EngineChoiceError),
+    /// Signals cannot be listened to, or nothing can be printed.
+    #[error("failed to talk to the operating system")]
+    System(#[from] io::Error),
+}
+
+/// How long a call of the provider may take at most.
+const ENGINE_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// Publishes every tenant's use, once or until SIGTERM or SIGINT, and tells `out` of each run.
+/// Answers whether the last run of every tenant has succeeded.
+///
+/// # Errors
+/// [`PublishError`].
+pub async fn publish(
+    settings: &PublishSettings,
+    mut out: impl Write,
+) -> Result<bool, PublishError> {
+    let stop = stop()?;
+    let monetizer = prepare(settings).await?;
+    loop {
+        let succeeded = match publish_all(&monetizer, &stop, &mut out).await {
+            Ok(succeeded) => succeeded,
+            Err(Failure::Store(error)) => {
+                report::failure("publish use", &error);
+                false
+            }
+            Err(Failure::Out(error)) => return Err(error.into()),
+        };
+        let Some(every) = settings.every else {
+            return Ok(succeeded);
+        };
+        let mut stop = stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(succeeded),
+        }
+    }
+}
+
+/// What turns true once the process is told to stop.
+fn stop() -> io::Result<watch::Receiver<bool>> {
+    let mut signals = Signals::listen()?;
+    let (tell, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        signals.next().await;
+        tell.send_replace(true);
+        // Whoever waits for it is told for as long as there is anybody.
+        tell.closed().await;
+    });
+    Ok(stop)
+}
+
+async fn prepare(settings: &PublishSettings) -> Result<Monetizer, PublishError> {
+    let directory = DataDirectory::at(&settings.data_directory);
+    let pepper = directory.read_pepper()?;
+    let pepper = pepper.ok_or_else(|| PublishError::NotBegun {
+        path: settings.data_directory.clone(),
+    })?;
+    let store = SqliteStore::open_beside(&SqliteOptions::new(directory.database())).await?;
+    let engine = engines::reach(&settings.mock_url).await?;
+    let by = flows::Settings {
+        publish_lease: settings.lease,
+        // Others may repeat what has lapsed: nobody waits for an answer for longer than that.
+        engine_timeout: settings.lease.min(ENGINE_TIMEOUT_MAX),
+        ..flows::Settings::default()
+    };
+    let monetizer = Monetizer::new(
+        Arc::new(store),
+        Engines::new([engine]),
+        Clock::system(),
+        Arc::new(Entropy::system()),
+        pepper,
+    );
+    Ok(monetizer.with_settings(by))
+}
+
+enum Failure {
+    Store(StoreError),
+    Out(io::Error),
+}
+
+async fn publish_all(
+    monetizer: &Monetizer,
+    stop: &watch::Receiver<bool>,
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
+    let mut succeeded = true;
+    let tenants = tenants(&**monetizer.store())
+        .await
+        .map_err(Failure::Store)?;
+    for tenant in tenants {
+        if *stop.borrow() {
+            break;
+        }
+        let (said, has_succeeded) = match publish_one(monetizer, tenant, stop).await {
+            Ok(outcome) => outcome,
+            Err(error) => (format!("failed: {}", report::chain(&error)), false),
+        };
+        succeeded &= has_succeeded;
+        writeln!(out, "{tenant}  {said}")
+            .and_then(|()| out.flush())
+            .map_err(Failure::Out)?;
+    }
+    Ok(succeeded)
+}
+
+/// What is said of a run, and whether all went well.
+async fn publish_one(
+    monetizer: &Monetizer,
+    tenant: TenantId,
+    stop: &watch::Receiver<bool>,
+) -> Result<(String, bool), FlowError> {
+    let run = match monetizer.start_publishing(tenant).await? {
+        JobStart::Started(run) => run,
+        JobStart::Busy(_) => return Ok(("another publisher is at work".to_owned(), true)),
+    };
+    let goes_on = || !*stop.borrow();
+    let published = monetizer.publish_while(tenant, run, &goes_on).await?;
+    for reason in &published.unsealed {
+        report::line(format_args!("use was not published: {reason}"));
+    }
+    let held = u64::try_from(published.unsealed.len()).unwrap_or(u64::MAX);
+    let (confirmed, all) = (published.run.done, published.run.failed);
+    let failed = all.saturating_sub(held);
+    let said = format!("{confirmed} confirmed, {failed} failed, {held} held");
+    Ok((said, all == 0))
+}
