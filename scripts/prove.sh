@@ -28,6 +28,7 @@ junk    | -       | a million mistyped keys: none reaches the store | junk_keys_
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once
 forgery | 1000000 | a million mutations of a signed message: what says the same is believed, nothing else | no_changed_message_is_believed_r_w1
 inbox   | -       | 1,000 messages, 8 deliveries of each at once to two processes, and broken off anywhere: one effect each | messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3
+slow    | -       | 2,000 slow clients: all let go in time, others served meanwhile | slow_clients_are_let_go_in_time_and_keep_nobody_from_being_served_r_g5
 money   | 1000000 | money, prices and quantities against big integers | addition_is_exact_or_refused subtraction_is_exact_or_refused a_price_times_a_quantity_is_the_exact_product_rounded_once quantities_read_back any_price_text_is_answered_without_panic
 rating  | 1000000 | lines and totals against counting unit by unit | a_segment_costs_what_a_count_unit_by_unit_says lines_add_up_to_the_total late_use_costs_what_it_would_have_added paper_agrees_with_core_and_with_big_integers
 periods | 1000000 | periods and segments against a naive calendar, 40 years, every anchor | periods_partition_time months_agree_with_the_naive_calendar segments_partition_time
