@@ -27,6 +27,12 @@ publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 50 sleeps p
 network | -       | 50 networks that cut, reset, delay and drop: each call of the mock done once in the end | over_any_network_each_call_is_done_once_in_the_end
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once
+forgery | 1000000 | a million mutations of a signed message: what says the same is believed, nothing else | no_changed_message_is_believed_r_w1
+inbox   | -       | 1,000 messages, 8 deliveries of each at once to two processes, and broken off anywhere: one effect each | messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3
+slow    | -       | 2,000 slow clients: all let go in time, others served meanwhile | slow_clients_are_let_go_in_time_and_keep_nobody_from_being_served_r_g5
+givenup | -       | 1,000 writes to SQLite given up at any point; 500 readers on 5 connections: whole or not at all, and no wait without end | any_write_that_is_given_up_anywhere_is_done_whole_or_not_at_all_r_d7 five_hundred_readers_on_five_connections_beside_writers_all_get_their_turn_r_d8
+keys    | -       | a million keys: the limiter's memory stays within its bound | any_number_of_keys_takes_no_more_than_the_documented_memory_r_q7
+loom    | -       | every order in which two or three threads can meet on one cell: never more than the limit | two_callers_in_any_order_get_exactly_the_limit_r_q8 callers_around_the_end_of_a_window_get_no_third_one_r_q8
 money   | 1000000 | money, prices and quantities against big integers | addition_is_exact_or_refused subtraction_is_exact_or_refused a_price_times_a_quantity_is_the_exact_product_rounded_once quantities_read_back any_price_text_is_answered_without_panic
 rating  | 1000000 | lines and totals against counting unit by unit | a_segment_costs_what_a_count_unit_by_unit_says lines_add_up_to_the_total late_use_costs_what_it_would_have_added paper_agrees_with_core_and_with_big_integers
 periods | 1000000 | periods and segments against a naive calendar, 40 years, every anchor | periods_partition_time months_agree_with_the_naive_calendar segments_partition_time
@@ -58,12 +64,17 @@ prove() {
   fi
 
   printf '\n==> %s: %s\n' "$name" "$(field "$name" 3)"
-  local -a sizes=("MONETIZATION_PROVE=1")
+  local -a sizes=("MONETIZATION_PROVE=1") packages=(--workspace --all-features)
   if [[ "$cases" != - ]]; then
     sizes+=("PROPTEST_CASES=${PROPTEST_CASES:-$cases}")
   fi
+  if [[ "$name" == loom ]]; then
+    # A build of its own, in which a model checker stands in for the atomics.
+    sizes+=("RUSTFLAGS=${RUSTFLAGS:-} --cfg loom" "CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom")
+    packages=(-p monetization-rate-limiter --test interleavings)
+  fi
   printf '    %s\n' "${sizes[*]}"
-  env "${sizes[@]}" cargo nextest run --workspace --all-features --locked --release --profile prove \
+  env "${sizes[@]}" cargo nextest run "${packages[@]}" --locked --release --profile prove \
     --no-tests fail -E "$filter"
   printf '<== %s: proven in %d s\n' "$name" "$((SECONDS - began))"
 }

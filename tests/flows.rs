@@ -15,12 +15,16 @@ mod cancelling;
 mod catalogue;
 #[path = "flows/checking.rs"]
 mod checking;
+#[path = "flows/deliveries.rs"]
+mod deliveries;
 #[path = "flows/faults.rs"]
 mod faults;
 #[path = "flows/gates.rs"]
 mod gates;
 #[path = "flows/meanwhile.rs"]
 mod meanwhile;
+#[path = "flows/messages.rs"]
+mod messages;
 #[path = "flows/model.rs"]
 mod model;
 #[path = "flows/poison.rs"]

@@ -281,7 +281,7 @@ fn check_fresh(seconds: &str, now: Timestamp) -> Result<(), WebhookError> {
         .parse()
         .ok()
         .filter(|_| digits_only)
-        .map(Timestamp::from_secs);
+        .and_then(exactly);
     let sent_at = sent_at.ok_or(WebhookError::Stale)?;
     let apart = now
         .saturating_since(sent_at)
@@ -291,4 +291,11 @@ fn check_fresh(seconds: &str, now: Timestamp) -> Result<(), WebhookError> {
     } else {
         Ok(())
     }
+}
+
+/// The instant so many seconds after the epoch; nothing where no instant is so far away, for the
+/// nearest one might seem fresh.
+fn exactly(seconds: i64) -> Option<Timestamp> {
+    let at = Timestamp::from_secs(seconds);
+    (at.as_micros().div_euclid(1_000_000) == seconds).then_some(at)
 }

@@ -3,6 +3,7 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
@@ -11,6 +12,7 @@ mod provider {
     mod deliveries;
     mod dunning;
     mod faults;
+    mod forgeries;
     mod journal;
     mod memory;
     mod payments;

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use monetization_core::clock::Clock;
@@ -53,6 +53,7 @@ impl Service<Request<Incoming>> for Gateway {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let is_last = is_last(&request);
         if announced_length(request.headers()).is_some_and(|bytes| bytes > self.body_bytes_max) {
             let answer = own_answer(HeaderMap::new(), Failing::BodyTooLong);
             return Box::pin(std::future::ready(Ok(answer)));
@@ -65,14 +66,29 @@ impl Service<Request<Incoming>> for Gateway {
             let Ok(response) = answer.await else {
                 return Ok(own_answer(HeaderMap::new(), Failing::UpstreamSlow));
             };
-            match word.read() {
+            let mut response = match word.read() {
                 Some(failing) if response.status() == StatusCode::BAD_GATEWAY => {
-                    Ok(own_answer(response.into_parts().0.headers, failing))
+                    own_answer(response.into_parts().0.headers, failing)
                 }
-                _ => Ok(response.map(Either::Left)),
+                _ => response.map(Either::Left),
+            };
+            if is_last {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
             }
+            Ok(response)
         })
     }
+}
+
+/// Whether the connection ends with this request: one whose end a server before us may see
+/// elsewhere, so that what follows would be read as somebody else's. Bodies in chunks are such, and
+/// requests that would leave HTTP/1.1.
+fn is_last(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::CONNECT
+        || headers.contains_key(TRANSFER_ENCODING)
+        || headers.contains_key(UPGRADE)
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! The server from outside: its REST API, its gateway, its demos and its process.
 
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot go on has failed"

@@ -4,9 +4,11 @@
     reason = "tests stop where something is not as it should be"
 )]
 
+mod abandonment;
 mod beside;
 mod cancellation;
 mod contention;
+mod crowding;
 mod fullness;
 mod inspection;
 mod looking;

@@ -18,7 +18,10 @@ use super::tls;
 use super::upstream::Upstream;
 use super::world::{Text, free};
 
+mod bodies;
 mod commands;
+mod slowness;
+mod smuggling;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_reference-server");
 

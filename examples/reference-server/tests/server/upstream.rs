@@ -68,9 +68,10 @@ impl Drop for Upstream {
 
 async fn answer(State(state): State<Answering>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 26)
-        .await
-        .unwrap_or_default();
+    // What never came to its end asks for nothing.
+    let Ok(body) = axum::body::to_bytes(body, 1 << 26).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
     let path = parts.uri.path().to_owned();
     state.asked.lock().unwrap().push(Asked {
         target: parts.uri,
