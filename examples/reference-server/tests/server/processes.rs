@@ -85,10 +85,8 @@ impl Serving {
 
     /// What follows this word on its line.
     fn after(&self, word: &str) -> String {
-        let line = self
-            .printed
-            .lines()
-            .find_map(|line| line.strip_prefix(word));
+        let mut lines = self.printed.lines();
+        let line = lines.find_map(|line| line.strip_prefix(word));
         line.unwrap_or_else(|| panic!("{word}: {}", self.printed))
             .trim()
             .to_owned()
@@ -284,10 +282,8 @@ async fn misplace(gateway: &str, control: &str, key: &str) -> Vec<Value> {
 
 fn check_files(data: &Path, secrets: &[String]) {
     let pepper = std::fs::read(data.join("pepper")).unwrap();
-    let files = std::fs::read_dir(data)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let files: Vec<_> = files.collect();
+    let entries = std::fs::read_dir(data).unwrap();
+    let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     assert!(files.len() >= 3, "database, journal and pepper: {files:?}");
     for path in files {
         let bytes = std::fs::read(&path).unwrap();
