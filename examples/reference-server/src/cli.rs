@@ -173,6 +173,14 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_HEAD_TIMEOUT_SECONDS"
     )]
     pub head_timeout_seconds: Option<String>,
+    /// Seconds for which a client may pause within the body of a request, or leave an answer unread, 1
+    /// to 600 [default: 30].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_STALL_TIMEOUT_SECONDS"
+    )]
+    pub stall_timeout_seconds: Option<String>,
     /// Seconds an upstream has to begin its answer, 1 to 3600 [default: 30].
     #[arg(
         long,

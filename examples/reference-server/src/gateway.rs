@@ -82,13 +82,17 @@ impl Service<Request<Incoming>> for Gateway {
 }
 
 /// Whether the connection ends with this request: one whose end a server before us may see
-/// elsewhere, so that what follows would be read as somebody else's. Bodies in chunks are such, and
-/// requests that would leave HTTP/1.1.
+/// elsewhere, so that what follows would be read as somebody else's. That is one whose coding is not
+/// plainly `chunked`, and one that would leave HTTP/1.1; where a length stands beside the coding,
+/// hyper closes by itself.
 fn is_last(request: &Request<Incoming>) -> bool {
     let headers = request.headers();
-    request.method() == Method::CONNECT
-        || headers.contains_key(TRANSFER_ENCODING)
-        || headers.contains_key(UPGRADE)
+    let mut codings = headers.get_all(TRANSFER_ENCODING).into_iter();
+    let is_plain = codings
+        .next()
+        .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none();
+    !is_plain || request.method() == Method::CONNECT || headers.contains_key(UPGRADE)
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutWriter;
 use tower::Service;
 
 use crate::task::Task;
@@ -27,6 +28,8 @@ use crate::task::Task;
 pub(crate) struct Bounds {
     /// For how long it may take to send the head of a request, or send nothing at all.
     pub(crate) head_within: Duration,
+    /// For how long it may take nothing of an answer.
+    pub(crate) unread_within: Duration,
     /// Bytes of the head of a request; more is answered with 431.
     pub(crate) head_bytes_max: usize,
     /// Connections at once; further ones wait to be taken.
@@ -39,6 +42,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             head_within: Duration::from_secs(10),
+            unread_within: Duration::from_secs(30),
             head_bytes_max: 64 * 1024,
             connections_max: 10_000,
             drain_within: Duration::from_secs(7),
@@ -117,12 +121,14 @@ async fn serve<S, B>(
         let Some((stream, place)) = accepted else {
             continue;
         };
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(bounds.unread_within));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(bounds.head_within)
             .max_buf_size(bounds.head_bytes_max)
             .serve_connection(
-                TokioIo::new(stream),
+                TokioIo::new(Box::pin(stream)),
                 TowerToHyperService::new(service.clone()),
             );
         let watched = graceful.watch(connection);

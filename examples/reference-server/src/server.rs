@@ -127,6 +127,7 @@ impl Server {
         let control = control::router(Arc::clone(&app));
         let bounds = Bounds {
             head_within: settings.head_timeout,
+            unread_within: settings.stall_timeout,
             ..Bounds::default()
         };
         let (gateway, control) = sockets.serve(gateway, control, bounds)?;
@@ -212,7 +213,6 @@ impl Server {
 /// How long the last records may take, once the connections are closed.
 const END_WITHIN: Duration = Duration::from_millis(2_500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// Both sockets, bound before anything else is done: what is taken is told at once.
 struct Sockets {
@@ -366,7 +366,7 @@ fn gateway(
     };
     let body = BodyBounds {
         bytes_max: usize::try_from(settings.request_bytes_max).unwrap_or(usize::MAX),
-        idle_max: BODY_IDLE_MAX,
+        idle_max: settings.stall_timeout,
     };
     let bounds = ProxyBounds {
         head_within: settings.upstream_timeout,

@@ -46,6 +46,8 @@ pub struct Settings {
     pub private_upstreams: bool,
     /// For how long a client may take to send the head of a request.
     pub head_timeout: Duration,
+    /// For how long a client may pause within the body of a request, or leave an answer unread.
+    pub stall_timeout: Duration,
     /// For how long an upstream may take to begin its answer.
     pub upstream_timeout: Duration,
     /// For how long it goes on serving, and says that it is not ready, before it stops.
@@ -119,6 +121,11 @@ impl Settings {
                 "--head-timeout-seconds",
                 args.head_timeout_seconds,
                 (1, 60, 10),
+            ))),
+            stall_timeout: Duration::from_secs(u64::from(check.number(
+                "--stall-timeout-seconds",
+                args.stall_timeout_seconds,
+                (1, 600, 30),
             ))),
             upstream_timeout: Duration::from_secs(u64::from(check.number(
                 "--upstream-timeout-seconds",

@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) body: Vec<u8>,
 }
 
-/// Answers 200 and its name, or what the path asks for: `/status/503`, `/elsewhere`, `/slow`.
+/// Answers 200 and its name, or what the path asks for: `/status/503`, `/elsewhere`, `/slow`, `/long`.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) address: SocketAddr,
@@ -89,6 +89,8 @@ async fn answer(State(state): State<Answering>, request: Request) -> Response {
             (StatusCode::FOUND, [("location", location)], "moved").into_response()
         }
         "/slow" => std::future::pending().await,
+        // More than the buffers on the way hold.
+        "/long" => vec![b'x'; 1 << 26].into_response(),
         "/echo" => body.into_response(),
         _ => state.name.into_response(),
     }

@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::super::world::{World, free};
+use super::super::world::{World, free, metered};
+use super::smuggling::billed;
 
 const HEAD_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
@@ -31,6 +32,32 @@ enum Slow {
 }
 
 const KINDS: [Slow; 4] = [Slow::Silent, Slow::Head, Slow::Body, Slow::Idle];
+const STALL: Duration = Duration::from_secs(1);
+
+/// A client that asks for more than the buffers on the way hold, and reads nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_its_answer_unread_is_let_go_and_recorded_r_g5() {
+    let world = World::with(|settings| settings.stall_timeout = STALL).await;
+    let product = world.product("weather").await;
+    let bought = world.buy(&world.plan(&product, metered("1")).await).await;
+    let gateway = world.server().gateway_address();
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    let key = &bought.key;
+    let call = format!("GET /weather/long HTTP/1.1\r\nHost: g\r\nX-Api-Key: {key}\r\n\r\n");
+    stream.write_all(call.as_bytes()).await.unwrap();
+    let ended = async {
+        while billed(&world, &bought.id).await == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(STALL + SLACK, ended).await.expect("it is recorded");
+    let mut taken = Vec::new();
+    let end = timeout(SLACK, stream.read_to_end(&mut taken)).await;
+    drop(end.expect("the connection is over"));
+    assert!(taken.starts_with(b"HTTP/1.1 200 "), "it was served");
+    assert!(taken.len() < 1 << 26, "and never got all of it");
+    world.end().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_are_let_go_in_time_and_keep_nobody_from_being_served_r_g5() {
