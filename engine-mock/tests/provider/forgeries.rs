@@ -136,6 +136,10 @@ impl Wire {
         let [Some(id), Some(time), Some(tokens)] = fields else {
             return false;
         };
+        // A header that is no text is refused whole, whatever stands in it beside.
+        let is_text = tokens
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
         let right = signature(id, time, &self.body);
         let is_signed = tokens
             .split(|byte| *byte == b' ')
@@ -146,7 +150,7 @@ impl Wire {
             let apart = i128::from(seconds) * 1_000_000 - i128::from(self.now.as_micros());
             apart.abs() <= 300_000_000
         });
-        is_signed && digits_only && is_fresh
+        is_text && is_signed && digits_only && is_fresh
     }
 
     /// `None` where no server would hand it on.
