@@ -29,11 +29,11 @@ use super::dice::Dice;
 use super::ledger;
 use super::market::Market;
 use super::publishing::{Used, batches, counted, until_known_to_the_engine};
-use super::server::{BINARY, Home, Process};
+use super::server::{BINARY, Home, Process, signal};
 use super::upstream::Upstream;
 
 const SUBSCRIBERS: usize = 50;
-const SECRET: &str = "whsec_c2hhcmVkIGJ5IHRoZXNlIHRlc3Rz";
+pub(super) const SECRET: &str = "whsec_c2hhcmVkIGJ5IHRoZXNlIHRlc3Rz";
 const LEASE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(20);
 /// Longer than any of the waits here takes on a busy machine.
@@ -118,7 +118,14 @@ fn publisher(directory: &Path, provider: SocketAddr) -> Child {
 }
 
 fn publisher_with(directory: &Path, provider: SocketAddr, arguments: &[&str]) -> Child {
-    Command::new(BINARY)
+    let mut command = publish(directory, provider, arguments);
+    command.stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// The command `publish` with a short lease, which is heard by nobody.
+pub(super) fn publish(directory: &Path, provider: SocketAddr, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
         .arg("publish")
         .arg("--data-directory")
         .arg(directory)
@@ -126,11 +133,10 @@ fn publisher_with(directory: &Path, provider: SocketAddr, arguments: &[&str]) ->
         .args(["--lease-seconds", &LEASE.as_secs().to_string()])
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    command
 }
 
 async fn said_by(publisher: Child) -> String {
@@ -147,7 +153,7 @@ async fn states(directory: &Path) -> BTreeMap<String, String> {
 }
 
 /// Whether nothing is left to be sealed or sent.
-async fn is_all_confirmed(directory: &Path) -> bool {
+pub(super) async fn is_all_confirmed(directory: &Path) -> bool {
     let mut file = ledger::open(directory).await;
     let select = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
         + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
@@ -229,13 +235,6 @@ async fn five_publishers_side_by_side_report_every_unit_exactly_once_r_p3() {
     println!("{}", side_by_side(5).await);
 }
 
-fn signal(name: &str, process: &Child) {
-    let mut kill = std::process::Command::new("sh");
-    kill.args(["-c", &format!("kill -{name} \"$0\"")]);
-    let sent = kill.arg(process.id().unwrap().to_string()).status();
-    assert!(sent.unwrap().success());
-}
-
 /// R-P4. It is stopped within a call of the provider, which comes to its end only after another
 /// publisher has sent the same batches again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -260,14 +259,14 @@ async fn a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4() {
             }
         };
         timeout(PATIENCE, asking).await.unwrap();
-        signal("STOP", &sleeper);
+        signal("STOP", sleeper.id().unwrap());
         sleep(LEASE).await;
         until_published(&directory, shop.address).await;
         let settled = states(&directory).await;
         assert_eq!(counted(&shop.provider), used.of);
         let asked = shop.asked();
         shop.provider.release();
-        signal("CONT", &sleeper);
+        signal("CONT", sleeper.id().unwrap());
         let said = said_by(sleeper).await;
         assert_eq!(states(&directory).await, settled, "the sleeper said {said}");
         assert_eq!(counted(&shop.provider), used.of, "counted twice");
@@ -294,7 +293,7 @@ async fn use_is_published_at_an_interval_by_one_of_several_e8() {
         until_all_is_confirmed(&directory).await;
         sleep(10 * POLL).await;
     }
-    signal("TERM", &beside);
+    signal("TERM", beside.id().unwrap());
     let ended = timeout(PATIENCE, beside.wait_with_output()).await;
     let output = ended.unwrap().unwrap();
     assert!(output.status.success(), "{output:?}");
