@@ -152,6 +152,12 @@ pub(crate) async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
     pairs(directory, select).await
 }
 
+/// How many invoices there are in each state.
+pub(crate) async fn invoices(directory: &Path) -> BTreeMap<String, i64> {
+    let select = "SELECT body ->> 'state', count(*) FROM fact WHERE kind = 'invoice' GROUP BY 1";
+    pairs(directory, select).await
+}
+
 /// The names of all meters.
 pub(crate) async fn meters(directory: &Path) -> Vec<String> {
     let mut file = open(directory).await;

@@ -177,7 +177,7 @@ fn counted_by_the_provider(directory: &Path) -> BTreeMap<String, i64> {
 }
 
 /// What a provider has counted, by our names of its subscriptions.
-pub(super) fn counted(provider: &Control) -> BTreeMap<String, i64> {
+fn counted(provider: &Control) -> BTreeMap<String, i64> {
     let subscriptions = provider.subscriptions();
     let counted = subscriptions.iter().map(|subscription| {
         let records = subscription.records.iter();

@@ -1,5 +1,9 @@
 //! Everything at once and for long: a server, a publisher and a provider, each a process of its
 //! own, clients that keep their own log, and a fault each second.
+#![expect(
+    clippy::print_stdout,
+    reason = "figures are told before they are judged"
+)]
 
 use std::time::Duration;
 

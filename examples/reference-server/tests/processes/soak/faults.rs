@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use monetization_conformance::fault_proxy::{Chances, Fates};
+use monetization_conformance::fault_proxy::{Chances, Fate, Fates};
 use monetization_engine_mock::faults::{Fault as ProviderFault, Injection, RecordFault};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
@@ -13,6 +13,7 @@ use super::super::dice::Dice;
 use super::super::hangups::{fickle_client, head, is_whole};
 use super::super::load::CallId;
 use super::super::market::subscription;
+use super::super::publishers::faults_of;
 use super::super::server::signal;
 use super::stage::Stage;
 
@@ -30,7 +31,7 @@ pub(super) enum Fault {
     ProviderFails,
     BreakProviderNetwork,
     BreakClientNetwork,
-    /// Somebody buys what costs something at once, and the news of it are delivered badly.
+    /// Somebody buys what costs something at once, and the news of it come several times.
     RepeatNews,
     HangUp,
     CallSlowly,
@@ -56,6 +57,7 @@ const ALL: [Fault; 13] = [
 ];
 /// Connections that meet a network while it is broken.
 const BROKEN_CONNECTIONS: usize = 6;
+const NEWS_REPEATED: usize = 2;
 const HANG_UPS: usize = 8;
 const SLOW_CALLS: usize = 4;
 
@@ -98,7 +100,7 @@ impl Stage {
                 self.to_gateway.set_fates(broken(dice));
                 self.to_gateway.sever();
             }
-            Fault::RepeatNews => self.repeat_news(dice).await,
+            Fault::RepeatNews => self.repeat_news().await,
             Fault::HangUp => self.hang_up(dice),
             Fault::CallSlowly => self.call_slowly(),
         }
@@ -108,8 +110,10 @@ impl Stage {
         Faults(self)
     }
 
-    async fn repeat_news(&mut self, dice: &Dice) {
-        self.to_control.set_fates(broken(dice));
+    async fn repeat_news(&mut self) {
+        // What was taken in and not heard to be is posted again.
+        let fates = [Fate::DropReply; NEWS_REPEATED];
+        self.to_control.set_fates(Fates::listed(fates));
         self.to_control.sever();
         subscription(&self.server().api, &self.priced, self.newcomers).await;
         self.newcomers += 1;
@@ -196,9 +200,15 @@ impl fmt::Display for Faults<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(stage) = self;
         let all: u64 = stage.befallen.values().sum();
-        write!(out, "{all} faults: {:?}; on the wire ", stage.befallen)?;
-        let networks = [&stage.to_provider, &stage.to_gateway, &stage.to_control];
-        let connections = networks.map(|network| network.befallen().len());
-        write!(out, "{connections:?} connections")
+        write!(out, "{all} faults: {:?}", stage.befallen)?;
+        let networks = [
+            ("the provider", &stage.to_provider),
+            ("the gateway", &stage.to_gateway),
+            ("the control plane", &stage.to_control),
+        ];
+        for (to, network) in networks {
+            write!(out, "; {} broken connections to {to}", faults_of(network))?;
+        }
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ struct Sample {
 }
 
 /// By so much a process may hold more in the last sixth than in the one after the warm-up.
-const GROWTH_KIB_MAX: u64 = 8 * 1_024;
+const GROWTH_KIB_MAX: u64 = 4 * 1_024;
 
 impl Memory {
     pub(super) fn sample(&mut self, stage: &Stage) {

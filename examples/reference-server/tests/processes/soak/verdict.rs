@@ -85,8 +85,18 @@ impl End {
             [],
             "recorded, and counted by the provider"
         );
+        let here = ledger::invoices(directory).await;
+        let mut there: BTreeMap<String, i64> = BTreeMap::new();
+        for invoice in self.provider.all("invoices").await {
+            let state = invoice["state"].as_str().unwrap();
+            *there.entry(state.to_owned()).or_default() += 1;
+        }
+        assert_eq!(here, there, "invoices by their states");
         let units: i64 = counted.values().sum();
-        println!("{units} units of {} subscriptions agree", counted.len());
+        println!(
+            "{units} units of {} subscriptions agree, and invoices: {here:?}",
+            counted.len()
+        );
     }
 }
 
