@@ -50,7 +50,7 @@ async fn after_a_fault_each_second_clients_ledger_and_provider_agree_to_the_unit
     }
     println!("{}", stage.faults());
     println!("{}", memory.told());
-    let end = stage.drain(seconds).await;
+    let end = stage.drain().await;
     end.assert_agreement().await;
     memory.assert_flat();
 }

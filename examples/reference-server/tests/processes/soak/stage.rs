@@ -10,6 +10,7 @@ use tokio::process::Child;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::super::client::Api;
 use super::super::ledger;
 use super::super::load::{CallId, Crowd, Ids, Load, Tally};
 use super::super::market::Market;
@@ -44,12 +45,16 @@ pub(super) struct Stage {
     pub(super) passing: Ids,
     pub(super) befallen: BTreeMap<Fault, u64>,
     quota: u64,
+    seconds: u64,
 }
 
 /// Clients of each of the loads.
 const CLIENTS: u64 = 6;
 const LIMITED_CLIENTS: u64 = 2;
 const PAUSE_MS_MAX: u64 = 120;
+/// Seldom enough that the quota is used up after more than half of the time.
+const LIMITED_PAUSE_MS_MAX: u64 = 500;
+const QUOTA_PER_SECOND: u64 = 4;
 /// Calls that can be under way when a server is killed: those of the loads, and passers.
 pub(super) const UNDER_WAY_MAX: u64 = 2 * CLIENTS + LIMITED_CLIENTS + 20;
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
@@ -81,36 +86,26 @@ impl Stage {
 
         let upstream = Upstream::start().await;
         let each = usize::try_from(seconds / 240 + 4).unwrap();
-        let mut terms = json!({
-            "billing": "metered", "currency": "USD", "cycle": "month",
-            "usage": [{ "meter": "requests", "unit_price": "0.01" }],
-        });
-        let mut market = Market::open(&server.api, upstream.address, terms.clone(), 3 * each).await;
-        let quota = seconds * 5;
-        terms["quotas"] = json!([{ "window": "period", "max": quota, "overage": "strict" }]);
-        let limited = market.sell(&server.api, terms.clone()).await;
-        market.subscribe(&server.api, &limited, 1).await;
-        terms["base_price"] = json!("5.00");
-        let priced = market.sell(&server.api, terms).await;
+        let quota = seconds * QUOTA_PER_SECOND;
+        let (market, priced) = sold(&server.api, upstream.address, 3 * each, quota).await;
         until_known_to_the_engine(home.directory()).await;
 
         let market = Arc::new(market);
-        let crowd = |clients| Crowd {
-            clients,
-            wait_ms_max: 20,
-            pause_ms_max: PAUSE_MS_MAX,
+        let load = |places, clients, pause_ms_max| {
+            let crowd = Crowd {
+                clients,
+                wait_ms_max: 20,
+                pause_ms_max,
+            };
+            Load::start_with(&market, Ids::among(places), crowd)
         };
-        let load = |places, clients| Load::start_with(&market, Ids::among(places), crowd(clients));
-        let publisher = publish(
-            home.directory(),
-            to_provider.address(),
-            &["--every-seconds=1"],
-        );
+        let limited = 3 * each..3 * each + 1;
+        let publisher = publisher(&home, to_provider.address());
         let stage = Self {
-            publisher: { publisher }.spawn().unwrap(),
-            steady: load(0..each, CLIENTS),
-            shaky: load(each..2 * each, CLIENTS),
-            limited: load(3 * each..3 * each + 1, LIMITED_CLIENTS),
+            publisher,
+            steady: load(0..each, CLIENTS, PAUSE_MS_MAX),
+            shaky: load(each..2 * each, CLIENTS, PAUSE_MS_MAX),
+            limited: load(limited, LIMITED_CLIENTS, LIMITED_PAUSE_MS_MAX),
             passing: Ids::among(2 * each..3 * each),
             passers: JoinSet::new(),
             befallen: BTreeMap::new(),
@@ -125,6 +120,7 @@ impl Stage {
             to_gateway,
             to_control,
             quota,
+            seconds,
         };
         stage.shaky.point_at(stage.to_gateway.address());
         stage.point_at_the_server();
@@ -150,9 +146,7 @@ impl Stage {
 
     pub(super) async fn renew_publisher(&mut self) {
         self.publisher.wait().await.unwrap();
-        let provider = self.to_provider.address();
-        let mut publisher = publish(self.home.directory(), provider, &["--every-seconds=1"]);
-        self.publisher = publisher.spawn().unwrap();
+        self.publisher = publisher(&self.home, self.to_provider.address());
     }
 
     /// Nobody has ended whom no fault has ended.
@@ -170,14 +164,13 @@ impl Stage {
     }
 
     /// Ends all faults, lets everything come to rest, and ends the processes in good order.
-    pub(super) async fn drain(mut self, seconds: u64) -> End {
+    pub(super) async fn drain(mut self) -> End {
         self.provider.clear_faults().await;
         for network in [&self.to_provider, &self.to_gateway, &self.to_control] {
             network.set_fates(Fates::listed([]));
         }
         // A quota is reached exactly, also with units that dead servers had leased.
-        let until_refused = self.limited.until_refused(LIMITED_CLIENTS * 10);
-        until_refused.await;
+        self.limited.until_refused(LIMITED_CLIENTS * 10).await;
         let mut tally = Tally::default();
         for load in [self.steady, self.shaky, self.limited] {
             tally.add(load.finish().await);
@@ -198,8 +191,7 @@ impl Stage {
         let server = self.home.start().await;
         self.to_control.point_at(server.api.address);
         let directory = self.home.directory();
-        let mut publisher = publish(directory, self.provider.address, &["--every-seconds=1"]);
-        let publisher = publisher.spawn().unwrap();
+        let publisher = publisher(&self.home, self.provider.address);
         let resting = async {
             while !is_all_confirmed(directory).await
                 || !self.provider.all("messages").await.is_empty()
@@ -229,7 +221,7 @@ impl Stage {
                 .copied()
                 .unwrap_or_default(),
             quota: self.quota,
-            seconds,
+            seconds: self.seconds,
         }
     }
 
@@ -246,4 +238,25 @@ impl Stage {
             load.point_at(self.server().gateway);
         }
     }
+}
+
+/// So many subscriptions without limits, then one with a strict quota; and what newcomers may buy.
+async fn sold(api: &Api, upstream: SocketAddr, unlimited: usize, quota: u64) -> (Market, String) {
+    let mut terms = json!({
+        "billing": "metered", "currency": "USD", "cycle": "month",
+        "usage": [{ "meter": "requests", "unit_price": "0.01" }],
+    });
+    let mut market = Market::open(api, upstream, terms.clone(), unlimited).await;
+    terms["quotas"] = json!([{ "window": "period", "max": quota, "overage": "strict" }]);
+    let limited = market.sell(api, terms.clone()).await;
+    market.subscribe(api, &limited, 1).await;
+    terms["base_price"] = json!("5.00");
+    let priced = market.sell(api, terms).await;
+    (market, priced)
+}
+
+/// A publisher that makes a run each second.
+fn publisher(home: &Home, provider: SocketAddr) -> Child {
+    let mut command = publish(home.directory(), provider, &["--every-seconds=1"]);
+    command.spawn().unwrap()
 }
