@@ -23,21 +23,19 @@ pub(crate) struct Provider {
     folder: TempDir,
     arguments: Vec<String>,
     child: Child,
-    /// Where it listens, also after it was started again.
+    /// Where it listens: somewhere else after it was started again.
     pub(crate) address: SocketAddr,
 }
 
 /// Longer than any start or end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-const ANYWHERE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 impl Provider {
     /// Starts one on an empty journal, with these arguments besides the usual.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let (child, address) = begin(folder.path(), &arguments, ANYWHERE).await;
+        let (child, address) = begin(folder.path(), &arguments).await;
         Self {
             folder,
             arguments,
@@ -46,7 +44,7 @@ impl Provider {
         }
     }
 
-    /// `kill -9`, and starts it again on its journal, where it has listened before.
+    /// `kill -9`, and starts it again on its journal. Its old port may be somebody else's by now.
     pub(crate) async fn kill_and_start_again(&mut self) {
         self.child.kill().await.unwrap();
         self.start_again().await;
@@ -127,7 +125,7 @@ impl Provider {
     }
 
     async fn start_again(&mut self) {
-        (self.child, _) = begin(self.folder.path(), &self.arguments, self.address).await;
+        (self.child, self.address) = begin(self.folder.path(), &self.arguments).await;
     }
 
     async fn end(&mut self) {
@@ -137,9 +135,9 @@ impl Provider {
     }
 }
 
-async fn begin(folder: &Path, arguments: &[String], at: SocketAddr) -> (Child, SocketAddr) {
+async fn begin(folder: &Path, arguments: &[String]) -> (Child, SocketAddr) {
     let mut child = Command::new(binary())
-        .args(["--address", &at.to_string(), "--journal"])
+        .args(["--address", "127.0.0.1:0", "--journal"])
         .arg(folder.join("provider.jsonl"))
         .args(arguments)
         .env_remove("MONETIZATION_MOCK_WEBHOOK_SECRET")

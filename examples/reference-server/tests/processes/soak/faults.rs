@@ -89,7 +89,10 @@ impl Stage {
             }
             // Its lease lasts for a second.
             Fault::PausePublisher => pause(self.publisher.id().unwrap(), dice.below(1_500)).await,
-            Fault::KillProvider => self.provider.kill_and_start_again().await,
+            Fault::KillProvider => {
+                self.provider.kill_and_start_again().await;
+                self.to_provider.point_at(self.provider.address);
+            }
             Fault::PauseProvider => pause(self.provider.id(), dice.below(1_000)).await,
             Fault::ProviderFails => self.provider.inject(provider_fault(dice)).await,
             Fault::BreakProviderNetwork => {

@@ -60,8 +60,9 @@ impl Memory {
         let early = median(&all[all.len() / 3..half], &kib);
         let late = median(&all[all.len() * 5 / 6..], &kib);
         let calls = all[all.len() - 1].calls - all[half].calls;
-        println!("the {name} held {early} KiB, and {late} KiB {calls} calls later");
-        assert!(late <= early + GROWTH_KIB_MAX, "the {name} grows: {self:?}");
+        let told = format!("the {name} held {early} KiB, and {late} KiB {calls} calls later");
+        println!("{told}");
+        assert!(late <= early + GROWTH_KIB_MAX, "{told}: it grows");
     }
 }
 

@@ -184,6 +184,7 @@ impl Stage {
         self.publisher.wait().await.unwrap();
         self.server.take().unwrap().terminate().await;
         self.provider.terminate_and_start_again().await;
+        self.to_provider.point_at(self.provider.address);
         if !is_long() {
             let_time_pass(self.home.directory()).await;
         }
