@@ -22,6 +22,7 @@ lives   | -       | 20,000 random lives of a subscription: every unit billed onc
 books   | -       | 2,000 random lives over SQLite: every invariant of the database holds all along | whatever_happens_every_invariant_holds_in_the_database_r_v8
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
+soak    | -       | 60 minutes with a fault a second: client log, ledger and provider agree to the unit, memory is flat | after_a_fault_each_second_clients_ledger_and_provider_agree_to_the_unit
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once
 publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 50 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
 network | -       | 50 networks that cut, reset, delay and drop: each call of the mock done once in the end | over_any_network_each_call_is_done_once_in_the_end

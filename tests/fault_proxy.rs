@@ -77,6 +77,25 @@ mod processes {
     }
 
     #[tokio::test]
+    async fn a_network_that_is_severed_ends_what_there_is_and_lets_pass_what_comes() {
+        let server = Server::start().await;
+        let proxy = proxy(&server, Fate::Pass).await;
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        client.write_all(&QUESTION[..4]).await.unwrap();
+        while proxy.befallen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        proxy.sever();
+        let mut answer = Vec::new();
+        let ended = timeout(SOON, client.read_to_end(&mut answer)).await;
+        drop(ended.unwrap());
+        assert_eq!(answer, b"");
+        let (answer, ended) = ask(proxy.address()).await;
+        ended.unwrap();
+        assert_eq!(answer, ANSWER);
+    }
+
+    #[tokio::test]
     async fn what_passes_is_the_same_on_both_sides() {
         let server = Server::start().await;
         for fate in [Fate::Pass, Fate::Delay(Duration::from_millis(20))] {

@@ -51,6 +51,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::sample::Sample;
@@ -201,6 +202,7 @@ struct Shared {
     server: Mutex<SocketAddr>,
     fates: Mutex<Fates>,
     befallen: Mutex<Vec<Fate>>,
+    severed: Notify,
 }
 
 impl FaultProxy {
@@ -215,6 +217,7 @@ impl FaultProxy {
             server: Mutex::new(server),
             fates: Mutex::new(fates),
             befallen: Mutex::default(),
+            severed: Notify::new(),
         });
         let taking = tokio::spawn(take(socket, Arc::clone(&shared)));
         Ok(Self {
@@ -239,6 +242,11 @@ impl FaultProxy {
     /// Connections to come meet these fates.
     pub fn set_fates(&self, fates: Fates) {
         *locked(&self.shared.fates) = fates;
+    }
+
+    /// Ends the connections that there are, wherever they stand. Those to come meet their fates.
+    pub fn sever(&self) {
+        self.shared.severed.notify_one();
     }
 
     /// The fates that were met so far, oldest first.
@@ -268,6 +276,7 @@ async fn take(socket: TcpListener, shared: Arc<Shared>) {
                 relays.spawn(befall(client, server, fate));
             }
             Some(_) = relays.join_next() => {}
+            () = shared.severed.notified() => relays.abort_all(),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! With the feature `fault-proxy` there is a network that misbehaves on demand, too: the module
 //! `fault_proxy`.
 
-pub use size::{is_long, seed, size};
+pub use size::{is_long, seed, size, size_in_ci};
 
 pub mod bench;
 pub mod engine;

@@ -15,13 +15,21 @@ pub fn size<T>(usual: T, long: T) -> T {
     if is_long() { long } else { usual }
 }
 
+/// For what takes its time in CI, where nobody waits for it: the usual size, the one where the
+/// environment has `CI=true`, or the long one in a longer run.
+#[must_use]
+pub fn size_in_ci<T>(usual: T, in_ci: T, long: T) -> T {
+    let is_ci = asked("CI").is_some_and(|value| value == "true");
+    size(if is_ci { in_ci } else { usual }, long)
+}
+
 /// Whether this is a longer run.
 #[must_use]
 pub fn is_long() -> bool {
     asked("MONETIZATION_PROVE").is_some_and(|value| value == "1")
 }
 
-/// The seed that a simulation is asked to live through, in `MONETIZATION_SEED`; 0 where nothing is
+/// The seed that a simulation or a soak is asked to live through, in `MONETIZATION_SEED`; 0 where nothing is
 /// said or what is said is no number.
 #[must_use]
 pub fn seed() -> u64 {

@@ -18,9 +18,12 @@ mod processes {
     mod ledger;
     mod load;
     mod market;
+    mod provider;
     mod publishers;
     mod publishing;
     mod server;
+    #[cfg(target_os = "linux")]
+    mod soak;
     mod standby;
     mod termination;
     mod upstream;

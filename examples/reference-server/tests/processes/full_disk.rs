@@ -60,6 +60,7 @@ async fn a_full_disk_refuses_and_recovers() {
     let crowd = Crowd {
         clients: 8,
         wait_ms_max: size(5, 40),
+        pause_ms_max: 0,
     };
     let load = Load::start(&market, crowd);
     load.point_at(server.gateway);

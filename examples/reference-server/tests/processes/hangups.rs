@@ -33,7 +33,12 @@ async fn every_call_the_upstream_saw_is_recorded_once() {
         let mut under_way = JoinSet::new();
         for client in 0..CLIENTS_AT_ONCE {
             let number = wave * CLIENTS_AT_ONCE + client;
-            under_way.spawn(fickle_client(server.gateway, Arc::clone(&market), number));
+            let resource = u16::try_from(number % u64::from(RESOURCES)).unwrap();
+            let subscription = usize::try_from(number / u64::from(RESOURCES)).unwrap();
+            let id = call(subscription, resource);
+            let key = market.subscriptions[subscription].key.clone();
+            let dice = Dice::seeded(number);
+            under_way.spawn(fickle_client(server.gateway, key, id, dice));
         }
         while let Some(id) = under_way.join_next().await {
             served_whole.extend(id.unwrap());
@@ -77,28 +82,21 @@ async fn every_call_the_upstream_saw_is_recorded_once() {
 
 /// Sends a request or a part of it, reads the answer or a part of it, and hangs up in one way or
 /// another. Answers its call if the whole answer was received.
-async fn fickle_client(gateway: SocketAddr, market: Arc<Market>, number: u64) -> Option<CallId> {
-    let dice = Dice::seeded(number);
-    let resource = u16::try_from(number % u64::from(RESOURCES)).unwrap();
-    let id = call(
-        usize::try_from(number / u64::from(RESOURCES)).unwrap(),
-        resource,
-    );
-    let key = &market.subscriptions[id.subscription].key;
+pub(super) async fn fickle_client(
+    gateway: SocketAddr,
+    key: String,
+    id: CallId,
+    dice: Dice,
+) -> Option<CallId> {
     let body = "b".repeat(usize::try_from([0, 500, 40_000][pick(&dice, 3)]).unwrap());
-    let head = format!(
-        "POST /{PRODUCT}/r{resource} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
-         X-API-Key: {key}\r\nX-Call: {id}\r\nX-Wait-Ms: {}\r\nContent-Length: {}\r\n\r\n",
-        dice.below(20),
-        body.len()
-    );
+    let head = head(id, &key, dice.below(20), body.len());
     let whole = head.len() + body.len();
     let sent = match dice.below(6) {
         0 => pick(&dice, head.len()),
         1 => head.len() + pick(&dice, body.len() + 1),
         _ => whole,
     };
-    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    let mut stream = TcpStream::connect(gateway).await.ok()?;
     if dice.below(3) == 0 {
         // It is gone at once when it goes, and whatever is on the way meets nobody.
         stream.set_zero_linger().unwrap();
@@ -119,8 +117,18 @@ async fn fickle_client(gateway: SocketAddr, market: Arc<Market>, number: u64) ->
     };
     read(&mut stream, read_max)
         .await
-        .filter(|answer| is_whole(answer))
+        .filter(|answer| is_whole(answer, id))
         .map(|_| id)
+}
+
+/// The head of a call that is the only one of its connection.
+pub(super) fn head(id: CallId, key: &str, wait_ms: u64, body_bytes: usize) -> String {
+    format!(
+        "POST /{PRODUCT}/r{} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
+         X-API-Key: {key}\r\nX-Call: {id}\r\nX-Wait-Ms: {wait_ms}\r\n\
+         Content-Length: {body_bytes}\r\n\r\n",
+        id.resource
+    )
 }
 
 async fn read(stream: &mut TcpStream, bytes_max: usize) -> Option<Vec<u8>> {
@@ -130,13 +138,13 @@ async fn read(stream: &mut TcpStream, bytes_max: usize) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// Whether everything has arrived, by its length or its last chunk.
-fn is_whole(answer: &[u8]) -> bool {
+/// Whether everything of a call's good answer has arrived, by its length or its last chunk.
+pub(super) fn is_whole(answer: &[u8], id: CallId) -> bool {
     let answer = std::str::from_utf8(answer).unwrap();
     let Some((head, body)) = answer.split_once("\r\n\r\n") else {
         return false;
     };
-    if !head.starts_with("HTTP/1.1 200") {
+    if !head.starts_with(&format!("HTTP/1.1 {}", id.status)) {
         return false;
     }
     let length = head

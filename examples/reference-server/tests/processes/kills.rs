@@ -27,6 +27,7 @@ async fn every_answer_received_has_its_row_after_a_kill() {
     let crowd = Crowd {
         clients: CLIENTS,
         wait_ms_max: 0,
+        pause_ms_max: 0,
     };
     let load = Load::start(&market, crowd);
     let dice = Dice::seeded(1);
@@ -80,6 +81,7 @@ async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
     let crowd = Crowd {
         clients: CLIENTS,
         wait_ms_max: 0,
+        pause_ms_max: 0,
     };
     let load = Load::start(&market, crowd);
     let dice = Dice::seeded(2);

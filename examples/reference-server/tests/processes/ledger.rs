@@ -52,6 +52,20 @@ impl Books {
         }
     }
 
+    /// Takes out the records of calls whose client left before there was an answer: they are
+    /// charged with nothing, and nobody knows of them which call they are of.
+    pub(crate) fn take_unanswered(&mut self) -> usize {
+        let before = self.records.len();
+        self.records.retain(|record| {
+            assert!(
+                record.status.is_some() || record.quantity == 0,
+                "{record:?}"
+            );
+            record.status.is_some()
+        });
+        before - self.records.len()
+    }
+
     /// How many records each call has.
     pub(crate) fn calls(&self) -> BTreeMap<CallId, u64> {
         let mut calls = BTreeMap::new();
@@ -108,6 +122,53 @@ pub(crate) async fn assert_invariants(directory: &Path) {
     let findings = Inspection::open(path).await.unwrap().check().await.unwrap();
     let broken: Vec<_> = findings.iter().filter(|it| !it.holds()).collect();
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// What was used, reported and confirmed so far, while a server may be at work.
+pub(crate) async fn standing(directory: &Path) -> String {
+    let mut file = open(directory).await;
+    let sums = sqlx::query_as("SELECT sum(total), sum(sealed) FROM sum");
+    let (used, sealed): (Option<i64>, Option<i64>) = sums.fetch_one(&mut file).await.unwrap();
+    let batches = "SELECT state, sum(to_total - from_total) FROM batch GROUP BY 1 ORDER BY 1";
+    let batches = sqlx::query_as(batches).fetch_all(&mut file).await.unwrap();
+    let batches: Vec<(String, i64)> = batches;
+    let (used, sealed) = (used.unwrap_or_default(), sealed.unwrap_or_default());
+    format!("{used} units used, {sealed} sealed: {batches:?}")
+}
+
+/// Units of the records, by subscription.
+pub(crate) async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
+    let select = "SELECT 'sub_' || lower(hex(segment.subscription)), sum(record.quantity)
+        FROM record JOIN segment ON segment.number = record.segment
+        GROUP BY 1 HAVING sum(record.quantity) > 0";
+    pairs(directory, select).await
+}
+
+/// Units of the batches that the engine has confirmed, by subscription.
+pub(crate) async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
+    let select = "SELECT 'sub_' || lower(hex(segment.subscription)), sum(to_total - from_total)
+        FROM batch JOIN segment ON segment.number = batch.segment
+        WHERE batch.state = 'confirmed' GROUP BY 1";
+    pairs(directory, select).await
+}
+
+/// How many invoices there are in each state.
+pub(crate) async fn invoices(directory: &Path) -> BTreeMap<String, i64> {
+    let select = "SELECT body ->> 'state', count(*) FROM fact WHERE kind = 'invoice' GROUP BY 1";
+    pairs(directory, select).await
+}
+
+/// The names of all meters.
+pub(crate) async fn meters(directory: &Path) -> Vec<String> {
+    let mut file = open(directory).await;
+    let select = sqlx::query_scalar("SELECT 'mtr_' || lower(hex(id)) FROM meter");
+    select.fetch_all(&mut file).await.unwrap()
+}
+
+async fn pairs(directory: &Path, select: &'static str) -> BTreeMap<String, i64> {
+    let mut file = open(directory).await;
+    let pairs = sqlx::query_as(select).fetch_all(&mut file).await.unwrap();
+    pairs.into_iter().collect()
 }
 
 async fn assert_sound(file: &mut SqliteConnection) {

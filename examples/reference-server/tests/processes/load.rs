@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +32,7 @@ pub(crate) struct CallId {
 /// Hands out ids, each once.
 #[derive(Debug)]
 pub(crate) struct Ids {
-    subscriptions: usize,
+    subscriptions: Range<usize>,
     next: AtomicU64,
 }
 
@@ -69,11 +70,13 @@ struct Progress {
     unserved: AtomicU64,
 }
 
-/// How many clients there are, and how long the upstream keeps each of their calls at most.
+/// How many clients there are, how long the upstream keeps each of their calls at most, and how
+/// long they rest at most before the next one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crowd {
     pub(crate) clients: u64,
     pub(crate) wait_ms_max: u64,
+    pub(crate) pause_ms_max: u64,
 }
 
 const POLL: Duration = Duration::from_millis(2);
@@ -82,9 +85,15 @@ const HEADWAY_WITHIN: Duration = Duration::from_secs(60);
 const REFUSED: Duration = Duration::from_millis(20);
 
 impl Load {
+    /// Calls for every subscription of the market.
     pub(crate) fn start(market: &Arc<Market>, crowd: Crowd) -> Self {
+        Self::start_with(market, Ids::of(market), crowd)
+    }
+
+    /// Calls that are named by these.
+    pub(crate) fn start_with(market: &Arc<Market>, ids: Ids, crowd: Crowd) -> Self {
         let (aim, aimed) = watch::channel(Aim::Nowhere);
-        let ids = Arc::new(Ids::of(market));
+        let ids = Arc::new(ids);
         let progress = Arc::<Progress>::default();
         let mut clients = JoinSet::new();
         for seed in 0..crowd.clients {
@@ -93,7 +102,7 @@ impl Load {
                 ids: Arc::clone(&ids),
                 progress: Arc::clone(&progress),
                 dice: Dice::seeded(seed),
-                wait_ms_max: crowd.wait_ms_max,
+                crowd,
                 tally: Tally::default(),
                 unused: None,
             };
@@ -165,7 +174,7 @@ struct Client {
     ids: Arc<Ids>,
     progress: Arc<Progress>,
     dice: Dice,
-    wait_ms_max: u64,
+    crowd: Crowd,
     tally: Tally,
     /// The id of a call that went nowhere.
     unused: Option<CallId>,
@@ -190,7 +199,11 @@ impl Client {
     /// Whether the connection is of further use.
     async fn call(&mut self, connection: &mut Connection) -> bool {
         let id = self.unused.take().unwrap_or_else(|| self.ids.next());
-        let wait_ms = match self.wait_ms_max {
+        if self.crowd.pause_ms_max > 0 {
+            let pause = self.dice.below(self.crowd.pause_ms_max);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        let wait_ms = match self.crowd.wait_ms_max {
             0 => 0,
             max => self.dice.below(max),
         };
@@ -232,18 +245,23 @@ pub(crate) fn request(id: CallId, key: &str) -> http::request::Builder {
 
 impl Ids {
     pub(crate) fn of(market: &Market) -> Self {
+        Self::among(0..market.subscriptions.len())
+    }
+
+    /// Of the subscriptions at these places of the market.
+    pub(crate) fn among(subscriptions: Range<usize>) -> Self {
         Self {
-            subscriptions: market.subscriptions.len(),
+            subscriptions,
             next: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn next(&self) -> CallId {
         let number = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).unwrap();
-        let round = number / self.subscriptions;
+        let round = number / self.subscriptions.len();
         let status = statuses().nth(round / usize::from(RESOURCES));
         CallId {
-            subscription: number % self.subscriptions,
+            subscription: self.subscriptions.start + number % self.subscriptions.len(),
             resource: u16::try_from(round % usize::from(RESOURCES)).unwrap(),
             status: status.expect("more calls than ids: add subscriptions"),
         }
@@ -256,7 +274,7 @@ fn statuses() -> impl Iterator<Item = u16> {
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.received.extend(other.received);
         for (status, count) in other.refused {
             *self.refused.entry(status).or_default() += count;

@@ -10,6 +10,7 @@ use super::load::RESOURCES;
 #[derive(Debug)]
 pub(crate) struct Market {
     pub(crate) subscriptions: Vec<Subscription>,
+    product: String,
 }
 
 #[derive(Debug)]
@@ -30,31 +31,54 @@ impl Market {
         subscribers: usize,
     ) -> Self {
         let product = product(api, upstream).await;
-        let plans = format!("/api/v1/products/{product}/plans");
-        let plan = api
-            .post(&plans, json!({ "name": "Plan", "terms": terms }))
-            .await;
+        let plan = plan(api, &product, terms).await;
         let monetize = format!("/api/v1/products/{product}/monetize");
         api.post(&monetize, json!({ "enabled": true })).await;
         let activate = json!({ "status": "active" });
         let path = format!("/api/v1/products/{product}");
         api.ask(Method::PATCH, &path, activate).await;
-        let mut subscriptions = Vec::new();
-        for number in 0..subscribers {
-            let consumer = json!({ "name": format!("Consumer {number}") });
-            let consumer = api.post("/api/v1/consumers", consumer).await;
-            let order = json!({
-                "plan": plan["id"],
-                "consumer": consumer["id"],
-                "buyer": { "user_id": format!("user-{number}"), "name": "Somebody" },
-            });
-            let ordered = api.post("/api/v1/subscriptions", order).await;
-            subscriptions.push(Subscription {
-                id: text(&ordered, "/id"),
-                key: text(&ordered, "/key/key"),
-            });
+        let mut market = Self {
+            subscriptions: Vec::new(),
+            product,
+        };
+        market.subscribe(api, &plan, subscribers).await;
+        market
+    }
+
+    /// Sells the same on other terms, too; answers the plan.
+    pub(crate) async fn sell(&self, api: &Api, terms: Value) -> String {
+        plan(api, &self.product, terms).await
+    }
+
+    /// So many more subscribers, of this plan.
+    pub(crate) async fn subscribe(&mut self, api: &Api, plan: &str, subscribers: usize) {
+        for _ in 0..subscribers {
+            let number = self.subscriptions.len();
+            let subscription = subscription(api, plan, number).await;
+            self.subscriptions.push(subscription);
         }
-        Self { subscriptions }
+    }
+}
+
+async fn plan(api: &Api, product: &str, terms: Value) -> String {
+    let plans = format!("/api/v1/products/{product}/plans");
+    let plan = json!({ "name": "Plan", "terms": terms });
+    text(&api.post(&plans, plan).await, "/id")
+}
+
+/// Somebody new subscribes.
+pub(crate) async fn subscription(api: &Api, plan: &str, number: usize) -> Subscription {
+    let consumer = json!({ "name": format!("Consumer {number}") });
+    let consumer = api.post("/api/v1/consumers", consumer).await;
+    let order = json!({
+        "plan": plan,
+        "consumer": consumer["id"],
+        "buyer": { "user_id": format!("user-{number}"), "name": "Somebody" },
+    });
+    let ordered = api.post("/api/v1/subscriptions", order).await;
+    Subscription {
+        id: text(&ordered, "/id"),
+        key: text(&ordered, "/key/key"),
     }
 }
 

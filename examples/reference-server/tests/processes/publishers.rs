@@ -12,15 +12,9 @@ use std::time::Duration;
 use http::Method;
 use monetization_conformance::fault_proxy::{Chances, Fate, Fates, FaultProxy};
 use monetization_conformance::size;
-use monetization_core::clock::Clock;
-use monetization_core::secret::Secret;
 use monetization_engine_mock::faults::{Fault, Injection};
-use monetization_engine_mock::provider::Rules;
-use monetization_engine_mock::serve::{self, ServedClock};
 use monetization_engine_mock::transport::Operation;
-use monetization_engine_mock::{Control, MockEngine, MockOptions};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -28,12 +22,13 @@ use tokio::time::{sleep, timeout};
 use super::dice::Dice;
 use super::ledger;
 use super::market::Market;
-use super::publishing::{Used, batches, counted, until_known_to_the_engine};
-use super::server::{BINARY, Home, Process};
+use super::provider::Provider;
+use super::publishing::{Used, batches, until_known_to_the_engine};
+use super::server::{BINARY, Home, Process, signal};
 use super::upstream::Upstream;
 
 const SUBSCRIBERS: usize = 50;
-const SECRET: &str = "whsec_c2hhcmVkIGJ5IHRoZXNlIHRlc3Rz";
+pub(super) const SECRET: &str = "whsec_c2hhcmVkIGJ5IHRoZXNlIHRlc3Rz";
 const LEASE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(20);
 /// Longer than any of the waits here takes on a busy machine.
@@ -44,30 +39,16 @@ struct Shop {
     home: Home,
     server: Process,
     market: Market,
-    provider: Control,
-    address: SocketAddr,
+    provider: Provider,
 }
 
 impl Shop {
     /// The provider takes so many reports in one call; the server has these arguments, too.
     async fn open(batch_max: usize, arguments: &[&str]) -> Self {
-        let clock = Clock::system();
-        let rules = Rules {
-            batch_max,
-            ..Rules::default()
-        };
-        let options = MockOptions::in_memory(clock.now())
-            .with_rules(rules)
-            .with_webhook_secrets([Secret::new(SECRET)]);
-        let mock = MockEngine::open(options).unwrap();
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let router = serve::router(&mock, ServedClock::Machine);
-        tokio::spawn(serve::run(socket, router, std::future::pending()));
-        let provider = mock.control();
-        let follows = provider.clone();
-        tokio::spawn(async move { serve::follow(&follows, &clock).await });
-        let url = format!("--mock-url=http://{address}");
+        let secret = format!("--webhook-secret={SECRET}");
+        let batch_max = format!("--batch-max={batch_max}");
+        let provider = Provider::start(&[&secret, &batch_max]).await;
+        let url = format!("--mock-url=http://{}", provider.address);
         let secret = format!("--mock-webhook-secret={SECRET}");
         let usual = ["--invoicing=by_engine", &url, &secret];
         let mut home = Home::new(&[&usual, arguments].concat());
@@ -84,21 +65,27 @@ impl Shop {
             server,
             market,
             provider,
-            address,
         }
     }
 
     /// Reports of use that the provider was asked to take.
-    fn asked(&self) -> usize {
-        let calls = self.provider.calls();
-        let takes = calls
-            .iter()
-            .filter(|it| it.operation == Operation::TakeUsage);
+    async fn asked(&self) -> usize {
+        let calls = self.provider.api().get("/v1/calls").await;
+        assert_eq!(calls["more"], false, "there are more calls than are told");
+        let calls = calls["items"].as_array().unwrap();
+        let takes = calls.iter().filter(|it| it["operation"] == "take_usage");
         takes.count()
+    }
+
+    /// What the provider has counted.
+    async fn counted(&self) -> BTreeMap<String, i64> {
+        let meters = ledger::meters(self.home.directory()).await;
+        self.provider.counted(&meters).await
     }
 
     /// Ends it all: what was used is what was sealed, what was confirmed and what was counted.
     async fn agrees(self, used: &Used) -> i64 {
+        let by_provider = self.counted().await;
         self.server.terminate().await;
         ledger::assert_invariants(self.home.directory()).await;
         let (count, confirmed) = batches(self.home.directory()).await;
@@ -107,7 +94,8 @@ impl Shop {
             used.total(),
             "everything is in one confirmed batch"
         );
-        assert_eq!(counted(&self.provider), used.of);
+        assert_eq!(by_provider, used.of);
+        self.provider.terminate().await;
         count
     }
 }
@@ -118,7 +106,14 @@ fn publisher(directory: &Path, provider: SocketAddr) -> Child {
 }
 
 fn publisher_with(directory: &Path, provider: SocketAddr, arguments: &[&str]) -> Child {
-    Command::new(BINARY)
+    let mut command = publish(directory, provider, arguments);
+    command.stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// The command `publish` with a short lease, which is heard by nobody.
+pub(super) fn publish(directory: &Path, provider: SocketAddr, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
         .arg("publish")
         .arg("--data-directory")
         .arg(directory)
@@ -126,11 +121,10 @@ fn publisher_with(directory: &Path, provider: SocketAddr, arguments: &[&str]) ->
         .args(["--lease-seconds", &LEASE.as_secs().to_string()])
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    command
 }
 
 async fn said_by(publisher: Child) -> String {
@@ -147,7 +141,7 @@ async fn states(directory: &Path) -> BTreeMap<String, String> {
 }
 
 /// Whether nothing is left to be sealed or sent.
-async fn is_all_confirmed(directory: &Path) -> bool {
+pub(super) async fn is_all_confirmed(directory: &Path) -> bool {
     let mut file = ledger::open(directory).await;
     let select = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
         + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
@@ -168,7 +162,8 @@ async fn until_all_is_confirmed(directory: &Path) {
     assert!(waited.is_ok(), "{:?}", states(directory).await);
 }
 
-fn faults_of(proxy: &FaultProxy) -> usize {
+/// Connections that did not simply pass.
+pub(super) fn faults_of(proxy: &FaultProxy) -> usize {
     let befallen = proxy.befallen();
     befallen.iter().filter(|fate| **fate != Fate::Pass).count()
 }
@@ -192,7 +187,9 @@ async fn side_by_side(publishers: usize) -> String {
     let mut chances = Chances::default().passing(20);
     chances.bytes_max = 4_096;
     let fates = Fates::seeded(publishers as u64, chances);
-    let proxy = FaultProxy::start(shop.address, fates).await.unwrap();
+    let proxy = FaultProxy::start(shop.provider.address, fates)
+        .await
+        .unwrap();
     let over = Arc::<AtomicBool>::default();
     let mut publishing = JoinSet::new();
     for _ in 0..publishers {
@@ -229,13 +226,6 @@ async fn five_publishers_side_by_side_report_every_unit_exactly_once_r_p3() {
     println!("{}", side_by_side(5).await);
 }
 
-fn signal(name: &str, process: &Child) {
-    let mut kill = std::process::Command::new("sh");
-    kill.args(["-c", &format!("kill -{name} \"$0\"")]);
-    let sent = kill.arg(process.id().unwrap().to_string()).status();
-    assert!(sent.unwrap().success());
-}
-
 /// R-P4. It is stopped within a call of the provider, which comes to its end only after another
 /// publisher has sent the same batches again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -248,30 +238,34 @@ async fn a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4() {
     for _ in 0..sleeps {
         used.report(&shop.server.api, &shop.market, &dice).await;
         // Five calls take all of it. One of them is held, and whoever made it is stopped.
-        let before = shop.asked();
+        let before = shop.asked().await;
         let passing = usize::try_from(dice.below(5)).unwrap();
         let held = Injection::next(Fault::Hold).on(Operation::TakeUsage);
-        shop.provider
-            .inject(held.after(u32::try_from(passing).unwrap()));
-        let sleeper = publisher(&directory, shop.address);
+        let held = held.after(u32::try_from(passing).unwrap());
+        shop.provider.inject(held).await;
+        let sleeper = publisher(&directory, shop.provider.address);
         let asking = async {
-            while shop.asked() <= before + passing {
+            while shop.asked().await <= before + passing {
                 sleep(POLL / 10).await;
             }
         };
         timeout(PATIENCE, asking).await.unwrap();
-        signal("STOP", &sleeper);
+        signal("STOP", sleeper.id().unwrap());
         sleep(LEASE).await;
-        until_published(&directory, shop.address).await;
+        until_published(&directory, shop.provider.address).await;
         let settled = states(&directory).await;
-        assert_eq!(counted(&shop.provider), used.of);
-        let asked = shop.asked();
-        shop.provider.release();
-        signal("CONT", &sleeper);
+        assert_eq!(shop.counted().await, used.of);
+        let asked = shop.asked().await;
+        shop.provider.release().await;
+        signal("CONT", sleeper.id().unwrap());
         let said = said_by(sleeper).await;
         assert_eq!(states(&directory).await, settled, "the sleeper said {said}");
-        assert_eq!(counted(&shop.provider), used.of, "counted twice");
-        assert_eq!(shop.asked(), asked, "what was claimed long ago was sent");
+        assert_eq!(shop.counted().await, used.of, "counted twice");
+        assert_eq!(
+            shop.asked().await,
+            asked,
+            "what was claimed long ago was sent"
+        );
     }
     let total = used.total();
     let batches = shop.agrees(&used).await;
@@ -288,13 +282,13 @@ async fn use_is_published_at_an_interval_by_one_of_several_e8() {
     let dice = Dice::seeded(7);
     used.report(&shop.server.api, &shop.market, &dice).await;
     until_all_is_confirmed(&directory).await;
-    let beside = publisher_with(&directory, shop.address, &["--every-seconds", "1"]);
+    let beside = publisher_with(&directory, shop.provider.address, &["--every-seconds", "1"]);
     for _ in 0..size(3, 30) {
         used.report(&shop.server.api, &shop.market, &dice).await;
         until_all_is_confirmed(&directory).await;
         sleep(10 * POLL).await;
     }
-    signal("TERM", &beside);
+    signal("TERM", beside.id().unwrap());
     let ended = timeout(PATIENCE, beside.wait_with_output()).await;
     let output = ended.unwrap().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -314,18 +308,18 @@ async fn a_publisher_says_what_became_of_its_batches_and_fails_where_some_are_no
     used.report(&shop.server.api, &shop.market, &Dice::seeded(8))
         .await;
     let lost = Injection::next(Fault::LoseReply).on(Operation::TakeUsage);
-    shop.provider.inject(lost);
+    shop.provider.inject(lost).await;
     let all = format!("{SUBSCRIBERS} failed, 0 held");
     for (code, said) in [(1, &*all), (0, "0 failed, 0 held")] {
-        let beside = publisher(&directory, shop.address);
+        let beside = publisher(&directory, shop.provider.address);
         let output = beside.wait_with_output().await.unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert!(text.contains(said), "{text}");
     }
-    until_published(&directory, shop.address).await;
+    until_published(&directory, shop.provider.address).await;
     let empty = tempfile::tempdir().unwrap();
-    let nothing = publisher(empty.path(), shop.address);
+    let nothing = publisher(empty.path(), shop.provider.address);
     let output = nothing.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(1));
     shop.agrees(&used).await;

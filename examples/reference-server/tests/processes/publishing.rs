@@ -145,7 +145,7 @@ pub(super) async fn until_known_to_the_engine(directory: &Path) {
 }
 
 /// Every lease of the run that was killed lapses, as it does after a minute.
-async fn let_time_pass(directory: &Path) {
+pub(super) async fn let_time_pass(directory: &Path) {
     let mut file = ledger::open(directory).await;
     let leases = [
         "UPDATE job SET lease_lapses_at = 0 WHERE state = 'running'",
@@ -177,7 +177,7 @@ fn counted_by_the_provider(directory: &Path) -> BTreeMap<String, i64> {
 }
 
 /// What a provider has counted, by our names of its subscriptions.
-pub(super) fn counted(provider: &Control) -> BTreeMap<String, i64> {
+fn counted(provider: &Control) -> BTreeMap<String, i64> {
     let subscriptions = provider.subscriptions();
     let counted = subscriptions.iter().map(|subscription| {
         let records = subscription.records.iter();

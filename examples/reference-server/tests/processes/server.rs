@@ -144,18 +144,28 @@ impl Process {
         assert_eq!(last, "stopped");
     }
 
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
 
     async fn signal_and_wait(&mut self) -> ExitStatus {
-        let mut kill = Command::new("sh");
-        kill.args(["-c", "kill -TERM \"$0\""])
-            .arg(self.id().to_string());
-        assert!(kill.status().await.unwrap().success());
+        signal("TERM", self.id());
         let ended = timeout(STOP_WITHIN, self.child.wait()).await;
         ended.expect("the server takes too long to stop").unwrap()
     }
+}
+
+/// Sends a process this signal.
+pub(crate) fn signal(name: &str, process: u32) {
+    let mut kill = std::process::Command::new("sh");
+    kill.args(["-c", &format!("kill -{name} \"$0\"")]);
+    let sent = kill.arg(process.to_string()).status();
+    assert!(sent.unwrap().success());
 }
 
 /// The address in `http://127.0.0.1:1234/...`.

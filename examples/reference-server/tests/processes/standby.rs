@@ -5,7 +5,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::server::{BINARY, Home};
+use super::server::{BINARY, Home, signal};
 
 fn second(home: &Home) -> Command {
     let mut command = Command::new(BINARY);
@@ -35,10 +35,7 @@ async fn a_second_server_is_refused_and_told_how_to_wait() {
     let mut lines = BufReader::new(waiting.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().unwrap();
     assert!(line.starts_with("standing by: "), "{line}");
-    let mut kill = Command::new("sh");
-    kill.args(["-c", "kill -TERM \"$0\""]);
-    let pid = waiting.id().unwrap().to_string();
-    assert!(kill.arg(pid).status().await.unwrap().success());
+    signal("TERM", waiting.id().unwrap());
     assert!(waiting.wait().await.unwrap().success());
     first.terminate().await;
 }

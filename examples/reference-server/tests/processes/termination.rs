@@ -27,6 +27,7 @@ async fn a_termination_drains_what_is_under_way() {
     let crowd = Crowd {
         clients: 16,
         wait_ms_max: 60,
+        pause_ms_max: 0,
     };
     let load = Load::start(&market, crowd);
     let dice = Dice::seeded(3);

@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::ledger::{self, Books};
+use super::super::load::Tally;
+use super::super::market::Market;
+use super::super::provider::Provider;
+use super::super::server::Home;
+use super::super::upstream::Upstream;
+use super::stage::UNDER_WAY_MAX;
+
+/// What is left once everything has come to rest.
+pub(super) struct End {
+    pub(super) home: Home,
+    pub(super) provider: Provider,
+    pub(super) upstream: Upstream,
+    pub(super) market: Arc<Market>,
+    /// What clients have noted.
+    pub(super) tally: Tally,
+    pub(super) passers: u64,
+    /// How often a server was killed.
+    pub(super) kills: u64,
+    pub(super) quota: u64,
+    pub(super) seconds: u64,
+}
+
+impl End {
+    pub(super) async fn assert_agreement(self) {
+        self.assert_calls().await;
+        self.assert_money().await;
+        self.provider.terminate().await;
+    }
+
+    /// Clients, upstream and ledger speak of the same calls.
+    async fn assert_calls(&self) {
+        let directory = self.home.directory();
+        let mut books = Books::audited(directory, &self.market).await;
+        let unanswered = books.take_unanswered() as u64;
+        let seen = self.upstream.seen();
+        let unheard = books.agree_with(&self.tally, &seen) as u64;
+        let (rows, served) = (books.records.len() as u64, seen.len() as u64);
+        println!(
+            "{}; {served} calls served, {rows} recorded, {unheard} unheard, {unanswered} unanswered",
+            self.tally
+        );
+        let unlucky: u64 = self.tally.refused.values().sum();
+        let unlucky = unlucky + self.tally.cut_off + self.passers;
+        assert!(unheard + unanswered <= unlucky, "more records than calls");
+        let lost = served.saturating_sub(rows + unanswered);
+        assert!(
+            lost <= UNDER_WAY_MAX * self.kills,
+            "{lost} calls were served and not recorded, through {} kills",
+            self.kills
+        );
+        let last = self.market.subscriptions.len() - 1;
+        let limited = books
+            .records
+            .iter()
+            .filter(|record| record.subscription == last);
+        assert_eq!(
+            limited.count() as u64,
+            self.quota,
+            "a strict quota is used to the unit"
+        );
+        assert!(rows > 20 * self.seconds, "there was hardly any load");
+    }
+
+    /// Ledger, batches and provider speak of the same units; what was to be paid is paid.
+    async fn assert_money(&self) {
+        let directory = self.home.directory();
+        let recorded = ledger::recorded(directory).await;
+        let confirmed = ledger::confirmed(directory).await;
+        let mut counted = self
+            .provider
+            .counted(&ledger::meters(directory).await)
+            .await;
+        counted.retain(|_, units| *units > 0);
+        assert_eq!(
+            differences(&recorded, &confirmed),
+            [],
+            "recorded, and confirmed"
+        );
+        assert_eq!(
+            differences(&recorded, &counted),
+            [],
+            "recorded, and counted by the provider"
+        );
+        let here = ledger::invoices(directory).await;
+        let mut there: BTreeMap<String, i64> = BTreeMap::new();
+        for invoice in self.provider.all("invoices").await {
+            let state = invoice["state"].as_str().unwrap();
+            *there.entry(state.to_owned()).or_default() += 1;
+        }
+        assert_eq!(here, there, "invoices by their states");
+        let units: i64 = counted.values().sum();
+        println!(
+            "{units} units of {} subscriptions agree, and invoices: {here:?}",
+            counted.len()
+        );
+    }
+}
+
+/// Subscriptions about which two accounts differ, and what each says.
+fn differences(
+    one: &BTreeMap<String, i64>,
+    other: &BTreeMap<String, i64>,
+) -> Vec<(String, Option<i64>, Option<i64>)> {
+    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let both = names.into_iter().map(|name| {
+        let (one, other) = (one.get(name), other.get(name));
+        (name.clone(), one.copied(), other.copied())
+    });
+    both.filter(|(_, one, other)| one != other).collect()
+}
