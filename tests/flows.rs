@@ -17,10 +17,14 @@ mod catalogue;
 mod checking;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
+#[path = "flows/duplicates.rs"]
+mod duplicates;
 #[path = "flows/faults.rs"]
 mod faults;
 #[path = "flows/gates.rs"]
 mod gates;
+#[path = "flows/lost_replies.rs"]
+mod lost_replies;
 #[path = "flows/meanwhile.rs"]
 mod meanwhile;
 #[path = "flows/messages.rs"]

@@ -20,6 +20,7 @@ use super::world::{Text, free};
 
 mod bodies;
 mod commands;
+mod repeats;
 mod slowness;
 mod smuggling;
 
