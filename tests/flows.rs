@@ -15,6 +15,8 @@ mod cancelling;
 mod catalogue;
 #[path = "flows/checking.rs"]
 mod checking;
+#[path = "flows/clocks.rs"]
+mod clocks;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
 #[path = "flows/duplicates.rs"]

@@ -50,6 +50,8 @@ pub struct PublishReport {
     pub unsealed: Vec<String>,
 }
 
+/// By how much our clock may be ahead of the engine's.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
 /// How long before the engine forgets a batch it is no longer sent again.
 const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
 
@@ -262,8 +264,10 @@ impl Monetizer {
         let meter = meter.ok_or_else(|| FlowError::NotFound {
             id: sum.key.meter.to_string(),
         })?;
+        // The engine takes no use from its future, and its clock may be behind ours.
         let used_at = self
             .now()
+            .saturating_sub(CLOCKS_APART_MAX)
             .min(last_instant(segment.span.end))
             .max(segment.span.start);
         let (from, to) = (sum.sealed, sum.total);
