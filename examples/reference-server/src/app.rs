@@ -14,6 +14,7 @@ use monetization_core::text::Slug;
 use monetization_engine_mock::Control;
 
 use crate::background::Rounds;
+use crate::clock_watch::ClockWatch;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) manual_clock: Option<ManualClock>,
     /// What is done from time to time.
     pub(crate) rounds: Rounds,
+    /// Whether the clock has fallen behind.
+    pub(crate) clock_watch: ClockWatch,
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
     ready: AtomicBool,
@@ -47,6 +50,7 @@ pub(crate) struct AppParts {
     pub(crate) mock: Option<Control>,
     pub(crate) manual_clock: Option<ManualClock>,
     pub(crate) rounds: Rounds,
+    pub(crate) clock_watch: ClockWatch,
     pub(crate) publish_every: Option<Duration>,
 }
 
@@ -61,6 +65,7 @@ impl App {
             mock,
             manual_clock,
             rounds,
+            clock_watch,
             publish_every,
         } = parts;
         Self {
@@ -71,6 +76,7 @@ impl App {
             mock,
             manual_clock,
             rounds,
+            clock_watch,
             publish_every,
             ready: AtomicBool::new(true),
         }

@@ -95,6 +95,7 @@ impl App {
             }
         }
         trouble = trouble.or(self.publish_on_schedule().await);
+        trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
         rounds.tell(trouble);
         self.tell_gates().await;
     }

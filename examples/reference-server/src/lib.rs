@@ -22,6 +22,7 @@ pub mod settings;
 
 mod app;
 mod background;
+mod clock_watch;
 mod gateway;
 mod listener;
 mod proxy;

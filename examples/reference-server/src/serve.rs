@@ -58,6 +58,10 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         // There is nothing to bring to its end yet.
         () = signals.next() => return Ok(()),
     };
+    let newest_record = Inspection::open(directory.database())
+        .await?
+        .newest_at()
+        .await?;
     let (clock, manual_clock) = match settings.manual_clock {
         Some(start) => {
             let (clock, manual) = Clock::manual_business(start);
@@ -72,6 +76,7 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         entropy,
         pepper,
         journal: JournalPlace::File(directory.journal()),
+        newest_record,
         set_aside: Some(directory.set_aside()),
         rules: Rules::default(),
     };

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use crate::app::{App, AppParts};
 use crate::background::Rounds;
+use crate::clock_watch::ClockWatch;
 use crate::control;
 use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
@@ -63,6 +64,8 @@ pub struct Ingredients {
     pub journal: JournalPlace,
     /// How the mock engine conducts itself.
     pub rules: Rules,
+    /// When the newest record was made, where there is one.
+    pub newest_record: Option<Timestamp>,
     /// Where use is kept that the ledger cannot take; nowhere, and the ledger is asked again and
     /// again, if nothing is said.
     pub set_aside: Option<PathBuf>,
@@ -271,6 +274,7 @@ async fn prepare(
         pepper,
         journal,
         rules,
+        newest_record,
         set_aside,
     } = ingredients;
     let here = format!("http://{}", reachable(control));
@@ -315,6 +319,7 @@ async fn prepare(
         mock,
         manual_clock,
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),
+        clock_watch: ClockWatch::new(newest_record),
         publish_every: settings.publish_every,
     }));
     Ok((app, first_start))

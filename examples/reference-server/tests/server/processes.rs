@@ -19,6 +19,7 @@ use super::upstream::Upstream;
 use super::world::{Text, free};
 
 mod bodies;
+mod clocks;
 mod commands;
 mod repeats;
 mod slowness;

@@ -390,6 +390,7 @@ fn ingredients(kept: &Kept, (clock, manual): (&Clock, &ManualClock)) -> Ingredie
         entropy: Arc::new(Entropy::system()),
         pepper: kept.pepper.clone(),
         journal: kept.journal.clone(),
+        newest_record: None,
         set_aside: None,
         rules: Rules::default(),
     }
