@@ -33,6 +33,8 @@ mod meanwhile;
 mod messages;
 #[path = "flows/model.rs"]
 mod model;
+#[path = "flows/outage.rs"]
+mod outage;
 #[path = "flows/poison.rs"]
 mod poison;
 #[path = "flows/publishing.rs"]

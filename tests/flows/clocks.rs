@@ -17,7 +17,7 @@ use monetization_core::secret::Secret;
 use monetization_core::store::{BatchState, JobStart, JobState};
 use monetization_core::subscription::{Segment, Subscription};
 
-use crate::world::{HOUR, World, ok, sleep, text};
+use crate::world::{HOUR, World, ok, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
@@ -36,22 +36,13 @@ struct Node {
 impl Node {
     fn new(world: &World, ahead: i64) -> Self {
         let (clock, time) = Clock::manual(shifted(world.clock.now(), ahead));
-        let entropy = Arc::new(Entropy::system());
-        let pepper = Pepper::new(&[7; 32]).unwrap();
-        let gatekeeper = Gatekeeper::new(
-            Arc::clone(&world.store),
-            clock.clone(),
-            Arc::clone(&entropy),
-            pepper.clone(),
-            GatekeeperOptions::default(),
-        );
-        drop(tokio::spawn(gatekeeper.clone().run(Arc::new(sleep))));
+        let (gatekeeper, _) = world.gate(&clock, GatekeeperOptions::default());
         let monetizer = Monetizer::new(
             Arc::clone(&world.store),
             world.monetizer.engines().clone(),
             clock.clone(),
-            entropy,
-            pepper,
+            Arc::new(Entropy::system()),
+            Pepper::new(&[7; 32]).unwrap(),
         );
         Self {
             clock,

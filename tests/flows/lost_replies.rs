@@ -12,10 +12,8 @@ use monetization_conformance::sample::Sample;
 use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore, Script};
 use monetization_core::clock::{Clock, ManualClock};
-use monetization_core::entropy::Entropy;
 use monetization_core::ids::TypedId;
 use monetization_core::invoice::Invoicing;
-use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
 use monetization_core::plan::QuotaWindow;
 use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions};
@@ -24,7 +22,7 @@ use monetization_core::store::Store;
 use monetization_core::subscription::Subscription;
 use monetization_store_sqlite::{SqliteOptions, SqliteStore, Synchronous};
 
-use crate::world::{START, World, ok, sleep, text};
+use crate::world::{START, World, ok, text};
 
 const QUOTA: u64 = 40;
 /// Calls of one subscription at once.
@@ -109,7 +107,7 @@ async fn spend_while_replies_get_lost(
         subscribed.push(world.subscriber(&terms()).await);
     }
     for demand in [QUOTA / 2, QUOTA] {
-        let (gatekeeper, running) = gate(&world);
+        let (gatekeeper, running) = world.gate(&world.clock, GatekeeperOptions::default());
         losing.is_on.store(true, Ordering::Release);
         let calls = subscribed.iter().map(|(subscription, key)| {
             let caller = Caller {
@@ -175,19 +173,6 @@ impl Caller {
             }
         }
     }
-}
-
-/// A gate over the world's store, besides its own.
-fn gate(world: &World) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
-    let gatekeeper = Gatekeeper::new(
-        Arc::clone(&world.store),
-        world.clock.clone(),
-        Arc::new(Entropy::system()),
-        Pepper::new(&[7; 32]).unwrap(),
-        GatekeeperOptions::default(),
-    );
-    let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
-    (gatekeeper, running)
 }
 
 fn terms() -> String {

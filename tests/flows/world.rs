@@ -249,6 +249,23 @@ impl World {
         gatekeeper.admit(&headers, &target, now).await
     }
 
+    /// Another gate, with a clock and options of its own, and its work in the background.
+    pub fn gate(
+        &self,
+        clock: &Clock,
+        options: GatekeeperOptions,
+    ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
+        let gatekeeper = Gatekeeper::new(
+            Arc::clone(&self.store),
+            clock.clone(),
+            Arc::new(Entropy::system()),
+            Pepper::new(&[7; 32]).unwrap(),
+            options,
+        );
+        let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
+        (gatekeeper, running)
+    }
+
     /// A call that the upstream answers with 200, recorded before this returns.
     pub async fn call(&self, key: &Secret) -> Result<(), Denial> {
         let permit = self.admit(key).await?;

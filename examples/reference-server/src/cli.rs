@@ -152,6 +152,14 @@ pub struct ServeArgs {
     /// [default: durable]. Calls under a strict quota are always durable.
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_COMMIT")]
     pub commit: Option<String>,
+    /// Seconds for which calls are let in while the database is away, up to 86400, 0 for none
+    /// [default: 0]. Needs --commit background; calls under a strict quota are refused all the same.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_WITHOUT_STORE_SECONDS"
+    )]
+    pub without_store_seconds: Option<String>,
     /// How much a commit of the database waits for: full (the disk) or normal (the operating
     /// system) [default: full].
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_SYNCHRONOUS")]

@@ -308,7 +308,10 @@ async fn prepare(
         Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
         None => None,
     };
-    let options = GatekeeperOptions::default();
+    let options = GatekeeperOptions {
+        without_store_max: settings.without_store.unwrap_or_default(),
+        ..GatekeeperOptions::default()
+    };
     let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
     gatekeeper.refresh().await?;
     let app = Arc::new(App::new(AppParts {

@@ -40,6 +40,9 @@ pub struct Settings {
     pub limit_headers: HeaderStyle,
     /// When the end of an answer is sent.
     pub commit: CommitMode,
+    /// For how long calls are let in while the store is away; they are refused at once if nothing is
+    /// said.
+    pub without_store: Option<Duration>,
     /// How much a commit of the database waits for.
     pub synchronous: Synchronous,
     /// Whether upstreams may be on this machine or in a private network.
@@ -109,6 +112,8 @@ impl Settings {
             payment_days: check.number("--payment-days", args.payment_days, (0, 365, 14)),
             limit_headers: check.one_of("--limit-headers", args.limit_headers.as_ref(), &HEADERS),
             commit: check.one_of("--commit", args.commit.as_ref(), &COMMIT),
+            without_store: check
+                .seconds_or_never("--without-store-seconds", args.without_store_seconds),
             synchronous: check.one_of("--synchronous", args.synchronous.as_ref(), &SYNCHRONOUS),
             private_upstreams: check.one_of(
                 "--allow-private-upstreams",
@@ -202,6 +207,11 @@ impl Check {
                     from here: leave --mock-url or this out";
                 self.problem("--manual-clock", problem);
             }
+        }
+        if settings.without_store.is_some() && settings.commit == CommitMode::Durable {
+            let problem = "an answer whose record has to be on disk cannot be sent without the store: \
+                add --commit background, or leave it out";
+            self.problem("--without-store-seconds", problem);
         }
         if settings.publish_every.is_some() && settings.engine.as_str() == "none" {
             let problem = "the engine none takes no use: leave it out, or choose another engine";
@@ -364,6 +374,7 @@ mod tests {
             engine: text("none"),
             manual_clock: text("2026-01-01T00:00:00Z"),
             public_url: text("ftp://x"),
+            without_store_seconds: text("60"),
             ..ServeArgs::default()
         };
         let error = Settings::new(args).unwrap_err();
@@ -373,6 +384,7 @@ mod tests {
             "--payment-days",
             "--limit-headers",
             "--public-url",
+            "--without-store-seconds",
             "--manual-clock",
         ];
         assert_eq!(options, expected);

@@ -39,7 +39,8 @@ pub(super) async fn live() -> &'static str {
     "alive\n"
 }
 
-/// Whether calls can be served: the store takes writes, the gates have news, records are taken.
+/// Whether calls can be served: the store takes writes, the gates have news, records are taken; or
+/// calls are let in without the store for a while.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let pinged = tokio::time::timeout(PING_WITHIN, app.store().ping()).await;
     if let Ok(Err(error)) = &pinged {
@@ -59,10 +60,9 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
             .map(|behind| behind.as_millis()),
         append_failing_ms: failing.map(|length| length.as_millis()),
     };
-    let ready = !checks.leaving
-        && checks.store
-        && news_age.is_some_and(|age| age <= NEWS_AGE_MAX)
-        && failing.is_none();
+    let store_serves =
+        checks.store && news_age.is_some_and(|age| age <= NEWS_AGE_MAX) && failing.is_none();
+    let ready = !checks.leaving && (store_serves || app.gatekeeper.outlasts_the_store());
     let status = if ready {
         StatusCode::OK
     } else {
