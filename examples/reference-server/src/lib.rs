@@ -11,6 +11,7 @@ pub mod control;
 pub mod data_directory;
 pub mod demo;
 pub mod doctor;
+pub mod engine_secrets;
 pub mod engines;
 pub mod first_start;
 pub mod publish;

@@ -10,7 +10,7 @@ use axum::Router;
 use http::Uri;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{FlowError, Monetizer};
+use monetization_core::flows::{self, Credentials, FlowError, Monetizer};
 use monetization_core::ids::TenantId;
 use monetization_core::key::Pepper;
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions, SetAside};
@@ -26,6 +26,7 @@ use crate::app::{App, AppParts};
 use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::control;
+use crate::engine_secrets::{EngineSecrets, SecretsError, SecretsOf};
 use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
@@ -102,6 +103,9 @@ pub enum StartError {
     /// What was set aside cannot be read.
     #[error("failed to look at what was set aside")]
     SetAside(#[from] SetAsideError),
+    /// The engine's secrets cannot be read.
+    #[error("failed to read the engine's secrets")]
+    Secrets(#[from] SecretsError),
     /// TLS cannot be set up.
     #[error("failed to prepare TLS to upstreams")]
     Tls(#[from] rustls::Error),
@@ -165,6 +169,15 @@ impl Server {
     /// the gates.
     pub async fn round(&self) {
         self.app.round().await;
+    }
+
+    /// Reads the engine's secrets again: they hold for its next call and its next message. Where that
+    /// cannot be, those that hold stay.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    pub fn reload_secrets(&self) -> Result<(), SecretsError> {
+        self.app.engine_secrets.reload()
     }
 
     /// Sets the business time where it stands still by itself, forward or not at all. What falls
@@ -294,14 +307,25 @@ async fn prepare(
         Some(process) => engines::choose_process(process).await?,
         None => engines::choose(&settings.engine, parts)?,
     };
+    let credentials = Credentials::default();
     let monetizer = Monetizer::new(
         Arc::clone(&store),
         engines,
         clock.clone(),
         Arc::clone(&entropy),
         pepper.clone(),
-    );
+    )
+    .with_settings(flows::Settings {
+        credentials: credentials.clone(),
+        ..flows::Settings::default()
+    });
     let (tenant, first_start) = market(&monetizer, settings).await?;
+    let of = SecretsOf {
+        engine: settings.engine.clone(),
+        tenant,
+        credentials,
+    };
+    let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
     // Blocks of quotas that a process before this one left out.
     store.settle_orphans().await?;
     let aside: Option<Arc<dyn SetAside>> = match set_aside {
@@ -318,7 +342,7 @@ async fn prepare(
         monetizer,
         gatekeeper,
         tenant,
-        webhook_secrets,
+        engine_secrets,
         mock,
         manual_clock,
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),

@@ -63,6 +63,8 @@ pub struct Settings {
     pub manual_clock: Option<Timestamp>,
     /// The process of the mock provider; one in this process if nothing is said.
     pub mock_process: Option<MockProcess>,
+    /// The file of what the engine is signed in to with, and what its messages are signed with.
+    pub engine_secrets: Option<PathBuf>,
     /// Whether it waits until no other server has the database open.
     pub standby: bool,
     /// How long after the last run of publishing began the next one begins by itself; never if
@@ -76,8 +78,8 @@ pub struct Settings {
 pub struct MockProcess {
     /// Where it listens.
     pub url: String,
-    /// What it signs its messages with.
-    pub webhook_secret: Secret,
+    /// What it signs its messages with, where that is not in the file of secrets.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// What is wrong with the settings, all of it.
@@ -143,6 +145,7 @@ impl Settings {
             public_url: check.url("--public-url", args.public_url),
             manual_clock: check.instant("--manual-clock", args.manual_clock),
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
+            engine_secrets: args.engine_secrets_file,
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never("--publish-every-seconds", args.publish_every_seconds),
@@ -207,6 +210,20 @@ impl Check {
                     from here: leave --mock-url or this out";
                 self.problem("--manual-clock", problem);
             }
+        }
+        match (&settings.mock_process, &settings.engine_secrets) {
+            (None, Some(_)) => {
+                let problem = "the engine in this process takes no secrets: leave it out, or add \
+                    --mock-url";
+                self.problem("--engine-secrets-file", problem);
+            }
+            (Some(process), None) if process.webhook_secret.is_none() => {
+                let problem = "it is missing: say what the process at --mock-url signs its \
+                    messages with, here, in MONETIZATION_SERVER_MOCK_WEBHOOK_SECRET, or in the file of \
+                    --engine-secrets-file";
+                self.problem("--mock-webhook-secret", problem);
+            }
+            _ => {}
         }
         if settings.without_store.is_some() && settings.commit == CommitMode::Durable {
             let problem = "an answer whose record has to be on disk cannot be sent without the store: \
@@ -313,19 +330,11 @@ impl Check {
         webhook_secret: Option<Secret>,
     ) -> Option<MockProcess> {
         let secret = webhook_secret.filter(|secret| !secret.reveal().is_empty());
-        match (self.mock_url(url), secret) {
-            (Some(url), Some(webhook_secret)) => Some(MockProcess {
-                url,
-                webhook_secret,
-            }),
-            (Some(_), None) => {
-                let problem = "it is missing: say what the process at --mock-url signs its \
-                    messages with, here or in MONETIZATION_SERVER_MOCK_WEBHOOK_SECRET";
-                self.problem("--mock-webhook-secret", problem);
-                None
-            }
-            (None, _) => None,
-        }
+        let url = self.mock_url(url)?;
+        Some(MockProcess {
+            url,
+            webhook_secret: secret,
+        })
     }
 
     fn mock_url(&mut self, given: Option<String>) -> Option<String> {

@@ -14,12 +14,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::tls;
-use super::upstream::Upstream;
 use super::world::{Text, free};
 
 mod bodies;
 mod clocks;
 mod commands;
+mod exchanges;
 mod outage;
 mod repeats;
 mod secrets;
@@ -78,11 +78,14 @@ impl Serving {
         }
     }
 
-    fn signal(&self) {
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         // The shell's own: there is no other where little is installed.
         let mut kill = std::process::Command::new("sh");
-        let sent = kill.args(["-c", "kill \"$0\""]).arg(pid).status();
+        let sent = kill
+            .args(["-c", "kill -s \"$1\" \"$0\""])
+            .args([&pid, signal])
+            .status();
         assert!(sent.unwrap().success());
     }
 
@@ -102,7 +105,7 @@ impl Serving {
 
     /// Asks it to stop; answers everything it has printed, and its errors.
     async fn stop(mut self) -> (String, String) {
-        self.signal();
+        self.signal("TERM");
         let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
         assert!(
             ended
@@ -310,7 +313,7 @@ async fn it_says_that_it_leaves_before_it_goes() {
             .0
     };
     assert_eq!((asked(&ready).await, asked(&call).await), (200, 401));
-    serving.signal();
+    serving.signal("TERM");
     serving.wait_for("leaving").await;
     assert_eq!((asked(&ready).await, asked(&call).await), (503, 401));
     // The second signal: it does not wait for the five minutes to pass.

@@ -1,6 +1,6 @@
 //! Secrets are told once, and nowhere else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use http::Method;
 use monetization_conformance::size;
@@ -107,22 +107,32 @@ async fn misplace(gateway: &str, control: &str, key: &str) -> Vec<Value> {
 
 fn check_files(data: &Path, secrets: &[String]) {
     let pepper = std::fs::read(data.join("pepper")).unwrap();
-    let entries = std::fs::read_dir(data).unwrap();
-    let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() >= 3, "database, journal and pepper: {files:?}");
-    for path in files {
-        let bytes = std::fs::read(&path).unwrap();
-        let name = path.display();
-        for secret in secrets {
-            assert!(
-                !contains(&bytes, part(secret).as_bytes()),
-                "{name} has a secret"
-            );
-        }
+    let secrets: Vec<&[u8]> = secrets.iter().map(|it| part(it).as_bytes()).collect();
+    for (path, bytes) in files(data) {
+        holds_none_of(&path, &bytes, &secrets);
         assert!(
             path.ends_with("pepper") || !contains(&bytes, &pepper),
-            "{name} has the pepper"
+            "{} has the pepper",
+            path.display()
         );
+    }
+}
+
+/// What the server has written, by its path.
+pub(super) fn files(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(data).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let files: Vec<_> = paths
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    assert!(files.len() >= 2, "database and pepper: {}", files.len());
+    files
+}
+
+pub(super) fn holds_none_of(path: &Path, bytes: &[u8], secrets: &[&[u8]]) {
+    let name = path.display();
+    for secret in secrets {
+        assert!(!contains(bytes, secret), "{name} has a secret");
     }
 }
 
