@@ -28,10 +28,12 @@ impl ClockWatch {
 
     /// What an operator has to be told.
     pub(crate) fn trouble(&self, now: Timestamp) -> Option<String> {
-        let behind = self.behind(now)?.as_secs();
+        self.behind(now)?;
+        // The same words for as long as it stays so: it is told once.
+        let latest = Timestamp::from_micros(self.0.load(Ordering::Acquire));
         Some(format!(
-            "the clock says {now}, {behind} seconds before what was recorded last: use is recorded as \
-             older than it is until the machine's clock is set; keep it by NTP"
+            "the clock is more than a minute before {latest}, when something was recorded last: use is \
+             recorded as older than it is until the machine's clock is set; keep it by NTP"
         ))
     }
 }
@@ -49,6 +51,11 @@ mod tests {
         assert_eq!(behind, Some(Duration::from_secs(61)));
         assert_eq!(watch.behind(at("2026-03-02T00:00:00Z")), None);
         let set_back = watch.trouble(at("2026-03-01T00:00:00Z")).unwrap();
-        assert!(set_back.contains("86400 seconds before"), "{set_back}");
+        assert!(
+            set_back.contains("before 2026-03-02T00:00:00Z"),
+            "{set_back}"
+        );
+        let later = watch.trouble(at("2026-03-01T00:00:01Z"));
+        assert_eq!(later.as_ref(), Some(&set_back), "it is told once");
     }
 }

@@ -185,6 +185,11 @@ async fn publish_one(
     for reason in &published.unsealed {
         report::line(format_args!("use was not published: {reason}"));
     }
+    if published.taken_over {
+        let said = "taken over by another publisher: this one was not heard of for longer than its \
+            lease, and has sent nothing since; nothing has to be done";
+        return Ok((said.to_owned(), true));
+    }
     let held = u64::try_from(published.unsealed.len()).unwrap_or(u64::MAX);
     let (confirmed, all) = (published.run.done, published.run.failed);
     let failed = all.saturating_sub(held);

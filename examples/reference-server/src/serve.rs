@@ -38,7 +38,10 @@ pub enum ServeError {
     #[error("failed to talk to the operating system")]
     System(#[from] io::Error),
     /// Calls were still under way when the time to stop was up.
-    #[error("{0} calls were not recorded when the time to stop was up")]
+    #[error(
+        "{0} calls were not recorded when the time to stop was up: see with doctor that the database can be \
+         written to, and compare what the upstream has served"
+    )]
     Unrecorded(usize),
 }
 

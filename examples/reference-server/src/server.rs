@@ -32,6 +32,7 @@ use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
 use crate::listener::{Bounds, Listener};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
+use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
 use crate::task::Task;
@@ -326,16 +327,12 @@ async fn prepare(
         credentials,
     };
     let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
-    // Blocks of quotas that a process before this one left out.
-    store.settle_orphans().await?;
+    take_up(&*store).await?;
     let aside: Option<Arc<dyn SetAside>> = match set_aside {
         Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
         None => None,
     };
-    let options = GatekeeperOptions {
-        without_store_max: settings.without_store.unwrap_or_default(),
-        ..GatekeeperOptions::default()
-    };
+    let options = gatekeeper_options(settings);
     let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
     gatekeeper.refresh().await?;
     let app = Arc::new(App::new(AppParts {
@@ -350,6 +347,25 @@ async fn prepare(
         publish_every: settings.publish_every,
     }));
     Ok((app, first_start))
+}
+
+fn gatekeeper_options(settings: &Settings) -> GatekeeperOptions {
+    GatekeeperOptions {
+        without_store_max: settings.without_store.unwrap_or_default(),
+        ..GatekeeperOptions::default()
+    }
+}
+
+/// Takes back the blocks of quotas that a process before this one left out.
+async fn take_up(store: &dyn Store) -> Result<(), StoreError> {
+    let orphans = store.settle_orphans().await?;
+    if orphans > 0 {
+        report::line(format_args!(
+            "the server before this one did not end in good order: {orphans} blocks of quotas that it \
+             had were taken back, and what it had recorded is there; nothing has to be done"
+        ));
+    }
+    Ok(())
 }
 
 /// Where this process reaches itself.

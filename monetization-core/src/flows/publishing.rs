@@ -44,6 +44,8 @@ mod verdicts;
 pub struct PublishReport {
     /// The run.
     pub run: JobRun,
+    /// Whether another run took over, because this one was not heard of for longer than its lease.
+    pub taken_over: bool,
     /// Batches that report use of closed segments: it is billed with a later period.
     pub late: u64,
     /// Sums that could not be sealed, and why.
@@ -146,9 +148,10 @@ impl Monetizer {
             .keep_job(tenant, &publish_job()?, &run, self.lease())
             .await;
         outcome?;
-        ended?;
+        let taken_over = !ended?;
         Ok(PublishReport {
             run,
+            taken_over,
             late: progress.late,
             unsealed: progress.unsealed,
         })

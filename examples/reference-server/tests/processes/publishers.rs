@@ -270,6 +270,7 @@ async fn a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4() {
         signal("CONT", &sleeper);
         let said = said_by(sleeper).await;
         assert_eq!(states(&directory).await, settled, "the sleeper said {said}");
+        assert!(said.contains("taken over by another publisher"), "{said}");
         assert_eq!(counted(&shop.provider), used.of, "counted twice");
         assert_eq!(shop.asked(), asked, "what was claimed long ago was sent");
     }
