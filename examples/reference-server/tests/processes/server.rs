@@ -169,6 +169,10 @@ impl Process {
 }
 
 /// Keeps the lines, and passes them on.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that fails shows what its servers said"
+)]
 fn listen(errors: ChildStderr) -> Arc<Mutex<String>> {
     let kept = Arc::<Mutex<String>>::default();
     let complaints = Arc::clone(&kept);
