@@ -53,7 +53,7 @@ async fn bring_back(world: &World, store: &FaultyStore) {
     .await;
 }
 
-async fn until(world: &World, holds: impl Fn(&Value) -> bool + Send) {
+async fn until(world: &World, holds: impl Fn(&Value) -> bool + Send + Sync) {
     let waiting = async {
         while !holds(&world.anybody(Method::GET, "/readyz").await.json()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
