@@ -52,7 +52,7 @@ async fn gates_close_with_their_store_and_lose_no_record_f4() {
     }
     world.time.advance(Duration::from_secs(2));
     for (_, key) in &subscribers {
-        is_busy(world.admit(key).await);
+        is_busy(&world.admit(key).await);
     }
     assert!(!world.gatekeeper.outlasts_the_store());
     store.set_away(false);
@@ -87,13 +87,13 @@ async fn gates_that_outlast_their_store_let_in_what_is_known_to_be_within_limits
         admit(&key).await.unwrap().settle_in_background(ok());
     }
     assert!(matches!(admit(&key).await, Err(Denial::Limited(_))));
-    is_busy(admit(&strict_key).await);
+    is_busy(&admit(&strict_key).await);
     let id: ApiKeyId = Entropy::seeded(1).id(world.clock.now());
     let unheard_of = PresentedKey::generate(KeyKind::Live, id, &Entropy::seeded(2));
-    is_busy(admit(&unheard_of.reveal()).await);
+    is_busy(&admit(&unheard_of.reveal()).await);
     world.time.advance(Duration::from_secs(3_600));
     assert!(!gatekeeper.outlasts_the_store());
-    is_busy(admit(&key).await);
+    is_busy(&admit(&key).await);
     store.set_away(false);
     admit(&key).await.unwrap().settle_in_background(ok());
     gatekeeper.shutdown();
@@ -102,7 +102,7 @@ async fn gates_that_outlast_their_store_let_in_what_is_known_to_be_within_limits
     assert_eq!(recorded(&world, &strict).await, 1);
 }
 
-fn is_busy<T: std::fmt::Debug>(admitted: Result<T, Denial>) {
+fn is_busy<T: std::fmt::Debug>(admitted: &Result<T, Denial>) {
     assert!(matches!(admitted, Err(Denial::Busy { .. })), "{admitted:?}");
 }
 
