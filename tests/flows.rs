@@ -15,18 +15,26 @@ mod cancelling;
 mod catalogue;
 #[path = "flows/checking.rs"]
 mod checking;
+#[path = "flows/clocks.rs"]
+mod clocks;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
+#[path = "flows/duplicates.rs"]
+mod duplicates;
 #[path = "flows/faults.rs"]
 mod faults;
 #[path = "flows/gates.rs"]
 mod gates;
+#[path = "flows/lost_replies.rs"]
+mod lost_replies;
 #[path = "flows/meanwhile.rs"]
 mod meanwhile;
 #[path = "flows/messages.rs"]
 mod messages;
 #[path = "flows/model.rs"]
 mod model;
+#[path = "flows/outage.rs"]
+mod outage;
 #[path = "flows/poison.rs"]
 mod poison;
 #[path = "flows/publishing.rs"]

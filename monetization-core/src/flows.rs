@@ -36,7 +36,6 @@
 //! | reconciling | what engines have counted, batches that are held | by request |
 //! | webhooks | messages of engines | by message |
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,13 +45,13 @@ use crate::engine::{Engine, EngineContext, IdempotencyKey};
 use crate::entropy::Entropy;
 use crate::ids::{TenantId, TypedId};
 use crate::key::Pepper;
-use crate::secret::Secret;
 use crate::store::{Applied, ChangeSet, Conflict, Fact, Store, StoreErrorKind, StoreExt, Stored};
 use crate::tenant::Tenant;
 use crate::text::{ForeignId, Slug};
 
 pub use catalogue::{NewPlan, NewProduct, ProductChange};
 pub use closing::Closed;
+pub use credentials::Credentials;
 pub use engines::{Engines, UnknownEngine};
 pub use error::FlowError;
 pub use ingesting::{Ingested, UsageEvent};
@@ -69,6 +68,7 @@ pub use webhooks::TakenIn;
 mod catalogue;
 mod changing;
 mod closing;
+mod credentials;
 mod engines;
 mod error;
 mod ingesting;
@@ -154,7 +154,7 @@ pub struct Settings {
     /// What of a report looks like a mistake rather than use.
     pub suspicious: Suspicious,
     /// What tenants sign in to their engine with.
-    pub credentials: BTreeMap<TenantId, Secret>,
+    pub credentials: Credentials,
 }
 
 impl Default for Settings {
@@ -166,7 +166,7 @@ impl Default for Settings {
             engine_timeout: Duration::from_secs(30),
             publish_lease: Duration::from_secs(60),
             suspicious: Suspicious::default(),
-            credentials: BTreeMap::new(),
+            credentials: Credentials::default(),
         }
     }
 }
@@ -268,7 +268,7 @@ impl Monetizer {
         account: Option<ForeignId>,
         key: IdempotencyKey,
     ) -> EngineContext {
-        let credentials = self.settings.credentials.get(&tenant).cloned();
+        let credentials = self.settings.credentials.of(tenant);
         EngineContext {
             tenant,
             credentials,

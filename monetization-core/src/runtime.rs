@@ -25,13 +25,15 @@ mod feed;
 mod gate;
 mod gatekeeper;
 mod keeper;
+mod options;
 mod permit;
 mod standing;
 
 pub use committer::{Committed, Committer, CommitterOptions, SetAside};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
-pub use gatekeeper::{API_KEY, Decided, Gatekeeper, GatekeeperOptions, Sleep};
+pub use gatekeeper::{API_KEY, Decided, Gatekeeper, Sleep};
+pub use options::GatekeeperOptions;
 pub use permit::{NotRecorded, Permit, Settlement};
 pub use standing::{Standing, Standings, WindowName};
 

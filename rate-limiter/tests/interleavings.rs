@@ -10,6 +10,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;
 use monetization_rate_limiter::{Gcra, Limit, PackedCell, Timestamp, Window};
@@ -18,17 +19,23 @@ use monetization_rate_limiter::{Gcra, Limit, PackedCell, Timestamp, Window};
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_059);
 const NEXT: Timestamp = Timestamp::from_secs(1_800_000_060);
 
+/// How often one of three threads may be stopped in the middle: without a bound there is no end.
+const PREEMPTIONS_MAX: usize = 3;
+
 /// A call: when, and how many units.
 type Call = (Timestamp, u64);
 
-/// Makes each caller's calls on one cell, in every order there is. After each, `check` is told the
+/// Makes each caller's calls on one cell, in every order there is of two, and of three in which no
+/// more than [`PREEMPTIONS_MAX`] interrupt another. After each, `check` is told the
 /// units that were admitted to each of the callers, and the cell.
 fn in_every_order(
     limit: Limit,
     callers: Vec<Vec<Call>>,
     check: impl Fn(&[u64], &PackedCell) + Send + Sync + 'static,
 ) {
-    loom::model(move || {
+    let mut orders = Builder::new();
+    orders.preemption_bound = (callers.len() > 2).then_some(PREEMPTIONS_MAX);
+    orders.check(move || {
         let cell = Arc::new(PackedCell::new(limit).unwrap());
         let threads: Vec<_> = callers
             .iter()
@@ -69,6 +76,29 @@ fn two_callers_in_any_order_get_exactly_the_limit_r_q8() {
                 assert!(cell.take(NOW, 1).is_exceeded());
             },
         );
+    }
+}
+
+#[test]
+fn three_equal_callers_in_any_order_get_exactly_the_limit_r_q8() {
+    for limit in limits(2) {
+        in_every_order(limit, vec![vec![(NOW, 1)]; 3], |admitted, cell| {
+            assert_eq!(admitted.iter().sum::<u64>(), 2);
+            assert!(cell.take(NOW, 1).is_exceeded());
+        });
+    }
+}
+
+/// Whoever comes last of the two who want two units is refused, and the one unit is left for the third.
+#[test]
+fn three_callers_of_different_weights_in_any_order_get_exactly_the_limit_r_q8() {
+    for limit in limits(3) {
+        let callers = [2, 1, 2].map(|weight| vec![(NOW, weight)]);
+        in_every_order(limit, callers.to_vec(), |admitted, cell| {
+            assert_eq!(admitted[1], 1);
+            assert_eq!(admitted[0] + admitted[2], 2);
+            assert!(cell.take(NOW, 1).is_exceeded());
+        });
     }
 }
 

@@ -230,6 +230,15 @@ impl World {
 
     /// A call at another gate than the world's own.
     pub async fn admit_at(&self, gatekeeper: &Gatekeeper, key: &Secret) -> Result<Permit, Denial> {
+        Self::admit_when(gatekeeper, key, self.clock.now()).await
+    }
+
+    /// A call at a gate whose clock says that it is `now`.
+    pub async fn admit_when(
+        gatekeeper: &Gatekeeper,
+        key: &Secret,
+        now: Timestamp,
+    ) -> Result<Permit, Denial> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
         let target = Target {
@@ -237,7 +246,24 @@ impl World {
             method: "GET",
             path: "/",
         };
-        gatekeeper.admit(&headers, &target, self.clock.now()).await
+        gatekeeper.admit(&headers, &target, now).await
+    }
+
+    /// Another gate, with a clock and options of its own, and its work in the background.
+    pub fn gate(
+        &self,
+        clock: &Clock,
+        options: GatekeeperOptions,
+    ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
+        let gatekeeper = Gatekeeper::new(
+            Arc::clone(&self.store),
+            clock.clone(),
+            Arc::new(Entropy::system()),
+            Pepper::new(&[7; 32]).unwrap(),
+            options,
+        );
+        let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
+        (gatekeeper, running)
     }
 
     /// A call that the upstream answers with 200, recorded before this returns.

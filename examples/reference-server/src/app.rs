@@ -1,6 +1,5 @@
 //! What the control plane and the background work share.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,12 +7,12 @@ use monetization_core::clock::{ManualClock, Timestamp};
 use monetization_core::flows::Monetizer;
 use monetization_core::ids::TenantId;
 use monetization_core::runtime::Gatekeeper;
-use monetization_core::secret::Secret;
 use monetization_core::store::Store;
-use monetization_core::text::Slug;
 use monetization_engine_mock::Control;
 
 use crate::background::Rounds;
+use crate::clock_watch::ClockWatch;
+use crate::engine_secrets::EngineSecrets;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -24,14 +23,16 @@ pub(crate) struct App {
     pub(crate) gatekeeper: Gatekeeper,
     /// The marketplace whose catalogue is public.
     pub(crate) tenant: TenantId,
-    /// What messages of each engine are signed with.
-    pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
+    /// What the engine is signed in to with, and what its messages are signed with.
+    pub(crate) engine_secrets: EngineSecrets,
     /// The provider's side of the mock engine, where that is the engine and in this process.
     pub(crate) mock: Option<Control>,
     /// Moves the business time, where it stands still by itself.
     pub(crate) manual_clock: Option<ManualClock>,
     /// What is done from time to time.
     pub(crate) rounds: Rounds,
+    /// Whether the clock has fallen behind.
+    pub(crate) clock_watch: ClockWatch,
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
     ready: AtomicBool,
@@ -43,10 +44,11 @@ pub(crate) struct AppParts {
     pub(crate) monetizer: Monetizer,
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) tenant: TenantId,
-    pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
+    pub(crate) engine_secrets: EngineSecrets,
     pub(crate) mock: Option<Control>,
     pub(crate) manual_clock: Option<ManualClock>,
     pub(crate) rounds: Rounds,
+    pub(crate) clock_watch: ClockWatch,
     pub(crate) publish_every: Option<Duration>,
 }
 
@@ -57,20 +59,22 @@ impl App {
             monetizer,
             gatekeeper,
             tenant,
-            webhook_secrets,
+            engine_secrets,
             mock,
             manual_clock,
             rounds,
+            clock_watch,
             publish_every,
         } = parts;
         Self {
             monetizer,
             gatekeeper,
             tenant,
-            webhook_secrets,
+            engine_secrets,
             mock,
             manual_clock,
             rounds,
+            clock_watch,
             publish_every,
             ready: AtomicBool::new(true),
         }

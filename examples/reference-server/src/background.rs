@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use monetization_core::store::StoreErrorKind;
 use monetization_engine_mock::webhooks::Delivery;
 use tokio::sync::Notify;
 
@@ -95,6 +96,8 @@ impl App {
             }
         }
         trouble = trouble.or(self.publish_on_schedule().await);
+        trouble = self.records_trouble().or(trouble);
+        trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
         rounds.tell(trouble);
         self.tell_gates().await;
     }
@@ -120,6 +123,12 @@ impl App {
         let mock = self.mock.as_ref()?;
         let set = mock.set(self.now());
         set.err().map(|error| report::chain(&error))
+    }
+
+    fn records_trouble(&self) -> Option<String> {
+        let committer = self.gatekeeper.committer();
+        let because = committer.failing_because()?;
+        Some(unwritten(because, committer.is_full()))
     }
 
     async fn do_jobs(&self) -> Option<String> {
@@ -160,6 +169,20 @@ impl App {
     }
 }
 
+/// What keeps records from being written, in the same words for as long as it does.
+fn unwritten(because: StoreErrorKind, is_queue_full: bool) -> String {
+    let mend = match because {
+        StoreErrorKind::Full => "the database's disk is full: make room on it",
+        _ => "the database does not take them: see that its disk and directory can be written to",
+    };
+    let calls = if is_queue_full {
+        "as many wait as there is room for, and further calls are refused"
+    } else {
+        "they wait, and are lost only if this process dies before"
+    };
+    format!("records of calls cannot be written, {mend}; {calls}; it goes on by itself")
+}
+
 impl Rounds {
     async fn post(&self, delivery: Delivery) -> Result<(), String> {
         let mut request = Request::new(Full::new(Bytes::from(delivery.body)));
@@ -180,5 +203,23 @@ impl Rounds {
             Ok(Err(error)) => Err(report::chain(&error)),
             Err(_) => Err(format!("message {} found no answer", delivery.id)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_unwritten_records_tells_what_to_do() {
+        let full_disk = unwritten(StoreErrorKind::Full, false);
+        assert!(full_disk.contains("make room on it"), "{full_disk}");
+        assert!(full_disk.contains("they wait"), "{full_disk}");
+        let full_queue = unwritten(StoreErrorKind::Unavailable, true);
+        assert!(full_queue.contains("can be written to"), "{full_queue}");
+        assert!(
+            full_queue.contains("further calls are refused"),
+            "{full_queue}"
+        );
     }
 }

@@ -76,6 +76,13 @@ pub struct PublishArgs {
     /// Where the process of the mock provider listens.
     #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
     pub mock_url: Option<String>,
+    /// What the provider is signed in to with: the file that the server has, read before each run.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MONETIZATION_SERVER_ENGINE_SECRETS_FILE"
+    )]
+    pub engine_secrets_file: Option<PathBuf>,
     /// Publish again and again, so many seconds after the last run has ended, 1 to 86400; once if
     /// nothing is said.
     #[arg(long, value_name = "SECONDS")]
@@ -152,6 +159,14 @@ pub struct ServeArgs {
     /// [default: durable]. Calls under a strict quota are always durable.
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_COMMIT")]
     pub commit: Option<String>,
+    /// Seconds for which calls are let in while the database is away, up to 86400, 0 for none
+    /// [default: 0]. Needs --commit background; calls under a strict quota are refused all the same.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_WITHOUT_STORE_SECONDS"
+    )]
+    pub without_store_seconds: Option<String>,
     /// How much a commit of the database waits for: full (the disk) or normal (the operating
     /// system) [default: full].
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_SYNCHRONOUS")]
@@ -223,6 +238,15 @@ pub struct ServeArgs {
         value_parser = secret
     )]
     pub mock_webhook_secret: Option<Secret>,
+    /// What the provider at --mock-url is signed in to with, and what its messages are signed with, as
+    /// a file of JSON: {"credentials": "...", "webhook_secrets": ["..."]}. It is read again on SIGHUP
+    /// and when the owner asks for it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MONETIZATION_SERVER_ENGINE_SECRETS_FILE"
+    )]
+    pub engine_secrets_file: Option<PathBuf>,
     /// Wait until no other server has the database open, and then take over: true or false
     /// [default: false].
     #[arg(

@@ -153,6 +153,7 @@ impl World {
             entropy,
             pepper,
             journal: JournalPlace::File(directory.journal()),
+            newest_record: None,
             set_aside: Some(directory.set_aside()),
             rules: options.rules,
         };

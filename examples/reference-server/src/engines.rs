@@ -80,7 +80,7 @@ pub(crate) async fn reach(url: &str) -> Result<Engine, EngineChoiceError> {
 /// The mock that is a process of its own.
 pub(crate) async fn choose_process(process: &MockProcess) -> Result<Chosen, EngineChoiceError> {
     let engine = reach(&process.url).await?;
-    let secrets = vec![process.webhook_secret.clone()];
+    let secrets = process.webhook_secret.iter().cloned().collect();
     Ok(Chosen {
         webhook_secrets: BTreeMap::from([(engine.descriptor.id.clone(), secrets)]),
         engines: Engines::new([engine]),

@@ -11,6 +11,7 @@ pub mod control;
 pub mod data_directory;
 pub mod demo;
 pub mod doctor;
+pub mod engine_secrets;
 pub mod engines;
 pub mod first_start;
 pub mod publish;
@@ -22,6 +23,7 @@ pub mod settings;
 
 mod app;
 mod background;
+mod clock_watch;
 mod gateway;
 mod listener;
 mod proxy;

@@ -1,18 +1,21 @@
 //! The command `publish`: use on its way to the provider, from a process of its own.
 
+use std::error::Error;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use monetization_core::clock::Clock;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{self, Engines, FlowError, Monetizer};
+use monetization_core::flows::{self, Credentials, Engines, FlowError, Monetizer};
 use monetization_core::ids::TenantId;
-use monetization_core::store::{JobStart, StoreError};
+use monetization_core::store::{JobStart, Store, StoreError};
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
 use crate::data_directory::{DataDirectory, DirectoryError};
+use crate::engine_secrets::SecretsFile;
 use crate::engines::{self, EngineChoiceError};
 use crate::report;
 use crate::schedule::tenants;
@@ -56,8 +59,14 @@ pub async fn publish(
     mut out: impl Write,
 ) -> Result<bool, PublishError> {
     let stop = stop()?;
-    let monetizer = prepare(settings).await?;
+    let credentials = Credentials::default();
+    let monetizer = prepare(settings, credentials.clone()).await?;
     loop {
+        if let Some(path) = &settings.engine_secrets
+            && let Err(error) = sign_in(path, &credentials, &**monetizer.store()).await
+        {
+            report::failure("read the engine's secrets", &*error);
+        }
         let succeeded = match publish_all(&monetizer, &stop, &mut out).await {
             Ok(succeeded) => succeeded,
             Err(Failure::Store(error)) => {
@@ -90,7 +99,23 @@ fn stop() -> io::Result<watch::Receiver<bool>> {
     Ok(stop)
 }
 
-async fn prepare(settings: &PublishSettings) -> Result<Monetizer, PublishError> {
+/// Has every tenant sign in with what the file says now.
+async fn sign_in(
+    path: &Path,
+    credentials: &Credentials,
+    store: &dyn Store,
+) -> Result<(), Box<dyn Error>> {
+    let read = SecretsFile::read(path)?;
+    for tenant in tenants(store).await? {
+        credentials.exchange(tenant, read.credentials.clone());
+    }
+    Ok(())
+}
+
+async fn prepare(
+    settings: &PublishSettings,
+    credentials: Credentials,
+) -> Result<Monetizer, PublishError> {
     let directory = DataDirectory::at(&settings.data_directory);
     let pepper = directory.read_pepper()?;
     let pepper = pepper.ok_or_else(|| PublishError::NotBegun {
@@ -99,6 +124,7 @@ async fn prepare(settings: &PublishSettings) -> Result<Monetizer, PublishError> 
     let store = SqliteStore::open_beside(&SqliteOptions::new(directory.database())).await?;
     let engine = engines::reach(&settings.mock_url).await?;
     let by = flows::Settings {
+        credentials,
         publish_lease: settings.lease,
         // Others may repeat what has lapsed: nobody waits for an answer for longer than that.
         engine_timeout: settings.lease.min(ENGINE_TIMEOUT_MAX),
@@ -158,6 +184,11 @@ async fn publish_one(
     let published = monetizer.publish_while(tenant, run, &goes_on).await?;
     for reason in &published.unsealed {
         report::line(format_args!("use was not published: {reason}"));
+    }
+    if published.taken_over {
+        let said = "taken over by another publisher: this one was not heard of for longer than its \
+            lease, and has sent nothing since; nothing has to be done";
+        return Ok((said.to_owned(), true));
     }
     let held = u64::try_from(published.unsealed.len()).unwrap_or(u64::MAX);
     let (confirmed, all) = (published.run.done, published.run.failed);

@@ -13,9 +13,10 @@ use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore};
 
 use crate::data_directory::{DataDirectory, DirectoryError};
 use crate::first_start::FirstStart;
+use crate::report;
 use crate::server::{Ingredients, Server, StartError};
 use crate::settings::Settings;
-use crate::signals::Signals;
+use crate::signals::{Hangups, Signals};
 
 /// Why serving ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +38,14 @@ pub enum ServeError {
     #[error("failed to talk to the operating system")]
     System(#[from] io::Error),
     /// Calls were still under way when the time to stop was up.
-    #[error("{0} calls were not recorded when the time to stop was up")]
+    #[error(
+        "{0} calls were not recorded when the time to stop was up: see with doctor that the database can be \
+         written to, and compare what the upstream has served"
+    )]
     Unrecorded(usize),
 }
 
-/// Serves until SIGTERM or SIGINT. What is to be told goes to `out`.
+/// Serves until SIGTERM or SIGINT; SIGHUP has the engine's secrets read again. What is to be told goes to `out`.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -51,13 +55,17 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
     let pepper = directory.pepper(&entropy)?;
     let options = SqliteOptions::new(directory.database()).with_synchronous(settings.synchronous);
     // Whoever stops it from here on stops it in good order.
-    let mut signals = Signals::listen()?;
+    let (mut signals, mut hangups) = (Signals::listen()?, Hangups::listen()?);
     let opened = open(options, settings.standby, &mut out);
     let store = tokio::select! {
         opened = opened => opened?,
         // There is nothing to bring to its end yet.
         () = signals.next() => return Ok(()),
     };
+    let newest_record = Inspection::open(directory.database())
+        .await?
+        .newest_at()
+        .await?;
     let (clock, manual_clock) = match settings.manual_clock {
         Some(start) => {
             let (clock, manual) = Clock::manual_business(start);
@@ -72,12 +80,18 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         entropy,
         pepper,
         journal: JournalPlace::File(directory.journal()),
+        newest_record,
         set_aside: Some(directory.set_aside()),
         rules: Rules::default(),
     };
     let (server, first_start) = Server::start(settings, ingredients).await?;
     introduce(&mut out, &server, first_start.as_ref())?;
-    signals.next().await;
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            () = hangups.next() => reload(&server, &mut out)?,
+        }
+    }
     server.leave();
     if !settings.shutdown_delay.is_zero() {
         let seconds = settings.shutdown_delay.as_secs();
@@ -99,6 +113,15 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         }
         unrecorded => Err(ServeError::Unrecorded(unrecorded)),
     }
+}
+
+/// Reads again what may change while it serves.
+fn reload(server: &Server, out: &mut impl Write) -> io::Result<()> {
+    match server.reload_secrets() {
+        Ok(()) => writeln!(out, "the engine's secrets were read again")?,
+        Err(error) => report::failure("exchange the engine's secrets", &error),
+    }
+    out.flush()
 }
 
 /// Opens the database as its owner: at once, or as soon as nobody else is.

@@ -10,7 +10,7 @@ use axum::Router;
 use http::Uri;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{FlowError, Monetizer};
+use monetization_core::flows::{self, Credentials, FlowError, Monetizer};
 use monetization_core::ids::TenantId;
 use monetization_core::key::Pepper;
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions, SetAside};
@@ -24,12 +24,15 @@ use tokio::sync::Notify;
 
 use crate::app::{App, AppParts};
 use crate::background::Rounds;
+use crate::clock_watch::ClockWatch;
 use crate::control;
+use crate::engine_secrets::{EngineSecrets, SecretsError, SecretsOf};
 use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
 use crate::listener::{Bounds, Listener};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
+use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
 use crate::task::Task;
@@ -63,6 +66,8 @@ pub struct Ingredients {
     pub journal: JournalPlace,
     /// How the mock engine conducts itself.
     pub rules: Rules,
+    /// When the newest record was made, where there is one.
+    pub newest_record: Option<Timestamp>,
     /// Where use is kept that the ledger cannot take; nowhere, and the ledger is asked again and
     /// again, if nothing is said.
     pub set_aside: Option<PathBuf>,
@@ -99,6 +104,9 @@ pub enum StartError {
     /// What was set aside cannot be read.
     #[error("failed to look at what was set aside")]
     SetAside(#[from] SetAsideError),
+    /// The engine's secrets cannot be read.
+    #[error("failed to read the engine's secrets")]
+    Secrets(#[from] SecretsError),
     /// TLS cannot be set up.
     #[error("failed to prepare TLS to upstreams")]
     Tls(#[from] rustls::Error),
@@ -163,6 +171,15 @@ impl Server {
     /// the gates.
     pub async fn round(&self) {
         self.app.round().await;
+    }
+
+    /// Reads the engine's secrets again: they hold for its next call and its next message. Where that
+    /// cannot be, those that hold stay.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
+    pub fn reload_secrets(&self) -> Result<(), SecretsError> {
+        self.app.engine_secrets.reload()
     }
 
     /// Sets the business time where it stands still by itself, forward or not at all. What falls
@@ -271,6 +288,7 @@ async fn prepare(
         pepper,
         journal,
         rules,
+        newest_record,
         set_aside,
     } = ingredients;
     let here = format!("http://{}", reachable(control));
@@ -290,34 +308,64 @@ async fn prepare(
         Some(process) => engines::choose_process(process).await?,
         None => engines::choose(&settings.engine, parts)?,
     };
+    let credentials = Credentials::default();
     let monetizer = Monetizer::new(
         Arc::clone(&store),
         engines,
         clock.clone(),
         Arc::clone(&entropy),
         pepper.clone(),
-    );
+    )
+    .with_settings(flows::Settings {
+        credentials: credentials.clone(),
+        ..flows::Settings::default()
+    });
     let (tenant, first_start) = market(&monetizer, settings).await?;
-    // Blocks of quotas that a process before this one left out.
-    store.settle_orphans().await?;
+    let of = SecretsOf {
+        engine: settings.engine.clone(),
+        tenant,
+        credentials,
+    };
+    let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
+    take_up(&*store).await?;
     let aside: Option<Arc<dyn SetAside>> = match set_aside {
         Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
         None => None,
     };
-    let options = GatekeeperOptions::default();
+    let options = gatekeeper_options(settings);
     let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
     gatekeeper.refresh().await?;
     let app = Arc::new(App::new(AppParts {
         monetizer,
         gatekeeper,
         tenant,
-        webhook_secrets,
+        engine_secrets,
         mock,
         manual_clock,
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),
+        clock_watch: ClockWatch::new(newest_record),
         publish_every: settings.publish_every,
     }));
     Ok((app, first_start))
+}
+
+fn gatekeeper_options(settings: &Settings) -> GatekeeperOptions {
+    GatekeeperOptions {
+        without_store_max: settings.without_store.unwrap_or_default(),
+        ..GatekeeperOptions::default()
+    }
+}
+
+/// Takes back the blocks of quotas that a process before this one left out.
+async fn take_up(store: &dyn Store) -> Result<(), StoreError> {
+    let orphans = store.settle_orphans().await?;
+    if orphans > 0 {
+        report::line(format_args!(
+            "the server before this one did not end in good order: {orphans} blocks of quotas that it \
+             had were taken back, and what it had recorded is there; nothing has to be done"
+        ));
+    }
+    Ok(())
 }
 
 /// Where this process reaches itself.

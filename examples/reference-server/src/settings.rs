@@ -40,6 +40,9 @@ pub struct Settings {
     pub limit_headers: HeaderStyle,
     /// When the end of an answer is sent.
     pub commit: CommitMode,
+    /// For how long calls are let in while the store is away; they are refused at once if nothing is
+    /// said.
+    pub without_store: Option<Duration>,
     /// How much a commit of the database waits for.
     pub synchronous: Synchronous,
     /// Whether upstreams may be on this machine or in a private network.
@@ -62,6 +65,8 @@ pub struct Settings {
     pub manual_clock: Option<Timestamp>,
     /// The process of the mock provider; one in this process if nothing is said.
     pub mock_process: Option<MockProcess>,
+    /// The file of what the engine is signed in to with, and what its messages are signed with.
+    pub engine_secrets: Option<PathBuf>,
     /// Whether it waits until no other server has the database open.
     pub standby: bool,
     /// How long after the last run of publishing began the next one begins by itself; never if
@@ -75,8 +80,8 @@ pub struct Settings {
 pub struct MockProcess {
     /// Where it listens.
     pub url: String,
-    /// What it signs its messages with.
-    pub webhook_secret: Secret,
+    /// What it signs its messages with, where that is not in the file of secrets.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// What is wrong with the settings, all of it.
@@ -111,6 +116,8 @@ impl Settings {
             payment_days: check.number("--payment-days", args.payment_days, (0, 365, 14)),
             limit_headers: check.one_of("--limit-headers", args.limit_headers.as_ref(), &HEADERS),
             commit: check.one_of("--commit", args.commit.as_ref(), &COMMIT),
+            without_store: check
+                .seconds_or_never("--without-store-seconds", args.without_store_seconds),
             synchronous: check.one_of("--synchronous", args.synchronous.as_ref(), &SYNCHRONOUS),
             private_upstreams: check.one_of(
                 "--allow-private-upstreams",
@@ -145,6 +152,7 @@ impl Settings {
             public_url: check.url("--public-url", args.public_url),
             manual_clock: check.instant("--manual-clock", args.manual_clock),
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
+            engine_secrets: args.engine_secrets_file,
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never("--publish-every-seconds", args.publish_every_seconds),
@@ -209,6 +217,25 @@ impl Check {
                     from here: leave --mock-url or this out";
                 self.problem("--manual-clock", problem);
             }
+        }
+        match (&settings.mock_process, &settings.engine_secrets) {
+            (None, Some(_)) => {
+                let problem = "the engine in this process takes no secrets: leave it out, or add \
+                    --mock-url";
+                self.problem("--engine-secrets-file", problem);
+            }
+            (Some(process), None) if process.webhook_secret.is_none() => {
+                let problem = "it is missing: say what the process at --mock-url signs its \
+                    messages with, here, in MONETIZATION_SERVER_MOCK_WEBHOOK_SECRET, or in the file of \
+                    --engine-secrets-file";
+                self.problem("--mock-webhook-secret", problem);
+            }
+            _ => {}
+        }
+        if settings.without_store.is_some() && settings.commit == CommitMode::Durable {
+            let problem = "an answer whose record has to be on disk cannot be sent without the store: \
+                add --commit background, or leave it out";
+            self.problem("--without-store-seconds", problem);
         }
         if settings.publish_every.is_some() && settings.engine.as_str() == "none" {
             let problem = "the engine none takes no use: leave it out, or choose another engine";
@@ -310,19 +337,11 @@ impl Check {
         webhook_secret: Option<Secret>,
     ) -> Option<MockProcess> {
         let secret = webhook_secret.filter(|secret| !secret.reveal().is_empty());
-        match (self.mock_url(url), secret) {
-            (Some(url), Some(webhook_secret)) => Some(MockProcess {
-                url,
-                webhook_secret,
-            }),
-            (Some(_), None) => {
-                let problem = "it is missing: say what the process at --mock-url signs its \
-                    messages with, here or in MONETIZATION_SERVER_MOCK_WEBHOOK_SECRET";
-                self.problem("--mock-webhook-secret", problem);
-                None
-            }
-            (None, _) => None,
-        }
+        let url = self.mock_url(url)?;
+        Some(MockProcess {
+            url,
+            webhook_secret: secret,
+        })
     }
 
     fn mock_url(&mut self, given: Option<String>) -> Option<String> {
@@ -371,6 +390,7 @@ mod tests {
             engine: text("none"),
             manual_clock: text("2026-01-01T00:00:00Z"),
             public_url: text("ftp://x"),
+            without_store_seconds: text("60"),
             ..ServeArgs::default()
         };
         let error = Settings::new(args).unwrap_err();
@@ -380,6 +400,7 @@ mod tests {
             "--payment-days",
             "--limit-headers",
             "--public-url",
+            "--without-store-seconds",
             "--manual-clock",
         ];
         assert_eq!(options, expected);

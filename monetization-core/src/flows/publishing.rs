@@ -44,12 +44,16 @@ mod verdicts;
 pub struct PublishReport {
     /// The run.
     pub run: JobRun,
+    /// Whether another run took over, because this one was not heard of for longer than its lease.
+    pub taken_over: bool,
     /// Batches that report use of closed segments: it is billed with a later period.
     pub late: u64,
     /// Sums that could not be sealed, and why.
     pub unsealed: Vec<String>,
 }
 
+/// By how much our clock may be ahead of the engine's.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
 /// How long before the engine forgets a batch it is no longer sent again.
 const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
 
@@ -144,9 +148,10 @@ impl Monetizer {
             .keep_job(tenant, &publish_job()?, &run, self.lease())
             .await;
         outcome?;
-        ended?;
+        let taken_over = !ended?;
         Ok(PublishReport {
             run,
+            taken_over,
             late: progress.late,
             unsealed: progress.unsealed,
         })
@@ -262,8 +267,10 @@ impl Monetizer {
         let meter = meter.ok_or_else(|| FlowError::NotFound {
             id: sum.key.meter.to_string(),
         })?;
+        // The engine takes no use from its future, and its clock may be behind ours.
         let used_at = self
             .now()
+            .saturating_sub(CLOCKS_APART_MAX)
             .min(last_instant(segment.span.end))
             .max(segment.span.start);
         let (from, to) = (sum.sealed, sum.total);

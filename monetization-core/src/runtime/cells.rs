@@ -38,6 +38,15 @@ pub(super) struct Allowance {
     pub(super) quotas: Vec<Quota>,
 }
 
+impl Allowance {
+    /// Whether a quota of it stops calls.
+    pub(super) fn is_strict(&self) -> bool {
+        self.quotas
+            .iter()
+            .any(|quota| quota.overage == Overage::Strict)
+    }
+}
+
 /// When a call is to be let through.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {

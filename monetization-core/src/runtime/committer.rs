@@ -129,6 +129,8 @@ struct Queue {
     writer: Option<Waker>,
     /// Since when (process time) the store has not taken what it was given.
     failing_since: Option<Duration>,
+    /// What kind of failure it was the last time.
+    failing_because: Option<StoreErrorKind>,
     /// Records that were set aside.
     set_aside: u64,
 }
@@ -174,6 +176,18 @@ impl Committer {
     pub fn failing_for(&self) -> Option<Duration> {
         let since = self.0.lock().failing_since?;
         Some(self.0.clock.uptime().saturating_sub(since))
+    }
+
+    /// Why the store has not taken what it was given the last time; `None` while it does.
+    #[must_use]
+    pub fn failing_because(&self) -> Option<StoreErrorKind> {
+        self.0.lock().failing_because
+    }
+
+    /// Whether every place is taken: further calls are refused.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.lock().taken >= self.0.options.queue_max
     }
 
     /// Records that were set aside since this process began: use that was served and is not billed.
@@ -269,6 +283,7 @@ impl Committer {
                 Ok(_) => None,
                 Err(error) => Some(error),
             };
+            let kind = failed.as_ref().map(StoreError::kind);
             if let Some(error) = failed.filter(|error| error.kind() == StoreErrorKind::Broken) {
                 tries = tries.saturating_add(1);
                 let enough = part.len() > 1 || tries >= TRIES_MAX;
@@ -276,10 +291,7 @@ impl Committer {
                     return Err(error);
                 }
             }
-            self.0
-                .lock()
-                .failing_since
-                .get_or_insert(self.0.clock.uptime());
+            self.0.lock().failed(kind, self.0.clock.uptime());
             sleep.sleep(wait).await;
             wait = wait.saturating_mul(2).min(Duration::from_secs(1));
         }
@@ -308,7 +320,7 @@ impl Committer {
         {
             let mut queue = self.0.lock();
             queue.taken = queue.taken.saturating_sub(batch.records.len());
-            queue.failing_since = None;
+            (queue.failing_since, queue.failing_because) = (None, None);
             queue.wake_writer();
         }
         for (caller, said) in batch.callers.drain(..).zip(all_said) {
@@ -384,6 +396,11 @@ impl Shared {
 }
 
 impl Queue {
+    fn failed(&mut self, kind: Option<StoreErrorKind>, uptime: Duration) {
+        self.failing_since.get_or_insert(uptime);
+        self.failing_because = kind.or(Some(StoreErrorKind::Broken));
+    }
+
     fn wake_writer(&mut self) {
         if let Some(writer) = self.writer.take() {
             writer.wake();

@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderName};
 use monetization_rate_limiter::{Gcra, Limit, Limits};
 
 use super::cells::{Moment, QuotaNeed, Taken};
-use super::committer::{Committer, CommitterOptions, SetAside};
+use super::committer::{Committer, SetAside};
 use super::denial::{Denial, Unauthenticated};
 use super::feed::{Feed, KeyEntry, Keys};
 use super::gate::{Gate, Target};
 use super::keeper::Keeper;
+use super::options::GatekeeperOptions;
 use super::permit::{Held, Permit};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
@@ -98,8 +99,9 @@ where
 /// What a decision asks, in this order; the first that fails is the answer:
 ///
 /// 1. Is there one key, and is it well formed? Otherwise 401, without a look-up.
-/// 2. Is the news young enough ([`stale_after`](GatekeeperOptions::stale_after))? Otherwise it
-///    waits for news.
+/// 2. Is the news young enough ([`stale_after`](GatekeeperOptions::stale_after), and
+///    [`without_store_max`](GatekeeperOptions::without_store_max) for who has no strict quota)?
+///    Otherwise it waits for news.
 /// 3. Is the key known, its secret right, and is it not revoked? An unknown key waits for news once,
 ///    since it may be newer than what was read; so many a second, because anybody can make them up
 ///    ([`strangers_per_second`](GatekeeperOptions::strangers_per_second)).
@@ -110,32 +112,6 @@ where
 ///    not known yet, or the block of it that is here is empty, it waits for the store.
 #[derive(Clone)]
 pub struct Gatekeeper(Arc<Shared>);
-
-/// How a [`Gatekeeper`] behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GatekeeperOptions {
-    /// How long it may go without news of the store before it asks; 1 second. A revoked key is
-    /// refused after this time at the latest.
-    pub stale_after: Duration,
-    /// How often the news is read; a quarter of a second.
-    pub poll_every: Duration,
-    /// Keys nobody has heard of that are looked for in the store each second, of all callers
-    /// together; 100. Further ones are answered with [`Denial::Busy`], until the news is read anyway.
-    pub strangers_per_second: NonZeroU32,
-    /// Bounds of the committer.
-    pub committer: CommitterOptions,
-}
-
-impl Default for GatekeeperOptions {
-    fn default() -> Self {
-        Self {
-            stale_after: Duration::from_secs(1),
-            poll_every: Duration::from_millis(250),
-            strangers_per_second: STRANGERS_PER_SECOND,
-            committer: CommitterOptions::default(),
-        }
-    }
-}
 
 /// What clones of a gatekeeper share. `keys` is read by every call and written by the feed alone;
 /// the feed's lock is held while news is read, so that many who need news wait for one reading.
@@ -287,6 +263,15 @@ impl Gatekeeper {
         (as_of != NEVER).then(|| now.saturating_sub(Duration::from_micros(as_of)))
     }
 
+    /// Whether calls are let in now even if the store is away, as
+    /// [`without_store_max`](GatekeeperOptions::without_store_max) says.
+    #[must_use]
+    pub fn outlasts_the_store(&self) -> bool {
+        let options = self.0.options;
+        let is_young = |age| age <= options.open_for();
+        !options.without_store_max.is_zero() && self.news_age().is_some_and(is_young)
+    }
+
     /// Decides about a call from what is in memory; never waits.
     #[must_use]
     pub fn decide(&self, headers: &HeaderMap, target: &Target<'_>, now: Timestamp) -> Decided {
@@ -379,7 +364,8 @@ impl Gatekeeper {
         let shared = &*self.0;
         let (target, now) = (call.target, call.now);
         let presented = present(call.headers)?;
-        if !shared.is_known_since(call.arrived, shared.options.stale_after) {
+        let stale_after = shared.options.stale_after;
+        if !shared.is_known_since(call.arrived, shared.options.open_for()) {
             return Err(Stop::Needs(Missing::News));
         }
         let entry = shared.authenticate(&presented, call)?;
@@ -389,6 +375,9 @@ impl Gatekeeper {
             .find_map(|gate| Some((gate, gate.enter(target.product, now)?)))
             .ok_or(Denial::NoSubscription)?;
         let stretch = entered?;
+        if stretch.allowance.is_strict() && !shared.is_known_since(call.arrived, stale_after) {
+            return Err(Stop::Needs(Missing::News));
+        }
         let resource = stretch.product.resource(target)?;
         let place = shared.committer.reserve().ok_or(Denial::Busy {
             retry_after: RETRY_AFTER,
@@ -451,7 +440,6 @@ impl Gatekeeper {
 /// How often a decision is taken up again after something it needs was supplied.
 const ROUNDS_MAX: usize = 64;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 impl Strangers {
     fn new(per_second: NonZeroU32) -> Self {

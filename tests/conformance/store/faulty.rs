@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ use uuid::Uuid;
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     script: Option<Arc<dyn Script>>,
+    away: AtomicBool,
     plan: Mutex<Plan>,
 }
 
@@ -82,6 +84,7 @@ impl FaultyStore {
         Self {
             inner,
             script: None,
+            away: AtomicBool::new(false),
             plan: Mutex::default(),
         }
     }
@@ -98,6 +101,11 @@ impl FaultyStore {
         self.plan().faults.insert(number, fault);
     }
 
+    /// Has every call fail before anything is done, or no longer: the store is away, or back.
+    pub fn set_away(&self, is_away: bool) {
+        self.away.store(is_away, Ordering::Release);
+    }
+
     /// How many calls there have been, failed ones included.
     pub fn calls(&self) -> u64 {
         self.plan().calls
@@ -107,6 +115,10 @@ impl FaultyStore {
         &self,
         call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
+        if self.away.load(Ordering::Acquire) {
+            self.plan().calls += 1;
+            return Err(failure(StoreErrorKind::Unavailable));
+        }
         let by_script = match &self.script {
             Some(script) => script.before().await,
             None => None,

@@ -49,6 +49,7 @@ pub(crate) async fn serve(upstream: SocketAddr, directory: &Path, commit: Commit
         entropy,
         journal: JournalPlace::File(directory.join("journal")),
         rules: Rules::default(),
+        newest_record: None,
         set_aside: None,
     };
     let (server, first) = Server::start(&settings, ingredients).await.unwrap();

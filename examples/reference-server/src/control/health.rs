@@ -28,6 +28,8 @@ struct Checks {
     backlog: usize,
     /// Records since the start that the ledger could not take, and that were set aside.
     set_aside: u64,
+    /// Milliseconds by which the clock is behind what was recorded last, where that is over a minute.
+    clock_behind_ms: Option<u128>,
     /// Milliseconds for which the store has not taken records, where it does not.
     append_failing_ms: Option<u128>,
 }
@@ -37,7 +39,8 @@ pub(super) async fn live() -> &'static str {
     "alive\n"
 }
 
-/// Whether calls can be served: the store takes writes, the gates have news, records are taken.
+/// Whether calls can be served: the store takes writes, the gates have news, records are taken; or
+/// calls are let in without the store for a while.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let pinged = tokio::time::timeout(PING_WITHIN, app.store().ping()).await;
     if let Ok(Err(error)) = &pinged {
@@ -51,12 +54,15 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         news_age_ms: news_age.map(|age| age.as_millis()),
         backlog: app.gatekeeper.committer().backlog(),
         set_aside: app.gatekeeper.committer().set_aside(),
+        clock_behind_ms: app
+            .clock_watch
+            .behind(app.now())
+            .map(|behind| behind.as_millis()),
         append_failing_ms: failing.map(|length| length.as_millis()),
     };
-    let ready = !checks.leaving
-        && checks.store
-        && news_age.is_some_and(|age| age <= NEWS_AGE_MAX)
-        && failing.is_none();
+    let store_serves =
+        checks.store && news_age.is_some_and(|age| age <= NEWS_AGE_MAX) && failing.is_none();
+    let ready = !checks.leaving && (store_serves || app.gatekeeper.outlasts_the_store());
     let status = if ready {
         StatusCode::OK
     } else {

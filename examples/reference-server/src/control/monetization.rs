@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use monetization_core::engine::Attribute;
 use monetization_core::field::FieldError;
 use monetization_core::flows::{DisableMode, PlanEnabled};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::input::{Caller, Id, Json};
 use super::problem::Problem;
 use crate::app::App;
+use crate::report;
 
 /// Puts a product on sale at the engine or takes it off, in WSO2's words.
 #[derive(Debug, Deserialize)]
@@ -132,6 +134,16 @@ pub(super) async fn engines(
         attributes: engine.descriptor.attributes.clone(),
     });
     axum::Json(engines.collect())
+}
+
+/// Reads the engine's secrets again, and tells nothing of them.
+pub(super) async fn reload(
+    State(app): State<Arc<App>>,
+    _caller: Caller,
+) -> Result<StatusCode, Problem> {
+    let reloaded = app.engine_secrets.reload();
+    reloaded.map_err(|error| Problem::conflict("secrets_unreadable", report::chain(&error)))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn enable(

@@ -87,6 +87,7 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/products/{product}/monetize" SELLERS monetization::set;
         GET "/api/v1/products/{product}/monetization" SELLERS monetization::show;
         GET "/api/v1/engines" SELLERS monetization::engines;
+        POST "/api/v1/engines/reload" OWNER monetization::reload;
         POST "/api/v1/publishers" OWNER parties::create_publisher;
         GET "/api/v1/publishers" OWNER parties::list_publishers;
         POST "/api/v1/tokens" OWNER tokens::create;

@@ -18,11 +18,11 @@ pub(super) async fn take_in(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let engine: Slug = endpoint.parse().map_err(|_| Problem::not_found())?;
-    let secrets = app.webhook_secrets.get(&engine);
+    let secrets = app.engine_secrets.of_messages(&engine);
     let secrets = secrets.ok_or_else(Problem::not_found)?;
     let taken = app
         .monetizer
-        .take_in(&engine, secrets, &headers, &body)
+        .take_in(&engine, &secrets, &headers, &body)
         .await?;
     for contradiction in taken.contradictions {
         report::line(format_args!("an operator has to look: {contradiction}"));

@@ -1,19 +1,17 @@
 //! The database: whether it is whole, of a shape that is known, and in nobody else's hands.
 
 use std::path::Path;
-use std::time::Duration;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::store::StoreError;
 use monetization_store_sqlite::{Inspection, Schema};
 
 use super::Diagnosis;
+use crate::clock_watch::BEHIND_MAX;
 use crate::report;
 use crate::settings::Settings;
 
 const SUBJECT: &str = "database";
-/// What clocks of several machines may differ by without anybody noticing.
-const BEHIND_MAX: Duration = Duration::from_secs(60);
 /// Of each kind, so many of those that wait for an operator are named.
 const HELD_MAX: u32 = 10;
 

@@ -14,6 +14,8 @@ pub struct PublishSettings {
     pub data_directory: PathBuf,
     /// Where the process of the mock provider listens.
     pub mock_url: String,
+    /// The file of what the provider is signed in to with.
+    pub engine_secrets: Option<PathBuf>,
     /// How long after a run the next one begins; one run alone if nothing is said.
     pub every: Option<Duration>,
     /// For how long a run that nobody hears of keeps others from taking over.
@@ -41,6 +43,7 @@ impl PublishSettings {
         let settings = Self {
             data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
             mock_url,
+            engine_secrets: args.engine_secrets_file,
             every,
             lease: Duration::from_secs(u64::from(lease)),
         };

@@ -85,6 +85,11 @@ async fn a_full_disk_refuses_and_recovers() {
         );
     }
     load.until_received(load.received() + 50).await;
+    let told = server.complaints();
+    assert!(
+        told.contains("the database's disk is full: make room on it"),
+        "{told}"
+    );
     let tally = load.finish().await;
     server.terminate().await;
 

@@ -85,6 +85,7 @@ async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
     };
     let load = Load::start(&market, crowd);
     let dice = Dice::seeded(2);
+    let mut told = 0;
     for kill in 0..kills {
         load.point_at(server.gateway);
         // Most strike on the way, a fifth of them where the last blocks are handed out.
@@ -98,12 +99,18 @@ async fn a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills() {
             () = load.until_refused(CLIENTS * 10) => {}
         }
         tokio::time::sleep(Duration::from_micros(dice.below(20_000))).await;
+        let complaints = server.complaints();
+        told += u64::from(complaints.contains("did not end in good order"));
         server.kill().await;
         load.point_nowhere();
         assert_committed(home.directory(), 0..=quota).await;
         ledger::assert_invariants(home.directory()).await;
         server = home.start().await;
     }
+    assert!(
+        told > kills / 2,
+        "{told} starts tell what was found and that it is well"
+    );
     load.point_at(server.gateway);
     load.until_refused(CLIENTS * 10).await;
     let tally = load.finish().await;

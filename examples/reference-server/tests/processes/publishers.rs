@@ -260,6 +260,7 @@ async fn a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4() {
         signal("CONT", sleeper.id().unwrap());
         let said = said_by(sleeper).await;
         assert_eq!(states(&directory).await, settled, "the sleeper said {said}");
+        assert!(said.contains("taken over by another publisher"), "{said}");
         assert_eq!(shop.counted().await, used.of, "counted twice");
         assert_eq!(
             shop.asked().await,

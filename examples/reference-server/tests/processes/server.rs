@@ -1,12 +1,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reference_server::cli::ENVIRONMENT_PREFIX;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -26,6 +27,7 @@ pub(crate) struct Home {
 pub(crate) struct Process {
     child: Child,
     said: mpsc::UnboundedReceiver<String>,
+    complaints: Arc<Mutex<String>>,
     /// Where the gateway listens.
     pub(crate) gateway: SocketAddr,
     /// The control plane.
@@ -82,8 +84,10 @@ impl Home {
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
+        let complaints = listen(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (say, mut said) = mpsc::unbounded_channel();
         // Read to the end whoever listens: a server whose pipe is closed could not say goodbye.
@@ -97,6 +101,7 @@ impl Home {
         Process {
             child,
             said,
+            complaints,
             gateway,
             api,
         }
@@ -128,6 +133,11 @@ impl Home {
 }
 
 impl Process {
+    /// What it has told its operator so far.
+    pub(crate) fn complaints(&self) -> String {
+        self.complaints.lock().unwrap().clone()
+    }
+
     /// `kill -9`, and waits until nothing of it is left.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
@@ -166,6 +176,24 @@ pub(crate) fn signal(name: &str, process: u32) {
     kill.args(["-c", &format!("kill -{name} \"$0\"")]);
     let sent = kill.arg(process.to_string()).status();
     assert!(sent.unwrap().success());
+}
+
+/// Keeps the lines, and passes them on.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that fails shows what its servers said"
+)]
+fn listen(errors: ChildStderr) -> Arc<Mutex<String>> {
+    let kept = Arc::<Mutex<String>>::default();
+    let complaints = Arc::clone(&kept);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(errors).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            eprintln!("{line}");
+            *kept.lock().unwrap() += &(line + "\n");
+        }
+    });
+    complaints
 }
 
 /// The address in `http://127.0.0.1:1234/...`.

@@ -98,6 +98,7 @@ fn no_route_that_takes_a_body_is_left_out() {
         "unblock",
         "keys",
         "publish-usage",
+        "reload",
         "{endpoint}",
         "{token}",
     ];

@@ -76,9 +76,17 @@ impl World {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::wrapped(|store| store, change).await
+    }
+
+    /// A world whose store has something around it.
+    pub(super) async fn wrapped(
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let (clock, manual) = Clock::manual_business(START.parse().unwrap());
         let kept = Kept {
-            store: Arc::new(MemoryStore::new(clock.clone())),
+            store: wrap(Arc::new(MemoryStore::new(clock.clone()))),
             journal: JournalPlace::Memory(MemoryJournal::default()),
             pepper: Pepper::new(b"a pepper of the tests").unwrap(),
         };
@@ -390,6 +398,7 @@ fn ingredients(kept: &Kept, (clock, manual): (&Clock, &ManualClock)) -> Ingredie
         entropy: Arc::new(Entropy::system()),
         pepper: kept.pepper.clone(),
         journal: kept.journal.clone(),
+        newest_record: None,
         set_aside: None,
         rules: Rules::default(),
     }
