@@ -17,8 +17,12 @@ mod catalogue;
 mod checking;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
+#[path = "flows/fault_matrix.rs"]
+mod fault_matrix;
 #[path = "flows/faults.rs"]
 mod faults;
+#[path = "flows/frozen.rs"]
+mod frozen;
 #[path = "flows/gates.rs"]
 mod gates;
 #[path = "flows/meanwhile.rs"]
@@ -39,5 +43,7 @@ mod sleeping;
 mod subscribing;
 #[path = "flows/tampering.rs"]
 mod tampering;
+#[path = "flows/wire.rs"]
+mod wire;
 #[path = "flows/world.rs"]
 mod world;

@@ -22,7 +22,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{chain, last_instant, unable};
+use super::operations::{Share, chain, last_instant, unable};
 use super::references::thing;
 use super::{FlowError, Monetizer, publish_job};
 use crate::engine::{Engine, IdempotencyKey, SealedReport, UsageReport};
@@ -34,7 +34,7 @@ use crate::store::{
 };
 use crate::subscription::Subscription;
 use crate::text::ForeignId;
-use verdicts::{first_sent, postponed, verdict};
+use verdicts::{Attempt, first_sent};
 
 mod suspicion;
 mod verdicts;
@@ -436,23 +436,26 @@ impl Monetizer {
             .collect();
         let key = IdempotencyKey::new(format!("publish:{}", BatchId::derived(&[&ids])));
         let cx = self.context(tenant, account, key);
-        let sent_at = self.now();
+        let attempt = Attempt {
+            sent_at: self.now(),
+            share: Share::drawn(&self.entropy),
+        };
         let verdicts: Vec<Verdict> = match reporting.publish(&cx, &reports).await {
             Ok(receipts) if receipts.len() == batches.len() => batches
                 .iter()
                 .zip(receipts)
-                .map(|(batch, receipt)| verdict(batch, receipt, sent_at))
+                .map(|(batch, receipt)| attempt.verdict(batch, receipt))
                 .collect(),
             // An engine that answers for another number of reports has said nothing about any.
             Ok(_) => batches
                 .iter()
-                .map(|batch| postponed(batch, sent_at, None, true))
+                .map(|batch| attempt.postponed(batch, None, true))
                 .collect(),
             Err(error) if error.is_temporary() => {
-                let sent = error.may_have_taken_effect();
+                let arrived = error.may_have_taken_effect();
                 batches
                     .iter()
-                    .map(|batch| postponed(batch, sent_at, error.wait(), sent))
+                    .map(|batch| attempt.postponed(batch, error.wait(), arrived))
                     .collect()
             }
             Err(error) => {
