@@ -37,6 +37,8 @@ mod poison;
 mod publishing;
 #[path = "flows/reconciling.rs"]
 mod reconciling;
+#[path = "flows/restoring.rs"]
+mod restoring;
 #[path = "flows/sleeping.rs"]
 mod sleeping;
 #[path = "flows/subscribing.rs"]

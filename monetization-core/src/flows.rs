@@ -32,7 +32,7 @@
 //! | statements | what was used and is owed | by request, reads only |
 //! | closing | ends of periods, invoices, what is past due | a job |
 //! | operations | intents | a job |
-//! | publishing | batches | a job of its own |
+//! | publishing | batches, also after a restore | a job of its own |
 //! | reconciling | what engines have counted, batches that are held | by request |
 //! | webhooks | messages of engines | by message |
 
@@ -60,7 +60,7 @@ pub use jobs::JobsReport;
 pub use monetizing::{DisableMode, Disabled, EnableReport, PlanEnabled};
 pub use operations::OperationsReport;
 pub use parties::NewTenant;
-pub use publishing::PublishReport;
+pub use publishing::{PublishReport, RestoreReport};
 pub use reconciling::{Difference, ReconcileReport};
 pub use statements::{MeterUse, Statement};
 pub use subscribing::{Order, Ordered};

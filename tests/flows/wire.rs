@@ -18,6 +18,7 @@ use monetization_core::ids::BatchId;
 use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
+use monetization_core::store::Store;
 use monetization_core::text::ForeignId;
 
 use crate::world::{World, text};
@@ -136,6 +137,12 @@ impl World {
         };
         self.start_process(Engines::new([tapped]), 8);
         wire
+    }
+
+    /// Goes on over another store.
+    pub fn move_to(&mut self, store: Arc<dyn Store>) {
+        self.store = store;
+        self.restart(9);
     }
 
     /// Another process over the same store and provider: nothing is left of the last one.

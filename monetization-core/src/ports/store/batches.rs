@@ -19,6 +19,7 @@ use crate::usage::{Sum, SumKey};
 /// | `sealed` | `unknown` | it may be there, and the engine would no longer recognise it |
 /// | `sealed` | `parked` | too old to send, sealed for another engine, or the engine refused the call |
 /// | (a sum holds suspiciously more than is sealed) | `parked` | [`seal`](Self::seal): held back before it was ever sent |
+/// | (a restored sum holds more than is sealed) | `unknown` | [`seal`](Self::seal): the engine may have it under another id |
 /// | `rejected`, `unknown`, `parked` | `confirmed`, `sealed`, `written_off` | [`decide_batch`](Self::decide_batch): somebody has found out, or takes it upon themselves |
 ///
 /// Nothing leaves a state other than `sealed` by itself. While a batch is claimed nobody else sends
@@ -39,7 +40,7 @@ pub trait Batches: Port {
 
     /// Seals the piece `[from, to)` of a sum: writes the batch and sets the sum's `sealed` from
     /// `from` to `to`, if it still is `from` and the sum has reached `to`. It is written in the state
-    /// that it comes with, `sealed` or `parked`.
+    /// that it comes with, `sealed`, `parked` or `unknown`.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot, or does not know; then seal the same again.
