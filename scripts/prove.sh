@@ -26,6 +26,7 @@ publish | -       | killed while publishing: every unit reported once | a_crash_
 publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 50 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
 faults  | -       | 12 faults of a provider, before and after their effect, 1,000 times each: none lost, none doubled | twelve_faults_before_and_after_the_effect_lose_and_double_nothing_r_p5
 frozen  | -       | 10,000 random lives of reports: each batch is the same bytes whenever it is sent | a_batch_is_the_same_bytes_each_time_it_is_sent_r_p9
+restore | -       | 50 databases put back from a back-up, to an engine that remembers and one that has forgotten: nothing twice | a_restored_database_reports_nothing_twice_and_tells_what_it_cannot_know_r_p10 a_restored_database_reports_nothing_twice_to_an_engine_that_forgot_r_p10
 network | -       | 50 networks that cut, reset, delay and drop: each call of the mock done once in the end | over_any_network_each_call_is_done_once_in_the_end
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once

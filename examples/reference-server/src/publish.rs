@@ -57,8 +57,10 @@ pub async fn publish(
 ) -> Result<bool, PublishError> {
     let stop = stop()?;
     let monetizer = prepare(settings).await?;
+    let mut first = settings.after_restore.then_some(AfterRestore);
     loop {
-        let succeeded = match publish_all(&monetizer, &stop, &mut out).await {
+        let run = publish_all(&monetizer, (&stop, first.take()), &mut out);
+        let succeeded = match run.await {
             Ok(succeeded) => succeeded,
             Err(Failure::Store(error)) => {
                 report::failure("publish use", &error);
@@ -114,6 +116,10 @@ async fn prepare(settings: &PublishSettings) -> Result<Monetizer, PublishError> 
     Ok(monetizer.with_settings(by))
 }
 
+/// The runs are the first ones over a database that was put back.
+#[derive(Clone, Copy)]
+struct AfterRestore;
+
 enum Failure {
     Store(StoreError),
     Out(io::Error),
@@ -121,7 +127,7 @@ enum Failure {
 
 async fn publish_all(
     monetizer: &Monetizer,
-    stop: &watch::Receiver<bool>,
+    (stop, first): (&watch::Receiver<bool>, Option<AfterRestore>),
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
     let mut succeeded = true;
@@ -132,7 +138,11 @@ async fn publish_all(
         if *stop.borrow() {
             break;
         }
-        let (said, has_succeeded) = match publish_one(monetizer, tenant, stop).await {
+        let outcome = match first {
+            Some(AfterRestore) => publish_restored(monetizer, tenant, stop).await,
+            None => publish_one(monetizer, tenant, stop).await,
+        };
+        let (said, has_succeeded) = match outcome {
             Ok(outcome) => outcome,
             Err(error) => (format!("failed: {}", report::chain(&error)), false),
         };
@@ -142,6 +152,36 @@ async fn publish_all(
             .map_err(Failure::Out)?;
     }
     Ok(succeeded)
+}
+
+/// Asks the provider what it has of what this database does not know, and publishes the rest.
+async fn publish_restored(
+    monetizer: &Monetizer,
+    tenant: TenantId,
+    stop: &watch::Receiver<bool>,
+) -> Result<(String, bool), FlowError> {
+    let run = match monetizer.start_publishing(tenant).await? {
+        JobStart::Started(run) => run,
+        JobStart::Busy(_) => {
+            return Ok(("another publisher is at work: stop it".to_owned(), false));
+        }
+    };
+    let restored = monetizer.publish_restored(tenant, run).await?.reconciled;
+    for differing in &restored.differing {
+        report::line(format_args!(
+            "{}: the provider has counted {}, and {} is known here",
+            differing.subscription,
+            differing.counted.scaled(),
+            differing.confirmed.scaled()
+        ));
+    }
+    for (subscription, problem) in &restored.failed {
+        report::line(format_args!("{subscription} cannot be compared: {problem}"));
+    }
+    let (decided, differing) = (restored.decided.len(), restored.differing.len());
+    let (said, succeeded) = publish_one(monetizer, tenant, stop).await?;
+    let said = format!("{decided} decided by the provider's count, {differing} differ; {said}");
+    Ok((said, succeeded && restored.failed.is_empty()))
 }
 
 /// What is said of a run, and whether all went well.

@@ -18,6 +18,8 @@ pub struct PublishSettings {
     pub every: Option<Duration>,
     /// For how long a run that nobody hears of keeps others from taking over.
     pub lease: Duration,
+    /// Whether the database was put back from a back-up.
+    pub after_restore: bool,
 }
 
 impl PublishSettings {
@@ -43,6 +45,7 @@ impl PublishSettings {
             mock_url,
             every,
             lease: Duration::from_secs(u64::from(lease)),
+            after_restore: args.after_restore,
         };
         check.end(settings)
     }
