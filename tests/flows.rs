@@ -15,6 +15,8 @@ mod cancelling;
 mod catalogue;
 #[path = "flows/checking.rs"]
 mod checking;
+#[path = "flows/credentials.rs"]
+mod credentials;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
 #[path = "flows/fault_matrix.rs"]

@@ -12,6 +12,7 @@
 //! | `create_`, `change_`, `cancel_subscription` | `StartSubscription`, `ChangePlan`, `EndSubscription` |
 //! | `subscription` | `Subscription` |
 //! | `publish` | `TakeUsage`; the records' identifiers recognise them, not the key |
+//! | `realm` | `Realm` |
 //! | `current`, `preview`, `list`, `summary` | `Preview`, `Preview`, `Invoices`, `Usage` |
 //! | `issue`, `void` | `IssueInvoice`, `VoidInvoice` |
 

@@ -38,7 +38,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
@@ -46,6 +46,7 @@ use crate::engine::{Engine, EngineContext, IdempotencyKey};
 use crate::entropy::Entropy;
 use crate::ids::{TenantId, TypedId};
 use crate::key::Pepper;
+use crate::reference::Realm;
 use crate::secret::Secret;
 use crate::store::{Applied, ChangeSet, Conflict, Fact, Store, StoreErrorKind, StoreExt, Stored};
 use crate::tenant::Tenant;
@@ -133,6 +134,8 @@ pub struct Monetizer {
     entropy: Arc<Entropy>,
     pepper: Pepper,
     settings: Settings,
+    /// What the credentials open, as far as engines were asked.
+    realms: Arc<Mutex<BTreeMap<TenantId, Realm>>>,
 }
 
 /// What a [`Monetizer`] goes by.
@@ -212,6 +215,7 @@ impl Monetizer {
             entropy,
             pepper,
             settings: Settings::default(),
+            realms: Arc::default(),
         }
     }
 
@@ -219,6 +223,7 @@ impl Monetizer {
     #[must_use]
     pub fn with_settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self.realms = Arc::default();
         self
     }
 

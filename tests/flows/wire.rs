@@ -18,6 +18,7 @@ use monetization_core::ids::BatchId;
 use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
+use monetization_core::reference::Realm;
 use monetization_core::store::Store;
 use monetization_core::text::ForeignId;
 
@@ -46,6 +47,8 @@ pub struct Wire {
 struct Kept {
     sent: Vec<Sent>,
     stops: bool,
+    /// What the credentials open, where that is not what the provider says.
+    realm: Option<Realm>,
 }
 
 impl Wire {
@@ -65,6 +68,11 @@ impl Wire {
         }
         let counts = known.into_iter();
         counts.map(|(id, (_, attempts))| (id, attempts)).collect()
+    }
+
+    /// From now on the credentials are of this account and mode.
+    pub fn exchange_credentials(&self, realm: Realm) {
+        self.kept.lock().unwrap().realm = Some(realm);
     }
 
     /// Whoever sends next never goes on, whatever the provider has answered.
@@ -101,6 +109,11 @@ impl UsageReporting for Wire {
             pending::<()>().await;
         }
         answer
+    }
+
+    async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
+        let theirs = self.inner.realm(cx).await?;
+        Ok(self.kept.lock().unwrap().realm.clone().unwrap_or(theirs))
     }
 
     async fn current(

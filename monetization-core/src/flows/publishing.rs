@@ -20,12 +20,14 @@
 //! ended is reported at the last microsecond of its segment.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::operations::{Share, chain, unable};
 use super::{FlowError, Monetizer, publish_job};
 use crate::engine::{Engine, IdempotencyKey, SealedReport};
 use crate::ids::{BatchId, TenantId, TypedId};
+use crate::reference::Realm;
 use crate::store::{Batch, BatchState, Claim, JobRun, JobStart, JobState, Verdict};
 use crate::text::ForeignId;
 use sealing::{Sealer, Sealing};
@@ -173,7 +175,8 @@ impl Monetizer {
         if running.sealing == Sealing::AfterRestore {
             self.doubt(tenant).await?;
         }
-        let sealer = Sealer::new(engine, running.sealing);
+        let realm = &self.realm(tenant, engine).await?;
+        let sealer = Sealer::new(engine, realm, running.sealing);
         self.seal_all(tenant, sealer, progress).await?;
         let limit = engine.descriptor.limits.batch_max.max(1);
         loop {
@@ -204,9 +207,27 @@ impl Monetizer {
             if batches.is_empty() {
                 return Ok(());
             }
-            self.send_all(tenant, engine, (batches, lapses_at), progress)
+            self.send_all(tenant, (engine, realm), (batches, lapses_at), progress)
                 .await?;
         }
+    }
+
+    /// What the tenant's credentials open at its engine. They are this process's for as long as it
+    /// lives, so the engine is asked once.
+    async fn realm(&self, tenant: TenantId, engine: &Engine) -> Result<Realm, FlowError> {
+        let known = || self.realms.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = known().get(&tenant).cloned();
+        if let Some(realm) = asked {
+            return Ok(realm);
+        }
+        let reporting = engine
+            .usage
+            .as_ref()
+            .ok_or_else(|| unable(engine, "take use"))?;
+        let key = IdempotencyKey::new(format!("realm:{tenant}"));
+        let realm = reporting.realm(&self.context(tenant, None, key)).await?;
+        known().insert(tenant, realm.clone());
+        Ok(realm)
     }
 
     fn lease(&self) -> Duration {
@@ -218,13 +239,13 @@ impl Monetizer {
     async fn send_all(
         &self,
         tenant: TenantId,
-        engine: &Engine,
+        (engine, realm): (&Engine, &Realm),
         (batches, lapses_at): (Vec<Batch>, Duration),
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
         let mut by_account: BTreeMap<Option<ForeignId>, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
-            match self.too_late(engine, &batch) {
+            match self.unsendable(engine, realm, &batch) {
                 Some(state) => {
                     progress.failed = progress.failed.saturating_add(1);
                     self.store
@@ -261,8 +282,8 @@ impl Monetizer {
         Ok(())
     }
 
-    /// What becomes of a batch that may no longer be sent.
-    fn too_late(&self, engine: &Engine, batch: &Batch) -> Option<BatchState> {
+    /// What becomes of a batch that may not be sent, or no longer.
+    fn unsendable(&self, engine: &Engine, realm: &Realm, batch: &Batch) -> Option<BatchState> {
         let limits = &engine.descriptor.limits;
         let now = self.now();
         let remembered = limits.deduplicates_for.saturating_sub(FORGETS_MARGIN);
@@ -275,6 +296,13 @@ impl Monetizer {
         }
         if batch.place.engine != engine.descriptor.id {
             let reason = format!("it was sealed for engine {}", batch.place.engine);
+            return Some(BatchState::Parked { reason });
+        }
+        if batch.realm != *realm {
+            let reason = format!(
+                "it was sealed for account {}, and the credentials are of {realm}",
+                batch.realm
+            );
             return Some(BatchState::Parked { reason });
         }
         if now.saturating_since(batch.used_at) < limits.age_max {

@@ -10,7 +10,7 @@ use crate::flows::references::thing;
 use crate::flows::{FlowError, Monetizer};
 use crate::ids::{SubscriptionId, TenantId};
 use crate::product::{Meter, Product};
-use crate::reference::{ObjectKind, Place};
+use crate::reference::{ObjectKind, Place, Realm};
 use crate::store::{Batch, BatchState, Listing, UnsealedSum};
 use crate::subscription::Subscription;
 use crate::text::ForeignId;
@@ -27,15 +27,17 @@ pub(super) enum Sealing {
 /// Seals pieces for one engine.
 pub(super) struct Sealer<'a> {
     engine: &'a Engine,
+    realm: &'a Realm,
     sealing: Sealing,
     known: BTreeMap<SubscriptionId, Known>,
 }
 
 impl<'a> Sealer<'a> {
-    pub(super) fn new(engine: &'a Engine, sealing: Sealing) -> Self {
+    pub(super) fn new(engine: &'a Engine, realm: &'a Realm, sealing: Sealing) -> Self {
         let known = BTreeMap::new();
         Self {
             engine,
+            realm,
             sealing,
             known,
         }
@@ -154,6 +156,7 @@ impl Monetizer {
             from,
             to,
             place: of.place.clone(),
+            realm: sealer.realm.clone(),
             used_at,
             body: reporting.serialise(&report)?,
             state,
