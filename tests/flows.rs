@@ -47,6 +47,8 @@ mod sleeping;
 mod subscribing;
 #[path = "flows/tampering.rs"]
 mod tampering;
+#[path = "flows/totals.rs"]
+mod totals;
 #[path = "flows/wire.rs"]
 mod wire;
 #[path = "flows/world.rs"]

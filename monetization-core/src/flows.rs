@@ -30,6 +30,7 @@
 //! | keys | API keys | by request |
 //! | ingesting | reported use | by request |
 //! | statements | what was used and is owed | by request, reads only |
+//! | unbilled | use that nobody is billed for | by request, reads only |
 //! | closing | ends of periods, invoices, what is past due | a job |
 //! | operations | intents | a job |
 //! | publishing | batches, also after a restore | a job of its own |
@@ -65,6 +66,7 @@ pub use publishing::{PublishReport, RestoreReport};
 pub use reconciling::{Difference, ReconcileReport};
 pub use statements::{MeterUse, Statement};
 pub use subscribing::{Order, Ordered};
+pub use unbilled::{TooLate, Unbilled};
 pub use webhooks::TakenIn;
 
 mod catalogue;
@@ -84,6 +86,7 @@ mod reconciling;
 mod references;
 mod statements;
 mod subscribing;
+mod unbilled;
 mod webhooks;
 
 /// Everything that is done with a store and an engine. Clones share both.

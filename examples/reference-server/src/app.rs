@@ -1,6 +1,7 @@
 //! What the control plane and the background work share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use monetization_core::text::Slug;
 use monetization_engine_mock::Control;
 
 use crate::background::Rounds;
+use crate::set_aside::SetAsideFile;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct App {
     pub(crate) rounds: Rounds,
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
+    /// Where use is kept that the ledger cannot take.
+    pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     ready: AtomicBool,
 }
 
@@ -48,6 +52,7 @@ pub(crate) struct AppParts {
     pub(crate) manual_clock: Option<ManualClock>,
     pub(crate) rounds: Rounds,
     pub(crate) publish_every: Option<Duration>,
+    pub(crate) set_aside: Option<Arc<SetAsideFile>>,
 }
 
 impl App {
@@ -62,6 +67,7 @@ impl App {
             manual_clock,
             rounds,
             publish_every,
+            set_aside,
         } = parts;
         Self {
             monetizer,
@@ -72,6 +78,7 @@ impl App {
             manual_clock,
             rounds,
             publish_every,
+            set_aside,
             ready: AtomicBool::new(true),
         }
     }

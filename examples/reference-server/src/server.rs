@@ -300,10 +300,11 @@ async fn prepare(
     let (tenant, first_start) = market(&monetizer, settings).await?;
     // Blocks of quotas that a process before this one left out.
     store.settle_orphans().await?;
-    let aside: Option<Arc<dyn SetAside>> = match set_aside {
+    let set_aside = match set_aside {
         Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
         None => None,
     };
+    let aside = set_aside.clone().map(|file| file as Arc<dyn SetAside>);
     let options = GatekeeperOptions::default();
     let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
     gatekeeper.refresh().await?;
@@ -316,6 +317,7 @@ async fn prepare(
         manual_clock,
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),
         publish_every: settings.publish_every,
+        set_aside,
     }));
     Ok((app, first_start))
 }

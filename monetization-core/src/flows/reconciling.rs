@@ -168,27 +168,33 @@ impl Monetizer {
         batch: BatchId,
         decision: &Decision,
     ) -> Result<(), FlowError> {
+        let held = self.held(tenant).await?;
+        let found = held.into_iter().find(|held| held.id == batch);
+        let Some(held) = found.and_then(|found| found.state.held()) else {
+            let id = batch.to_string();
+            return Err(FlowError::NotFound { id });
+        };
+        let decided = self.store.decide_batch(tenant, batch, held, decision);
+        if decided.await? {
+            Ok(())
+        } else {
+            Err(FlowError::Contended)
+        }
+    }
+
+    /// Every batch that nobody sends until somebody decides about it, in the order they were sealed.
+    pub(super) async fn held(&self, tenant: TenantId) -> Result<Vec<Batch>, FlowError> {
+        let mut held = Vec::new();
         let mut after = None;
         loop {
-            let page = self
-                .store
-                .held_batches(tenant, after, Listing::LIMIT_MAX)
-                .await?;
+            let limit = Listing::LIMIT_MAX;
+            let page = self.store.held_batches(tenant, after, limit).await?;
             after = page.last().map(|last| last.id);
-            let found = page.iter().find(|held| held.id == batch);
-            let Some(held) = found.and_then(|held| held.state.held()) else {
-                if page.len() < Listing::LIMIT_MAX {
-                    let id = batch.to_string();
-                    return Err(FlowError::NotFound { id });
-                }
-                continue;
-            };
-            let decided = self.store.decide_batch(tenant, batch, held, decision);
-            return if decided.await? {
-                Ok(())
-            } else {
-                Err(FlowError::Contended)
-            };
+            let count = page.len();
+            held.extend(page);
+            if count < limit {
+                return Ok(held);
+            }
         }
     }
 
