@@ -17,7 +17,7 @@ runs() {
 kill    | -       | the server killed 200 times under load: one row for each 2xx, strict quotas exact | every_answer_received_has_its_row_after_a_kill a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills
 hangups | -       | 10,000 clients that hang up at random points: each call recorded once | clients_that_hang_up_anywhere_dodge_no_record_r_m2 every_call_the_upstream_saw_is_recorded_once
 credit  | -       | one unit left and many callers at once, 1,000 times: one passes | the_last_unit_goes_to_one_taker_r_q2
-sim     | -       | 20,000 simulated lives of a marketplace, 400 of them on a file; every planted mistake found within 2,000 | what_must_hold_holds_after_every_step_of_any_life what_must_hold_holds_after_every_step_of_another_life what_must_hold_holds_after_every_step_of_a_third_life what_must_hold_holds_after_every_step_of_a_fourth_life what_must_hold_holds_on_a_file_too every_planted_mistake_is_found
+sim     | -       | 20,000 simulated lives of a marketplace, 400 of them on a file; every planted mistake found within 3,000 | what_must_hold_holds_after_every_step_of_any_life what_must_hold_holds_after_every_step_of_another_life what_must_hold_holds_after_every_step_of_a_third_life what_must_hold_holds_after_every_step_of_a_fourth_life what_must_hold_holds_on_a_file_too every_planted_mistake_is_found
 lives   | -       | 20,000 random lives of a subscription: every unit billed once or kept | whatever_happens_every_unit_is_billed_once_or_kept_r_t8
 books   | -       | 2,000 random lives over SQLite: every invariant of the database holds all along | whatever_happens_every_invariant_holds_in_the_database_r_v8
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
@@ -25,6 +25,9 @@ disk    | -       | a disk that fills up 100 times: refused, whole, recovered | 
 soak    | -       | 60 minutes with a fault a second: client log, ledger and provider agree to the unit, memory is flat | after_a_fault_each_second_clients_ledger_and_provider_agree_to_the_unit
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once
 publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 50 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
+faults  | -       | 12 faults of a provider, before and after their effect, 1,000 times each: none lost, none doubled | twelve_faults_before_and_after_the_effect_lose_and_double_nothing_r_p5
+frozen  | -       | 10,000 random lives of reports: each batch is the same bytes whenever it is sent | a_batch_is_the_same_bytes_each_time_it_is_sent_r_p9
+restore | -       | 50 databases put back from a back-up, to an engine that remembers and one that has forgotten: nothing twice | a_restored_database_reports_nothing_twice_and_tells_what_it_cannot_know_r_p10 a_restored_database_reports_nothing_twice_to_an_engine_that_forgot_r_p10
 network | -       | 50 networks that cut, reset, delay and drop: each call of the mock done once in the end | over_any_network_each_call_is_done_once_in_the_end
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once

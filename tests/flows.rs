@@ -17,12 +17,18 @@ mod catalogue;
 mod checking;
 #[path = "flows/clocks.rs"]
 mod clocks;
+#[path = "flows/credentials.rs"]
+mod credentials;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
 #[path = "flows/duplicates.rs"]
 mod duplicates;
+#[path = "flows/fault_matrix.rs"]
+mod fault_matrix;
 #[path = "flows/faults.rs"]
 mod faults;
+#[path = "flows/frozen.rs"]
+mod frozen;
 #[path = "flows/gates.rs"]
 mod gates;
 #[path = "flows/lost_replies.rs"]
@@ -41,11 +47,17 @@ mod poison;
 mod publishing;
 #[path = "flows/reconciling.rs"]
 mod reconciling;
+#[path = "flows/restoring.rs"]
+mod restoring;
 #[path = "flows/sleeping.rs"]
 mod sleeping;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
 #[path = "flows/tampering.rs"]
 mod tampering;
+#[path = "flows/totals.rs"]
+mod totals;
+#[path = "flows/wire.rs"]
+mod wire;
 #[path = "flows/world.rs"]
 mod world;

@@ -12,6 +12,7 @@
 //! | `create_`, `change_`, `cancel_subscription` | `StartSubscription`, `ChangePlan`, `EndSubscription` |
 //! | `subscription` | `Subscription` |
 //! | `publish` | `TakeUsage`; the records' identifiers recognise them, not the key |
+//! | `realm` | `Realm` |
 //! | `current`, `preview`, `list`, `summary` | `Preview`, `Preview`, `Invoices`, `Usage` |
 //! | `issue`, `void` | `IssueInvoice`, `VoidInvoice` |
 
@@ -90,12 +91,14 @@ pub(crate) fn engine_invoice(stated: StatedInvoice, payment_url: Option<String>)
     }
 }
 
-/// What core makes of a refusal. A failure within leaves open whether the order was carried out.
+/// What core makes of a refusal. A failure within, or in front, leaves open whether the order was
+/// carried out.
 fn refused(refusal: Refusal) -> EngineError {
     let (kind, wait) = match refusal.kind {
-        RefusalKind::Throttled { retry_after } => (EngineErrorKind::Retryable, Some(retry_after)),
-        RefusalKind::Unavailable => (EngineErrorKind::Retryable, None),
-        RefusalKind::Broken => (EngineErrorKind::Ambiguous, None),
+        RefusalKind::Throttled { retry_after } => (EngineErrorKind::Retryable, retry_after),
+        RefusalKind::Unavailable | RefusalKind::Broken | RefusalKind::InProgress => {
+            (EngineErrorKind::Ambiguous, None)
+        }
         RefusalKind::Permanent => (EngineErrorKind::Permanent, None),
         RefusalKind::Conflict => (EngineErrorKind::Conflict, None),
         RefusalKind::NotFound => (EngineErrorKind::NotFound, None),
@@ -117,8 +120,8 @@ fn no_answer(error: TransportError) -> EngineError {
     EngineError::new(kind, "the mock provider cannot be reached").because(error)
 }
 
-/// An answer to another question: a mistake in this crate, shown instead of guessed at.
+/// An answer to another question: it says nothing of what was done.
 fn unexpected(reply: &Reply) -> EngineError {
     let message = format!("the mock provider answered something else: {reply:?}");
-    EngineError::new(EngineErrorKind::Permanent, message)
+    EngineError::new(EngineErrorKind::Ambiguous, message)
 }

@@ -8,8 +8,10 @@
 //! | [`Fault::NotSent`] | no | the engine is out of reach; ask again |
 //! | [`Fault::Refuse`] | no | what the refusal says: throttled, unauthorized, never |
 //! | [`Fault::Break`] | no, and remembered under the key | nobody knows; again the same until forgotten |
+//! | [`Fault::LoseCall`] | no | nobody knows; ask again with the same key |
 //! | [`Fault::LoseReply`] | yes | nobody knows; ask again with the same key |
 //! | [`Fault::FailAfter`] | yes | what the refusal says, although it is wrong |
+//! | [`Fault::Garble`] | as it says | nobody knows; ask again with the same key |
 //! | [`Fault::Delay`] | yes | the answer, or nothing where it came too late |
 //! | [`Fault::Hold`] | later | the answer, once it was let go |
 //! | [`Fault::Record`] | all records but one, or all | that of one record nobody knows, or never |
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::channel::oneshot;
+use monetization_core::money::Quantity;
 use monetization_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -46,10 +49,17 @@ pub enum Fault {
     Refuse(Refusal),
     /// It never leaves.
     NotSent,
+    /// It leaves and never arrives.
+    LoseCall,
     /// It is carried out and its answer is lost.
     LoseReply,
     /// It is carried out and answered with this all the same.
     FailAfter(Refusal),
+    /// The answer makes no sense: it is one to another question.
+    Garble {
+        /// Whether the call is carried out.
+        done: bool,
+    },
     /// The provider fails within: nothing is done, and the same key gets the same failure again
     /// until the provider forgets it.
     Break(Refusal),
@@ -221,7 +231,7 @@ impl Faults {
     /// use monetization_engine_mock::provider::{Refusal, RefusalKind};
     ///
     /// let faults = Faults::default();
-    /// let retry_after = Duration::from_secs(2);
+    /// let retry_after = Some(Duration::from_secs(2));
     /// let busy = Refusal::new(RefusalKind::Throttled { retry_after }, "slow down");
     /// // Two calls are throttled, then the next change is made without an answer.
     /// faults.inject(Injection::next(Fault::Refuse(busy)).times(2));
@@ -330,6 +340,7 @@ impl<T: Transport> Transport for FaultyTransport<T> {
             None => self.inner.send(call).await,
             Some(Fault::Refuse(refusal)) => Ok(Err(refusal)),
             Some(Fault::NotSent) => Err(TransportError::NotSent { source: None }),
+            Some(Fault::LoseCall) => lost(),
             Some(Fault::LoseReply) => {
                 drop(self.inner.send(call).await?);
                 lost()
@@ -337,6 +348,13 @@ impl<T: Transport> Transport for FaultyTransport<T> {
             Some(Fault::FailAfter(refusal)) => {
                 drop(self.inner.send(call).await?);
                 Ok(Err(refusal))
+            }
+            Some(Fault::Garble { done }) => {
+                let operation = call.request.operation();
+                if done {
+                    drop(self.inner.send(call).await?);
+                }
+                Ok(Ok(answer_to_something_else(operation)))
             }
             Some(Fault::Break(refusal)) => {
                 call.breaks = Some(refusal);
@@ -360,6 +378,14 @@ impl<T: Transport> Transport for FaultyTransport<T> {
                 Ok(answer.map(|reply| with_verdict(reply, index, fault, skipped)))
             }
         }
+    }
+}
+
+/// What fits no call of this operation.
+fn answer_to_something_else(operation: Operation) -> Reply {
+    match operation {
+        Operation::Usage => Reply::Done,
+        _ => Reply::Total(Quantity::ZERO),
     }
 }
 

@@ -276,6 +276,7 @@ impl Provider {
     /// [`Refusal`] where what is asked about does not exist in `account`.
     pub fn ask(&self, account: &Account, query: &Query) -> Result<Reply, Refusal> {
         match query {
+            Query::Realm => Ok(Reply::Realm(self.rules.realm.clone())),
             Query::Plans { product } => Ok(Reply::Mapping(self.mapping(account, *product))),
             Query::Subscription { subscription } => {
                 let found = self.subscriptions.get(subscription);

@@ -98,6 +98,7 @@ impl Request {
                 Order::TakeUsage { .. } => Operation::TakeUsage,
             },
             Self::Ask(query) => match query {
+                Query::Realm => Operation::Realm,
                 Query::Plans { .. } => Operation::Plans,
                 Query::Subscription { .. } => Operation::Subscription,
                 Query::Invoices { .. } => Operation::Invoices,
@@ -135,6 +136,8 @@ pub enum Operation {
     VoidInvoice,
     /// [`Order::TakeUsage`].
     TakeUsage,
+    /// [`Query::Realm`].
+    Realm,
     /// [`Query::Plans`].
     Plans,
     /// [`Query::Subscription`].
@@ -153,7 +156,12 @@ impl Operation {
     pub fn changes(self) -> bool {
         !matches!(
             self,
-            Self::Plans | Self::Subscription | Self::Invoices | Self::Preview | Self::Usage
+            Self::Realm
+                | Self::Plans
+                | Self::Subscription
+                | Self::Invoices
+                | Self::Preview
+                | Self::Usage
         )
     }
 }

@@ -30,9 +30,10 @@
 //! | keys | API keys | by request |
 //! | ingesting | reported use | by request |
 //! | statements | what was used and is owed | by request, reads only |
+//! | unbilled | use that nobody is billed for | by request, reads only |
 //! | closing | ends of periods, invoices, what is past due | a job |
 //! | operations | intents | a job |
-//! | publishing | batches | a job of its own |
+//! | publishing | batches, also after a restore | a job of its own |
 //! | reconciling | what engines have counted, batches that are held | by request |
 //! | webhooks | messages of engines | by message |
 
@@ -59,10 +60,11 @@ pub use jobs::JobsReport;
 pub use monetizing::{DisableMode, Disabled, EnableReport, PlanEnabled};
 pub use operations::OperationsReport;
 pub use parties::NewTenant;
-pub use publishing::PublishReport;
+pub use publishing::{PublishReport, RestoreReport};
 pub use reconciling::{Difference, ReconcileReport};
 pub use statements::{MeterUse, Statement};
 pub use subscribing::{Order, Ordered};
+pub use unbilled::{TooLate, Unbilled};
 pub use webhooks::TakenIn;
 
 mod catalogue;
@@ -83,6 +85,7 @@ mod reconciling;
 mod references;
 mod statements;
 mod subscribing;
+mod unbilled;
 mod webhooks;
 
 /// Everything that is done with a store and an engine. Clones share both.

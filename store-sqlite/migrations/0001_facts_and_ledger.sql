@@ -200,6 +200,8 @@ CREATE TABLE batch (
     to_total INTEGER NOT NULL CHECK (to_total >= from_total),
     engine TEXT NOT NULL,
     account TEXT,
+    realm TEXT NOT NULL,
+    mode TEXT NOT NULL CHECK (mode IN ('live', 'test')),
     used_at INTEGER NOT NULL,
     body BLOB NOT NULL,
     state TEXT NOT NULL CHECK (
@@ -314,7 +316,7 @@ FROM quota;
 CREATE VIEW v_batch AS
 SELECT 'bat_' || lower(hex(batch.id)) AS id, 'seg_' || lower(hex(segment.id)) AS segment,
     'mtr_' || lower(hex(meter.id)) AS meter, batch.from_total, batch.to_total, batch.engine,
-    batch.account, batch.state, batch.reason, batch.attempts
+    batch.account, batch.realm, batch.mode, batch.state, batch.reason, batch.attempts
 FROM batch
 JOIN segment ON segment.number = batch.segment
 JOIN meter ON meter.number = batch.meter;

@@ -180,6 +180,8 @@ async fn write(
         .bind(batch.to.scaled())
         .bind(batch.place.engine.as_str())
         .bind(account.map(|account| account.as_str()))
+        .bind(batch.realm.account.as_str())
+        .bind(batch.realm.mode.as_str())
         .bind(batch.used_at.as_micros())
         .bind(batch.body.as_slice())
         .bind(batch.state.as_str())

@@ -21,7 +21,7 @@ use monetization_core::intent::Intent;
 use monetization_core::invoice::Invoicing;
 use monetization_core::money::Quantity;
 use monetization_core::plan::QuotaWindow;
-use monetization_core::reference::Place;
+use monetization_core::reference::{Mode, Place, Realm};
 use monetization_core::store::{
     Batch, BatchState, Index, JobRun, JobState, Kind, Row, RowKey, Unique,
 };
@@ -260,6 +260,10 @@ pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
             engine: row.text("engine")?,
             account: row.optional_text("account")?,
         },
+        realm: Realm {
+            account: row.text("realm")?,
+            mode: mode(row.value("mode")?)?,
+        },
         used_at: row.instant("used_at")?,
         body: row.value("body")?,
         state: batch_state(row.value("state")?, row.value("reason")?)?,
@@ -267,6 +271,15 @@ pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
         first_sent_at: row.optional_instant("first_sent_at")?,
         fence: row.unsigned("fence")?,
         decided_because: row.value("decided_because")?,
+    })
+}
+
+/// Whether money is real.
+fn mode(mode: &str) -> sqlx::Result<Mode> {
+    Ok(match mode {
+        "live" => Mode::Live,
+        "test" => Mode::Test,
+        other => return Err(senseless(format!("{other:?} is no mode"))),
     })
 }
 

@@ -17,7 +17,7 @@ use monetization_core::invoice::Invoicing;
 use monetization_core::money::Quantity;
 use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::QuotaWindow;
-use monetization_core::reference::Place;
+use monetization_core::reference::{Mode, Place, Realm};
 use monetization_core::store::{Batch, BatchState, ChangeSet, Closing, Kind, LeaseRequest, Row};
 use monetization_core::subscription::{Segment, Timeline};
 use monetization_core::usage::{Counted, Ending, Outcome, Spent, Sum, UsageRecord};
@@ -205,6 +205,10 @@ pub fn batch(tenant: TenantId, sum: &Sum) -> Batch {
         place: Place {
             engine: text("mock"),
             account: Some(text("acct_1")),
+        },
+        realm: Realm {
+            account: text("acct_platform"),
+            mode: Mode::Live,
         },
         used_at: START,
         body: format!("value={}", sum.total.scaled()).into_bytes(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use monetization_core::clock::Clock;
 use monetization_core::flows::{Ingested, UsageEvent};
 use monetization_core::invoice::{Invoicing, LineItem};
-use monetization_core::store::JobState;
+use monetization_core::store::{JobState, Store};
 use monetization_core::subscription::Subscription;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
@@ -40,11 +40,16 @@ impl Database {
 
     pub async fn world(&self, invoicing: Invoicing) -> World {
         let (clock, time) = Clock::manual(text(START));
+        let store = self.open(&clock).await;
+        World::on(invoicing, (clock, time), store).await
+    }
+
+    /// The store in it.
+    pub async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
         let options = SqliteOptions::new(self.path())
             .with_synchronous(Synchronous::Normal)
             .with_clock(clock.clone());
-        let store = SqliteStore::open(&options).await.unwrap();
-        World::on(invoicing, (clock, time), Arc::new(store)).await
+        Arc::new(SqliteStore::open(&options).await.unwrap())
     }
 
     /// The invariants that do not hold, each with its examples.
@@ -57,14 +62,19 @@ impl Database {
             .collect()
     }
 
-    /// A copy in which something was done by hand that the store would never do.
-    async fn tampered(&self, by: &'static str) -> Self {
+    /// A copy of it as it is now, whoever works with it.
+    pub async fn backed_up(&self) -> Self {
         let copy = Self::new();
         let mut original = connect(self.path()).await;
-        let path = copy.path();
-        let vacuum = format!("VACUUM INTO '{}'", path.display());
+        let vacuum = format!("VACUUM INTO '{}'", copy.path().display());
         original.execute(AssertSqlSafe(vacuum)).await.unwrap();
-        let mut connection = connect(path).await;
+        copy
+    }
+
+    /// A copy in which something was done by hand that the store would never do.
+    async fn tampered(&self, by: &'static str) -> Self {
+        let copy = self.backed_up().await;
+        let mut connection = connect(copy.path()).await;
         let done = sqlx::query(by).execute(&mut connection).await;
         let changed = done.unwrap_or_else(|error| panic!("{by}: {error}"));
         assert!(changed.rows_affected() > 0, "{by}: changes nothing");

@@ -21,7 +21,7 @@ use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
 use crate::checking::{self, Database};
-use crate::world::{DAY, HOUR, World, ok, text};
+use crate::world::{DAY, HOUR, World, below, ok, text};
 
 const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
     "usage":[{"meter":"requests","unit_price":"1","included":"2"}]}"#;
@@ -69,9 +69,7 @@ impl Life {
     }
 
     fn below(&self, end: u8) -> u8 {
-        let mut byte = [0];
-        self.entropy.fill(&mut byte);
-        byte[0] % end
+        below(&self.entropy, end)
     }
 
     async fn step(&mut self) {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use monetization_core::engine::CancelMode;
+use monetization_core::engine::{CancelMode, Receipt};
 use monetization_core::flows::{DisableMode, Ingested, UsageEvent};
 use monetization_core::invoice::{InvoiceState, Invoicing};
-use monetization_core::store::{BatchState, JobStart, JobState};
+use monetization_core::store::{Batch, BatchState, JobStart, JobState};
 use monetization_core::subscription::SubscriptionState;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
@@ -150,6 +150,49 @@ async fn a_lost_reply_is_repeated_and_counted_once_r_p1() {
         world.pass(HOUR).await;
         assert_eq!(world.publish().await, JobState::Succeeded, "{fault:?}");
         assert_eq!(world.counted(), used, "{fault:?}");
+    }
+}
+
+/// The process dies once, twice, five times in a row between the provider's answer and the mark, and
+/// whoever comes after it sends the same again.
+#[tokio::test]
+async fn a_death_after_the_provider_took_it_is_mended_by_the_same_bytes_r_p2() {
+    for deaths in 1..=5_u64 {
+        let mut world = World::new(Invoicing::ByEngine).await;
+        let wire = world.tap();
+        let (_, key) = world.subscriber(METERED).await;
+        world.calls(&key, 3).await;
+        for death in 1..=deaths {
+            world.die_publishing(&wire);
+            let batches = world.batches().await;
+            assert_eq!(batches[0].state, BatchState::Sealed, "{deaths}");
+            let taken = 2 + i64::try_from(death).unwrap();
+            assert_eq!(world.counted(), taken, "the provider has it");
+            // Its lease has lapsed, and another process goes on.
+            world.pass(Duration::from_secs(61)).await;
+            world.restart(death);
+            world.calls(&key, 1).await;
+        }
+        assert_eq!(world.publish().await, JobState::Succeeded);
+        let sent = wire.sent();
+        let (first, later) = sent.split_first().unwrap();
+        let [report] = first.reports.as_slice() else {
+            panic!("{first:?}");
+        };
+        let again = later.iter().filter(|sent| sent.reports.contains(report));
+        assert_eq!(again.clone().count(), usize::try_from(deaths).unwrap());
+        for sent in again {
+            let at = sent.reports.iter().position(|it| it == report).unwrap();
+            assert_eq!(sent.receipts.as_ref().unwrap()[at], Receipt::Duplicate);
+        }
+        assert_eq!(
+            wire.attempts()[&report.batch],
+            usize::try_from(deaths).unwrap() + 1
+        );
+        let batches = world.batches().await;
+        let confirmed = |batch: &Batch| batch.state == BatchState::Confirmed;
+        assert!(batches.iter().all(confirmed), "{batches:?}");
+        assert_eq!(world.counted(), 3 + i64::try_from(deaths).unwrap());
     }
 }
 

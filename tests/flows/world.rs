@@ -384,6 +384,13 @@ pub fn text<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
 
+/// A number below `end`, at random.
+pub fn below(entropy: &Entropy, end: u8) -> u8 {
+    let mut byte = [0];
+    entropy.fill(&mut byte);
+    byte[0] % end
+}
+
 /// What is owed in all, in cents.
 pub fn cents(invoice: &Invoice) -> i64 {
     invoice.total.minor()

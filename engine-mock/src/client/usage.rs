@@ -13,6 +13,7 @@ use monetization_core::engine::{
 };
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
+use monetization_core::reference::Realm;
 use monetization_core::text::ForeignId;
 
 use super::{Client, unexpected};
@@ -52,6 +53,13 @@ impl UsageReporting for Client {
         let records = records.collect();
         match self.order(cx, Order::TakeUsage { records }).await? {
             Reply::Verdicts(verdicts) => Ok(verdicts.into_iter().map(receipt).collect()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
+        match self.ask(cx, Query::Realm).await? {
+            Reply::Realm(realm) => Ok(realm),
             other => Err(unexpected(&other)),
         }
     }

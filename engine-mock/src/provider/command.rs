@@ -16,6 +16,7 @@ use monetization_core::invoice::InvoiceState;
 use monetization_core::money::{Money, Quantity};
 use monetization_core::period::Schedule;
 use monetization_core::plan::PlanVersion;
+use monetization_core::reference::Realm;
 use monetization_core::text::{ForeignId, Name};
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +182,8 @@ pub struct SentRecord {
     reason = "the provider must know every question"
 )]
 pub enum Query {
+    /// What the credentials open. Answered by [`Reply::Realm`].
+    Realm,
     /// The plans of a product that are on sale. Answered by [`Reply::Mapping`].
     Plans {
         /// What it is at the caller's.
@@ -218,6 +221,8 @@ pub enum Query {
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "the client must know every answer")]
 pub enum Reply {
+    /// The account that the credentials belong to, and whether money is real there.
+    Realm(Realm),
     /// It is so now.
     Done,
     /// The object's name.

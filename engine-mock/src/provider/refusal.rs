@@ -38,8 +38,8 @@ impl Refusal {
     }
 }
 
-/// What kind of refusal, and with it what a caller makes of it: `Throttled` and `Unavailable` are
-/// worth another attempt, after `Broken` nobody knows, the others are final.
+/// What kind of refusal, and with it what a caller makes of it: `Throttled` is worth another attempt;
+/// so are `Unavailable`, `Broken` and `InProgress`, after which nobody knows; the others are final.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -49,12 +49,15 @@ impl Refusal {
 pub enum RefusalKind {
     /// Too many calls; nothing was done, and it will work later. Over HTTP a 429.
     Throttled {
-        /// How long to wait.
-        retry_after: Duration,
+        /// How long to wait, where it says so.
+        retry_after: Option<Duration>,
     },
-    /// Not to be reached; nothing was done, and it may work later. Over HTTP a 503 from in front
-    /// of the provider.
+    /// Not to be reached, and it may work later. Over HTTP a 503 from in front of the provider, which
+    /// may have had the call all the same.
     Unavailable,
+    /// A call with the same key is under way, and what comes of that is not known yet. Over HTTP a
+    /// 409, as a conflict is.
+    InProgress,
     /// It failed within: nobody can say whether it was done. Over HTTP a 500, which large
     /// providers keep under the key and give again, however often they are asked.
     Broken,

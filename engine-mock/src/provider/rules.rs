@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use monetization_core::reference::{Mode, Realm};
 use serde::{Deserialize, Serialize};
 
 /// How a provider conducts itself: fixed when its journal is begun, because the same steps under
@@ -50,11 +51,13 @@ pub struct Rules {
     pub link_lives_for: Duration,
     /// How customers pay of whom nothing else was said.
     pub payment: PaymentBehaviour,
+    /// What credentials open here, whichever they are.
+    pub realm: Realm,
 }
 
 impl Default for Rules {
     /// What large providers do: an hour of grace, keys and identifiers for 24 hours, use at most
-    /// 35 days old and 5 minutes ahead; customers pay by the link within 14 days.
+    /// 35 days old and 5 minutes ahead; customers pay by the link within 14 days. No money is real.
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         const HOUR: Duration = Duration::from_secs(3_600);
@@ -74,6 +77,11 @@ impl Default for Rules {
             ],
             link_lives_for: DAY,
             payment: PaymentBehaviour::WaitsForLink,
+            realm: Realm {
+                #[expect(clippy::unwrap_used, reason = "it is a name")]
+                account: "acct_mock".parse().unwrap(),
+                mode: Mode::Test,
+            },
         }
     }
 }

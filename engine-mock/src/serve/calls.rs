@@ -84,13 +84,11 @@ fn respond(answer: Answer) -> Response {
     let (status, wait) = match &answer {
         Ok(_) => (StatusCode::OK, None),
         Err(refusal) => match &refusal.kind {
-            RefusalKind::Throttled { retry_after } => {
-                (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))
-            }
+            RefusalKind::Throttled { retry_after } => (StatusCode::TOO_MANY_REQUESTS, *retry_after),
             RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, None),
             RefusalKind::Broken => (StatusCode::INTERNAL_SERVER_ERROR, None),
             RefusalKind::Permanent => (StatusCode::UNPROCESSABLE_ENTITY, None),
-            RefusalKind::Conflict => (StatusCode::CONFLICT, None),
+            RefusalKind::InProgress | RefusalKind::Conflict => (StatusCode::CONFLICT, None),
             RefusalKind::NotFound => (StatusCode::NOT_FOUND, None),
             RefusalKind::Unauthorized => (StatusCode::UNAUTHORIZED, None),
         },

@@ -183,10 +183,12 @@ async fn a_call_says_everything_and_its_credentials_only_in_a_header() {
 async fn each_refusal_of_the_provider_arrives_as_it_was_said() {
     let served = Served::start(MockOptions::in_memory(START)).await;
     let http = Http::new(&served.url()).unwrap();
-    let retry_after = Duration::from_secs(2);
+    let retry_after = Some(Duration::from_secs(2));
     for (at, kind) in [
         RefusalKind::Throttled { retry_after },
+        RefusalKind::Throttled { retry_after: None },
         RefusalKind::Unavailable,
+        RefusalKind::InProgress,
         RefusalKind::Broken,
         RefusalKind::Permanent,
         RefusalKind::Conflict,

@@ -17,7 +17,7 @@ fn refusal(kind: RefusalKind) -> Refusal {
 #[tokio::test]
 async fn each_fault_ends_as_it_says() {
     let throttled = RefusalKind::Throttled {
-        retry_after: SECOND * 7,
+        retry_after: Some(SECOND * 7),
     };
     let table = [
         (Fault::NotSent, EngineErrorKind::Retryable, 0),
@@ -28,7 +28,12 @@ async fn each_fault_ends_as_it_says() {
         ),
         (
             Fault::Refuse(refusal(RefusalKind::Unavailable)),
-            EngineErrorKind::Retryable,
+            EngineErrorKind::Ambiguous,
+            0,
+        ),
+        (
+            Fault::Refuse(refusal(RefusalKind::InProgress)),
+            EngineErrorKind::Ambiguous,
             0,
         ),
         (
@@ -51,7 +56,10 @@ async fn each_fault_ends_as_it_says() {
             EngineErrorKind::Ambiguous,
             0,
         ),
+        (Fault::LoseCall, EngineErrorKind::Ambiguous, 0),
         (Fault::LoseReply, EngineErrorKind::Ambiguous, 1),
+        (Fault::Garble { done: false }, EngineErrorKind::Ambiguous, 0),
+        (Fault::Garble { done: true }, EngineErrorKind::Ambiguous, 1),
         (
             Fault::FailAfter(refusal(RefusalKind::Broken)),
             EngineErrorKind::Ambiguous,

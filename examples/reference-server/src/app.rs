@@ -1,5 +1,6 @@
 //! What the control plane and the background work share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use monetization_engine_mock::Control;
 use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::engine_secrets::EngineSecrets;
+use crate::set_aside::SetAsideFile;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct App {
     pub(crate) clock_watch: ClockWatch,
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
+    /// Where use is kept that the ledger cannot take.
+    pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     ready: AtomicBool,
 }
 
@@ -50,6 +54,7 @@ pub(crate) struct AppParts {
     pub(crate) rounds: Rounds,
     pub(crate) clock_watch: ClockWatch,
     pub(crate) publish_every: Option<Duration>,
+    pub(crate) set_aside: Option<Arc<SetAsideFile>>,
 }
 
 impl App {
@@ -65,6 +70,7 @@ impl App {
             rounds,
             clock_watch,
             publish_every,
+            set_aside,
         } = parts;
         Self {
             monetizer,
@@ -76,6 +82,7 @@ impl App {
             rounds,
             clock_watch,
             publish_every,
+            set_aside,
             ready: AtomicBool::new(true),
         }
     }

@@ -91,6 +91,10 @@ pub struct PublishArgs {
     /// [default: 60].
     #[arg(long, value_name = "SECONDS")]
     pub lease_seconds: Option<String>,
+    /// The database was put back from a back-up: before anything else is sent, ask the provider what it
+    /// has. Once, with no server and no other publisher at work.
+    #[arg(long, conflicts_with = "every_seconds")]
+    pub after_restore: bool,
 }
 
 /// What is checked.

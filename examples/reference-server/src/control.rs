@@ -35,6 +35,7 @@ mod publishing;
 mod subscription_view;
 mod subscriptions;
 mod tokens;
+mod unbilled;
 mod usage;
 mod webhooks;
 

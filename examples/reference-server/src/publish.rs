@@ -61,13 +61,15 @@ pub async fn publish(
     let stop = stop()?;
     let credentials = Credentials::default();
     let monetizer = prepare(settings, credentials.clone()).await?;
+    let mut first = settings.after_restore.then_some(AfterRestore);
     loop {
         if let Some(path) = &settings.engine_secrets
             && let Err(error) = sign_in(path, &credentials, &**monetizer.store()).await
         {
             report::failure("read the engine's secrets", &*error);
         }
-        let succeeded = match publish_all(&monetizer, &stop, &mut out).await {
+        let run = publish_all(&monetizer, (&stop, first.take()), &mut out);
+        let succeeded = match run.await {
             Ok(succeeded) => succeeded,
             Err(Failure::Store(error)) => {
                 report::failure("publish use", &error);
@@ -140,6 +142,10 @@ async fn prepare(
     Ok(monetizer.with_settings(by))
 }
 
+/// The runs are the first ones over a database that was put back.
+#[derive(Clone, Copy)]
+struct AfterRestore;
+
 enum Failure {
     Store(StoreError),
     Out(io::Error),
@@ -147,7 +153,7 @@ enum Failure {
 
 async fn publish_all(
     monetizer: &Monetizer,
-    stop: &watch::Receiver<bool>,
+    (stop, first): (&watch::Receiver<bool>, Option<AfterRestore>),
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
     let mut succeeded = true;
@@ -158,7 +164,11 @@ async fn publish_all(
         if *stop.borrow() {
             break;
         }
-        let (said, has_succeeded) = match publish_one(monetizer, tenant, stop).await {
+        let outcome = match first {
+            Some(AfterRestore) => publish_restored(monetizer, tenant, stop).await,
+            None => publish_one(monetizer, tenant, stop).await,
+        };
+        let (said, has_succeeded) = match outcome {
             Ok(outcome) => outcome,
             Err(error) => (format!("failed: {}", report::chain(&error)), false),
         };
@@ -168,6 +178,36 @@ async fn publish_all(
             .map_err(Failure::Out)?;
     }
     Ok(succeeded)
+}
+
+/// Asks the provider what it has of what this database does not know, and publishes the rest.
+async fn publish_restored(
+    monetizer: &Monetizer,
+    tenant: TenantId,
+    stop: &watch::Receiver<bool>,
+) -> Result<(String, bool), FlowError> {
+    let run = match monetizer.start_publishing(tenant).await? {
+        JobStart::Started(run) => run,
+        JobStart::Busy(_) => {
+            return Ok(("another publisher is at work: stop it".to_owned(), false));
+        }
+    };
+    let restored = monetizer.publish_restored(tenant, run).await?.reconciled;
+    for differing in &restored.differing {
+        report::line(format_args!(
+            "{}: the provider has counted {}, and {} is known here",
+            differing.subscription,
+            differing.counted.scaled(),
+            differing.confirmed.scaled()
+        ));
+    }
+    for (subscription, problem) in &restored.failed {
+        report::line(format_args!("{subscription} cannot be compared: {problem}"));
+    }
+    let (decided, differing) = (restored.decided.len(), restored.differing.len());
+    let (said, succeeded) = publish_one(monetizer, tenant, stop).await?;
+    let said = format!("{decided} decided by the provider's count, {differing} differ; {said}");
+    Ok((said, succeeded && restored.failed.is_empty()))
 }
 
 /// What is said of a run, and whether all went well.

@@ -304,10 +304,7 @@ async fn prepare(
         engines,
         mock,
         webhook_secrets,
-    } = match &settings.mock_process {
-        Some(process) => engines::choose_process(process).await?,
-        None => engines::choose(&settings.engine, parts)?,
-    };
+    } = choose_engines(settings, parts).await?;
     let credentials = Credentials::default();
     let monetizer = Monetizer::new(
         Arc::clone(&store),
@@ -328,10 +325,11 @@ async fn prepare(
     };
     let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
     take_up(&*store).await?;
-    let aside: Option<Arc<dyn SetAside>> = match set_aside {
+    let set_aside = match set_aside {
         Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
         None => None,
     };
+    let aside = set_aside.clone().map(|file| file as Arc<dyn SetAside>);
     let options = gatekeeper_options(settings);
     let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
     gatekeeper.refresh().await?;
@@ -345,8 +343,16 @@ async fn prepare(
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),
         clock_watch: ClockWatch::new(newest_record),
         publish_every: settings.publish_every,
+        set_aside,
     }));
     Ok((app, first_start))
+}
+
+async fn choose_engines(settings: &Settings, parts: EngineParts<'_>) -> Result<Chosen, StartError> {
+    Ok(match &settings.mock_process {
+        Some(process) => engines::choose_process(process).await?,
+        None => engines::choose(&settings.engine, parts)?,
+    })
 }
 
 fn gatekeeper_options(settings: &Settings) -> GatekeeperOptions {

@@ -18,12 +18,17 @@ use crate::report;
 
 /// The file, open at its end.
 #[derive(Debug)]
-pub struct SetAsideFile(Mutex<File>);
+pub struct SetAsideFile {
+    path: PathBuf,
+    file: Mutex<File>,
+}
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Line {
-    record: UsageRecord,
-    why: String,
+/// A record that is set aside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) record: UsageRecord,
+    /// Why the ledger does not take it.
+    pub(crate) why: String,
 }
 
 /// Why the file cannot be used.
@@ -67,13 +72,7 @@ impl SetAsideFile {
         };
         let mut left = Vec::new();
         let mut taken = 0_usize;
-        for (index, text) in kept.lines().enumerate() {
-            let line: Line =
-                serde_json::from_str(text).map_err(|source| SetAsideError::Senseless {
-                    path: path.to_owned(),
-                    line: index.saturating_add(1),
-                    source,
-                })?;
+        for (line, text) in read(path, &kept)?.into_iter().zip(kept.lines()) {
             match store.append(&[line.record]).await.as_deref() {
                 Ok([Appended::New | Appended::Duplicate]) => taken = taken.saturating_add(1),
                 _ => left.push(text),
@@ -91,13 +90,29 @@ impl SetAsideFile {
             ));
         }
         let file = OpenOptions::new().create(true).append(true).open(path);
-        Ok(Self(Mutex::new(file.map_err(failed)?)))
+        Ok(Self {
+            path: path.to_owned(),
+            file: Mutex::new(file.map_err(failed)?),
+        })
+    }
+
+    /// What is set aside, oldest first.
+    ///
+    /// # Errors
+    /// [`SetAsideError`].
+    pub(crate) fn lines(&self) -> Result<Vec<Line>, SetAsideError> {
+        let _whole = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = fs::read_to_string(&self.path).map_err(|source| SetAsideError::Io {
+            path: self.path.clone(),
+            source,
+        })?;
+        read(&self.path, &kept)
     }
 
     fn write(&self, line: &Line) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&text)?;
         file.sync_data()
     }
@@ -121,6 +136,17 @@ impl SetAside for SetAsideFile {
             )),
         }
     }
+}
+
+fn read(path: &Path, kept: &str) -> Result<Vec<Line>, SetAsideError> {
+    let line = |(index, text): (usize, &str)| {
+        serde_json::from_str(text).map_err(|source| SetAsideError::Senseless {
+            path: path.to_owned(),
+            line: index.saturating_add(1),
+            source,
+        })
+    };
+    kept.lines().enumerate().map(line).collect()
 }
 
 /// Writes these lines in the place of what was there, whole or not at all.

@@ -5,6 +5,8 @@
 //! about by [`RowKey::external`](crate::store::RowKey::external), which is unique across tenants.
 //! The second also tells whose a message is, since several tenants may share one account.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -81,6 +83,51 @@ impl Place {
             object.as_str().as_bytes(),
             ours.as_bytes(),
         ])
+    }
+}
+
+/// What the credentials of a tenant open at an engine: an account there, and real money or none.
+///
+/// ```
+/// use monetization_core::reference::{Mode, Realm};
+///
+/// let realm = Realm { account: "acct_1".parse()?, mode: Mode::Live };
+/// assert_eq!(realm.to_string(), "acct_1 (live)");
+/// # Ok::<(), monetization_core::text::TextError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Realm {
+    /// The account that the credentials belong to, whichever account a call is made for.
+    pub account: ForeignId,
+    /// Whether money is real there.
+    pub mode: Mode,
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} ({})", self.account, self.mode.as_str())
+    }
+}
+
+/// Whether money is real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Mode {
+    /// It is.
+    Live,
+    /// Nobody pays or is paid.
+    Test,
+}
+
+impl Mode {
+    /// Its name where it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
     }
 }
 

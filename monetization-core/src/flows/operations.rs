@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::engine::{CancelMode, Engine, IdempotencyKey};
+use crate::entropy::Entropy;
 use crate::ids::TenantId;
 use crate::intent::{Intent, Operation};
 use crate::store::{Claim, Conflict, Finished};
@@ -82,7 +83,8 @@ impl Monetizer {
             _ => (false, None),
         };
         if temporary && intent.attempts < TRIES_MAX {
-            let wait = wait.unwrap_or_else(|| back_off(intent.attempts));
+            let back_off = || Share::drawn(&self.entropy).back_off(intent.attempts);
+            let wait = wait.unwrap_or_else(back_off);
             self.store
                 .postpone_intent(intent.id, fence, self.now().saturating_add(wait))
                 .await?;
@@ -130,14 +132,27 @@ impl Monetizer {
     }
 }
 
-/// How long to wait after so many tries: doubling from a second to an hour.
-pub(super) fn back_off(attempts: u32) -> Duration {
-    Duration::from_secs(
-        1_u64
-            .checked_shl(attempts.min(12))
-            .unwrap_or(3_600)
-            .min(3_600),
-    )
+/// How much of a wait is waited. What has failed together draws one, and so comes again together;
+/// what others have failed with at the same time does not come again with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share(u32);
+
+impl Share {
+    /// At random: some of it, at most all.
+    pub(super) fn drawn(entropy: &Entropy) -> Self {
+        let mut bytes = [0; 4];
+        entropy.fill(&mut bytes);
+        Self(u32::from_le_bytes(bytes))
+    }
+
+    /// How long to wait after so many tries: a share of what doubles from a second to an hour.
+    pub(super) fn back_off(self, attempts: u32) -> Duration {
+        let micros_max = 1_000_000_u64
+            .saturating_mul(1 << attempts.min(12))
+            .min(3_600_000_000);
+        let share = u64::from(self.0).saturating_add(1);
+        Duration::from_micros((micros_max.saturating_mul(share) >> u32::BITS).max(1))
+    }
 }
 
 /// An error with its causes, in one line.
@@ -156,4 +171,31 @@ pub(super) fn unable(engine: &Engine, ability: &'static str) -> FlowError {
 /// The instant just before `end`: the last that belongs to a stretch ending there.
 pub(super) fn last_instant(end: Timestamp) -> Timestamp {
     end.saturating_sub(Duration::from_micros(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_an_hour_and_are_spread_over_all_of_it() {
+        let entropy = Entropy::seeded(5);
+        for attempts in [0, 1, 5, 11, 12, 40, u32::MAX] {
+            let most = Duration::from_secs((1_u64 << attempts.min(12)).min(3_600));
+            let drawn: Vec<Duration> = (0..1_000)
+                .map(|_| Share::drawn(&entropy).back_off(attempts))
+                .collect();
+            assert!(drawn.iter().all(|wait| !wait.is_zero() && *wait <= most));
+            for tenth in 0..10 {
+                let bounds = (most * tenth / 10)..(most * (tenth + 1) / 10);
+                let within = drawn.iter().filter(|wait| bounds.contains(wait)).count();
+                assert!(
+                    (50..200).contains(&within),
+                    "{attempts}: {within} in {bounds:?}"
+                );
+            }
+        }
+        assert_eq!(Share(u32::MAX).back_off(0), Duration::from_secs(1));
+        assert_eq!(Share(0).back_off(0), Duration::from_micros(1));
+    }
 }

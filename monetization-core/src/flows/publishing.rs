@@ -22,20 +22,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{chain, last_instant, unable};
-use super::references::thing;
+use super::operations::{Share, chain, unable};
 use super::{FlowError, Monetizer, publish_job};
-use crate::engine::{Engine, IdempotencyKey, SealedReport, UsageReport};
-use crate::ids::{BatchId, SubscriptionId, TenantId, TypedId};
-use crate::product::{Meter, Product};
-use crate::reference::{ObjectKind, Place};
-use crate::store::{
-    Batch, BatchState, Claim, JobRun, JobStart, JobState, Listing, UnsealedSum, Verdict,
-};
-use crate::subscription::Subscription;
+use crate::engine::{Engine, EngineContext, IdempotencyKey, SealedReport};
+use crate::ids::{BatchId, TenantId, TypedId};
+use crate::reference::Realm;
+use crate::secret::Secret;
+use crate::store::{Batch, BatchState, Claim, JobRun, JobStart, JobState, Verdict};
 use crate::text::ForeignId;
-use verdicts::{first_sent, postponed, verdict};
+use sealing::{Sealer, Sealing};
+use verdicts::{Attempt, first_sent};
 
+pub use restoring::RestoreReport;
+pub(super) use sealing::Known;
+
+mod restoring;
+mod sealing;
 mod suspicion;
 mod verdicts;
 
@@ -52,18 +54,20 @@ pub struct PublishReport {
     pub unsealed: Vec<String>,
 }
 
-/// By how much our clock may be ahead of the engine's.
-const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
 /// How long before the engine forgets a batch it is no longer sent again.
 const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
 
-/// What a subscription is at its engine.
-pub(super) struct Known {
-    fact: Subscription,
-    pub(super) place: Place,
-    pub(super) subscription: ForeignId,
-    customer: ForeignId,
-    pub(super) meters: Vec<Meter>,
+/// What a run signs in to its engine with, and what that opens.
+struct SignedIn {
+    credentials: Option<Secret>,
+    realm: Realm,
+}
+
+/// A run as it goes on.
+struct Running<'a> {
+    run: &'a JobRun,
+    goes_on: &'a (dyn Fn() -> bool + Sync),
+    sealing: Sealing,
 }
 
 #[derive(Default)]
@@ -123,10 +127,23 @@ impl Monetizer {
         run: JobRun,
         goes_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<PublishReport, FlowError> {
+        let sealing = Sealing::ToSend;
+        let running = Running {
+            run: &run,
+            goes_on,
+            sealing,
+        };
+        self.publish_as(tenant, running).await
+    }
+
+    /// Carries a run out and ends it, whatever has come of it.
+    async fn publish_as(
+        &self,
+        tenant: TenantId,
+        running: Running<'_>,
+    ) -> Result<PublishReport, FlowError> {
         let mut progress = Progress::default();
-        let outcome = self
-            .publish_all(tenant, (&run, goes_on), &mut progress)
-            .await;
+        let outcome = self.publish_all(tenant, &running, &mut progress).await;
         let is_done = !progress.stopped && progress.failed == 0 && progress.unsealed.is_empty();
         let state = match &outcome {
             Err(_) => JobState::Failed,
@@ -141,7 +158,7 @@ impl Monetizer {
             ended_at: Some(self.now()),
             done: progress.done,
             failed,
-            ..run
+            ..running.run.clone()
         };
         let ended = self
             .store
@@ -160,21 +177,26 @@ impl Monetizer {
     async fn publish_all(
         &self,
         tenant: TenantId,
-        (run, goes_on): (&JobRun, &(dyn Fn() -> bool + Sync)),
+        running: &Running<'_>,
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
         let (_, engine) = self.engine_of(tenant).await?;
-        self.seal_all(tenant, engine, progress).await?;
+        if running.sealing == Sealing::AfterRestore {
+            self.doubt(tenant).await?;
+        }
+        let signed_in = &self.sign_in(tenant, engine).await?;
+        let sealer = Sealer::new(engine, &signed_in.realm, running.sealing);
+        self.seal_all(tenant, sealer, progress).await?;
         let limit = engine.descriptor.limits.batch_max.max(1);
         loop {
-            if !goes_on() {
+            if !(running.goes_on)() {
                 progress.stopped = true;
                 return Ok(());
             }
             let alive = JobRun {
                 done: progress.done,
                 failed: progress.failed,
-                ..run.clone()
+                ..running.run.clone()
             };
             if !self
                 .store
@@ -194,152 +216,27 @@ impl Monetizer {
             if batches.is_empty() {
                 return Ok(());
             }
-            self.send_all(tenant, engine, (batches, lapses_at), progress)
+            self.send_all(tenant, (engine, signed_in), (batches, lapses_at), progress)
                 .await?;
         }
     }
 
-    fn lease(&self) -> Duration {
-        self.settings.publish_lease
-    }
-
-    /// Seals every sum that holds more than is sealed. One that cannot be is in the report and does not
-    /// keep the others from being sealed.
-    async fn seal_all(
-        &self,
-        tenant: TenantId,
-        engine: &Engine,
-        progress: &mut Progress,
-    ) -> Result<(), FlowError> {
-        let mut known = BTreeMap::new();
-        let held_back = self.held_back(tenant).await?;
-        let mut after = None;
-        loop {
-            let page = self
-                .store
-                .unsealed(tenant, after, Listing::LIMIT_MAX)
-                .await?;
-            for unsealed in &page {
-                after = Some(unsealed.sum.key);
-                if let Some(batch) = held_back.get(&unsealed.sum.key) {
-                    progress
-                        .unsealed
-                        .push(format!("{batch} is held back, and so is what follows it"));
-                    continue;
-                }
-                match self.seal(tenant, engine, unsealed, &mut known).await {
-                    Ok(late) => progress.late = progress.late.saturating_add(u64::from(late)),
-                    Err(FlowError::Store(error)) => return Err(error.into()),
-                    Err(error) => {
-                        let subscription = unsealed.segment.subscription;
-                        progress
-                            .unsealed
-                            .push(format!("{subscription}: {}", chain(&error)));
-                    }
-                }
-            }
-            if page.len() < Listing::LIMIT_MAX {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Seals what a sum holds beyond its last batch; answers whether it is late use.
-    async fn seal(
-        &self,
-        tenant: TenantId,
-        engine: &Engine,
-        unsealed: &UnsealedSum,
-        known: &mut BTreeMap<SubscriptionId, Known>,
-    ) -> Result<bool, FlowError> {
-        let UnsealedSum { sum, segment } = unsealed;
+    /// Signs in for a run. All of its calls are made with the same credentials, whatever is exchanged
+    /// meanwhile, so that what is sent goes where the engine has said it goes.
+    async fn sign_in(&self, tenant: TenantId, engine: &Engine) -> Result<SignedIn, FlowError> {
         let reporting = engine
             .usage
             .as_ref()
             .ok_or_else(|| unable(engine, "take use"))?;
-        let of = match known.entry(segment.subscription) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(self.known_at(tenant, engine, segment.subscription).await?)
-            }
-        };
-        let meter = of.meters.iter().find(|meter| meter.id == sum.key.meter);
-        let meter = meter.ok_or_else(|| FlowError::NotFound {
-            id: sum.key.meter.to_string(),
-        })?;
-        // The engine takes no use from its future, and its clock may be behind ours.
-        let used_at = self
-            .now()
-            .saturating_sub(CLOCKS_APART_MAX)
-            .min(last_instant(segment.span.end))
-            .max(segment.span.start);
-        let (from, to) = (sum.sealed, sum.total);
-        let id = Batch::identity(sum.key, from, to);
-        let report = UsageReport {
-            batch: id,
-            subscription: of.subscription.clone(),
-            customer: of.customer.clone(),
-            meter: meter.clone(),
-            quantity: to.checked_sub(from)?,
-            used_at,
-        };
-        let suspicion = self.suspicion(&of.fact, segment, meter, report.quantity);
-        let state = match suspicion.await? {
-            Some(reason) => BatchState::Parked { reason },
-            None => BatchState::Sealed,
-        };
-        let batch = Batch {
-            id,
-            tenant,
-            key: sum.key,
-            from,
-            to,
-            place: of.place.clone(),
-            used_at,
-            body: reporting.serialise(&report)?,
-            state,
-            attempts: 0,
-            first_sent_at: None,
-            fence: 0,
-            decided_because: None,
-        };
-        // A sum that somebody else has sealed further is theirs to send; the rest waits for the
-        // next run.
-        self.store.seal(&batch).await?;
-        Ok(sum.key.origin != sum.key.segment)
+        let key = IdempotencyKey::new(format!("realm:{tenant}"));
+        let cx = self.context(tenant, None, key);
+        let realm = reporting.realm(&cx).await?;
+        let credentials = cx.credentials;
+        Ok(SignedIn { credentials, realm })
     }
 
-    pub(super) async fn known_at(
-        &self,
-        tenant: TenantId,
-        engine: &Engine,
-        id: SubscriptionId,
-    ) -> Result<Known, FlowError> {
-        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
-        let product = self
-            .must::<Product>(tenant, subscription.product)
-            .await?
-            .fact;
-        let place = self.place(tenant, engine, product.id).await?;
-        let missing = || FlowError::NotFound {
-            id: format!("{id} at engine {}", place.engine),
-        };
-        let external = self
-            .reference(&place, thing(tenant, ObjectKind::Subscription, id))
-            .await?;
-        let customer = self
-            .reference(
-                &place,
-                thing(tenant, ObjectKind::Customer, subscription.consumer),
-            )
-            .await?;
-        Ok(Known {
-            subscription: external.ok_or_else(missing)?,
-            customer: customer.ok_or_else(missing)?,
-            place,
-            meters: product.meters,
-            fact: subscription,
-        })
+    fn lease(&self) -> Duration {
+        self.settings.publish_lease
     }
 
     /// Sends claimed batches, those of one account in one call, and writes what became of each. What
@@ -347,13 +244,13 @@ impl Monetizer {
     async fn send_all(
         &self,
         tenant: TenantId,
-        engine: &Engine,
+        (engine, signed_in): (&Engine, &SignedIn),
         (batches, lapses_at): (Vec<Batch>, Duration),
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
         let mut by_account: BTreeMap<Option<ForeignId>, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
-            match self.too_late(engine, &batch) {
+            match self.unsendable(engine, &signed_in.realm, &batch) {
                 Some(state) => {
                     progress.failed = progress.failed.saturating_add(1);
                     self.store
@@ -372,7 +269,8 @@ impl Monetizer {
                 progress.failed = progress.failed.saturating_add(left);
                 continue;
             }
-            for (batch, verdict) in self.send(tenant, engine, account, batches).await? {
+            let of_engine = (engine, signed_in);
+            for (batch, verdict) in self.send(tenant, of_engine, account, batches).await? {
                 match &verdict {
                     Verdict::State(BatchState::Confirmed) => {
                         progress.done = progress.done.saturating_add(1)
@@ -390,8 +288,8 @@ impl Monetizer {
         Ok(())
     }
 
-    /// What becomes of a batch that may no longer be sent.
-    fn too_late(&self, engine: &Engine, batch: &Batch) -> Option<BatchState> {
+    /// What becomes of a batch that may not be sent, or no longer.
+    fn unsendable(&self, engine: &Engine, realm: &Realm, batch: &Batch) -> Option<BatchState> {
         let limits = &engine.descriptor.limits;
         let now = self.now();
         let remembered = limits.deduplicates_for.saturating_sub(FORGETS_MARGIN);
@@ -404,6 +302,13 @@ impl Monetizer {
         }
         if batch.place.engine != engine.descriptor.id {
             let reason = format!("it was sealed for engine {}", batch.place.engine);
+            return Some(BatchState::Parked { reason });
+        }
+        if batch.realm != *realm {
+            let reason = format!(
+                "it was sealed for account {}, and the credentials are of {realm}",
+                batch.realm
+            );
             return Some(BatchState::Parked { reason });
         }
         if now.saturating_since(batch.used_at) < limits.age_max {
@@ -422,7 +327,7 @@ impl Monetizer {
     async fn send(
         &self,
         tenant: TenantId,
-        engine: &Engine,
+        (engine, signed_in): (&Engine, &SignedIn),
         account: Option<ForeignId>,
         batches: Vec<Batch>,
     ) -> Result<Vec<(Batch, Verdict)>, FlowError> {
@@ -442,24 +347,30 @@ impl Monetizer {
             .flat_map(|batch| *batch.id.uuid().as_bytes())
             .collect();
         let key = IdempotencyKey::new(format!("publish:{}", BatchId::derived(&[&ids])));
-        let cx = self.context(tenant, account, key);
-        let sent_at = self.now();
+        let cx = EngineContext {
+            credentials: signed_in.credentials.clone(),
+            ..self.context(tenant, account, key)
+        };
+        let attempt = Attempt {
+            sent_at: self.now(),
+            share: Share::drawn(&self.entropy),
+        };
         let verdicts: Vec<Verdict> = match reporting.publish(&cx, &reports).await {
             Ok(receipts) if receipts.len() == batches.len() => batches
                 .iter()
                 .zip(receipts)
-                .map(|(batch, receipt)| verdict(batch, receipt, sent_at))
+                .map(|(batch, receipt)| attempt.verdict(batch, receipt))
                 .collect(),
             // An engine that answers for another number of reports has said nothing about any.
             Ok(_) => batches
                 .iter()
-                .map(|batch| postponed(batch, sent_at, None, true))
+                .map(|batch| attempt.postponed(batch, None, true))
                 .collect(),
             Err(error) if error.is_temporary() => {
-                let sent = error.may_have_taken_effect();
+                let arrived = error.may_have_taken_effect();
                 batches
                     .iter()
-                    .map(|batch| postponed(batch, sent_at, error.wait(), sent))
+                    .map(|batch| attempt.postponed(batch, error.wait(), arrived))
                     .collect()
             }
             Err(error) => {

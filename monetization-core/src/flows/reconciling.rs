@@ -9,6 +9,7 @@
 //! |---|---|
 //! | what is confirmed, and all of them | have arrived: confirmed |
 //! | what is confirmed | have not: sent again, unless the engine takes no use so old |
+//! | more than all of that, the store was restored, and nothing else is held | have arrived: confirmed; of the rest the records went with the restore |
 //! | anything else | stay with the operator, and the difference is reported |
 //!
 //! Nothing is decided while a batch of that period and meter is on its way. Each decision is written
@@ -61,6 +62,14 @@ pub struct Difference {
     pub counted: Quantity,
 }
 
+/// What a run compares with.
+struct Comparison<'a> {
+    engine: &'a Engine,
+    since: Timestamp,
+    /// Whether reports may have been made that nobody here knows of.
+    after_restore: bool,
+}
+
 /// What was reported of one meter in one billing period.
 #[derive(Default)]
 struct Reported {
@@ -69,6 +78,8 @@ struct Reported {
     unknown: Vec<Batch>,
     /// Whether a batch is on its way.
     moving: bool,
+    /// Whether a batch is held for another reason than that nobody knows.
+    held: bool,
 }
 
 impl Monetizer {
@@ -86,8 +97,37 @@ impl Monetizer {
         tenant: TenantId,
         since: Timestamp,
     ) -> Result<ReconcileReport, FlowError> {
-        let mut report = ReconcileReport::default();
         let (_, engine) = self.engine_of(tenant).await?;
+        let comparison = Comparison {
+            engine,
+            since,
+            after_restore: false,
+        };
+        self.compare_all(tenant, comparison).await
+    }
+
+    /// Does what [`reconcile`](Self::reconcile) does, as the first run after the store was restored: of
+    /// what the engine has counted beyond all that is known here the records went with the restore.
+    pub(super) async fn reconcile_restored(
+        &self,
+        tenant: TenantId,
+    ) -> Result<ReconcileReport, FlowError> {
+        let (_, engine) = self.engine_of(tenant).await?;
+        let age_max = engine.descriptor.limits.age_max;
+        let comparison = Comparison {
+            engine,
+            since: self.now().saturating_sub(age_max),
+            after_restore: true,
+        };
+        self.compare_all(tenant, comparison).await
+    }
+
+    async fn compare_all(
+        &self,
+        tenant: TenantId,
+        comparison: Comparison<'_>,
+    ) -> Result<ReconcileReport, FlowError> {
+        let mut report = ReconcileReport::default();
         let mut listing = Listing {
             kind: Kind::Subscription,
             key: None,
@@ -102,7 +142,7 @@ impl Monetizer {
                 if subscription.invoicing != Invoicing::ByEngine {
                     continue;
                 }
-                let compared = self.compare(engine, &subscription, since, &mut report);
+                let compared = self.compare(&comparison, &subscription, &mut report);
                 match compared.await {
                     Err(FlowError::Store(error)) => return Err(error.into()),
                     Err(error) => {
@@ -128,39 +168,44 @@ impl Monetizer {
         batch: BatchId,
         decision: &Decision,
     ) -> Result<(), FlowError> {
+        let held = self.held(tenant).await?;
+        let found = held.into_iter().find(|held| held.id == batch);
+        let Some(held) = found.and_then(|found| found.state.held()) else {
+            let id = batch.to_string();
+            return Err(FlowError::NotFound { id });
+        };
+        let decided = self.store.decide_batch(tenant, batch, held, decision);
+        if decided.await? {
+            Ok(())
+        } else {
+            Err(FlowError::Contended)
+        }
+    }
+
+    /// Every batch that nobody sends until somebody decides about it, in the order they were sealed.
+    pub(super) async fn held(&self, tenant: TenantId) -> Result<Vec<Batch>, FlowError> {
+        let mut held = Vec::new();
         let mut after = None;
         loop {
-            let page = self
-                .store
-                .held_batches(tenant, after, Listing::LIMIT_MAX)
-                .await?;
+            let limit = Listing::LIMIT_MAX;
+            let page = self.store.held_batches(tenant, after, limit).await?;
             after = page.last().map(|last| last.id);
-            let found = page.iter().find(|held| held.id == batch);
-            let Some(held) = found.and_then(|held| held.state.held()) else {
-                if page.len() < Listing::LIMIT_MAX {
-                    let id = batch.to_string();
-                    return Err(FlowError::NotFound { id });
-                }
-                continue;
-            };
-            let decided = self.store.decide_batch(tenant, batch, held, decision);
-            return if decided.await? {
-                Ok(())
-            } else {
-                Err(FlowError::Contended)
-            };
+            let count = page.len();
+            held.extend(page);
+            if count < limit {
+                return Ok(held);
+            }
         }
     }
 
     async fn compare(
         &self,
-        engine: &Engine,
+        comparison: &Comparison<'_>,
         subscription: &Subscription,
-        since: Timestamp,
         report: &mut ReconcileReport,
     ) -> Result<(), FlowError> {
-        let tenant = subscription.tenant;
-        let reported = self.reported(subscription, since).await?;
+        let (tenant, engine) = (subscription.tenant, comparison.engine);
+        let reported = self.reported(subscription, comparison.since).await?;
         if reported.is_empty() {
             return Ok(());
         }
@@ -179,7 +224,7 @@ impl Monetizer {
             let counted = reporting
                 .summary(&cx, &known.subscription, meter, period)
                 .await?;
-            self.decide_by_the_count(engine, &mut of, counted, report)
+            self.decide_by_the_count(comparison, &mut of, counted, report)
                 .await?;
             report.compared = report.compared.saturating_add(1);
             if counted != of.confirmed && !of.moving {
@@ -222,7 +267,7 @@ impl Monetizer {
     /// Brings unknown batches to the end that the engine's count tells of.
     async fn decide_by_the_count(
         &self,
-        engine: &Engine,
+        comparison: &Comparison<'_>,
         of: &mut Reported,
         counted: Quantity,
         report: &mut ReconcileReport,
@@ -230,7 +275,9 @@ impl Monetizer {
         if of.moving || of.unknown.is_empty() {
             return Ok(());
         }
-        let fate = if counted == of.confirmed.checked_add(of.perhaps)? {
+        let all = of.confirmed.checked_add(of.perhaps)?;
+        let is_more_explained = comparison.after_restore && !of.held;
+        let fate = if counted == all || (counted > all && is_more_explained) {
             Fate::Confirmed
         } else if counted == of.confirmed {
             Fate::SendAgain
@@ -244,7 +291,7 @@ impl Monetizer {
         let decision = Decision::new(fate, because);
         for batch in std::mem::take(&mut of.unknown) {
             let age = self.now().saturating_since(batch.used_at);
-            if fate == Fate::SendAgain && age >= engine.descriptor.limits.age_max {
+            if fate == Fate::SendAgain && age >= comparison.engine.descriptor.limits.age_max {
                 continue;
             }
             let decided = self
@@ -273,7 +320,8 @@ impl Reported {
                 self.unknown.push(batch);
             }
             BatchState::Sealed => self.moving = true,
-            BatchState::Rejected { .. } | BatchState::Parked { .. } | BatchState::WrittenOff => {}
+            BatchState::Rejected { .. } | BatchState::Parked { .. } => self.held = true,
+            BatchState::WrittenOff => {}
         }
         Ok(())
     }

@@ -11,8 +11,9 @@ SELECT 'bat_' || lower(hex(id)),
     CASE
         WHEN attempts > fence THEN format('tried %d times, claimed %d times', attempts, fence)
         WHEN fence = 0 AND claim_lapses_at IS NOT NULL THEN 'it is claimed without a fence'
-        -- One that was held back from the beginning was never claimed.
-        WHEN fence = 0 AND state NOT IN ('sealed', 'parked') AND decided_because IS NULL
+        -- One that was held back from the beginning was never claimed, nor was what a restore has left.
+        WHEN fence = 0 AND state NOT IN ('sealed', 'parked', 'unknown')
+            AND decided_because IS NULL
             THEN 'it is ' || state || ' and was never claimed'
     END
 FROM batch

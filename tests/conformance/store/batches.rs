@@ -268,23 +268,29 @@ pub async fn a_batch_that_is_sent_again_begins_anew(bench: &Bench) {
     assert_eq!(claimed, [anew]);
 }
 
-/// A piece that looks wrong is sealed and held back in one: nobody sends it before somebody decides.
+/// A piece that looks wrong, or of which nobody knows, is sealed and held back in one: nobody sends it
+/// before somebody decides.
 pub async fn a_batch_may_be_held_back_from_the_beginning(bench: &Bench) {
-    let store = bench.open().await;
-    let of = bench.sample.subscriber();
-    append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
-    let mut batch = piece(&store, &of).await;
-    batch.state = BatchState::Parked {
-        reason: "it looks wrong".to_owned(),
+    let reason = "it looks wrong".to_owned();
+    let unknown = BatchState::Unknown {
+        reason: reason.clone(),
     };
-    assert_eq!(store.seal(&batch).await.unwrap(), Sealed::New);
-    assert_eq!(fences(&store, &of).await, []);
-    let held = store.held_batches(of.tenant, None, ALL).await.unwrap();
-    assert_eq!(held, [batch.clone()]);
-    let right = Decision::new(Fate::SendAgain, "it is right");
-    let decided = store.decide_batch(of.tenant, batch.id, Held::Parked, &right);
-    assert!(decided.await.unwrap());
-    assert_eq!(fences(&store, &of).await, [(batch.id, 1)]);
+    for state in [BatchState::Parked { reason }, unknown] {
+        let store = bench.open().await;
+        let of = bench.sample.subscriber();
+        append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
+        let mut batch = piece(&store, &of).await;
+        batch.state = state;
+        assert_eq!(store.seal(&batch).await.unwrap(), Sealed::New);
+        assert_eq!(fences(&store, &of).await, []);
+        let held = store.held_batches(of.tenant, None, ALL).await.unwrap();
+        assert_eq!(held, [batch.clone()]);
+        let right = Decision::new(Fate::SendAgain, "it is right");
+        let as_held = batch.state.held().unwrap();
+        let decided = store.decide_batch(of.tenant, batch.id, as_held, &right);
+        assert!(decided.await.unwrap());
+        assert_eq!(fences(&store, &of).await, [(batch.id, 1)]);
+    }
 }
 
 /// Neither to claim nor to read.

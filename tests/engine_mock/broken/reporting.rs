@@ -6,6 +6,7 @@ use monetization_core::engine::{
 use monetization_core::ids::{BatchId, TypedId};
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
+use monetization_core::reference::Realm;
 use monetization_core::text::ForeignId;
 
 use super::{Broken, Flaw};
@@ -58,6 +59,10 @@ impl UsageReporting for Broken {
             );
         }
         Ok(receipts)
+    }
+
+    async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
+        self.reporting().realm(cx).await
     }
 
     async fn current(

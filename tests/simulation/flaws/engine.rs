@@ -13,6 +13,7 @@ use monetization_core::ids::{BatchId, TypedId};
 use monetization_core::invoice::Invoice;
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
+use monetization_core::reference::Realm;
 use monetization_core::text::ForeignId;
 
 use crate::dice::Dice;
@@ -60,6 +61,10 @@ impl UsageReporting for OtherIdentifiers {
         };
         let reports: Vec<SealedReport> = reports.iter().map(other).collect();
         self.inner.publish(cx, &reports).await
+    }
+
+    async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
+        self.inner.realm(cx).await
     }
 
     async fn current(

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::report;
+use crate::set_aside::SetAsideError;
 
 /// Why a request came to nothing: `application/problem+json` with a `code` for programs and
 /// `errors` that name the fields.
@@ -97,7 +98,11 @@ impl Problem {
     }
 
     /// Something of ours failed: the client learns that, and the operator learns why.
-    fn failed(status: StatusCode, code: &'static str, error: &FlowError) -> Self {
+    fn failed(
+        status: StatusCode,
+        code: &'static str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
         report::failure("answer a request of the control plane", error);
         let detail = match status {
             StatusCode::BAD_GATEWAY => "the billing engine did not do it",
@@ -145,6 +150,16 @@ impl From<FieldError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         FlowError::from(error).into()
+    }
+}
+
+impl From<SetAsideError> for Problem {
+    fn from(error: SetAsideError) -> Self {
+        Self::failed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "set_aside_unreadable",
+            &error,
+        )
     }
 }
 

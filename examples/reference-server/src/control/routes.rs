@@ -8,7 +8,7 @@ use http::Method;
 
 use super::{
     batches, catalogue, health, invoices, keys, mock, monetization, parties, plans, products,
-    publishing, subscriptions, tokens, usage, webhooks,
+    publishing, subscriptions, tokens, unbilled, usage, webhooks,
 };
 use crate::app::App;
 
@@ -112,6 +112,7 @@ pub fn table() -> Vec<Route> {
         DELETE "/api/v1/keys/{key}" BUYERS keys::revoke;
 
         POST "/api/v1/usage" SELLERS usage::ingest;
+        GET "/api/v1/usage/unbilled" OWNER unbilled::list;
         GET "/api/v1/subscriptions/{subscription}/usage" EVERY_ROLE usage::statement;
         GET "/api/v1/invoices" EVERY_ROLE invoices::list;
         GET "/api/v1/invoices/{invoice}" EVERY_ROLE invoices::show;

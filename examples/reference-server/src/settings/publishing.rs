@@ -20,6 +20,8 @@ pub struct PublishSettings {
     pub every: Option<Duration>,
     /// For how long a run that nobody hears of keeps others from taking over.
     pub lease: Duration,
+    /// Whether the database was put back from a back-up.
+    pub after_restore: bool,
 }
 
 impl PublishSettings {
@@ -46,6 +48,7 @@ impl PublishSettings {
             engine_secrets: args.engine_secrets_file,
             every,
             lease: Duration::from_secs(u64::from(lease)),
+            after_restore: args.after_restore,
         };
         check.end(settings)
     }

@@ -116,6 +116,21 @@ pub(crate) async fn open(directory: &Path) -> SqliteConnection {
         .unwrap()
 }
 
+/// Copies the database as an operator would.
+pub(crate) async fn back_up(directory: &Path, to: &Path) {
+    let vacuum = sqlx::query("VACUUM INTO ?").bind(to.to_str().unwrap());
+    vacuum.execute(&mut open(directory).await).await.unwrap();
+}
+
+/// Puts a copy in the place of the database, which nobody uses.
+pub(crate) fn put_back(directory: &Path, copy: &Path) {
+    for beside in ["-wal", "-shm"] {
+        let leftover = directory.join(format!("monetization.db{beside}"));
+        assert!(!leftover.exists() || std::fs::remove_file(leftover).is_ok());
+    }
+    std::fs::copy(copy, directory.join("monetization.db")).unwrap();
+}
+
 /// R-V8: what was left behind, at whatever moment, agrees with itself.
 pub(crate) async fn assert_invariants(directory: &Path) {
     let path = directory.join("monetization.db");

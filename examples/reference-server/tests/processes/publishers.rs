@@ -335,3 +335,35 @@ async fn until_published(directory: &Path, provider: SocketAddr) {
     };
     timeout(PATIENCE, publishing).await.unwrap();
 }
+
+/// R-P10. The database is put back to before the last run, of which the provider has everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_put_back_reports_nothing_twice_r_p10() {
+    let shop = Shop::open(100, &[]).await;
+    let directory = shop.home.directory().to_owned();
+    let (mut used, dice) = (Used::default(), Dice::seeded(6));
+    used.report(&shop.server.api, &shop.market, &dice).await;
+    said_by(publisher(&directory, shop.provider.address)).await;
+    used.report(&shop.server.api, &shop.market, &dice).await;
+    let Shop {
+        home: _home,
+        server,
+        provider,
+        market: _market,
+    } = shop;
+    let meters = ledger::meters(&directory).await;
+    server.terminate().await;
+    let backup = directory.join("backup.db");
+    ledger::back_up(&directory, &backup).await;
+    said_by(publisher(&directory, provider.address)).await;
+    assert_eq!(provider.counted(&meters).await, used.of);
+
+    ledger::put_back(&directory, &backup);
+    let restored = publisher_with(&directory, provider.address, &["--after-restore"]);
+    let said = said_by(restored).await;
+    let decided = format!("{SUBSCRIBERS} decided by the provider's count, 0 differ; 0 confirmed");
+    assert!(said.contains(&decided), "{said}");
+    assert_eq!(provider.counted(&meters).await, used.of);
+    ledger::assert_invariants(&directory).await;
+    assert!(is_all_confirmed(&directory).await);
+}

@@ -139,7 +139,7 @@ async fn what_the_engine_makes_of_published_use_is_seen_as_an_invoice() {
 }
 
 #[tokio::test]
-async fn what_the_engine_rejects_is_listed_until_the_owner_decides() {
+async fn what_the_engine_rejects_is_listed_until_the_owner_decides_e9() {
     let world = World::billed_by_engine().await;
     used(&world, 3).await;
     let rejected = Fault::Record {
@@ -167,6 +167,10 @@ async fn what_the_engine_rejects_is_listed_until_the_owner_decides() {
         batch["reason"].text().contains("a scripted fault"),
         "{batch}"
     );
+
+    let unbilled = world.owner(Method::GET, "/api/v1/usage/unbilled", Value::Null);
+    let expected = json!({ "after_the_end": [], "held": listed, "set_aside": [] });
+    assert_eq!(unbilled.await.ok(), expected);
 
     let path = format!("/api/v1/batches/{}/decision", batch["id"].text());
     let nameless = json!({ "fate": "send_again", "because": " " });

@@ -8,7 +8,7 @@ use crate::flows::{FlowError, Monetizer, Suspicious};
 use crate::ids::{BatchId, TenantId};
 use crate::money::Quantity;
 use crate::product::Meter;
-use crate::store::{BatchState, Held, Listing};
+use crate::store::{BatchState, Held};
 use crate::subscription::{Segment, Subscription};
 use crate::usage::SumKey;
 
@@ -18,20 +18,10 @@ impl Monetizer {
         &self,
         tenant: TenantId,
     ) -> Result<BTreeMap<SumKey, BatchId>, FlowError> {
-        let mut held_back = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let limit = Listing::LIMIT_MAX;
-            let page = self.store.held_batches(tenant, after, limit).await?;
-            after = page.last().map(|last| last.id);
-            let suspicious = page
-                .iter()
-                .filter(|batch| batch.state.held() == Some(Held::Parked) && batch.fence == 0);
-            held_back.extend(suspicious.map(|batch| (batch.key, batch.id)));
-            if page.len() < limit {
-                return Ok(held_back);
-            }
-        }
+        let held = self.held(tenant).await?.into_iter();
+        let suspicious =
+            held.filter(|batch| batch.state.held() == Some(Held::Parked) && batch.fence == 0);
+        Ok(suspicious.map(|batch| (batch.key, batch.id)).collect())
     }
 
     /// Why a piece of a sum looks like a mistake; `None` where it does not.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::engine::Receipt;
-use crate::flows::operations::back_off;
+use crate::flows::operations::Share;
 use crate::store::{Batch, BatchState, Verdict};
 
 /// When a batch may first have been sent. A claim that was never settled may have sent it, and
@@ -15,26 +15,33 @@ pub(super) fn first_sent(batch: &Batch) -> Option<Timestamp> {
     batch.first_sent_at.or(lost.then_some(batch.used_at))
 }
 
-/// What a receipt makes of its batch.
-pub(super) fn verdict(batch: &Batch, receipt: Receipt, sent_at: Timestamp) -> Verdict {
-    match receipt {
-        Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
-        Receipt::Rejected { reason } => Verdict::State(BatchState::Rejected { reason }),
-        Receipt::Unknown { .. } => postponed(batch, sent_at, None, true),
-    }
+/// One call that carried batches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    /// When it was made, in business time.
+    pub(super) sent_at: Timestamp,
+    /// How much of their waits its batches wait, so that they stay together.
+    pub(super) share: Share,
 }
 
-/// The same bytes later. Whether they may have arrived decides how long they may be repeated.
-pub(super) fn postponed(
-    batch: &Batch,
-    sent_at: Timestamp,
-    wait: Option<Duration>,
-    sent: bool,
-) -> Verdict {
-    let wait = wait.unwrap_or_else(|| back_off(batch.attempts));
-    let first_sent_at = first_sent(batch).or(sent.then_some(sent_at));
-    Verdict::Again {
-        due_at: sent_at.saturating_add(wait),
-        first_sent_at,
+impl Attempt {
+    /// What a receipt makes of its batch.
+    pub(super) fn verdict(self, batch: &Batch, receipt: Receipt) -> Verdict {
+        match receipt {
+            Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
+            Receipt::Rejected { reason } => Verdict::State(BatchState::Rejected { reason }),
+            Receipt::Unknown { .. } => self.postponed(batch, None, true),
+        }
+    }
+
+    /// The same bytes later: after what the engine has asked to wait, where it has. Whether they may
+    /// have arrived decides how long they may be repeated.
+    pub(super) fn postponed(self, batch: &Batch, wait: Option<Duration>, arrived: bool) -> Verdict {
+        let wait = wait.unwrap_or_else(|| self.share.back_off(batch.attempts));
+        let first_sent_at = first_sent(batch).or(arrived.then_some(self.sent_at));
+        Verdict::Again {
+            due_at: self.sent_at.saturating_add(wait),
+            first_sent_at,
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::clock::{Span, Timestamp};
 use crate::ids::BatchId;
 use crate::money::Quantity;
 use crate::product::Meter;
+use crate::reference::Realm;
 use crate::store::Port;
 use crate::text::ForeignId;
 
@@ -27,6 +28,7 @@ use crate::text::ForeignId;
 /// use monetization_core::ids::{BatchId, MeterId, TypedId};
 /// use monetization_core::money::{Quantity, Scale};
 /// use monetization_core::product::{Meter, Unit};
+/// use monetization_core::reference::Realm;
 /// use monetization_core::text::ForeignId;
 ///
 /// type Answer<T> = Result<T, EngineError>;
@@ -54,6 +56,10 @@ use crate::text::ForeignId;
 ///             if had.insert(report.batch) { Receipt::Accepted } else { Receipt::Duplicate }
 ///         };
 ///         Ok(reports.iter().map(receipt).collect())
+///     }
+///
+///     async fn realm(&self, _: &EngineContext) -> Answer<Realm> {
+///         unable()
 ///     }
 ///
 ///     async fn current(&self, _: &EngineContext, _: &ForeignId) -> Answer<CurrentUsage> {
@@ -115,6 +121,13 @@ pub trait UsageReporting: Port {
         cx: &EngineContext,
         reports: &[SealedReport],
     ) -> Result<Vec<Receipt>, EngineError>;
+
+    /// What the call's credentials open. Reports that were sealed for another account or mode are not
+    /// sent. It is asked once for each process and tenant.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError>;
 
     /// What a subscription has used in its current period, and what that would cost (WSO2:
     /// `getCurrentUsageForSubscription`).

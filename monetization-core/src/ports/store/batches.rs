@@ -4,7 +4,7 @@ use super::{Claim, Port, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{BatchId, SegmentId, TenantId, TypedId};
 use crate::money::Quantity;
-use crate::reference::Place;
+use crate::reference::{Place, Realm};
 use crate::subscription::Segment;
 use crate::usage::{Sum, SumKey};
 
@@ -17,8 +17,9 @@ use crate::usage::{Sum, SumKey};
 /// | `sealed` | `confirmed` | the engine has it, now or from before |
 /// | `sealed` | `rejected` | the engine will never take it |
 /// | `sealed` | `unknown` | it may be there, and the engine would no longer recognise it |
-/// | `sealed` | `parked` | too old to send, sealed for another engine, or the engine refused the call |
+/// | `sealed` | `parked` | too old to send, sealed for another engine, account or mode, or the engine refused the call |
 /// | (a sum holds suspiciously more than is sealed) | `parked` | [`seal`](Self::seal): held back before it was ever sent |
+/// | (a restored sum holds more than is sealed) | `unknown` | [`seal`](Self::seal): the engine may have it under another id |
 /// | `rejected`, `unknown`, `parked` | `confirmed`, `sealed`, `written_off` | [`decide_batch`](Self::decide_batch): somebody has found out, or takes it upon themselves |
 ///
 /// Nothing leaves a state other than `sealed` by itself. While a batch is claimed nobody else sends
@@ -39,7 +40,7 @@ pub trait Batches: Port {
 
     /// Seals the piece `[from, to)` of a sum: writes the batch and sets the sum's `sealed` from
     /// `from` to `to`, if it still is `from` and the sum has reached `to`. It is written in the state
-    /// that it comes with, `sealed` or `parked`.
+    /// that it comes with, `sealed`, `parked` or `unknown`.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot, or does not know; then seal the same again.
@@ -139,6 +140,8 @@ pub struct Batch {
     pub to: Quantity,
     /// Where it is reported to; a batch never goes anywhere else.
     pub place: Place,
+    /// What the credentials opened for which it was sealed; it is sent with no others.
+    pub realm: Realm,
     /// The time of use that is reported.
     pub used_at: Timestamp,
     /// What is sent, byte for byte, each time it is sent.

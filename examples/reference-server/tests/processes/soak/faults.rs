@@ -167,7 +167,9 @@ fn provider_fault(dice: &Dice) -> Injection {
     let refusal = |kind| Refusal::new(kind, "a fault of this second");
     let record = |fault| ProviderFault::Record { index: 0, fault };
     let fault = match dice.below(8) {
-        0 => ProviderFault::Refuse(refusal(RefusalKind::Throttled { retry_after })),
+        0 => ProviderFault::Refuse(refusal(RefusalKind::Throttled {
+            retry_after: Some(retry_after),
+        })),
         1 => ProviderFault::Refuse(refusal(RefusalKind::Broken)),
         2 => ProviderFault::Refuse(refusal(RefusalKind::Unavailable)),
         3 => ProviderFault::FailAfter(refusal(RefusalKind::Broken)),

@@ -92,10 +92,10 @@ async fn what_waits_for_an_operator_is_named() {
     meddle(folder.path(), "DELETE FROM intent WHERE state = 'parked'").await;
     meddle(
         folder.path(),
-        "INSERT INTO batch (id, tenant, segment, origin, meter, from_total, to_total, engine, used_at,
-            body, state, reason, attempts, due_at, fence)
-        SELECT randomblob(16), tenant, segment.number, segment.number, meter.number, 0, 1, 'mock', 0,
-            x'', 'rejected', 'too old', 1, 0, 1
+        "INSERT INTO batch (id, tenant, segment, origin, meter, from_total, to_total, engine, realm, mode,
+            used_at, body, state, reason, attempts, due_at, fence)
+        SELECT randomblob(16), tenant, segment.number, segment.number, meter.number, 0, 1, 'mock', 'acct_1',
+            'test', 0, x'', 'rejected', 'too old', 1, 0, 1
         FROM segment JOIN meter",
     )
     .await;

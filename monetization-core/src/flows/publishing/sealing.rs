@@ -1,0 +1,212 @@
+//! Pieces of sums become batches, each exactly once.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use super::Progress;
+use crate::engine::{Engine, UsageReport};
+use crate::flows::operations::{chain, last_instant, unable};
+use crate::flows::references::thing;
+use crate::flows::{FlowError, Monetizer};
+use crate::ids::{SubscriptionId, TenantId};
+use crate::product::{Meter, Product};
+use crate::reference::{ObjectKind, Place, Realm};
+use crate::store::{Batch, BatchState, Listing, UnsealedSum};
+use crate::subscription::Subscription;
+use crate::text::ForeignId;
+
+/// By how much our clock may be ahead of the engine's.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
+
+/// What becomes of a piece that is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sealing {
+    /// It is sent, unless it looks like a mistake.
+    ToSend,
+    /// The engine may have it, under whichever name it had before the store was restored.
+    AfterRestore,
+}
+
+/// Seals pieces for one engine.
+pub(super) struct Sealer<'a> {
+    engine: &'a Engine,
+    realm: &'a Realm,
+    sealing: Sealing,
+    known: BTreeMap<SubscriptionId, Known>,
+}
+
+impl<'a> Sealer<'a> {
+    pub(super) fn new(engine: &'a Engine, realm: &'a Realm, sealing: Sealing) -> Self {
+        let known = BTreeMap::new();
+        Self {
+            engine,
+            realm,
+            sealing,
+            known,
+        }
+    }
+}
+
+/// What a subscription is at its engine.
+pub(in crate::flows) struct Known {
+    fact: Subscription,
+    pub(in crate::flows) place: Place,
+    pub(in crate::flows) subscription: ForeignId,
+    customer: ForeignId,
+    pub(in crate::flows) meters: Vec<Meter>,
+}
+
+const RESTORED: &str =
+    "the store was restored, and the engine may have been told of it under another name";
+
+impl Monetizer {
+    /// Seals every sum that holds more than is sealed. One that cannot be is in the report and does not
+    /// keep the others from being sealed.
+    pub(super) async fn seal_all(
+        &self,
+        tenant: TenantId,
+        mut sealer: Sealer<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), FlowError> {
+        let held_back = match sealer.sealing {
+            Sealing::ToSend => self.held_back(tenant).await?,
+            Sealing::AfterRestore => BTreeMap::new(),
+        };
+        let mut after = None;
+        loop {
+            let page = self
+                .store
+                .unsealed(tenant, after, Listing::LIMIT_MAX)
+                .await?;
+            for unsealed in &page {
+                after = Some(unsealed.sum.key);
+                if let Some(batch) = held_back.get(&unsealed.sum.key) {
+                    progress
+                        .unsealed
+                        .push(format!("{batch} is held back, and so is what follows it"));
+                    continue;
+                }
+                match self.seal(tenant, unsealed, &mut sealer).await {
+                    Ok(late) => progress.late = progress.late.saturating_add(u64::from(late)),
+                    Err(FlowError::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        let subscription = unsealed.segment.subscription;
+                        progress
+                            .unsealed
+                            .push(format!("{subscription}: {}", chain(&error)));
+                    }
+                }
+            }
+            if page.len() < Listing::LIMIT_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Seals what a sum holds beyond its last batch; answers whether it is late use.
+    async fn seal(
+        &self,
+        tenant: TenantId,
+        unsealed: &UnsealedSum,
+        sealer: &mut Sealer<'_>,
+    ) -> Result<bool, FlowError> {
+        let UnsealedSum { sum, segment } = unsealed;
+        let engine = sealer.engine;
+        let reporting = engine
+            .usage
+            .as_ref()
+            .ok_or_else(|| unable(engine, "take use"))?;
+        let of = match sealer.known.entry(segment.subscription) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(self.known_at(tenant, engine, segment.subscription).await?)
+            }
+        };
+        let meter = of.meters.iter().find(|meter| meter.id == sum.key.meter);
+        let meter = meter.ok_or_else(|| FlowError::NotFound {
+            id: sum.key.meter.to_string(),
+        })?;
+        // The engine takes no use from its future, and its clock may be behind ours.
+        let used_at = self
+            .now()
+            .saturating_sub(CLOCKS_APART_MAX)
+            .min(last_instant(segment.span.end))
+            .max(segment.span.start);
+        let (from, to) = (sum.sealed, sum.total);
+        let id = Batch::identity(sum.key, from, to);
+        let report = UsageReport {
+            batch: id,
+            subscription: of.subscription.clone(),
+            customer: of.customer.clone(),
+            meter: meter.clone(),
+            quantity: to.checked_sub(from)?,
+            used_at,
+        };
+        let state = match sealer.sealing {
+            Sealing::AfterRestore => BatchState::Unknown {
+                reason: RESTORED.to_owned(),
+            },
+            Sealing::ToSend => {
+                let suspicion = self.suspicion(&of.fact, segment, meter, report.quantity);
+                match suspicion.await? {
+                    Some(reason) => BatchState::Parked { reason },
+                    None => BatchState::Sealed,
+                }
+            }
+        };
+        let batch = Batch {
+            id,
+            tenant,
+            key: sum.key,
+            from,
+            to,
+            place: of.place.clone(),
+            realm: sealer.realm.clone(),
+            used_at,
+            body: reporting.serialise(&report)?,
+            state,
+            attempts: 0,
+            first_sent_at: None,
+            fence: 0,
+            decided_because: None,
+        };
+        // A sum that somebody else has sealed further is theirs to send; the rest waits for the
+        // next run.
+        self.store.seal(&batch).await?;
+        Ok(sum.key.origin != sum.key.segment)
+    }
+
+    pub(in crate::flows) async fn known_at(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+        id: SubscriptionId,
+    ) -> Result<Known, FlowError> {
+        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
+        let product = self
+            .must::<Product>(tenant, subscription.product)
+            .await?
+            .fact;
+        let place = self.place(tenant, engine, product.id).await?;
+        let missing = || FlowError::NotFound {
+            id: format!("{id} at engine {}", place.engine),
+        };
+        let external = self
+            .reference(&place, thing(tenant, ObjectKind::Subscription, id))
+            .await?;
+        let customer = self
+            .reference(
+                &place,
+                thing(tenant, ObjectKind::Customer, subscription.consumer),
+            )
+            .await?;
+        Ok(Known {
+            subscription: external.ok_or_else(missing)?,
+            customer: customer.ok_or_else(missing)?,
+            place,
+            meters: product.meters,
+            fact: subscription,
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Use that was taken in and that nobody is billed for as things stand: nothing of it is discarded,
+//! and here it is listed.
+//!
+//! | use | why it is not billed | what ends it |
+//! |---|---|---|
+//! | that came after the last invoice of a subscription that core invoices | there is no invoice to come | an operator bills it elsewhere, or lets it be |
+//! | in a batch that is held | the engine has refused it, or nobody knows whether it has it, or it looks like a mistake | [`decide_batch`](Monetizer::decide_batch), [`reconcile`](Monetizer::reconcile) |
+
+use super::{FlowError, Monetizer};
+use crate::ids::{MeterId, SegmentId, SubscriptionId, TenantId};
+use crate::invoice::Invoicing;
+use crate::money::Quantity;
+use crate::store::{Batch, Kind, Listing, Stored};
+use crate::subscription::Subscription;
+
+/// Use that nobody is billed for as things stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unbilled {
+    /// What came after the last invoice, by subscription.
+    pub after_the_end: Vec<TooLate>,
+    /// Batches that nobody sends until somebody decides about them, in the order they were sealed.
+    pub held: Vec<Batch>,
+}
+
+/// Use that came after the last invoice of its subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLate {
+    /// Whose.
+    pub subscription: SubscriptionId,
+    /// The stretch of time in which it was used.
+    pub origin: SegmentId,
+    /// What was counted.
+    pub meter: MeterId,
+    /// How much, in the meter's scale.
+    pub quantity: Quantity,
+}
+
+impl Monetizer {
+    /// Lists all use of the tenant that was taken in and that nobody is billed for as things stand.
+    ///
+    /// # Errors
+    /// [`FlowError::Store`].
+    pub async fn unbilled(&self, tenant: TenantId) -> Result<Unbilled, FlowError> {
+        let mut after_the_end = Vec::new();
+        let mut listing = Listing {
+            kind: Kind::Subscription,
+            key: None,
+            after: None,
+            limit: Listing::LIMIT_MAX,
+        };
+        loop {
+            let rows = self.store.rows(tenant, &listing).await?;
+            for row in &rows {
+                listing.after = Some(row.id);
+                let subscription = Stored::<Subscription>::read(row)?.fact;
+                if subscription.invoicing == Invoicing::ByCore {
+                    after_the_end.extend(self.too_late(&subscription).await?);
+                }
+            }
+            if rows.len() < listing.limit {
+                break;
+            }
+        }
+        Ok(Unbilled {
+            after_the_end,
+            held: self.held(tenant).await?,
+        })
+    }
+
+    /// The sums of what came after the last invoice.
+    async fn too_late(&self, of: &Subscription) -> Result<Vec<TooLate>, FlowError> {
+        let aftermath = of.timeline.ends_at.and_then(|end| of.segment_at(end));
+        let Some(aftermath) = aftermath else {
+            return Ok(Vec::new());
+        };
+        let sums = self.store.sums(of.tenant, aftermath.id).await?;
+        let too_late = sums.into_iter().map(|sum| TooLate {
+            subscription: of.id,
+            origin: sum.key.origin,
+            meter: sum.key.meter,
+            quantity: sum.total,
+        });
+        Ok(too_late.collect())
+    }
+}
