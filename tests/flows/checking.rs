@@ -10,6 +10,7 @@ use monetization_core::invoice::{Invoicing, LineItem};
 use monetization_core::store::{JobState, Store};
 use monetization_core::subscription::Subscription;
 use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::transport::Operation;
 use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqliteConnection};
@@ -146,7 +147,8 @@ async fn invoiced_by_engine(database: &Database) -> World {
         world.calls(&key, 3).await;
         assert_eq!(world.publish().await, JobState::Succeeded);
     }
-    world.provider.inject(Injection::next(Fault::LoseReply));
+    let lost = Injection::next(Fault::LoseReply).on(Operation::TakeUsage);
+    world.provider.inject(lost);
     world.calls(&key, 3).await;
     assert_eq!(world.publish().await, JobState::Incomplete);
     world.calls(&key, 1).await;

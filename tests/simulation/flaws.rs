@@ -53,18 +53,18 @@ pub(crate) enum Flaw {
 impl Flaw {
     /// Each, with a seed in which it shows.
     pub(crate) const ALL: [(Self, u64); 13] = [
-        (Self::WatermarkPublishing, 1),
-        (Self::RandomIdentifiers, 12),
-        (Self::NoFence, 2865),
-        (Self::CheckThenInsert, 30),
+        (Self::WatermarkPublishing, 10),
+        (Self::RandomIdentifiers, 76),
+        (Self::NoFence, 111),
+        (Self::CheckThenInsert, 3),
         (Self::AppendAfterClose, 4),
-        (Self::LeaseReadmitted, 325),
-        (Self::CancelledAppend, 1),
+        (Self::LeaseReadmitted, 34),
+        (Self::CancelledAppend, 2),
         (Self::StaleGate, 4),
-        (Self::ClaimBeforeComplete, 12),
+        (Self::ClaimBeforeComplete, 62),
         (Self::KeyFromTheCount, 2),
-        (Self::AnsweredBeforeDurable, 1),
-        (Self::NoVersionCheck, 53),
+        (Self::AnsweredBeforeDurable, 2),
+        (Self::NoVersionCheck, 58),
         (Self::RequestKeyForgotten, 0),
     ];
 }

@@ -181,7 +181,7 @@ fn what_must_hold_holds_on_a_file_too() {
 
 /// The first life in which a mistake is found; a shorter run begins where it was found before.
 fn found((flaw, before): (Flaw, u64)) -> Option<(u64, Violation)> {
-    const SEEDS_MAX: u64 = 3_000;
+    const SEEDS_MAX: u64 = 2_000;
     let known = (!is_long()).then_some(before);
     known.into_iter().chain(0..SEEDS_MAX).find_map(|seed| {
         let (violation, _) = live(seed, Some(flaw), false).err()?;

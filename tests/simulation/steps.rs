@@ -11,6 +11,7 @@ use monetization_core::invoice::InvoiceState;
 use monetization_core::store::JobStart;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
+use monetization_engine_mock::transport::Operation;
 
 use crate::world::{Alive, World, text};
 
@@ -19,6 +20,10 @@ mod use_of_it;
 
 const ORDERS_MAX: usize = 4;
 const TASKS_MAX: usize = 40;
+/// Polls in which a publisher that gets its turn has asked the engine.
+const REFUSED_WITHIN: usize = 60;
+/// For how long a publisher's claim lasts.
+const LEASE: Duration = Duration::from_secs(60);
 
 impl World {
     /// Lets one thing happen, and everything that is under way go on a little.
@@ -224,10 +229,31 @@ impl World {
             }
         });
         if self.is_told && self.dice.once_in(4) {
+            self.stand_still_within_publishing(node);
+        }
+    }
+
+    /// A publisher falls asleep anywhere, or when the engine has just refused it; perhaps for so long
+    /// that another one may take over.
+    fn stand_still_within_publishing(&mut self, node: usize) {
+        if self.dice.once_in(2) {
             let polls = self.dice.below(60);
             self.poll_some(polls);
-            self.nodes[node].paused = true;
-            self.note(format!("node {node} stands still within it"));
+        } else {
+            self.provider
+                .inject(Injection::next(Fault::NotSent).on(Operation::TakeUsage));
+            let asked = self.provider.calls().len();
+            for _ in 0..REFUSED_WITHIN {
+                self.poll_some(1);
+                if self.provider.calls().len() > asked {
+                    break;
+                }
+            }
+        }
+        self.nodes[node].paused = true;
+        self.note(format!("node {node} stands still within it"));
+        if self.dice.once_in(2) {
+            self.pass(LEASE + Duration::from_secs(1));
         }
     }
 
