@@ -111,6 +111,10 @@ impl Http {
 impl Transport for Http {
     async fn send(&self, call: Call) -> Result<Answer, TransportError> {
         let within = call.timeout;
+        if within.is_zero() {
+            let source: Option<Cause> = Some("the call was given no time".into());
+            return Err(TransportError::NotSent { source });
+        }
         let request = match self.request(call) {
             Ok(request) => request,
             Err(refusal) => return Ok(Err(refusal)),
