@@ -15,13 +15,36 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutWriter;
 use tower::Service;
 
 use crate::task::Task;
+
+/// Connections that may wait to be taken: as many as Linux allows unless told otherwise. One that finds
+/// no place among them tries again only after seconds.
+const BACKLOG: u32 = 4_096;
+
+/// A socket that listens, and where.
+///
+/// # Errors
+/// Where the address is taken, or not of this machine.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A server that is started again need not wait for the connections of the one before.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let socket = socket.listen(BACKLOG)?;
+    let bound = socket.local_addr()?;
+    Ok((socket, bound))
+}
 
 /// What a client may hold up.
 #[derive(Debug, Clone, Copy)]

@@ -30,7 +30,7 @@ use crate::engine_secrets::{EngineSecrets, SecretsError, SecretsOf};
 use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
-use crate::listener::{Bounds, Listener};
+use crate::listener::{self, Bounds, Listener};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
 use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
@@ -124,7 +124,7 @@ impl Server {
         settings: &Settings,
         ingredients: Ingredients,
     ) -> Result<(Self, Option<FirstStart>), StartError> {
-        let sockets = Sockets::bind(settings).await?;
+        let sockets = Sockets::bind(settings)?;
         let clock = ingredients.clock.clone();
         let (app, first_start) = prepare(settings, ingredients, sockets.control_address).await?;
         let runtime = TokioRuntime::current();
@@ -240,9 +240,12 @@ struct Sockets {
 }
 
 impl Sockets {
-    async fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let (gateway, gateway_address) = listen(settings.gateway_address).await?;
-        let (control, control_address) = listen(settings.control_address).await?;
+    fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let bind = |address| {
+            listener::bind(address).map_err(|source| StartError::Listen { address, source })
+        };
+        let (gateway, gateway_address) = bind(settings.gateway_address)?;
+        let (control, control_address) = bind(settings.control_address)?;
         Ok(Self {
             gateway,
             gateway_address,
@@ -265,13 +268,6 @@ impl Sockets {
             control.map_err(failed(self.control_address))?,
         ))
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let socket = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = socket.local_addr().map_err(failed)?;
-    Ok((socket, bound))
 }
 
 /// Everything but the listeners: engine, marketplace, gates.
