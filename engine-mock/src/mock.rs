@@ -255,6 +255,11 @@ fn descriptor(rules: &Rules) -> EngineDescriptor {
             setup: true,
             per_unit: true,
             included: true,
+            graduated: true,
+            volume: true,
+            stairstep: true,
+            package: true,
+            commitment: false,
         },
     }
 }

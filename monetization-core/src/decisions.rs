@@ -8,9 +8,11 @@
 //! | [`access`] | the request path | may this subscription be used now? |
 //! | [`routing`] | the request path, the catalogue | which operation is this call? |
 //! | [`metering`] | the request path | is a call that ended so billed, and does it keep its unit? |
+//! | [`pricing`] | rating, estimates | what does a quantity cost under a price, and why? |
 //! | [`rating`] | closing, statements | what do these sums cost? |
 
 pub mod access;
 pub mod metering;
+pub mod pricing;
 pub mod rating;
 pub mod routing;

@@ -16,7 +16,7 @@ pub mod runtime;
 pub mod storefront;
 mod words;
 
-pub use decisions::{access, metering, rating, routing};
+pub use decisions::{access, metering, pricing, rating, routing};
 pub use facts::{
     consumer, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
 };

@@ -54,6 +54,7 @@ pub mod accounts;
 pub mod customers;
 pub mod invoicing;
 pub mod issuing;
+pub mod models;
 pub mod offer;
 pub mod plans;
 pub mod secrets;
@@ -235,6 +236,9 @@ macro_rules! engine_suite {
             the_last_invoice_has_no_next_base_price,
             cancelling_before_the_first_payment_voids_its_invoice,
             an_invoice_over_nothing_is_paid,
+        ]);
+        $crate::engine_suite!(@checks $invoicing models $fixture => [
+            every_model_of_price_is_rated_as_the_plan_says,
         ]);
         $crate::engine_suite!(@checks $issuing issuing $fixture => [
             an_invoice_is_issued_with_exactly_its_lines_and_total,

@@ -150,7 +150,7 @@ async fn overage_is_refused_or_billed_as_the_plan_says_b14() {
     assert_eq!(cents(&world.invoices(strict.id).await[0]), 0);
     let loose = &world.invoices(loose.id).await[0];
     assert_eq!(cents(loose), 50);
-    let LineItem::Usage(line) = loose.lines[0].item else {
+    let LineItem::Usage(line) = &loose.lines[0].item else {
         panic!("{loose:?}")
     };
     assert_eq!(line.charged, Quantity::from_scaled(1));

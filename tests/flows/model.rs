@@ -250,9 +250,9 @@ impl Life {
 
 fn billed(invoices: &[Invoice]) -> i64 {
     let lines = invoices.iter().flat_map(|invoice| &invoice.lines);
-    let used = lines.map(|line| match line.item {
+    let used = lines.map(|line| match &line.item {
         LineItem::Usage(line) | LineItem::LateUsage(line) => line.used.scaled(),
-        LineItem::Setup | LineItem::Base { .. } | LineItem::Mirrored => 0,
+        _ => 0,
     });
     used.sum()
 }

@@ -18,7 +18,7 @@
 //! use monetization_core::money::{Quantity, Scale};
 //! use monetization_core::plan::PlanTerms;
 //! use monetization_core::product::{Meter, Unit};
-//! use monetization_core::rating::{LateUse, SegmentUse, Used, late_line, total, usage_lines};
+//! use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, total, usage_lines};
 //! use monetization_core::subscription::Segment;
 //!
 //! let meter = MeterId::derived(&[b"requests"]);
@@ -49,26 +49,28 @@
 //! assert_eq!(amounts, ["0.00", "2.00"]);
 //! assert_eq!(total(&terms, &lines)?.minor(), 200);
 //!
-//! let late = late_line(&LateUse {
-//!     origin: SegmentId::derived(&[b"second"]),
-//!     terms: &terms,
-//!     meter,
-//!     before: Quantity::from_scaled(700),
-//!     billed: Quantity::from_scaled(500),
-//!     late: Quantity::from_scaled(300),
-//! })?;
-//! assert_eq!(late.ok_or("not priced")?.amount.amount(), "3.00");
+//! let late = |quantity| Used::from([(meter, Quantity::from_scaled(quantity))]);
+//! let lines = late_lines(&[
+//!     LateUse { billed: used(b"first", 0, 10, 700), late: late(0) },
+//!     LateUse { billed: used(b"second", 10, 20, 500), late: late(300) },
+//! ])?;
+//! assert_eq!(lines[0].amount.amount(), "3.00");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use std::collections::BTreeMap;
 
 use crate::clock::Span;
-use crate::ids::{MeterId, SegmentId};
-use crate::invoice::{Line, LineItem, UsageLine};
-use crate::money::{Money, MoneyError, Quantity};
+use crate::ids::MeterId;
+use crate::invoice::{Line, LineItem, LinePart, UsageLine};
+use crate::money::{Exact, Money, MoneyError, Quantity};
 use crate::plan::{PlanTerms, UsagePrice};
+use crate::pricing::{self, Priced};
 use crate::subscription::Segment;
+
+use committed::{Adjustment, adjustments};
+
+mod committed;
 
 /// What one segment has used, by meter.
 /// Quantities are in the scale of their meter.
@@ -85,30 +87,24 @@ pub struct SegmentUse<'a> {
     pub used: Used,
 }
 
-/// Use of a closed segment that came late.
+/// One segment of a period that was billed, and what came late for it.
 ///
-/// The line it makes is a difference of two whole amounts, so that paying in two parts costs what
-/// paying at once would have cost, rounding included.
+/// The lines of late use are differences of two whole amounts, so that paying in two parts costs
+/// what paying at once would have cost, rounding included.
 #[derive(Debug, Clone)]
 pub struct LateUse<'a> {
-    /// The segment it belongs to by the time of use.
-    pub origin: SegmentId,
-    /// The terms that rate it: those of its origin.
-    pub terms: &'a PlanTerms,
-    /// The meter.
-    pub meter: MeterId,
-    /// What earlier segments of the origin's period had used when it was closed.
-    pub before: Quantity,
-    /// What of the origin has been billed: its own total and late use paid since.
-    pub billed: Quantity,
+    /// The segment with what of it has been billed: its own total and late use paid since.
+    pub billed: SegmentUse<'a>,
     /// What came late.
-    pub late: Quantity,
+    pub late: Used,
 }
 
-/// The usage lines of one billing period, whose segments come in the order of time.
+/// The usage lines of one billing period, whose segments come in the order of time, and what its
+/// commitments add or take off.
 ///
 /// Each segment is rated by its own terms; a meter that they do not price makes no line, and its
-/// use still counts towards the included units of later segments that do.
+/// use still counts towards the included units and the tiers of later segments that do. Commitments
+/// are those of the last segment.
 ///
 /// A metered plan has a line for each meter it prices, also where nothing was used.
 ///
@@ -117,61 +113,110 @@ pub struct LateUse<'a> {
 pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     let mut lines = Vec::new();
     let mut before = Used::new();
-    for SegmentUse {
-        segment,
-        terms,
-        used,
-    } in segments
-    {
-        for price in terms.usage() {
-            let earlier = of(&before, price.meter.id);
-            let used = of(used, price.meter.id);
-            let charged = charged(price, earlier, used)?;
-            let amount = amount(terms, price, charged)?;
-            let line = usage_line(segment.id, price, used, charged);
+    for (place, segment) in segments.iter().enumerate() {
+        for price in segment.terms.usage() {
+            let line = rate(segment, price, (place > 0).then_some(&before))?;
+            let span = segment.segment.span;
             lines.push(Line {
+                description: describe(price, &line, span),
+                amount: line_amount(segment.terms, &line)?,
                 item: LineItem::Usage(line),
-                description: describe(price, used, charged, segment.span),
-                amount,
             });
         }
-        for (meter, quantity) in used {
-            let sum = of(&before, *meter).checked_add(*quantity)?;
-            before.insert(*meter, sum);
+        add(&mut before, &segment.used)?;
+    }
+    let committed = adjustments(segments, &lines)?;
+    lines.extend(committed.into_iter().filter_map(Adjustment::into_line));
+    Ok(lines)
+}
+
+/// The lines for use of one billing period that came late, whose segments come in the order of time:
+/// what the whole costs less what was billed.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] where an amount does not fit.
+pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
+    let mut known: Vec<SegmentUse<'_>> = period.iter().map(|it| it.billed.clone()).collect();
+    let mut lines = Vec::new();
+    let mut usage = usage_lines(&known)?;
+    let billed = adjustments(&known, &usage)?;
+    for (place, LateUse { billed, late }) in period.iter().enumerate() {
+        for (meter, quantity) in late {
+            if let Some(segment) = known.get_mut(place) {
+                add(&mut segment.used, &Used::from([(*meter, *quantity)]))?;
+            }
+            let whole = usage_lines(&known)?;
+            lines.extend(late_line(billed, (*meter, *quantity), &usage, &whole)?);
+            usage = whole;
         }
+    }
+    let whole = adjustments(&known, &usage)?;
+    for (whole, billed) in whole.into_iter().zip(billed) {
+        lines.extend(whole.since(&billed)?.into_line());
     }
     Ok(lines)
 }
 
-/// The line for use that came late: what the whole costs less what was billed. `None` for a
-/// meter that the terms do not price.
-///
-/// # Errors
-/// [`MoneyError::Overflow`] where an amount does not fit.
-pub fn late_line(late: &LateUse<'_>) -> Result<Option<Line>, MoneyError> {
-    let Some(price) = late
+/// What `late` units of one meter add to its lines of the period. `None` where neither the terms of the
+/// segment price it nor anything becomes dearer by it.
+fn late_line(
+    of: &SegmentUse<'_>,
+    (meter, late): (MeterId, Quantity),
+    billed: &[Line],
+    whole: &[Line],
+) -> Result<Option<Line>, MoneyError> {
+    let currency = of.terms.currency();
+    let (billed_amount, billed_charged, _) = of_meter(billed, meter, currency)?;
+    let (amount, charged, last) = of_meter(whole, meter, currency)?;
+    let difference = amount.checked_sub(billed_amount)?;
+    let price = of
         .terms
         .usage()
         .iter()
-        .find(|price| price.meter.id == late.meter)
-    else {
+        .find(|price| price.meter.id == meter);
+    let (Some(price), Some(last)) = (price, last) else {
         return Ok(None);
     };
-    let billed = charged(price, late.before, late.billed)?;
-    let whole = charged(price, late.before, late.billed.checked_add(late.late)?)?;
-    let difference =
-        amount(late.terms, price, whole)?.checked_sub(amount(late.terms, price, billed)?)?;
-    let charged = whole.checked_sub(billed)?;
+    let parts = last.parts.clone();
+    let line = UsageLine {
+        segment: of.segment.id,
+        meter,
+        used: late,
+        charged: charged.checked_sub(billed_charged)?,
+        billed_before: rounded(of.terms, &parts)?.checked_sub(difference)?,
+        parts,
+    };
     let meter = &price.meter;
     Ok(Some(Line {
-        item: LineItem::LateUsage(usage_line(late.origin, price, late.late, charged)),
+        item: LineItem::LateUsage(line),
         description: format!(
             "{} {} of an earlier period, recorded after it was closed",
-            meter.scale.render(late.late),
+            meter.scale.render(late),
             meter.name
         ),
         amount: difference,
     }))
+}
+
+/// What the usage lines of a meter come to, how much they charge, and the last of them.
+fn of_meter(
+    lines: &[Line],
+    meter: MeterId,
+    currency: crate::money::Currency,
+) -> Result<(Money, Quantity, Option<&UsageLine>), MoneyError> {
+    let mut found = (Money::zero(currency), Quantity::ZERO, None);
+    for line in lines {
+        if let LineItem::Usage(usage) = &line.item
+            && usage.meter == meter
+        {
+            found = (
+                found.0.checked_add(line.amount)?,
+                found.1.checked_add(usage.charged)?,
+                Some(usage),
+            );
+        }
+    }
+    Ok(found)
 }
 
 /// The lines that are due at the start: setup fee and first base price, each where it is not
@@ -210,54 +255,79 @@ pub fn total(terms: &PlanTerms, lines: &[Line]) -> Result<Money, MoneyError> {
     Money::sum(terms.currency(), lines.iter().map(|line| line.amount))
 }
 
-/// What of `used` units is charged, where `before` were used in the period already.
-fn charged(price: &UsagePrice, before: Quantity, used: Quantity) -> Result<Quantity, MoneyError> {
-    let whole = before.checked_add(used)?.above(price.included);
-    whole.checked_sub(before.above(price.included))
-}
-
-fn amount(terms: &PlanTerms, price: &UsagePrice, charged: Quantity) -> Result<Money, MoneyError> {
-    price.unit_price.times(
-        charged,
-        price.meter.scale,
-        terms.currency(),
-        terms.rounding(),
-    )
-}
-
-fn usage_line(
-    segment: SegmentId,
+/// The use of one meter in one segment. `before` is what earlier segments of the period used: the first
+/// one, which has none, is billed the price of no use too, later ones only what they add.
+fn rate(
+    segment: &SegmentUse<'_>,
     price: &UsagePrice,
-    used: Quantity,
-    charged: Quantity,
-) -> UsageLine {
-    UsageLine {
-        segment,
-        meter: price.meter.id,
+    before: Option<&Used>,
+) -> Result<UsageLine, MoneyError> {
+    let meter = price.meter.id;
+    let used = of(&segment.used, meter);
+    let used_before = before.map_or(Quantity::ZERO, |before| of(before, meter));
+    let earlier = used_before.above(price.included);
+    let whole = used_before.checked_add(used)?.above(price.included);
+    let billed_before = match before {
+        Some(_) => rounded(segment.terms, &parts(price, earlier)?)?,
+        None => Money::zero(segment.terms.currency()),
+    };
+    Ok(UsageLine {
+        segment: segment.segment.id,
+        meter,
         used,
-        charged,
-        unit_price: price.unit_price,
-    }
+        charged: whole.checked_sub(earlier)?,
+        parts: parts(price, whole)?,
+        billed_before,
+    })
 }
 
-fn describe(price: &UsagePrice, used: Quantity, charged: Quantity, span: Span) -> String {
+fn parts(price: &UsagePrice, quantity: Quantity) -> Result<Vec<LinePart>, MoneyError> {
+    let by = Priced {
+        by: &price.price,
+        scale: price.meter.scale,
+        zero_use: price.zero_use,
+    };
+    pricing::parts(&by, quantity).collect()
+}
+
+/// What these steps come to, rounded once.
+fn rounded(terms: &PlanTerms, parts: &[LinePart]) -> Result<Money, MoneyError> {
+    let exact = parts
+        .iter()
+        .try_fold(Exact::ZERO, |sum, part| sum.checked_add(part.amount))?;
+    exact.round(terms.currency(), terms.rounding())
+}
+
+fn line_amount(terms: &PlanTerms, line: &UsageLine) -> Result<Money, MoneyError> {
+    rounded(terms, &line.parts)?.checked_sub(line.billed_before)
+}
+
+fn describe(price: &UsagePrice, line: &UsageLine, span: Span) -> String {
     let meter = &price.meter;
-    let used_text = meter.scale.render(used);
-    let paid_for = if charged == used {
+    let used = meter.scale.render(line.used);
+    let paid_for = if line.charged == line.used {
         String::new()
     } else {
         format!(
             ", {} of them beyond those included",
-            meter.scale.render(charged)
+            meter.scale.render(line.charged)
         )
     };
-    format!("{used_text} {}{paid_for}, {}", meter.name, days(span))
+    format!("{used} {}{paid_for}, {}", meter.name, days(span))
 }
 
 fn days(span: Span) -> String {
     let day =
         |instant: crate::clock::Timestamp| instant.to_string().chars().take(10).collect::<String>();
     format!("{} to {}", day(span.start), day(span.end))
+}
+
+fn add(to: &mut Used, used: &Used) -> Result<(), MoneyError> {
+    for (meter, quantity) in used {
+        let sum = of(to, *meter).checked_add(*quantity)?;
+        to.insert(*meter, sum);
+    }
+    Ok(())
 }
 
 fn of(used: &Used, meter: MeterId) -> Quantity {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Span, Timestamp};
 use crate::ids::{ConsumerId, InvoiceId, MeterId, ProductId, SegmentId, SubscriptionId, TenantId};
-use crate::money::{Currency, Money, MoneyError, UnitPrice};
+use crate::money::{Currency, Exact, Money, MoneyError, Quantity, UnitPrice};
 use crate::product::IllegalMove;
 
 /// Who makes a subscription's invoices: fixed when it begins.
@@ -192,7 +192,7 @@ pub struct Line {
 }
 
 /// What a line bills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[expect(
     clippy::exhaustive_enums,
@@ -210,23 +210,73 @@ pub enum LineItem {
     Usage(UsageLine),
     /// Use of a segment that came after its invoice.
     LateUsage(UsageLine),
+    /// What is missing to a commitment, or taken off above one.
+    Commitment(CommitmentLine),
     /// Whatever the engine that made the invoice says.
     Mirrored,
 }
 
 /// The use of one meter in one segment, as it is billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// A price applies to all that its billing period has used so far. `parts` are its steps, and what
+/// earlier lines of the period were billed for the same is taken off: the line's amount is the sum of
+/// the parts, rounded, less `billed_before`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageLine {
     /// The segment in which it was used.
     pub segment: SegmentId,
     /// What was counted.
     pub meter: MeterId,
     /// How much was used, in the meter's scale.
-    pub used: crate::money::Quantity,
+    pub used: Quantity,
     /// How much of it is charged: what included units do not pay for.
-    pub charged: crate::money::Quantity,
-    /// The price of one unit.
+    pub charged: Quantity,
+    /// The steps of the price, for the whole period so far.
+    pub parts: Vec<LinePart>,
+    /// What of them was billed already.
+    pub billed_before: Money,
+}
+
+/// One step of a price: so many units of one tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinePart {
+    /// The tier, from 0.
+    pub tier: usize,
+    /// Units of it, in the meter's scale.
+    pub quantity: Quantity,
+    /// How many packages they are, where packages are charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Quantity>,
+    /// What a unit costs, or a package, in major units.
     pub unit_price: UnitPrice,
+    /// What entering the tier costs, in major units.
+    pub flat: UnitPrice,
+    /// What it comes to, in major units and not rounded.
+    pub amount: Exact,
+}
+
+/// What a commitment adds to a period, or takes off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitmentLine {
+    /// The meter whose use is committed to; `None` for all meters together.
+    pub meter: Option<MeterId>,
+    /// Which of its bounds.
+    pub bound: CommitmentBound,
+    /// What is committed to for this period.
+    pub committed: Money,
+    /// What its use costs without the commitment.
+    pub used: Money,
+}
+
+/// A bound of a commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum CommitmentBound {
+    /// The least that is paid: the line adds what is missing.
+    Minimum,
+    /// The most that is paid: the line takes off what is above.
+    Maximum,
 }
 
 /// Where an invoice is in its life.

@@ -41,6 +41,7 @@
 //! |---|---|---|---|
 //! | base price, setup fee | none | allowed | allowed |
 //! | usage | none | none | one to [`USAGE_MAX`](PlanTerms::USAGE_MAX) meters, each once |
+//! | commitment | none | none | allowed, of each meter and of all together |
 //! | rates, quotas, metering policy | allowed | allowed | allowed |
 
 use serde::{Deserialize, Serialize};
@@ -48,16 +49,19 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{PlanId, PlanVersionId, ProductId, TenantId};
-use crate::money::{Currency, Money, Quantity, Rounding, UnitPrice};
+use crate::money::{Currency, Money, Quantity, Rounding};
 use crate::period::Cycle;
 use crate::product::{Meter, Unit};
 use crate::text::Name;
 
-pub use draft::{TermsDraft, UsageDraft};
+pub use draft::{CommitmentDraft, PackageDraft, StepDraft, TermsDraft, TierDraft, UsageDraft};
 pub use limits::{Overage, Quota, QuotaWindow, Rate, RateWindow};
+pub use price::{Commitment, PartialPackage, Price, ShortPeriod, Step, Tier, ZeroUse};
 
 mod draft;
+mod label;
 mod limits;
+mod price;
 
 /// A plan of a product: a name under which versions of its terms follow each other.
 ///
@@ -144,6 +148,7 @@ pub struct PlanTerms {
     base_price: Money,
     setup_fee: Money,
     usage: Vec<UsagePrice>,
+    commitment: Commitment,
     rates: Vec<Rate>,
     quotas: Vec<Quota>,
     price_label: Option<Name>,
@@ -200,6 +205,12 @@ impl PlanTerms {
         &self.usage
     }
 
+    /// What the use of a period costs at least and at most, all meters together.
+    #[must_use]
+    pub fn commitment(&self) -> Commitment {
+        self.commitment
+    }
+
     /// What may pass in a short time.
     #[must_use]
     pub fn rates(&self) -> &[Rate] {
@@ -237,32 +248,10 @@ impl PlanTerms {
     /// The label, or one made from the structured prices where there is none.
     #[must_use]
     pub fn label(&self) -> String {
-        if let Some(label) = &self.price_label {
-            return label.to_string();
+        match &self.price_label {
+            Some(label) => label.to_string(),
+            None => label::of(self),
         }
-        let mut parts = Vec::new();
-        if self.billing == Billing::Free {
-            parts.push("free".to_owned());
-        }
-        if !self.base_price.is_zero() {
-            parts.push(format!("{} per {}", self.base_price, self.cycle.as_str()));
-        }
-        for usage in &self.usage {
-            let unit = format!(
-                "{} {} per {}",
-                usage.unit_price,
-                self.currency(),
-                singular(usage.meter.name.as_str())
-            );
-            parts.push(match usage.included {
-                Quantity::ZERO => unit,
-                included => format!("{unit} after {}", usage.meter.scale.render(included)),
-            });
-        }
-        if !self.setup_fee.is_zero() {
-            parts.push(format!("{} once", self.setup_fee));
-        }
-        parts.join(" + ")
     }
 
     /// Which calls are billed.
@@ -301,17 +290,22 @@ pub enum Billing {
 
 /// What the use of one meter costs.
 ///
-/// Included units belong to the billing period as a whole, and start again with the next.
+/// Included units belong to the billing period as a whole, and start again with the next. They are
+/// taken off before the price is applied: its first unit is the first one beyond them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsagePrice {
     /// What is counted.
     pub meter: Meter,
-    /// The price of one unit, in major units of the plan's currency.
-    pub unit_price: UnitPrice,
+    /// What so many units of it cost.
+    pub price: Price,
     /// Units of each billing period that the base price pays for.
     pub included: Quantity,
     /// What happens beyond them.
     pub overage: Overage,
+    /// What a period without use costs.
+    pub zero_use: ZeroUse,
+    /// What the use of a period costs at least and at most.
+    pub commitment: Commitment,
 }
 
 /// Which calls are billed, and whether those that are not give their unit back.
@@ -351,12 +345,6 @@ pub enum UnbilledCall {
     GivesBack,
     /// It is spent: every call that was let through uses the quota up.
     Spends,
-}
-
-/// One of what a meter counts, for people: `request` of `requests`.
-fn singular(name: &str) -> &str {
-    let one = name.strip_suffix('s');
-    one.filter(|one| !one.ends_with('s')).unwrap_or(name)
 }
 
 #[cfg(test)]

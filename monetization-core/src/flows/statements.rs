@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use super::closing::{continues, open_segments};
 use super::{FlowError, Monetizer};
 use crate::clock::{Span, Timestamp};
-use crate::ids::{MeterId, SegmentId, SubscriptionId, TenantId};
+use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TenantId};
 use crate::invoice::Line;
 use crate::money::{Money, MoneyError, Quantity};
 use crate::plan::{PlanTerms, PlanVersion};
-use crate::rating::{LateUse, SegmentUse, Used, base_line, late_line, total, usage_lines};
+use crate::rating::{LateUse, SegmentUse, Used, base_line, late_lines, total, usage_lines};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::subscription::{Segment, Subscription};
 use crate::usage::Sum;
@@ -147,9 +147,10 @@ impl Monetizer {
             )
             .collect();
         let mut lines = usage_lines(&uses)?;
-        for sum in late {
-            lines.extend(self.late_line(&mut versions, subscription, sum).await?);
-        }
+        lines.extend(
+            self.late_lines(&mut versions, subscription, (segments, &late))
+                .await?,
+        );
         let continues = continues(subscription, end);
         let last = self
             .must::<PlanVersion>(tenant, subscription.timeline.version_at(end))
@@ -170,65 +171,81 @@ impl Monetizer {
         })
     }
 
-    /// What use costs that came after its segment was closed.
-    async fn late_line(
+    /// What use costs that came after its segment was closed and is paid by the closing of these
+    /// segments: what its billing period would have cost with it, less what it was billed.
+    async fn late_lines(
         &self,
-        versions: &mut BTreeMap<crate::ids::PlanVersionId, PlanTerms>,
+        versions: &mut BTreeMap<PlanVersionId, PlanTerms>,
         subscription: &Subscription,
-        late: Sum,
-    ) -> Result<Option<Line>, FlowError> {
+        (paying, late): (&[Segment], &[Sum]),
+    ) -> Result<Vec<Line>, FlowError> {
         let tenant = subscription.tenant;
-        let (meter, origin) = (late.key.meter, late.key.origin);
-        let row = self.segment_row(tenant, origin).await?;
-        let terms = self.terms_of(versions, tenant, &row).await?;
-        let paying = self.segment_row(tenant, late.key.segment).await?;
-        let mut billed = Quantity::ZERO;
-        for sum in self.store.sums_of_origin(tenant, origin).await? {
-            if sum.key.meter != meter || sum.key == late.key {
-                continue;
+        let mut periods = BTreeMap::<Timestamp, BTreeMap<Timestamp, Segment>>::new();
+        for sum in late {
+            let origin = self.segment_row(tenant, sum.key.origin).await?;
+            let period = periods.entry(origin.period.start).or_default();
+            let mut at = origin.period.start;
+            while at < origin.period.end {
+                let Some(segment) = subscription.segment_at(at) else {
+                    break;
+                };
+                period.insert(segment.span.start, segment);
+                at = segment.span.end;
             }
-            // Later segments may hold late use of the same origin already: theirs is to pay.
-            let earlier = sum.key.segment == origin
-                || self.segment_row(tenant, sum.key.segment).await?.span.start < paying.span.start;
-            if earlier {
-                billed = billed.checked_add(sum.total)?;
-            }
+            period.insert(origin.span.start, origin);
         }
-        let before = self.used_before(subscription, &row, meter).await?;
-        let line = late_line(&LateUse {
-            origin,
-            terms: &terms,
-            meter,
-            before,
-            billed,
-            late: late.total,
-        })?;
-        Ok(line)
+        let mut lines = Vec::new();
+        for segments in periods.values() {
+            let mut uses = Vec::with_capacity(segments.len());
+            for segment in segments.values() {
+                let terms = self.terms_of(versions, tenant, segment).await?;
+                let (billed, late) = self.billed_and_late(tenant, segment.id, paying).await?;
+                uses.push((*segment, terms, billed, late));
+            }
+            let uses: Vec<LateUse<'_>> = uses
+                .iter()
+                .map(|(segment, terms, billed, late)| LateUse {
+                    billed: SegmentUse {
+                        segment: *segment,
+                        terms,
+                        used: billed.clone(),
+                    },
+                    late: late.clone(),
+                })
+                .collect();
+            lines.extend(late_lines(&uses)?);
+        }
+        Ok(lines)
     }
 
-    /// What earlier segments of the same period had used when they were closed.
-    async fn used_before(
+    /// What was used in a segment, as far as it has been billed, and what of it the closing of the
+    /// `paying` segments bills. Later segments may hold late use of the same origin already: theirs is
+    /// to pay.
+    async fn billed_and_late(
         &self,
-        subscription: &Subscription,
-        segment: &Segment,
-        meter: MeterId,
-    ) -> Result<Quantity, FlowError> {
-        let mut used = Quantity::ZERO;
-        let mut at = segment.period.start;
-        while at < segment.span.start {
-            let Some(earlier) = subscription.segment_at(at) else {
-                break;
+        tenant: TenantId,
+        origin: SegmentId,
+        paying: &[Segment],
+    ) -> Result<(Used, Used), FlowError> {
+        let (mut billed, mut late) = (Used::new(), Used::new());
+        let first = paying.iter().map(|segment| segment.span.start).min();
+        for sum in self.store.sums_of_origin(tenant, origin).await? {
+            let under = sum.key.segment;
+            let known = if under == origin {
+                &mut billed
+            } else if paying.iter().any(|segment| segment.id == under) {
+                &mut late
+            } else {
+                let start = self.segment_row(tenant, under).await?.span.start;
+                if first.is_some_and(|first| start >= first) {
+                    continue;
+                }
+                &mut billed
             };
-            let sums = self.store.sums(subscription.tenant, earlier.id).await?;
-            for sum in sums
-                .iter()
-                .filter(|sum| sum.key.origin == earlier.id && sum.key.meter == meter)
-            {
-                used = used.checked_add(sum.total)?;
-            }
-            at = earlier.span.end;
+            let quantity = known.entry(sum.key.meter).or_default();
+            *quantity = quantity.checked_add(sum.total)?;
         }
-        Ok(used)
+        Ok((billed, late))
     }
 
     async fn segment_row(&self, tenant: TenantId, id: SegmentId) -> Result<Segment, FlowError> {
@@ -239,7 +256,7 @@ impl Monetizer {
 
     async fn terms_of(
         &self,
-        versions: &mut BTreeMap<crate::ids::PlanVersionId, PlanTerms>,
+        versions: &mut BTreeMap<PlanVersionId, PlanTerms>,
         tenant: TenantId,
         segment: &Segment,
     ) -> Result<PlanTerms, FlowError> {

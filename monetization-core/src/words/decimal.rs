@@ -112,7 +112,8 @@ pub(crate) fn parse(text: &str, shape: Shape) -> Result<Digits, DecimalError> {
 }
 
 /// Writes `scaled / 10^decimals` with all its decimals.
-pub(crate) fn render(scaled: i64, decimals: u32) -> String {
+pub(crate) fn render(scaled: impl Into<i128>, decimals: u32) -> String {
+    let scaled: i128 = scaled.into();
     let digits = scaled.unsigned_abs().to_string();
     let width = usize::try_from(decimals).unwrap_or(usize::MAX);
     let sign = if scaled < 0 { "-" } else { "" };

@@ -4,11 +4,12 @@
 //! | type | is an integer of | at most | in JSON |
 //! |---|---|---|---|
 //! | [`Money`] | the currency's minor unit | 63 bits; 12 digits before the point when read | `{"amount": "27.00", "currency": "USD"}` |
+//! | [`Exact`] | 10^-18 of the major unit | 127 bits | never |
 //! | [`UnitPrice`] | a decimal of the major unit | 9 digits before the point, 12 after it | `"0.0001"` |
 //! | [`Quantity`] | the meter's [`Scale`] | 15 digits when read, 63 bits as a sum | a whole number |
 //!
 //! What one type cannot express is refused when it is read and an error when it is computed; the
-//! one place that rounds is [`UnitPrice::times`], by a [`Rounding`] that has a name.
+//! one place that rounds is [`Exact::round`], by a [`Rounding`] that has a name.
 //!
 //! ```
 //! use monetization_core::money::{Currency, Money, MoneyError, Rounding, Scale, UnitPrice};
@@ -42,6 +43,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::decimal::{self, DecimalError, Shape};
+
+pub use exact::Exact;
+
+mod exact;
 
 /// A currency of ISO 4217 with a minor unit.
 ///
@@ -313,6 +318,9 @@ fn minor_units(
 pub struct UnitPrice(Decimal);
 
 impl UnitPrice {
+    /// Nothing.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
     /// The price as a decimal number of major units.
     #[must_use]
     pub fn decimal(self) -> Decimal {
@@ -321,11 +329,10 @@ impl UnitPrice {
 
     /// What `quantity` units cost, rounded once to the currency's minor unit.
     ///
-    /// The product of price and quantity is exact, in 128 bits; only the last step rounds.
+    /// The product of price and quantity is exact; only the last step rounds.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] where the exact product needs more than 127 bits or the amount
-    /// more than 63: it is never cut short.
+    /// [`MoneyError::Overflow`] where the amount needs more than 63 bits: it is never cut short.
     pub fn times(
         self,
         quantity: Quantity,
@@ -333,20 +340,7 @@ impl UnitPrice {
         currency: Currency,
         rounding: Rounding,
     ) -> Result<Money, MoneyError> {
-        let product = self.0.mantissa().checked_mul(i128::from(quantity.scaled()));
-        let product = product.ok_or(MoneyError::Overflow)?;
-        let decimals = self.0.scale().saturating_add(u32::from(scale.decimals()));
-        let minor = match decimals.checked_sub(currency.exponent) {
-            Some(surplus) => {
-                let divisor = 10_i128.checked_pow(surplus).ok_or(MoneyError::Overflow)?;
-                rounding.divide(product, divisor)
-            }
-            None => 10_i128
-                .checked_pow(currency.exponent.saturating_sub(decimals))
-                .and_then(|factor| product.checked_mul(factor)),
-        };
-        let minor = minor.and_then(|minor| i64::try_from(minor).ok());
-        Ok(Money::new(minor.ok_or(MoneyError::Overflow)?, currency))
+        Exact::of(self, quantity, scale)?.round(currency, rounding)
     }
 }
 

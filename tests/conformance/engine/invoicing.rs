@@ -347,7 +347,7 @@ async fn period_invoice(bench: &Bench, of: &Running) -> EngineInvoice {
 }
 
 /// What so much use of a new subscription is invoiced at.
-async fn invoiced(bench: &Bench, offer: Offer, units: &str) -> i64 {
+pub(super) async fn invoiced(bench: &Bench, offer: Offer, units: &str) -> i64 {
     let running = bench.running(offer).await;
     bench.used(&running, units, bench.fixture.now().await).await;
     period_invoice(bench, &running).await.total.minor()

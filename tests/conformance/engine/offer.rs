@@ -3,7 +3,7 @@
 use monetization_core::ids::{MeterId, TypedId};
 use monetization_core::money::{Quantity, Rounding, Scale};
 use monetization_core::period::Cycle;
-use monetization_core::plan::{Billing, Overage, PlanTerms, PlanVersion, TermsDraft, UsageDraft};
+use monetization_core::plan::{Billing, PlanTerms, PlanVersion, TermsDraft, UsageDraft};
 use monetization_core::product::{Meter, Product, ProductState, Unit};
 
 use super::Bench;
@@ -26,6 +26,8 @@ pub struct Offer {
     pub base_price: &'static str,
     /// What a unit costs; a fixed plan where there is no such price.
     pub unit_price: Option<&'static str>,
+    /// Another price of requests in the place of that one.
+    pub price: Option<fn() -> UsageDraft>,
     /// Units that cost nothing.
     pub included: &'static str,
     /// Decimals of the meter.
@@ -42,6 +44,7 @@ impl Offer {
         setup_fee: "0",
         base_price: "0",
         unit_price: Some("0.01"),
+        price: None,
         included: "0",
         scale: 0,
         rounding: Rounding::HalfAwayFromZero,
@@ -66,14 +69,13 @@ impl Offer {
         draft.setup_fee = Some(self.setup_fee.to_owned());
         draft.base_price = Some(self.base_price.to_owned());
         draft.rounding = self.rounding;
-        draft
-            .usage
-            .extend(self.unit_price.map(|unit_price| UsageDraft {
-                meter: text(Meter::REQUESTS),
-                unit_price: text(unit_price),
-                included: Some(self.included.to_owned()),
-                overage: Overage::Loose,
-            }));
+        let per_unit = |unit_price| UsageDraft::per_unit(text(Meter::REQUESTS), text(unit_price));
+        let by_model = self.price.map(|price| price());
+        let usage = by_model.or(self.unit_price.map(per_unit));
+        draft.usage.extend(usage.map(|usage| UsageDraft {
+            included: Some(self.included.to_owned()),
+            ..usage
+        }));
         PlanTerms::new(draft, &[self.meter()]).unwrap()
     }
 

@@ -49,7 +49,7 @@ impl World {
             .flat_map(|invoice| invoice.lines)
             .map(|line| match line.item {
                 LineItem::Usage(line) | LineItem::LateUsage(line) => line.used.scaled(),
-                LineItem::Setup | LineItem::Base { .. } | LineItem::Mirrored => 0,
+                _ => 0,
             })
             .sum();
         let segments = self.segments(subscription);

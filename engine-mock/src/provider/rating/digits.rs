@@ -37,6 +37,16 @@ pub(super) fn multiply(left: &[u32], right: &[u32]) -> Option<Vec<u32>> {
     carry(columns)
 }
 
+/// The sum, column by column.
+pub(super) fn add(left: &[u32], right: &[u32]) -> Option<Vec<u32>> {
+    let places = left.len().max(right.len()).checked_add(1)?;
+    let digit = |digits: &[u32], place| digits.get(place).copied().unwrap_or(0);
+    let columns = (0..places)
+        .map(|place| digit(left, place).checked_add(digit(right, place)))
+        .collect::<Option<Vec<u32>>>()?;
+    carry(columns)
+}
+
 /// The number without its lowest `places` digits, rounded by looking at them.
 pub(super) fn cut(digits: &[u32], places: usize, rounding: Rounding) -> Option<Vec<u32>> {
     let (lost, kept) = digits.split_at(places.min(digits.len()));

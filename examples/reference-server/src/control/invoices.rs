@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::ids::{ConsumerId, InvoiceId, ProductId, SubscriptionId};
-use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
-use monetization_core::money::{Money, UnitPrice};
-use monetization_core::product::Product;
+use monetization_core::ids::{ConsumerId, InvoiceId, MeterId, ProductId, SubscriptionId};
+use monetization_core::invoice::{
+    CommitmentBound, Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion, UsageLine,
+};
+use monetization_core::money::{Exact, Money, Scale, UnitPrice};
+use monetization_core::product::{Meter, Product};
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::tenant::Role;
 use monetization_core::text::Slug;
@@ -46,6 +48,8 @@ pub(super) struct LineView {
     amount: Money,
     #[serde(flatten)]
     usage: Option<UsageLineView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commitment: Option<CommitmentView>,
 }
 
 /// The use that a line bills.
@@ -54,7 +58,30 @@ struct UsageLineView {
     meter: Slug,
     used: String,
     charged: String,
+    parts: Vec<PartView>,
+    billed_before: Money,
+}
+
+/// One step of a price; its amount is in major units and not rounded.
+#[derive(Debug, Serialize)]
+struct PartView {
+    tier: usize,
+    quantity: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packages: Option<String>,
     unit_price: UnitPrice,
+    flat: UnitPrice,
+    amount: Exact,
+}
+
+/// What a commitment adds or takes off.
+#[derive(Debug, Serialize)]
+struct CommitmentView {
+    bound: CommitmentBound,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meter: Option<Slug>,
+    committed: Money,
+    used: Money,
 }
 
 pub(super) async fn list(
@@ -150,28 +177,57 @@ impl LineView {
             LineItem::Base { .. } => "base",
             LineItem::Usage(_) => "usage",
             LineItem::LateUsage(_) => "late_usage",
+            LineItem::Commitment(_) => "commitment",
             LineItem::Mirrored => "mirrored",
         };
-        let usage = match line.item {
-            LineItem::Usage(usage) | LineItem::LateUsage(usage) => product.and_then(|product| {
-                let meter = product
-                    .meters
-                    .iter()
-                    .find(|meter| meter.id == usage.meter)?;
-                Some(UsageLineView {
-                    meter: meter.name.clone(),
-                    used: meter.scale.render(usage.used),
-                    charged: meter.scale.render(usage.charged),
-                    unit_price: usage.unit_price,
-                })
+        let meter = |id: MeterId| product?.meters.iter().find(|meter| meter.id == id);
+        let usage = match &line.item {
+            LineItem::Usage(usage) | LineItem::LateUsage(usage) => {
+                meter(usage.meter).map(|meter| UsageLineView::new(usage, meter))
+            }
+            LineItem::Setup
+            | LineItem::Base { .. }
+            | LineItem::Commitment(_)
+            | LineItem::Mirrored => None,
+        };
+        let commitment = match &line.item {
+            LineItem::Commitment(commitment) => Some(CommitmentView {
+                bound: commitment.bound,
+                meter: commitment
+                    .meter
+                    .and_then(|id| Some(meter(id)?.name.clone())),
+                committed: commitment.committed,
+                used: commitment.used,
             }),
-            LineItem::Setup | LineItem::Base { .. } | LineItem::Mirrored => None,
+            _ => None,
         };
         Self {
             kind,
             description: line.description,
             amount: line.amount,
             usage,
+            commitment,
+        }
+    }
+}
+
+impl UsageLineView {
+    fn new(line: &UsageLine, meter: &Meter) -> Self {
+        let scale = meter.scale;
+        let parts = line.parts.iter().map(|part| PartView {
+            tier: part.tier,
+            quantity: scale.render(part.quantity),
+            packages: part.packages.map(|it| Scale::WHOLE.render(it)),
+            unit_price: part.unit_price,
+            flat: part.flat,
+            amount: part.amount,
+        });
+        Self {
+            meter: meter.name.clone(),
+            used: scale.render(line.used),
+            charged: scale.render(line.charged),
+            parts: parts.collect(),
+            billed_before: line.billed_before,
         }
     }
 }

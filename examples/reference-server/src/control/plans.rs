@@ -6,14 +6,14 @@ use http::StatusCode;
 use monetization_core::clock::Timestamp;
 use monetization_core::flows::NewPlan;
 use monetization_core::ids::{PlanId, PlanVersionId, ProductId};
-use monetization_core::money::{Currency, Money, Rounding, UnitPrice};
+use monetization_core::money::{Currency, Money, Rounding};
 use monetization_core::period::Cycle;
 use monetization_core::plan::{
-    Approval, Billing, MeteringPolicy, Overage, Plan, PlanState, PlanTerms, PlanVersion, Quota,
-    Rate, TermsDraft, UsagePrice,
+    Approval, Billing, CommitmentDraft, MeteringPolicy, Plan, PlanState, PlanTerms, PlanVersion,
+    Quota, Rate, TermsDraft, UsageDraft,
 };
 use monetization_core::store::{Index, RowKey, StoreExt};
-use monetization_core::text::{Name, Slug};
+use monetization_core::text::Name;
 use serde::{Deserialize, Serialize};
 
 use super::input::{Caller, Id, Json};
@@ -68,20 +68,12 @@ struct TermsView {
     cycle: Cycle,
     base_price: Money,
     setup_fee: Money,
-    usage: Vec<UsageView>,
+    usage: Vec<UsageDraft>,
+    commitment: CommitmentDraft,
     rates: Vec<Rate>,
     quotas: Vec<Quota>,
     metering: MeteringPolicy,
     rounding: Rounding,
-}
-
-/// What the use of one meter costs.
-#[derive(Debug, Serialize)]
-struct UsageView {
-    meter: Slug,
-    unit_price: UnitPrice,
-    included: String,
-    overage: Overage,
 }
 
 pub(super) async fn create(
@@ -190,21 +182,11 @@ impl From<&PlanTerms> for TermsView {
             base_price: terms.base_price(),
             setup_fee: terms.setup_fee(),
             usage: terms.usage().iter().map(Into::into).collect(),
+            commitment: (&terms.commitment()).into(),
             rates: terms.rates().to_vec(),
             quotas: terms.quotas().to_vec(),
             metering: terms.metering(),
             rounding: terms.rounding(),
-        }
-    }
-}
-
-impl From<&UsagePrice> for UsageView {
-    fn from(price: &UsagePrice) -> Self {
-        Self {
-            meter: price.meter.name.clone(),
-            unit_price: price.unit_price,
-            included: price.meter.scale.render(price.included),
-            overage: price.overage,
         }
     }
 }

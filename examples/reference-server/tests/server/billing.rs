@@ -116,7 +116,7 @@ async fn a_statement_is_for_those_whose_business_it_is_h1() {
         owner["total"],
         json!({ "amount": "25.00", "currency": "USD" })
     );
-    assert_eq!(owner["lines"][0]["unit_price"], "0.0001");
+    assert_eq!(owner["lines"][0]["parts"][0]["unit_price"], "0.0001");
     assert_eq!(
         world.publisher(Method::GET, &usage, Value::Null).await.ok(),
         owner

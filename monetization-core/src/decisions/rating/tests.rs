@@ -2,10 +2,10 @@ use num_bigint::BigInt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::{PlanVersionId, SubscriptionId, TypedId};
-use crate::invoice::Invoicing;
+use crate::ids::{PlanVersionId, SegmentId, SubscriptionId, TypedId};
+use crate::invoice::{CommitmentBound, Invoicing};
 use crate::money::{Scale, UnitPrice};
-use crate::plan::{Billing, Overage, TermsDraft, UsageDraft};
+use crate::plan::{Billing, TermsDraft, UsageDraft};
 use crate::product::{Meter, Unit};
 
 fn meter() -> Meter {
@@ -21,10 +21,8 @@ fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {
     let draft = TermsDraft {
         base_price: Some(base.to_owned()),
         usage: vec![UsageDraft {
-            meter: "requests".parse().unwrap(),
-            unit_price: unit_price.parse().unwrap(),
             included: Some(included.to_string()),
-            overage: Overage::Loose,
+            ..UsageDraft::per_unit("requests".parse().unwrap(), unit_price.parse().unwrap())
         }],
         ..TermsDraft::new(
             Billing::Metered,
@@ -35,34 +33,44 @@ fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {
     PlanTerms::new(draft, &[meter()]).unwrap()
 }
 
-fn segment(number: u8) -> Segment {
-    let micros = |n: i64| crate::clock::Timestamp::from_micros(n);
+/// One of `count` segments of a period.
+fn segment(number: usize, count: usize) -> Segment {
+    let instant = |n: usize| crate::clock::Timestamp::from_micros(i64::try_from(n).unwrap());
     let span = Span {
-        start: micros(i64::from(number)),
-        end: micros(i64::from(number) + 1),
+        start: instant(number),
+        end: instant(number + 1),
+    };
+    let period = Span {
+        start: instant(0),
+        end: instant(count),
     };
     Segment {
-        id: SegmentId::derived(&[&[number]]),
+        id: SegmentId::derived(&[&number.to_be_bytes()]),
         subscription: SubscriptionId::derived(&[b"s"]),
         version: PlanVersionId::derived(&[b"v"]),
         invoicing: Invoicing::ByCore,
         period_index: 0,
-        period: span,
+        period,
         span,
     }
 }
 
+fn uses<'a>(parts: &[(&'a PlanTerms, i64)]) -> Vec<SegmentUse<'a>> {
+    let segments = parts.iter().enumerate();
+    let segments = segments.map(|(number, (terms, used))| SegmentUse {
+        segment: segment(number, parts.len()),
+        terms,
+        used: used_of(*used),
+    });
+    segments.collect()
+}
+
+fn used_of(quantity: i64) -> Used {
+    Used::from([(meter().id, Quantity::from_scaled(quantity))])
+}
+
 fn lines(parts: &[(&PlanTerms, i64)]) -> Vec<Line> {
-    let segments: Vec<SegmentUse<'_>> = parts
-        .iter()
-        .zip(0..)
-        .map(|((terms, used), number)| SegmentUse {
-            segment: segment(number),
-            terms,
-            used: Used::from([(meter().id, Quantity::from_scaled(*used))]),
-        })
-        .collect();
-    usage_lines(&segments).unwrap()
+    usage_lines(&uses(parts)).unwrap()
 }
 
 fn cents(lines: &[Line]) -> i64 {
@@ -98,18 +106,136 @@ fn a_period_split_by_a_plan_change_includes_its_units_once() {
     assert_eq!(cents(&lines(&[(&terms, 700), (&richer, 500)])), 100);
 }
 
+/// What came late for the only segment of a period that was billed `billed`.
+fn late(terms: &PlanTerms, meter: MeterId, (billed, late): (i64, i64)) -> Vec<Line> {
+    let used = |quantity| Used::from([(meter, Quantity::from_scaled(quantity))]);
+    let billed = SegmentUse {
+        segment: segment(0, 1),
+        terms,
+        used: used(billed),
+    };
+    let late = used(late);
+    late_lines(&[LateUse { billed, late }]).unwrap()
+}
+
 #[test]
 fn late_use_of_a_meter_without_a_price_has_no_line() {
     let terms = metered("0", "1", 0);
-    let late = LateUse {
-        origin: segment(0).id,
-        terms: &terms,
-        meter: MeterId::derived(&[b"other"]),
-        before: Quantity::ZERO,
-        billed: Quantity::ZERO,
-        late: Quantity::from_scaled(1),
+    assert_eq!(late(&terms, MeterId::derived(&[b"other"]), (0, 1)), []);
+}
+
+/// Terms of a metered plan with this price of its requests.
+fn priced(usage: &str) -> PlanTerms {
+    let draft = format!(
+        r#"{{"billing":"metered","currency":"USD","cycle":"month","usage":[{{"meter":"requests",{usage}}}]}}"#
+    );
+    PlanTerms::new(serde_json::from_str(&draft).unwrap(), &[meter()]).unwrap()
+}
+
+/// The bound of each commitment's line, and its cents.
+fn committed(lines: &[Line]) -> Vec<(CommitmentBound, i64)> {
+    let committed = lines.iter().filter_map(|line| match &line.item {
+        LineItem::Commitment(commitment) => Some((commitment.bound, line.amount.minor())),
+        _ => None,
+    });
+    committed.collect()
+}
+
+#[test]
+fn less_use_than_committed_to_is_filled_up_in_a_line_of_its_own_b15() {
+    let terms = priced(r#""unit_price":"1","commitment":{"minimum":"50","maximum":"80"}"#);
+    let few = lines(&[(&terms, 12)]);
+    assert_eq!((few.len(), cents(&few)), (2, 5_000));
+    assert_eq!(committed(&few), [(CommitmentBound::Minimum, 3_800)]);
+    let description = "minimum commitment of 50.00 USD for requests, 12.00 USD used";
+    assert_eq!(few[1].description, description);
+    assert_eq!(committed(&lines(&[(&terms, 60)])), []);
+    let many = lines(&[(&terms, 100)]);
+    assert_eq!(committed(&many), [(CommitmentBound::Maximum, -2_000)]);
+    assert_eq!(cents(&many), 8_000);
+}
+
+#[test]
+fn a_commitment_to_all_use_counts_what_meters_commit_to_b15() {
+    let draft = r#"{"billing":"metered","currency":"USD","cycle":"month","commitment":{"minimum":"60"},
+        "usage":[{"meter":"requests","unit_price":"1","commitment":{"minimum":"50"}}]}"#;
+    let terms = PlanTerms::new(serde_json::from_str(draft).unwrap(), &[meter()]).unwrap();
+    let lines = lines(&[(&terms, 12)]);
+    let filled_up = [
+        (CommitmentBound::Minimum, 3_800),
+        (CommitmentBound::Minimum, 1_000),
+    ];
+    assert_eq!(committed(&lines), filled_up);
+}
+
+#[test]
+fn a_commitment_is_for_the_whole_period_and_shrinks_with_it_b15() {
+    let commitment = |short: &str| {
+        priced(&format!(
+            r#""unit_price":"1","commitment":{{"minimum":"50","short_period":"{short}"}}"#
+        ))
     };
-    assert_eq!(late_line(&late), Ok(None));
+    let (prorated, whole) = (commitment("prorated"), commitment("whole"));
+    let ended_early = |terms| {
+        let mut uses = uses(&[(terms, 10), (terms, 0)]);
+        uses.truncate(1);
+        cents(&usage_lines(&uses).unwrap())
+    };
+    assert_eq!(
+        [ended_early(&prorated), ended_early(&whole)],
+        [2_500, 5_000]
+    );
+    // A change of plan within the period: what is in force at its end is committed to.
+    let free = metered("0", "1", 0);
+    assert_eq!(cents(&lines(&[(&free, 10), (&prorated, 5)])), 5_000);
+    assert_eq!(cents(&lines(&[(&prorated, 10), (&free, 5)])), 1_500);
+}
+
+#[test]
+fn late_use_below_the_commitment_costs_nothing_more_b15() {
+    let terms = priced(r#""unit_price":"1","commitment":{"minimum":"50","maximum":"80"}"#);
+    let id = meter().id;
+    assert_eq!(cents(&late(&terms, id, (12, 30))), 0);
+    let over = late(&terms, id, (12, 60));
+    assert_eq!((cents(&over), over[0].amount.minor()), (2_200, 6_000));
+    assert_eq!(cents(&late(&terms, id, (100, 10))), 0);
+}
+
+#[test]
+fn late_use_of_an_earlier_segment_costs_what_the_period_would_have_cost_more() {
+    let tiers = r#""graduated":[{"up_to":"10","unit_price":"3"},{"unit_price":"1"}]"#;
+    let terms = priced(tiers);
+    let mut period: Vec<LateUse<'_>> = uses(&[(&terms, 8), (&terms, 8)])
+        .into_iter()
+        .map(|billed| LateUse {
+            billed,
+            late: Used::new(),
+        })
+        .collect();
+    period[0].late = used_of(4);
+    // 16 units cost 36, and 20 cost 40: the late ones take the place of later ones in the first tier.
+    assert_eq!(cents(&late_lines(&period).unwrap()), 400);
+    assert_eq!(cents(&lines(&[(&terms, 12), (&terms, 8)])), 4_000);
+}
+
+/// R-V4: what a line says of itself is what it costs.
+#[test]
+fn a_line_shows_the_steps_of_its_price_and_what_was_billed_before() {
+    let terms = priced(
+        r#""included":"5","volume":[{"up_to":"10","unit_price":"2"},{"unit_price":"1","flat":"4"}]"#,
+    );
+    let lines = lines(&[(&terms, 12), (&terms, 8)]);
+    let shown = lines.iter().map(|line| match &line.item {
+        LineItem::Usage(usage) => {
+            let part = usage.parts[0];
+            let steps = (part.tier, part.quantity.scaled(), part.amount.to_string());
+            (steps, usage.billed_before.minor(), line.amount.minor())
+        }
+        other => panic!("{other:?}"),
+    });
+    let first = ((0, 7, "14".to_owned()), 0, 1_400);
+    let second = ((1, 15, "19".to_owned()), 1_400, 500);
+    assert_eq!(shown.collect::<Vec<_>>(), [first, second]);
 }
 
 /// Unit by unit: each is either included or adds its price, in twelfths of a decimal.
@@ -154,16 +280,8 @@ proptest! {
         own in 0_i64..5_000, first in 0_i64..500, second in 0_i64..500, included in 0_u64..5_000,
     ) {
         let terms = metered("0", "0.0137", included);
-        let late = |billed: i64, late: i64| LateUse {
-            origin: segment(0).id,
-            terms: &terms,
-            meter: meter().id,
-            before: Quantity::ZERO,
-            billed: Quantity::from_scaled(billed),
-            late: Quantity::from_scaled(late),
-        };
-        let paid = late_line(&late(own, first)).unwrap().unwrap().amount.minor()
-            + late_line(&late(own + first, second)).unwrap().unwrap().amount.minor();
+        let paid = cents(&late(&terms, meter().id, (own, first)))
+            + cents(&late(&terms, meter().id, (own + first, second)));
         let at_once = cents(&lines(&[(&terms, own + first + second)])) - cents(&lines(&[(&terms, own)]));
         prop_assert_eq!(paid, at_once);
     }

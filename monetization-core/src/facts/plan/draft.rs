@@ -3,13 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldError;
-use crate::money::{Currency, Money, Quantity, Rounding, UnitPrice};
+use crate::money::{Currency, Money, Rounding};
 use crate::period::Cycle;
 use crate::plan::{
     Billing, MeteringPolicy, Overage, PlanTerms, Quota, QuotaWindow, Rate, UsagePrice,
 };
-use crate::product::{Meter, Unit};
-use crate::text::{Name, Slug};
+use crate::product::Meter;
+use crate::text::Name;
+
+pub use price::{CommitmentDraft, PackageDraft, StepDraft, TierDraft, UsageDraft};
+
+mod price;
 
 /// A plan's terms as somebody writes them: what is left out is nothing, or the default.
 ///
@@ -45,6 +49,9 @@ pub struct TermsDraft {
     /// What use costs; for metered plans, a meter each.
     #[serde(default)]
     pub usage: Vec<UsageDraft>,
+    /// What the use of a period costs at least and at most, all meters together.
+    #[serde(default)]
+    pub commitment: CommitmentDraft,
     /// Limits in a short time.
     #[serde(default)]
     pub rates: Vec<Rate>,
@@ -73,6 +80,7 @@ impl TermsDraft {
             base_price: None,
             setup_fee: None,
             usage: Vec::new(),
+            commitment: CommitmentDraft::default(),
             rates: Vec::new(),
             quotas: Vec::new(),
             price_label: None,
@@ -80,26 +88,6 @@ impl TermsDraft {
             rounding: Rounding::default(),
         }
     }
-}
-
-/// What the use of one meter costs, as somebody writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UsageDraft {
-    /// Name of the product's meter.
-    pub meter: Slug,
-    /// The price of one unit, in major units, such as `"0.0001"`.
-    pub unit_price: UnitPrice,
-    /// Units of each period that the base price pays for.
-    #[serde(default)]
-    pub included: Option<String>,
-    /// What happens beyond them; without included units nothing can stop, so the default is loose.
-    #[serde(default = "loose")]
-    pub overage: Overage,
-}
-
-fn loose() -> Overage {
-    Overage::Loose
 }
 
 /// Checks amounts first, then what the kind of plan may have, then usage, then limits; the first
@@ -113,6 +101,7 @@ pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, Fi
     let setup_fee = price("setup_fee", draft.setup_fee.as_ref())?;
     check_billing(&draft, base_price, setup_fee)?;
     let usage = check_usage(&draft, meters)?;
+    let commitment = draft.commitment.check("commitment", draft.currency)?;
     check_limits(&draft, &usage)?;
     let TermsDraft {
         billing,
@@ -130,6 +119,7 @@ pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, Fi
         base_price,
         setup_fee,
         usage,
+        commitment,
         rates,
         quotas,
         price_label,
@@ -161,6 +151,10 @@ fn check_billing(draft: &TermsDraft, base: Money, setup: Money) -> Result<(), Fi
             "usage",
             "a metered plan needs the price of at least one meter",
         ),
+        Billing::Free | Billing::Fixed if draft.commitment != CommitmentDraft::default() => refuse(
+            "commitment",
+            "only the use of a metered plan can be committed to: leave it out, or choose metered",
+        ),
         Billing::Free | Billing::Fixed | Billing::Metered => Ok(()),
     }
 }
@@ -188,23 +182,8 @@ fn check_usage(draft: &TermsDraft, meters: &[Meter]) -> Result<Vec<UsagePrice>, 
                 "the meter is priced twice: allowed is once",
             ));
         }
-        let included = match &priced.included {
-            Some(text) => meter
-                .scale
-                .parse(text)
-                .map_err(|error| FieldError::new(field("included"), error))?,
-            None => Quantity::ZERO,
-        };
-        if priced.overage == Overage::Strict && meter.unit != Unit::Requests {
-            let problem = "only requests can be stopped at the gateway: allowed is loose";
-            return Err(FieldError::new(field("overage"), problem));
-        }
-        usage.push(UsagePrice {
-            meter: meter.clone(),
-            unit_price: priced.unit_price,
-            included,
-            overage: priced.overage,
-        });
+        let path = format!("usage[{index}]");
+        usage.push(priced.check(&path, meter, draft.currency)?);
     }
     Ok(usage)
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ids::{MeterId, TypedId};
 use crate::money::Scale;
+use crate::product::Unit;
 
 fn requests() -> Meter {
     Meter {
@@ -38,6 +39,138 @@ fn an_unknown_meter_is_refused_with_those_there_are() {
     let error = error.unwrap_err();
     assert_eq!(error.field(), "usage[0].meter");
     assert!(error.problem().contains("allowed are requests"), "{error}");
+}
+
+/// The terms of a metered plan whose requests cost this.
+fn usage(price: &str) -> Result<PlanTerms, FieldError> {
+    check(&format!(
+        r#"{{"billing":"metered","currency":"USD","cycle":"month","usage":[{{"meter":"requests",{price}}}]}}"#
+    ))
+}
+
+#[test]
+fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
+    let table = [
+        (r#""included":"5""#, "usage[0]", "one of unit_price"),
+        (
+            r#""unit_price":"1","volume":[{"unit_price":"1"}]"#,
+            "usage[0]",
+            "two prices",
+        ),
+        (
+            r#""graduated":[]"#,
+            "usage[0].graduated",
+            "allowed are 1 to 100",
+        ),
+        (
+            r#""graduated":[{"up_to":"5","unit_price":"1"}]"#,
+            "usage[0].graduated[0].up_to",
+            "leave it out",
+        ),
+        (
+            r#""volume":[{"unit_price":"1"},{"unit_price":"2"}]"#,
+            "usage[0].volume[0].up_to",
+            "only the last one has none",
+        ),
+        (
+            r#""volume":[{"up_to":"5","unit_price":"1"},{"up_to":"5","flat":"1"},{"flat":"2"}]"#,
+            "usage[0].volume[1].up_to",
+            "5 is not above 5",
+        ),
+        (
+            r#""volume":[{"up_to":"0","flat":"1"},{"flat":"2"}]"#,
+            "usage[0].volume[0].up_to",
+            "0 is not above 0",
+        ),
+        (
+            r#""volume":[{"up_to":"1.5","flat":"1"},{"flat":"2"}]"#,
+            "usage[0].volume[0].up_to",
+            "0 after it",
+        ),
+        (
+            r#""graduated":[{}]"#,
+            "usage[0].graduated[0]",
+            "unit_price, flat or both",
+        ),
+        (
+            r#""graduated":[{"flat":"1","package":"0"}]"#,
+            "usage[0].graduated[0].package",
+            "more than 0",
+        ),
+        (
+            r#""package":{"size":"0","price":"1"}"#,
+            "usage[0].package.size",
+            "more than 0",
+        ),
+        (
+            r#""unit_price":"1","commitment":{"minimum":"9","maximum":"8"}"#,
+            "usage[0].commitment.maximum",
+            "9.00 USD or more",
+        ),
+        (
+            r#""unit_price":"1","commitment":{"minimum":"0.001"}"#,
+            "usage[0].commitment.minimum",
+            "2 after it",
+        ),
+    ];
+    for (price, field, allowed) in table {
+        let error = usage(price).unwrap_err();
+        assert_eq!(error.field(), field, "{error}");
+        assert!(error.problem().contains(allowed), "{error}");
+    }
+}
+
+#[test]
+fn only_the_use_of_a_metered_plan_can_be_committed_to() {
+    let fixed =
+        r#"{"billing":"fixed","currency":"USD","cycle":"month","commitment":{"minimum":"1"}}"#;
+    assert_eq!(check(fixed).unwrap_err().field(), "commitment");
+}
+
+#[test]
+fn terms_are_written_as_they_were_read() {
+    let prices = [
+        r#""unit_price":"0.01""#,
+        r#""graduated":[{"up_to":"5","unit_price":"1","flat":"2","package":"3"},{"unit_price":"0.5"}]"#,
+        r#""volume":[{"up_to":"5","flat":"2"},{"unit_price":"0"}],"zero_use":"free""#,
+        r#""stairstep":[{"up_to":"9","price":"30"},{"price":"100"}],"included":"4""#,
+        r#""package":{"size":"10","price":"1","partial":"free"},"commitment":{"minimum":"5","short_period":"whole"}"#,
+    ];
+    for price in prices {
+        let terms = usage(price).unwrap();
+        let drafts: Vec<UsageDraft> = terms.usage().iter().map(Into::into).collect();
+        let written = serde_json::to_string(&drafts).unwrap();
+        let draft = TermsDraft {
+            usage: serde_json::from_str(&written).unwrap(),
+            ..TermsDraft::new(terms.billing(), terms.currency(), terms.cycle())
+        };
+        assert_eq!(PlanTerms::new(draft, &[requests()]), Ok(terms), "{written}");
+    }
+}
+
+#[test]
+fn labels_tell_of_every_kind_of_price() {
+    let table = [
+        (
+            r#""graduated":[{"up_to":"5","unit_price":"1"},{"unit_price":"0.5"}]"#,
+            "0.5 to 1 USD per request, by tier",
+        ),
+        (
+            r#""volume":[{"up_to":"5","unit_price":"1"},{"unit_price":"0.5"}]"#,
+            "0.5 to 1 USD per request, by volume",
+        ),
+        (
+            r#""stairstep":[{"up_to":"9","price":"30"},{"price":"100"}]"#,
+            "2 steps of requests",
+        ),
+        (
+            r#""package":{"size":"10","price":"1"},"included":"5""#,
+            "1 USD per 10 requests after 5",
+        ),
+    ];
+    for (price, label) in table {
+        assert_eq!(usage(price).unwrap().label(), label);
+    }
 }
 
 #[test]

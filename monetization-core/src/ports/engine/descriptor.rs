@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::field::FieldError;
-use crate::plan::PlanTerms;
+use crate::money::Quantity;
+use crate::plan::{Commitment, PlanTerms, Price, UsagePrice};
 use crate::text::Slug;
 
 /// What an engine is and what it needs, as data: flows obey it without asking which engine it is.
@@ -143,6 +144,16 @@ pub struct PriceShapes {
     pub per_unit: bool,
     /// Units each period that cost nothing.
     pub included: bool,
+    /// Each unit at the price of its tier.
+    pub graduated: bool,
+    /// All units at the price of the last one's tier.
+    pub volume: bool,
+    /// One price for the step of the last unit.
+    pub stairstep: bool,
+    /// One price for each package, in tiers too.
+    pub package: bool,
+    /// What use costs at least and at most.
+    pub commitment: bool,
 }
 
 impl PriceShapes {
@@ -151,15 +162,26 @@ impl PriceShapes {
     /// # Errors
     /// A [`FieldError`] naming the part of the terms it cannot express.
     pub fn check(&self, terms: &PlanTerms) -> Result<(), FieldError> {
-        let included = terms
-            .usage()
-            .iter()
-            .any(|usage| usage.included != crate::money::Quantity::ZERO);
+        let any = |wanted: fn(&UsagePrice) -> bool| terms.usage().iter().any(wanted);
+        let is = |model: &str| {
+            terms
+                .usage()
+                .iter()
+                .any(|usage| usage.price.model() == model)
+        };
+        let commitment = terms.commitment() != Commitment::default()
+            || any(|usage| usage.commitment != Commitment::default());
+        let included = any(|usage| usage.included != Quantity::ZERO);
         let demands = [
             ("base_price", !terms.base_price().is_zero(), self.base),
             ("setup_fee", !terms.setup_fee().is_zero(), self.setup),
-            ("usage", !terms.usage().is_empty(), self.per_unit),
+            ("usage.unit_price", is("per_unit"), self.per_unit),
             ("usage.included", included, self.included),
+            ("usage.graduated", is("graduated"), self.graduated),
+            ("usage.volume", is("volume"), self.volume),
+            ("usage.stairstep", is("stairstep"), self.stairstep),
+            ("usage.package", any(sells_packages), self.package),
+            ("commitment", commitment, self.commitment),
         ];
         match demands
             .into_iter()
@@ -171,5 +193,15 @@ impl PriceShapes {
             }
             None => Ok(()),
         }
+    }
+}
+
+fn sells_packages(usage: &UsagePrice) -> bool {
+    match &usage.price {
+        Price::Package { .. } => true,
+        Price::Graduated { tiers } | Price::Volume { tiers } => {
+            tiers.iter().any(|tier| tier.package.is_some())
+        }
+        Price::PerUnit { .. } | Price::Stairstep { .. } => false,
     }
 }

@@ -1,0 +1,143 @@
+//! How a quantity becomes an amount.
+//!
+//! | model | so many units cost |
+//! |---|---|
+//! | `per_unit` | each the same |
+//! | `graduated` | each unit what the tier costs that it falls in, and the flat fee of every tier that is entered |
+//! | `volume` | all of them what the tier costs in which the last one falls, and its flat fee |
+//! | `stairstep` | one price for the whole band in which the last one falls |
+//! | `package` | one price for each package that is begun, or that is full |
+//!
+//! Upper bounds belong to their tier: with a tier up to 500, unit 500 is its last. A graduated price
+//! never falls as use grows; a volume price may, where a larger quantity reaches a cheaper tier, and
+//! that is what such a plan sells.
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::{Money, Quantity, UnitPrice};
+
+/// How a quantity becomes an amount, in major units of the plan's currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "model")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new model changes every match on purpose"
+)]
+pub enum Price {
+    /// Each unit costs the same.
+    PerUnit {
+        /// What one unit costs.
+        unit_price: UnitPrice,
+    },
+    /// Each unit costs what its tier costs.
+    Graduated {
+        /// In the order of their upper bounds; the last one is open.
+        tiers: Vec<Tier>,
+    },
+    /// All units cost what the tier of the last one costs.
+    Volume {
+        /// In the order of their upper bounds; the last one is open.
+        tiers: Vec<Tier>,
+    },
+    /// One price for the band of the last unit.
+    Stairstep {
+        /// In the order of their upper bounds; the last one is open.
+        steps: Vec<Step>,
+    },
+    /// One price for each package.
+    Package {
+        /// Units of a package, in the meter's scale; more than none.
+        size: Quantity,
+        /// What a package costs.
+        price: UnitPrice,
+        /// What becomes of a package that is not full.
+        partial: PartialPackage,
+    },
+}
+
+/// Units up to a bound, and what they cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tier {
+    /// The last quantity that belongs to it, in the meter's scale; `None` for the open last tier.
+    pub up_to: Option<Quantity>,
+    /// What one unit costs, or one package.
+    pub unit_price: UnitPrice,
+    /// What entering it costs.
+    pub flat: UnitPrice,
+    /// Units of a package, in the meter's scale, each begun one charged whole; `None` where single units
+    /// and parts of them are charged.
+    pub package: Option<Quantity>,
+}
+
+/// Units up to a bound, and what they cost together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The last quantity that belongs to it, in the meter's scale; `None` for the open last step.
+    pub up_to: Option<Quantity>,
+    /// What any quantity of it costs.
+    pub price: UnitPrice,
+}
+
+/// What becomes of a package that is not full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum PartialPackage {
+    /// It costs as much as a full one.
+    #[default]
+    Charged,
+    /// It costs nothing.
+    Free,
+}
+
+/// What a period without use costs, where the first tier or step has a flat fee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum ZeroUse {
+    /// The flat fee of the first tier.
+    #[default]
+    Charged,
+    /// Nothing: the first tier is entered by the first unit.
+    Free,
+}
+
+impl Price {
+    /// Its name where it is written.
+    #[must_use]
+    pub fn model(&self) -> &'static str {
+        match self {
+            Self::PerUnit { .. } => "per_unit",
+            Self::Graduated { .. } => "graduated",
+            Self::Volume { .. } => "volume",
+            Self::Stairstep { .. } => "stairstep",
+            Self::Package { .. } => "package",
+        }
+    }
+}
+
+/// What the use of a billing period costs at least and at most, in the plan's currency.
+///
+/// Both show as lines of their own: what is missing to the minimum, what is taken off above the
+/// maximum. They are billed with the end of the period, by the terms that are then in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Commitment {
+    /// What is paid even for less use; `None` where only use is paid.
+    pub minimum: Option<Money>,
+    /// What is paid even for more use; `None` where all use is paid.
+    pub maximum: Option<Money>,
+    /// What becomes of both where the period ends early.
+    pub short_period: ShortPeriod,
+}
+
+/// What becomes of a commitment where its period ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum ShortPeriod {
+    /// It shrinks to the share of the period's time that has passed.
+    #[default]
+    Prorated,
+    /// It stays.
+    Whole,
+}

@@ -1,0 +1,61 @@
+use monetization_core::money::{Exact, Scale};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The scale of every meter here: the finest there is.
+pub(super) const SCALE: u8 = 6;
+
+/// One worked example.
+#[derive(Debug, Deserialize)]
+pub(super) struct Case {
+    pub(super) id: String,
+    pub(super) model: String,
+    pub(super) config: Value,
+    pub(super) input: Value,
+    pub(super) expected: Value,
+    #[serde(default)]
+    pub(super) core: bool,
+}
+
+/// The difference to what is expected, in words.
+pub(super) type Checked = Result<(), String>;
+
+pub(super) fn all() -> Vec<Case> {
+    serde_json::from_str(include_str!("cases.json")).unwrap()
+}
+
+impl Case {
+    /// A field of the input.
+    pub(super) fn input(&self, name: &str) -> &str {
+        text(&self.input[name])
+    }
+
+    /// Compares amounts with the expected one of this name.
+    pub(super) fn expects(&self, name: &str, actual: Exact) -> Checked {
+        same(name, text(&self.expected[name]), actual)
+    }
+}
+
+pub(super) fn text(value: &Value) -> &str {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// The same number, however many zeros it has.
+pub(super) fn same(what: &str, expected: &str, actual: Exact) -> Checked {
+    if exact(expected) == actual {
+        Ok(())
+    } else {
+        Err(format!("{what} is {actual}, expected {expected}"))
+    }
+}
+
+pub(super) fn exact(text: &str) -> Exact {
+    serde_json::from_value(Value::from(text)).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// A quantity of the finest scale.
+pub(super) fn quantity(text: &str) -> monetization_core::money::Quantity {
+    Scale::try_from(SCALE).unwrap().parse(text).unwrap()
+}
