@@ -1,11 +1,12 @@
--- What came after its segment was closed is one line of an invoice of the segment that pays.
+-- What came after its segment was closed is one line of the invoice of each period that pays for it.
 WITH
 price (version, meter) AS (
     SELECT fact.id, usage.value ->> '$.meter.id'
     FROM fact, json_each(fact.body, '$.terms.usage') AS usage WHERE kind = 'plan_version'
 ),
 expected (origin, meter, used, lines) AS MATERIALIZED (
-    SELECT 'seg_' || lower(hex(origin.id)), price.meter, sum(sum.total), count(*)
+    SELECT 'seg_' || lower(hex(origin.id)), price.meter, sum(sum.total),
+        count(DISTINCT payer.period_index)
     FROM sum
     JOIN meter ON meter.number = sum.meter
     JOIN segment AS origin ON origin.number = sum.origin
@@ -23,14 +24,18 @@ invoiced (origin, meter, used, lines) AS MATERIALIZED (
     FROM fact, json_each(fact.body, '$.lines') AS line
     WHERE kind = 'invoice' AND line.value ->> '$.item.kind' = 'late_usage' GROUP BY 1, 2
 )
-SELECT coalesce(expected.origin, invoiced.origin) || ' '
-        || coalesce(expected.meter, invoiced.meter) AS id,
+SELECT expected.origin || ' ' || expected.meter AS id,
     iif(
         expected.used IS invoiced.used AND expected.lines IS invoiced.lines, NULL,
         format(
-            'late use of %d in %d sums, invoiced %d on %d lines',
+            'late use of %d in %d periods, invoiced %d on %d lines',
             expected.used, expected.lines, invoiced.used, invoiced.lines
         )
     ) AS problem
 FROM expected
-FULL JOIN invoiced ON invoiced.origin = expected.origin AND invoiced.meter = expected.meter
+LEFT JOIN invoiced ON invoiced.origin = expected.origin AND invoiced.meter = expected.meter
+UNION ALL
+SELECT invoiced.origin || ' ' || invoiced.meter, 'it is invoiced as late, and none of it came late'
+FROM invoiced
+LEFT JOIN expected ON expected.origin = invoiced.origin AND expected.meter = invoiced.meter
+WHERE expected.origin IS NULL

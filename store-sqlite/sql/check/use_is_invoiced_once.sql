@@ -26,15 +26,18 @@ invoiced (segment, meter, used, lines) AS MATERIALIZED (
     FROM fact, json_each(fact.body, '$.lines') AS line
     WHERE kind = 'invoice' AND line.value ->> '$.item.kind' = 'usage' GROUP BY 1, 2
 )
-SELECT coalesce(expected.segment, invoiced.segment) || ' '
-        || coalesce(expected.meter, invoiced.meter) AS id,
+SELECT expected.segment || ' ' || expected.meter AS id,
     CASE
         WHEN invoiced.segment IS NULL AND expected.used > 0 THEN format('%d are on no invoice', expected.used)
         WHEN invoiced.segment IS NULL THEN NULL
-        WHEN expected.segment IS NULL THEN 'it is invoiced, and is of no period that was billed'
         WHEN invoiced.lines > 1 THEN format('it is on %d lines of invoices', invoiced.lines)
         WHEN invoiced.used <> expected.used
             THEN format('used %d, invoiced %d', expected.used, invoiced.used)
     END AS problem
 FROM expected
-FULL JOIN invoiced ON invoiced.segment = expected.segment AND invoiced.meter = expected.meter
+LEFT JOIN invoiced ON invoiced.segment = expected.segment AND invoiced.meter = expected.meter
+UNION ALL
+SELECT invoiced.segment || ' ' || invoiced.meter, 'it is invoiced, and is of no period that was billed'
+FROM invoiced
+LEFT JOIN expected ON expected.segment = invoiced.segment AND expected.meter = invoiced.meter
+WHERE expected.segment IS NULL

@@ -88,3 +88,28 @@ async fn the_records_add_up_to_the_sums_and_counters() {
         .unwrap();
     assert_eq!(total, 5 * (1 + 7 + 513 + 600 + 2));
 }
+
+/// What is compared is looked up: otherwise a check of a large database would take days.
+#[tokio::test]
+async fn no_check_compares_every_row_with_every_other() {
+    let home = Home::new();
+    let store = home.open().await;
+    store.append(&Use::seeded(5).records(2)).await.unwrap();
+    drop(store);
+    let mut file = home.stranger().await;
+    let checks = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/check");
+    let mut count = 0;
+    for check in std::fs::read_dir(checks).unwrap() {
+        let check = check.unwrap().path();
+        let query = std::fs::read_to_string(&check).unwrap();
+        let explain = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")));
+        for step in explain.fetch_all(&mut file).await.unwrap() {
+            let step: String = step.get("detail");
+            let is_nested = step.starts_with("RIGHT-JOIN")
+                || (step.starts_with("SCAN") && step.ends_with("LEFT-JOIN"));
+            assert!(!is_nested, "{}: {step}", check.display());
+        }
+        count += 1;
+    }
+    assert_eq!(count, 20);
+}
