@@ -42,8 +42,9 @@ impl World {
     /// Looks at what is stored and at the provider.
     pub(crate) fn check(&mut self) -> Checked {
         self.seen()?;
-        for subscription in self.subscriptions() {
-            self.note_access(&subscription);
+        for stored in self.stored_subscriptions() {
+            self.note_access(&stored);
+            let subscription = stored.fact;
             self.check_state(&subscription)?;
             self.check_sums(&subscription)?;
             self.check_invoices(&subscription)?;
@@ -143,6 +144,11 @@ impl World {
     }
 
     pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
+        let stored = self.stored_subscriptions().into_iter();
+        stored.map(|stored| stored.fact).collect()
+    }
+
+    fn stored_subscriptions(&self) -> Vec<Stored<Subscription>> {
         let listing = Listing {
             kind: Kind::Subscription,
             key: None,
@@ -150,7 +156,7 @@ impl World {
             limit: Listing::LIMIT_MAX,
         };
         let rows = block_on(self.view.rows(self.tenant(), &listing)).unwrap();
-        let read = |row| Stored::<Subscription>::read(row).unwrap().fact;
+        let read = |row| Stored::<Subscription>::read(row).unwrap();
         rows.iter().map(read).collect()
     }
 
@@ -186,8 +192,10 @@ impl World {
         stored.into_iter().map(|stored| stored.fact).collect()
     }
 
-    /// Keeps in mind since when nobody may be let in.
-    fn note_access(&self, subscription: &Subscription) {
+    /// Keeps in mind since when nobody may be let in. What has changed twice since it was looked at last may
+    /// have been open in between.
+    fn note_access(&self, stored: &Stored<Subscription>) {
+        let (subscription, version) = (&stored.fact, stored.version);
         let now = self.now();
         let over = |end: Timestamp| end.saturating_add(SKEW_MAX) <= now;
         let lives = match subscription.state {
@@ -200,7 +208,11 @@ impl World {
         if lives && subscription.blocks.is_empty() {
             closed.remove(&subscription.id);
         } else {
-            closed.entry(subscription.id).or_insert(now);
+            let known = closed.entry(subscription.id).or_insert((now, version));
+            if version > known.1 + 1 {
+                known.0 = now;
+            }
+            known.1 = version;
         }
     }
 
@@ -208,7 +220,7 @@ impl World {
     fn check_access(&mut self) -> Checked {
         let mut oracle = self.oracle.borrow_mut();
         for (id, arrived) in std::mem::take(&mut oracle.let_in) {
-            if let Some(closed) = oracle.closed_since.get(&id)
+            if let Some((closed, _)) = oracle.closed_since.get(&id)
                 && *closed < arrived.saturating_sub(NEWS_WITHIN)
             {
                 return Err(format!(

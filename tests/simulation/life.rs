@@ -129,8 +129,9 @@ impl World {
 }
 
 /// Seeds in which something has gone wrong once. 6: a batch that may have arrived was parked as one
-/// that has not. 8246: an invoice was paid while its subscription lapsed.
-const WENT_WRONG: [u64; 2] = [6, 8246];
+/// that has not. 8246: an invoice was paid while its subscription lapsed. 15488: a subscription opened and
+/// closed again between two looks, and the checker took a call of that moment for one too many.
+const WENT_WRONG: [u64; 3] = [6, 8246, 15_488];
 
 fn holds(seeds: impl IntoIterator<Item = u64>, on_sqlite: bool) {
     for seed in seeds {

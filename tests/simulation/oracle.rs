@@ -21,8 +21,8 @@ pub(crate) struct Oracle {
     pub(crate) orders: Vec<String>,
     /// Lives that ended badly: what they had not written may be gone.
     pub(crate) deaths: BTreeSet<Opening>,
-    /// Since when the facts say that a subscription lets no calls in.
-    pub(crate) closed_since: BTreeMap<SubscriptionId, Timestamp>,
+    /// Since when the facts say that a subscription lets no calls in, and their version.
+    pub(crate) closed_since: BTreeMap<SubscriptionId, (Timestamp, u64)>,
     /// Calls that were let in within this step, and when they arrived.
     pub(crate) let_in: Vec<(SubscriptionId, Timestamp)>,
     /// What must not have happened.

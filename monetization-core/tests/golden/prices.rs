@@ -56,13 +56,7 @@ pub(super) fn run(case: &Case) -> Option<Checked> {
         | "per_unit_with_min_spend"
         | "graduated_with_max_spend_progressive" => committed(case),
         "bill_missing_usage" => late(case),
-        "commitment_true_up" => {
-            let config = json!({ "unit": "1", "min": case.config["commitment"] });
-            let terms = terms_of("per_unit", &config);
-            let used = [used((0, 1), &terms, quantity(case.input("usage_amount")))];
-            let filled_up = bound(&usage_lines(&used).unwrap(), CommitmentBound::Minimum);
-            cents_are("true_up", text(&case.expected["true_up"]), filled_up)
-        }
+        "commitment_true_up" => filled_up(case),
         "max_spend_overage" if case.id == "om-max-001" => capped(case),
         "unit_config_then_per_unit" => {
             let config =
@@ -70,19 +64,7 @@ pub(super) fn run(case: &Case) -> Option<Checked> {
             let amount = whole(&terms_of("package", &config), case.input("units"));
             case.expects("amount", amount)
         }
-        "percentage" | "percentage_min_max_per_transaction" if is_plain_share(case) => {
-            let config = json!({ "unit": hundredth(text(&case.config["rate_percent"])) });
-            let total = match case.input["events"].as_array() {
-                Some(events) => events.iter().fold(Exact::ZERO, |sum, event| {
-                    sum.checked_add(exact(text(event))).unwrap()
-                }),
-                None => exact(case.input("total")),
-            };
-            case.expects(
-                "amount",
-                whole(&terms_of("per_unit", &config), &total.to_string()),
-            )
-        }
+        "percentage" | "percentage_min_max_per_transaction" if is_plain_share(case) => share(case),
         "base_fee_plus_usage_ALL_TIERS"
         | "base_fee_plus_usage_TOP_TIER"
         | "base_fee_plus_blocks_ALL_TIERS" => {
@@ -99,6 +81,28 @@ pub(super) fn run(case: &Case) -> Option<Checked> {
         }
         _ => return None,
     })
+}
+
+/// What is missing to a commitment.
+fn filled_up(case: &Case) -> Checked {
+    let config = json!({ "unit": "1", "min": case.config["commitment"] });
+    let terms = terms_of("per_unit", &config);
+    let used = [used((0, 1), &terms, quantity(case.input("usage_amount")))];
+    let filled_up = bound(&usage_lines(&used).unwrap(), CommitmentBound::Minimum);
+    cents_are("true_up", text(&case.expected["true_up"]), filled_up)
+}
+
+/// A share of the value of all transactions.
+fn share(case: &Case) -> Checked {
+    let config = json!({ "unit": hundredth(text(&case.config["rate_percent"])) });
+    let total = match case.input["events"].as_array() {
+        Some(events) => events.iter().fold(Exact::ZERO, |sum, event| {
+            sum.checked_add(exact(text(event))).unwrap()
+        }),
+        None => exact(case.input("total")),
+    };
+    let amount = whole(&terms_of("per_unit", &config), &total.to_string());
+    case.expects("amount", amount)
 }
 
 /// Whether a percentage is one of the whole: no fee, no bounds and nothing free of single events.
