@@ -51,7 +51,7 @@
 //!
 //! let late = |quantity| Used::from([(meter, Quantity::from_scaled(quantity))]);
 //! let lines = late_lines(&[
-//!     LateUse { billed: used(b"first", 0, 10, 700), late: late(0) },
+//!     LateUse { billed: used(b"first", 0, 10, 700), late: Used::new() },
 //!     LateUse { billed: used(b"second", 10, 20, 500), late: late(300) },
 //! ])?;
 //! assert_eq!(lines[0].amount.amount(), "3.00");
