@@ -33,7 +33,7 @@
 //!     key: IdempotencyKey::new(key),
 //!     timeout: Duration::from_secs(10),
 //! };
-//! let mut terms = TermsDraft::new(Billing::Fixed, "USD".parse()?, Cycle::Month);
+//! let mut terms = TermsDraft::new(Billing::Fixed, "USD".parse()?, Cycle::MONTH);
 //! terms.base_price = Some("25.00".to_owned());
 //! let plan = PlanVersion {
 //!     id: PlanVersionId::derived(&[b"gold 1"]),
@@ -59,7 +59,7 @@
 //!     subscription: SubscriptionId::derived(&[b"a subscription"]),
 //!     customer,
 //!     plan,
-//!     schedule: Schedule { anchor: start, cycle: Cycle::Month },
+//!     schedule: Schedule { anchor: start, cycle: Cycle::MONTH },
 //! };
 //! let started = billing.create_subscription(&cx("start"), &new).await?;
 //!

@@ -162,7 +162,7 @@ impl Subscriber {
     pub fn segment(&self, month: u32) -> Segment {
         let schedule = Schedule {
             anchor: START,
-            cycle: Cycle::Month,
+            cycle: Cycle::MONTH,
         };
         let at = schedule.period(month).unwrap().start;
         let timeline = Timeline::starting(schedule, self.version);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::period::{Cycle, Schedule};
+use monetization_core::period::{CycleUnit, Schedule};
 
 /// Period number `index`; `None` beyond the calendar.
 pub(crate) fn period(schedule: Schedule, index: u32) -> Option<Span> {
@@ -28,16 +28,17 @@ pub(crate) fn index_at(schedule: Schedule, at: Timestamp) -> Option<u32> {
 
 /// The start of period number `index`: days and weeks have a length, months and years have a day.
 fn boundary(schedule: Schedule, index: u32) -> Option<Timestamp> {
+    let units = index.checked_mul(u32::from(schedule.cycle.count()))?;
     let days = |days: u64| {
-        let days = days.checked_mul(u64::from(index))?;
+        let days = days.checked_mul(u64::from(units))?;
         let length = Duration::from_secs(days.checked_mul(24)?.checked_mul(3_600)?);
         schedule.anchor.checked_add(length)
     };
-    match schedule.cycle {
-        Cycle::Day => days(1),
-        Cycle::Week => days(7),
-        Cycle::Month => on_the_same_day(schedule.anchor, index),
-        Cycle::Year => on_the_same_day(schedule.anchor, index.checked_mul(12)?),
+    match schedule.cycle.unit() {
+        CycleUnit::Day => days(1),
+        CycleUnit::Week => days(7),
+        CycleUnit::Month => on_the_same_day(schedule.anchor, units),
+        CycleUnit::Year => on_the_same_day(schedule.anchor, units.checked_mul(12)?),
     }
 }
 
@@ -61,6 +62,7 @@ fn on_the_same_day(anchor: Timestamp, months: u32) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use monetization_core::period::Cycle;
     use proptest::prelude::*;
 
     use super::*;
@@ -68,10 +70,12 @@ mod tests {
     proptest! {
         #[test]
         fn both_calendars_agree(
-            micros in 0_i64..1_700_000_000_000_000, cycle in 0_usize..4, later in 0_u32..60,
+            micros in 0_i64..1_700_000_000_000_000, unit in 0_usize..4, count in 1_u16..=12,
+            later in 0_u32..60,
         ) {
             let anchor = Timestamp::from_micros(micros);
-            let schedule = Schedule { anchor, cycle: Cycle::ALL[cycle] };
+            let cycle = Cycle::every(count, CycleUnit::ALL[unit]).unwrap();
+            let schedule = Schedule { anchor, cycle };
             let mine = period(schedule, later);
             prop_assert_eq!(mine, schedule.period(later));
             let end = mine.unwrap().end;

@@ -11,7 +11,7 @@ async fn an_unpaid_invoice_falls_past_due_and_is_given_up_in_the_end() {
     let world = World::new();
     world
         .running(Offer {
-            cycle: Cycle::Year,
+            cycle: Cycle::YEAR,
             ..Offer::FIXED
         })
         .await;
@@ -49,7 +49,7 @@ async fn a_declined_payment_is_tried_again_until_it_succeeds() {
     let world = World::new();
     let declining = world
         .running(Offer {
-            cycle: Cycle::Year,
+            cycle: Cycle::YEAR,
             ..Offer::A_CENT_EACH
         })
         .await;
@@ -58,7 +58,7 @@ async fn a_declined_payment_is_tried_again_until_it_succeeds() {
         .set_payment_behaviour(&declining.customer, PaymentBehaviour::Declines)
         .unwrap();
     let offer = Offer {
-        cycle: Cycle::Year,
+        cycle: Cycle::YEAR,
         ..Offer::FIXED
     };
     let plan = world
@@ -121,7 +121,7 @@ async fn a_subscription_that_began_long_ago_is_invoiced_up_to_now() {
         plan,
         schedule: monetization_core::period::Schedule {
             anchor: world.control.now().saturating_sub(DAY * 100),
-            cycle: Cycle::Month,
+            cycle: Cycle::MONTH,
         },
     };
     let start = world
@@ -151,7 +151,7 @@ fn after_a_hundred_days(steps: &[u64]) -> String {
             Offer::FIXED,
             Offer::A_CENT_EACH,
             Offer {
-                cycle: Cycle::Week,
+                cycle: Cycle::WEEK,
                 ..Offer::FIXED
             },
         ] {

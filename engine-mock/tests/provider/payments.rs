@@ -32,7 +32,7 @@ async fn an_old_link_expires_and_a_fresh_one_pays() {
     let world = World::new();
     let running = world
         .running(Offer {
-            cycle: Cycle::Year,
+            cycle: Cycle::YEAR,
             ..Offer::FIXED
         })
         .await;
@@ -56,7 +56,7 @@ async fn the_engine_shows_a_link_that_works() {
     let world = World::new();
     let running = world
         .running(Offer {
-            cycle: Cycle::Year,
+            cycle: Cycle::YEAR,
             ..Offer::FIXED
         })
         .await;

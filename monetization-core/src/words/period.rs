@@ -3,7 +3,7 @@
 //! ```
 //! use monetization_core::period::{Cycle, Schedule};
 //!
-//! let schedule = Schedule { anchor: "2026-01-31T10:00:00Z".parse()?, cycle: Cycle::Month };
+//! let schedule = Schedule { anchor: "2026-01-31T10:00:00Z".parse()?, cycle: Cycle::MONTH };
 //! let starts: Vec<String> = (0..4)
 //!     .filter_map(|index| schedule.period(index))
 //!     .map(|period| period.start.to_string())
@@ -19,36 +19,92 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Months, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::{Span, Timestamp};
 
-/// How often a plan is billed.
+/// How often a plan is billed: each day, week, month or year, or each so many of them.
 ///
-/// In JSON its name in lower case; reading takes any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// In JSON a text: `month`, or `3 months`; reading takes any case.
+///
+/// ```
+/// use monetization_core::period::Cycle;
+///
+/// let quarter: Cycle = "3 months".parse()?;
+/// assert_eq!(quarter.to_string(), "3 months");
+/// assert_eq!("1 month".parse(), Ok(Cycle::MONTH));
+/// assert!("0 days".parse::<Cycle>().is_err());
+/// # Ok::<(), monetization_core::period::CycleError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cycle {
+    count: u16,
+    unit: CycleUnit,
+}
+
+/// What cycles are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a new cycle changes every match on purpose"
+    reason = "a new unit changes every match on purpose"
 )]
-pub enum Cycle {
-    /// Each 24 hours.
+pub enum CycleUnit {
+    /// 24 hours.
     Day,
-    /// Each 7 days.
+    /// 7 days.
     Week,
-    /// Each calendar month, on the anchor's day or the month's last.
+    /// A calendar month, from the anchor's day on or the month's last.
     Month,
-    /// Each calendar year; 29 February falls on the 28th in common years.
+    /// A calendar year; 29 February falls on the 28th in common years.
     Year,
 }
 
 impl Cycle {
-    /// Every cycle, shortest first.
+    /// Each 24 hours.
+    pub const DAY: Self = Self::one(CycleUnit::Day);
+    /// Each 7 days.
+    pub const WEEK: Self = Self::one(CycleUnit::Week);
+    /// Each calendar month, on the anchor's day or the month's last.
+    pub const MONTH: Self = Self::one(CycleUnit::Month);
+    /// Each calendar year; 29 February falls on the 28th in common years.
+    pub const YEAR: Self = Self::one(CycleUnit::Year);
+    /// The cycles of one unit, shortest first.
+    pub const ALL: [Self; 4] = [Self::DAY, Self::WEEK, Self::MONTH, Self::YEAR];
+    /// How many units a cycle may have.
+    pub const COUNT_MAX: u16 = 366;
+
+    const fn one(unit: CycleUnit) -> Self {
+        Self { count: 1, unit }
+    }
+
+    /// So many of a unit; `None` for none of it, or more than [`COUNT_MAX`](Self::COUNT_MAX).
+    #[must_use]
+    pub fn every(count: u16, unit: CycleUnit) -> Option<Self> {
+        (1..=Self::COUNT_MAX)
+            .contains(&count)
+            .then_some(Self { count, unit })
+    }
+
+    /// How many units it has.
+    #[must_use]
+    pub fn count(self) -> u16 {
+        self.count
+    }
+
+    /// What it is counted in.
+    #[must_use]
+    pub fn unit(self) -> CycleUnit {
+        self.unit
+    }
+}
+
+impl CycleUnit {
+    /// Every unit, shortest first.
     pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
 
     /// Its name: `day`, `week`, `month` or `year`.
@@ -63,18 +119,45 @@ impl Cycle {
     }
 }
 
+impl fmt::Display for Cycle {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = self.unit.as_str();
+        match self.count {
+            1 => out.write_str(unit),
+            count => write!(out, "{count} {unit}s"),
+        }
+    }
+}
+
 impl FromStr for Cycle {
     type Err = CycleError;
 
-    /// Reads a name in any case.
+    /// Reads a unit in any case, or a number of them.
     ///
     /// # Errors
-    /// [`CycleError`] for any other text, with the names that are allowed.
+    /// [`CycleError`] for any other text, with what is allowed.
     fn from_str(text: &str) -> Result<Self, CycleError> {
-        let named = |cycle: &Self| cycle.as_str().eq_ignore_ascii_case(text);
-        Self::ALL.into_iter().find(named).ok_or_else(|| CycleError {
+        let (count, name) = match text.split_once(' ') {
+            Some((count, name)) => (count.parse().ok(), name),
+            None => (Some(1), text),
+        };
+        let name = name.to_ascii_lowercase();
+        let unit = CycleUnit::ALL.into_iter().find(|unit| {
+            let rest = name.strip_prefix(unit.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || (rest == "s" && text.contains(' ')))
+        });
+        let cycle = count
+            .zip(unit)
+            .and_then(|(count, unit)| Self::every(count, unit));
+        cycle.ok_or_else(|| CycleError {
             value: text.chars().take(32).collect(),
         })
+    }
+}
+
+impl Serialize for Cycle {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -87,7 +170,9 @@ impl<'de> Deserialize<'de> for Cycle {
 
 /// The text names no cycle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{value:?} is not a billing cycle: allowed are day, week, month and year")]
+#[error(
+    "{value:?} is not a billing cycle: allowed are day, week, month and year, or 1 to 366 of them such as \"3 months\""
+)]
 pub struct CycleError {
     value: String,
 }
@@ -140,15 +225,16 @@ impl Schedule {
 
     /// Where period `index` begins, computed from the anchor alone.
     fn boundary(&self, index: u32) -> Option<Timestamp> {
+        let units = index.checked_mul(u32::from(self.cycle.count))?;
         let days = |days: u64| {
-            let seconds = u64::from(index).checked_mul(days)?.checked_mul(86_400)?;
+            let seconds = u64::from(units).checked_mul(days)?.checked_mul(86_400)?;
             self.anchor.checked_add(Duration::from_secs(seconds))
         };
-        match self.cycle {
-            Cycle::Day => days(1),
-            Cycle::Week => days(7),
-            Cycle::Month => self.months(index),
-            Cycle::Year => self.months(index.checked_mul(12)?),
+        match self.cycle.unit {
+            CycleUnit::Day => days(1),
+            CycleUnit::Week => days(7),
+            CycleUnit::Month => self.months(units),
+            CycleUnit::Year => self.months(units.checked_mul(12)?),
         }
     }
 
@@ -160,12 +246,13 @@ impl Schedule {
 
     /// The longest that a period can be: what makes the first guess of `index_at` never too high.
     fn seconds_max(&self) -> u64 {
-        match self.cycle {
-            Cycle::Day => 86_400,
-            Cycle::Week => 604_800,
-            Cycle::Month => 2_678_400,
-            Cycle::Year => 31_622_400,
-        }
+        let of_one: u64 = match self.cycle.unit {
+            CycleUnit::Day => 86_400,
+            CycleUnit::Week => 604_800,
+            CycleUnit::Month => 2_678_400,
+            CycleUnit::Year => 31_622_400,
+        };
+        of_one.saturating_mul(u64::from(self.cycle.count))
     }
 }
 
@@ -183,7 +270,7 @@ mod tests {
     fn the_anchor_day_is_kept_through_short_months_b9() {
         let schedule = Schedule {
             anchor: at("2024-01-31T10:00:00Z"),
-            cycle: Cycle::Month,
+            cycle: Cycle::MONTH,
         };
         let starts: Vec<String> = (0..5)
             .map(|n| schedule.period(n).unwrap().start.to_string())
@@ -203,7 +290,7 @@ mod tests {
     fn the_last_of_february_is_the_28th_in_common_years() {
         let schedule = Schedule {
             anchor: at("2024-02-29T00:00:00Z"),
-            cycle: Cycle::Year,
+            cycle: Cycle::YEAR,
         };
         assert_eq!(
             schedule.period(1).unwrap().start,
@@ -218,15 +305,47 @@ mod tests {
     #[test]
     fn cycles_are_read_in_any_case_and_others_refused_with_the_list_b9() {
         for (text, cycle) in [
-            ("MONTH", Cycle::Month),
-            ("Year", Cycle::Year),
-            ("week", Cycle::Week),
-            ("dAy", Cycle::Day),
+            ("MONTH", Cycle::MONTH),
+            ("Year", Cycle::YEAR),
+            ("week", Cycle::WEEK),
+            ("dAy", Cycle::DAY),
         ] {
             assert_eq!(text.parse(), Ok(cycle));
         }
-        let error = "fortnight".parse::<Cycle>().unwrap_err().to_string();
-        assert!(error.contains("day, week, month and year"), "{error}");
+        for text in [
+            "fortnight",
+            "months",
+            "0 months",
+            "367 days",
+            "1.5 years",
+            "-1 days",
+            "3",
+            "3  days",
+            "",
+        ] {
+            let error = text.parse::<Cycle>().unwrap_err().to_string();
+            assert!(error.contains("day, week, month and year"), "{error}");
+        }
+    }
+
+    #[test]
+    fn cycles_of_several_units_keep_the_anchors_day_b9() {
+        let schedule = Schedule {
+            anchor: at("2023-12-31T00:00:00Z"),
+            cycle: "2 months".parse().unwrap(),
+        };
+        let starts = (0..4).map(|n| schedule.period(n).unwrap().start.to_string());
+        let days: Vec<String> = starts.map(|start| start[..10].to_owned()).collect();
+        assert_eq!(
+            days,
+            ["2023-12-31", "2024-02-29", "2024-04-30", "2024-06-30"]
+        );
+        let text = serde_json::to_string(&schedule.cycle).unwrap();
+        assert_eq!(text, r#""2 months""#);
+        assert_eq!(
+            serde_json::from_str::<Cycle>(&text).unwrap(),
+            schedule.cycle
+        );
     }
 
     #[test]
@@ -251,7 +370,7 @@ mod tests {
     fn before_the_anchor_there_is_no_period() {
         let schedule = Schedule {
             anchor: at("2024-01-01T00:00:00Z"),
-            cycle: Cycle::Day,
+            cycle: Cycle::DAY,
         };
         assert_eq!(schedule.index_at(at("2023-12-31T23:59:59.999999Z")), None);
     }
@@ -270,9 +389,10 @@ mod tests {
         #[test]
         fn periods_partition_time(
             year in 1990_i32..2030, month in 1_u32..=12, day in 1_u32..=31,
-            offset in 0_u64..40 * 366 * 86_400, cycle in 0_usize..4,
+            offset in 0_u64..40 * 366 * 86_400, unit in 0_usize..4, count in 1_u16..=24,
         ) {
-            let schedule = Schedule { anchor: naive_month_start(year, month, day), cycle: Cycle::ALL[cycle] };
+            let cycle = Cycle::every(count, CycleUnit::ALL[unit]).unwrap();
+            let schedule = Schedule { anchor: naive_month_start(year, month, day), cycle };
             let at = schedule.anchor.checked_add(Duration::from_secs(offset)).unwrap();
             let index = schedule.index_at(at).unwrap();
             let period = schedule.period(index).unwrap();
@@ -283,12 +403,15 @@ mod tests {
         #[test]
         fn months_agree_with_the_naive_calendar(
             year in 1990_i32..2030, month in 1_u32..=12, day in 1_u32..=31, later in 0_u32..480,
+            count in 1_u16..=24,
         ) {
             let first = naive_month_start(year, month, day);
             // The anchor itself may be clamped: its own day of the month is what is kept.
             let anchored = day.min(chrono::Datelike::day(&DateTime::<Utc>::from(first)));
-            let schedule = Schedule { anchor: first, cycle: Cycle::Month };
-            let months = u32::try_from(year).unwrap() * 12 + month - 1 + later;
+            let cycle = Cycle::every(count, CycleUnit::Month).unwrap();
+            let schedule = Schedule { anchor: first, cycle };
+            let later = later / u32::from(count);
+            let months = u32::try_from(year).unwrap() * 12 + month - 1 + later * u32::from(count);
             let expected = naive_month_start(i32::try_from(months / 12).unwrap(), months % 12 + 1, anchored);
             prop_assert_eq!(schedule.period(later).unwrap().start, expected);
         }

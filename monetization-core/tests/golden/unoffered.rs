@@ -15,14 +15,14 @@ const PRORATED: &str = "not yet: a base price for a part of its period";
 const CREDITS: &str = "not yet: credits, grants and wallets";
 const TAXES: &str = "taxes are the engine's business";
 const COUPONS: &str = "not yet: discounts and coupons";
-const ALIGNED: &str = "not yet: periods of several months, aligned to a day or to the calendar";
+const ALIGNED: &str = "not yet: periods aligned to a day or to the calendar";
 const ZONES: &str = "not yet: periods of another time zone than UTC";
 const WINDOWS: &str =
     "a price for each window of a period; a meter with its maximum is not there yet";
 const CONVERTED: &str = "units are not converted before they are priced; packages round them";
 const CAPACITY: &str = "a price that depends on several meters, or on being beyond a commitment";
 
-const BY_ID: [(&str, &str); 9] = [
+const BY_ID: [(&str, &str); 14] = [
     ("lago-pct-001", PER_TRANSACTION),
     ("lago-pct-003", PER_TRANSACTION),
     ("lago-pct-005", PER_TRANSACTION),
@@ -38,9 +38,14 @@ const BY_ID: [(&str, &str); 9] = [
         "minor units are those of ISO 4217, which gives the ariary (MGA) two",
     ),
     ("kb-gen-001", PRORATED),
+    ("mt-period-003", ALIGNED),
+    ("mt-period-005", ALIGNED),
+    ("mt-period-017", ALIGNED),
+    ("mt-period-023", ALIGNED),
+    ("mt-period-025", ALIGNED),
 ];
 
-const BY_MODEL: [(&str, &str); 70] = [
+const BY_MODEL: [(&str, &str); 66] = [
     ("graduated_prorated_recurring_sum", PRORATED),
     ("calendar_advance_fee", PRORATED),
     ("upgrade_yearly_first_partial_period", PRORATED),
@@ -86,12 +91,8 @@ const BY_MODEL: [(&str, &str); 70] = [
     ("sequential_coupons", COUPONS),
     ("calendar_first_period_days", ALIGNED),
     ("iso_duration_add", ALIGNED),
-    ("anniversary_next_billing_date", ALIGNED),
     ("calendar_next_billing_date", ALIGNED),
     ("weekly_anchor", ALIGNED),
-    ("advance_period_billing_day", ALIGNED),
-    ("period_containing_date", ALIGNED),
-    ("elapsed_cycles", ALIGNED),
     ("next_bcd_on_or_after", ALIGNED),
     ("weekly_alignment_ignores_bcd", ALIGNED),
     ("billing_day_window_in_customer_timezone", ZONES),

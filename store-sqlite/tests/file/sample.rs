@@ -72,7 +72,7 @@ impl Use {
         let entropy = Entropy::seeded(seed);
         let schedule = Schedule {
             anchor: START,
-            cycle: Cycle::Month,
+            cycle: Cycle::MONTH,
         };
         let timeline = Timeline::starting(schedule, entropy.id::<PlanVersionId>(START));
         let subscription: SubscriptionId = entropy.id(START);

@@ -187,7 +187,7 @@ pub(super) fn made(bench: &Bench, currency: &str, amounts: &[i64]) -> Invoice {
     let currency = text(currency);
     let schedule = Schedule {
         anchor: START,
-        cycle: Cycle::Month,
+        cycle: Cycle::MONTH,
     };
     let period = schedule.period(0).unwrap();
     let lines = amounts.iter().enumerate().map(|(index, minor)| Line {

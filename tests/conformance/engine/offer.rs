@@ -40,7 +40,7 @@ impl Offer {
     /// A monthly plan in dollars at a cent for each request.
     pub const A_CENT_EACH: Self = Self {
         currency: "USD",
-        cycle: Cycle::Month,
+        cycle: Cycle::MONTH,
         setup_fee: "0",
         base_price: "0",
         unit_price: Some("0.01"),

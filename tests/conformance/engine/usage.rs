@@ -110,7 +110,7 @@ pub async fn reports_whose_reply_was_lost_count_once(bench: &Bench) {
 pub async fn use_too_long_ago_is_rejected(bench: &Bench) {
     let running = bench
         .running(Offer {
-            cycle: Cycle::Year,
+            cycle: Cycle::YEAR,
             ..Offer::A_CENT_EACH
         })
         .await;

@@ -97,7 +97,7 @@ fn tell_log(log: &AccessLog, story: &mut Story) -> Result<(), DemoError> {
 async fn close(world: &World, first: Timestamp, last: Timestamp) -> Result<(), DemoError> {
     let schedule = Schedule {
         anchor: first,
-        cycle: Cycle::Month,
+        cycle: Cycle::MONTH,
     };
     let until = schedule.index_at(last).unwrap_or(0);
     for index in 0..=until {

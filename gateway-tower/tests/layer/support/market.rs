@@ -64,7 +64,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
         monetization: None,
         created_at: now,
     };
-    let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::Month);
+    let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::MONTH);
     draft.rates.clone_from(&offer.rates);
     draft.quotas.clone_from(&offer.quotas);
     draft.metering = offer.metering;
@@ -81,7 +81,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
     };
     let schedule = Schedule {
         anchor: now,
-        cycle: Cycle::Month,
+        cycle: Cycle::MONTH,
     };
     let subscription = Subscription {
         id: entropy.id(now),

@@ -27,7 +27,7 @@ fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {
         ..TermsDraft::new(
             Billing::Metered,
             "USD".parse().unwrap(),
-            crate::period::Cycle::Month,
+            crate::period::Cycle::MONTH,
         )
     };
     PlanTerms::new(draft, &[meter()]).unwrap()

@@ -25,7 +25,7 @@ mod price;
 ///
 /// let draft = TermsDraft {
 ///     base_price: Some("9.90".to_owned()),
-///     ..TermsDraft::new(Billing::Fixed, "EUR".parse()?, Cycle::Month)
+///     ..TermsDraft::new(Billing::Fixed, "EUR".parse()?, Cycle::MONTH)
 /// };
 /// assert_eq!(PlanTerms::new(draft, &[])?.base_price().minor(), 990);
 /// assert!(serde_json::from_str::<TermsDraft>(r#"{"billing":"free","price":"1"}"#).is_err());
@@ -38,7 +38,7 @@ pub struct TermsDraft {
     pub billing: Billing,
     /// Three letters of ISO 4217.
     pub currency: Currency,
-    /// `day`, `week`, `month` or `year`, in any case.
+    /// `day`, `week`, `month` or `year`, in any case, or so many of them: `"3 months"`.
     pub cycle: Cycle,
     /// What each period costs before any use, in major units, such as `"25.00"`.
     #[serde(default)]

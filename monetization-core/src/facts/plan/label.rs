@@ -10,7 +10,7 @@ pub(super) fn of(terms: &PlanTerms) -> String {
         parts.push("free".to_owned());
     }
     if !terms.base_price().is_zero() {
-        let cycle = terms.cycle().as_str();
+        let cycle = terms.cycle();
         parts.push(format!("{} per {cycle}", terms.base_price()));
     }
     parts.extend(

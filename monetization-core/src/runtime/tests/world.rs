@@ -248,7 +248,7 @@ pub(super) fn version(
     meter: &Meter,
     limits: (Rate, Quota),
 ) -> PlanVersion {
-    let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::Month);
+    let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::MONTH);
     draft.rates = vec![limits.0];
     draft.quotas = vec![limits.1];
     draft.metering = MeteringPolicy::default();
@@ -268,7 +268,7 @@ pub(super) fn version(
 pub(super) fn subscription(entropy: &Entropy, of: &Product, version: &PlanVersion) -> Subscription {
     let schedule = Schedule {
         anchor: of.created_at,
-        cycle: Cycle::Month,
+        cycle: Cycle::MONTH,
     };
     Subscription {
         id: entropy.id(of.created_at),
