@@ -24,7 +24,7 @@ drain   | -       | 100 terminations under load: what was answered is recorded |
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
 soak    | -       | 60 minutes with a fault a second: client log, ledger and provider agree to the unit, memory is flat | after_a_fault_each_second_clients_ledger_and_provider_agree_to_the_unit
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once
-publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 50 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
+publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 500 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
 faults  | -       | 12 faults of a provider, before and after their effect, 1,000 times each: none lost, none doubled | twelve_faults_before_and_after_the_effect_lose_and_double_nothing_r_p5
 frozen  | -       | 10,000 random lives of reports: each batch is the same bytes whenever it is sent | a_batch_is_the_same_bytes_each_time_it_is_sent_r_p9
 restore | -       | 50 databases put back from a back-up, to an engine that remembers and one that has forgotten: nothing twice | a_restored_database_reports_nothing_twice_and_tells_what_it_cannot_know_r_p10 a_restored_database_reports_nothing_twice_to_an_engine_that_forgot_r_p10

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::Method;
 use monetization_conformance::fault_proxy::{Chances, Fate, Fates, FaultProxy};
-use monetization_conformance::size;
+use monetization_conformance::{size, size_in_ci};
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
 use serde_json::{Value, json};
@@ -230,7 +230,7 @@ async fn five_publishers_side_by_side_report_every_unit_exactly_once_r_p3() {
 /// publisher has sent the same batches again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4() {
-    let sleeps: u64 = size(5, 50);
+    let sleeps: u64 = size_in_ci(5, 50, 500);
     let shop = Shop::open(10, &[]).await;
     let directory = shop.home.directory().to_owned();
     let mut used = Used::default();
