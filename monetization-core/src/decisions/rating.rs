@@ -131,7 +131,8 @@ pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError>
 }
 
 /// The lines for use of one billing period that came late, whose segments come in the order of time:
-/// what the whole costs less what was billed.
+/// what the whole costs less what was billed. Late use of a meter that its own segment does not price
+/// costs nothing, and changes the price of nothing else.
 ///
 /// # Errors
 /// [`MoneyError::Overflow`] where an amount does not fit.
@@ -142,11 +143,15 @@ pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     let billed = adjustments(&known, &usage)?;
     for (place, LateUse { billed, late }) in period.iter().enumerate() {
         for (meter, quantity) in late {
+            let mut prices = billed.terms.usage().iter();
+            let Some(price) = prices.find(|price| price.meter.id == *meter) else {
+                continue;
+            };
             if let Some(segment) = known.get_mut(place) {
                 add(&mut segment.used, &Used::from([(*meter, *quantity)]))?;
             }
             let whole = usage_lines(&known)?;
-            lines.extend(late_line(billed, (*meter, *quantity), &usage, &whole)?);
+            lines.extend(late_line(billed, (price, *quantity), &usage, &whole)?);
             usage = whole;
         }
     }
@@ -157,24 +162,18 @@ pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     Ok(lines)
 }
 
-/// What `late` units of one meter add to its lines of the period. `None` where neither the terms of the
-/// segment price it nor anything becomes dearer by it.
+/// What `late` units of one meter add to its lines of the period.
 fn late_line(
     of: &SegmentUse<'_>,
-    (meter, late): (MeterId, Quantity),
+    (price, late): (&UsagePrice, Quantity),
     billed: &[Line],
     whole: &[Line],
 ) -> Result<Option<Line>, MoneyError> {
-    let currency = of.terms.currency();
+    let (meter, currency) = (price.meter.id, of.terms.currency());
     let (billed_amount, billed_charged, _) = of_meter(billed, meter, currency)?;
     let (amount, charged, last) = of_meter(whole, meter, currency)?;
     let difference = amount.checked_sub(billed_amount)?;
-    let price = of
-        .terms
-        .usage()
-        .iter()
-        .find(|price| price.meter.id == meter);
-    let (Some(price), Some(last)) = (price, last) else {
+    let Some(last) = last else {
         return Ok(None);
     };
     let parts = last.parts.clone();

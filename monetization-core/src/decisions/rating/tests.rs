@@ -149,7 +149,17 @@ fn less_use_than_committed_to_is_filled_up_in_a_line_of_its_own_b15() {
     assert_eq!(committed(&few), [(CommitmentBound::Minimum, 3_800)]);
     let description = "minimum commitment of 50.00 USD for requests, 12.00 USD used";
     assert_eq!(few[1].description, description);
-    assert_eq!(committed(&lines(&[(&terms, 60)])), []);
+    for kept in [50, 51, 80] {
+        assert_eq!(committed(&lines(&[(&terms, kept)])), [], "{kept}");
+    }
+    assert_eq!(
+        committed(&lines(&[(&terms, 49)])),
+        [(CommitmentBound::Minimum, 100)]
+    );
+    assert_eq!(
+        committed(&lines(&[(&terms, 81)])),
+        [(CommitmentBound::Maximum, -100)]
+    );
     let many = lines(&[(&terms, 100)]);
     assert_eq!(committed(&many), [(CommitmentBound::Maximum, -2_000)]);
     assert_eq!(cents(&many), 8_000);
@@ -216,6 +226,20 @@ fn late_use_of_an_earlier_segment_costs_what_the_period_would_have_cost_more() {
     // 16 units cost 36, and 20 cost 40: the late ones take the place of later ones in the first tier.
     assert_eq!(cents(&late_lines(&period).unwrap()), 400);
     assert_eq!(cents(&lines(&[(&terms, 12), (&terms, 8)])), 4_000);
+}
+
+/// The first segment's plan prices nothing, and the second's is capped: nothing is billed, or taken off.
+#[test]
+fn late_use_of_a_segment_without_a_price_changes_nothing_else() {
+    let draft = r#"{"billing":"free","currency":"USD","cycle":"month"}"#;
+    let free = PlanTerms::new(serde_json::from_str(draft).unwrap(), &[meter()]).unwrap();
+    let capped = priced(r#""included":"10","unit_price":"1","commitment":{"maximum":"5"}"#);
+    let billed = uses(&[(&free, 3), (&capped, 12)]).into_iter();
+    let late = [used_of(6), Used::new()];
+    let period = billed
+        .zip(late)
+        .map(|(billed, late)| LateUse { billed, late });
+    assert_eq!(late_lines(&period.collect::<Vec<_>>()), Ok(Vec::new()));
 }
 
 /// R-V4: what a line says of itself is what it costs.
