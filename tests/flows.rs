@@ -35,6 +35,8 @@ mod gates;
 mod lost_replies;
 #[path = "flows/meanwhile.rs"]
 mod meanwhile;
+#[path = "flows/meters.rs"]
+mod meters;
 #[path = "flows/messages.rs"]
 mod messages;
 #[path = "flows/model.rs"]

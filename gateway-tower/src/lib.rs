@@ -137,6 +137,7 @@ mod limit_headers;
 mod options;
 mod path;
 mod refusal;
+mod request_bytes;
 mod runtime;
 mod selling;
 
@@ -146,6 +147,7 @@ pub use commit::NotCommitted;
 pub use forward::Forward;
 pub use layer::{Monetization, MonetizationLayer};
 pub use options::{CommitMode, HeaderStyle, LayerOptions, LimitedBody, Mount};
+pub use request_bytes::RequestBytes;
 pub use runtime::{Runtime, TokioRuntime};
 
 /// The example of the README, compiled and run.

@@ -32,6 +32,15 @@ use monetization_engine_mock::{Control, MockEngine};
 /// Noon on the first of January 2026.
 pub const START: &str = "2026-01-01T12:00:00Z";
 pub const HOUR: Duration = Duration::from_secs(3_600);
+/// What the product counts beside calls.
+const METERS: [&str; 6] = [
+    r#"{"name": "documents", "decimals": 2}"#,
+    r#"{"name": "sales", "unit": "amount", "decimals": 2}"#,
+    r#"{"name": "seats", "aggregation": "max"}"#,
+    r#"{"name": "level", "aggregation": "last"}"#,
+    r#"{"name": "users", "aggregation": "unique"}"#,
+    r#"{"name": "uploads", "aggregation": "count"}"#,
+];
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 pub struct World {
@@ -351,7 +360,9 @@ async fn market(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product
         description: text("The weather of tomorrow."),
         gateway_endpoint: text("http://127.0.0.1:9"),
         resources: Vec::new(),
-        meters: vec![(text("documents"), 2.try_into().unwrap())],
+        meters: METERS
+            .map(|json| serde_json::from_str(json).unwrap())
+            .to_vec(),
     };
     let product = monetizer.create_product(tenant.id, new).await.unwrap();
     let active = ProductChange {

@@ -329,9 +329,12 @@ impl World {
 
     fn check_quotas(&self, subscription: &Subscription) -> Checked {
         for window in self.months(subscription) {
-            let quota = self
-                .view
-                .quota(self.tenant(), subscription.id, QuotaWindow::Month, window);
+            let quota = self.view.quota(
+                self.tenant(),
+                subscription.id,
+                QuotaWindow::Month.into(),
+                window,
+            );
             let counter = block_on(quota).unwrap();
             if counter.committed > counter.leased || counter.leased > QUOTA_MAX {
                 return Err(format!("{} in {window:?}: {counter:?}", subscription.id));

@@ -17,14 +17,12 @@
 //! use monetization_core::invoice::Invoicing;
 //! use monetization_core::money::{Quantity, Scale};
 //! use monetization_core::plan::PlanTerms;
-//! use monetization_core::product::{Meter, Unit};
+//! use monetization_core::product::Meter;
 //! use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, total, usage_lines};
 //! use monetization_core::subscription::Segment;
 //!
 //! let meter = MeterId::derived(&[b"requests"]);
-//! let requests = Meter {
-//!     id: meter, name: "requests".parse()?, unit: Unit::Requests, scale: Scale::WHOLE,
-//! };
+//! let requests = Meter::requests(meter)?;
 //! let draft = r#"{"billing": "metered", "currency": "USD", "cycle": "month",
 //!     "usage": [{"meter": "requests", "unit_price": "0.01", "included": "1000"}]}"#;
 //! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests])?;
@@ -64,8 +62,9 @@ use crate::clock::Span;
 use crate::ids::MeterId;
 use crate::invoice::{Line, LineItem, LinePart, UsageLine};
 use crate::money::{Exact, Money, MoneyError, Quantity};
-use crate::plan::{PlanTerms, UsagePrice};
+use crate::plan::{PlanTerms, Price, UsagePrice};
 use crate::pricing::{self, Priced};
+use crate::product::Aggregation;
 use crate::subscription::Segment;
 
 use committed::{Adjustment, adjustments};
@@ -123,7 +122,8 @@ pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError>
                 item: LineItem::Usage(line),
             });
         }
-        add(&mut before, &segment.used)?;
+        let grown = grown(segment, &before);
+        add(&mut before, &grown)?;
     }
     let committed = adjustments(segments, &lines)?;
     lines.extend(committed.into_iter().filter_map(Adjustment::into_line));
@@ -142,16 +142,20 @@ pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     let mut usage = usage_lines(&known)?;
     let billed = adjustments(&known, &usage)?;
     for (place, LateUse { billed, late }) in period.iter().enumerate() {
-        for (meter, quantity) in late {
-            let mut prices = billed.terms.usage().iter();
-            let Some(price) = prices.find(|price| price.meter.id == *meter) else {
+        for price in billed.terms.usage() {
+            let of_price: Used = [price.meter.id, price.priced().0]
+                .into_iter()
+                .filter_map(|meter| Some((meter, *late.get(&meter)?)))
+                .collect();
+            if of_price.is_empty() {
                 continue;
-            };
+            }
             if let Some(segment) = known.get_mut(place) {
-                add(&mut segment.used, &Used::from([(*meter, *quantity)]))?;
+                add(&mut segment.used, &of_price)?;
             }
             let whole = usage_lines(&known)?;
-            lines.extend(late_line(billed, (price, *quantity), &usage, &whole)?);
+            let used = of(&of_price, price.meter.id);
+            lines.extend(late_line(billed, (price, used), &usage, &whole)?);
             usage = whole;
         }
     }
@@ -261,21 +265,34 @@ fn rate(
     price: &UsagePrice,
     before: Option<&Used>,
 ) -> Result<UsageLine, MoneyError> {
-    let meter = price.meter.id;
+    let (meter, (priced, _)) = (price.meter.id, price.priced());
+    let before_of = |meter| before.map_or(Quantity::ZERO, |before| of(before, meter));
     let used = of(&segment.used, meter);
-    let used_before = before.map_or(Quantity::ZERO, |before| of(before, meter));
-    let earlier = used_before.above(price.included);
-    let whole = used_before.checked_add(used)?.above(price.included);
+    let earlier = before_of(priced).above(price.included);
+    let grown = match (before, price.meter.aggregation) {
+        (Some(before), Aggregation::Last) => used.above(of(before, meter)),
+        _ => of(&segment.used, priced),
+    };
+    let whole = before_of(priced).checked_add(grown)?.above(price.included);
     let billed_before = match before {
         Some(_) => rounded(segment.terms, &parts(price, earlier)?)?,
         None => Money::zero(segment.terms.currency()),
     };
+    let mut parts = parts(price, whole)?;
+    let mut charged = whole.checked_sub(earlier)?;
+    if let Price::Percentage(percentage) = &price.price {
+        charged = used;
+        let used = before_of(meter).checked_add(used)?;
+        for part in &mut parts {
+            (part.quantity, part.unit_price, part.flat) = (used, percentage.rate, percentage.fee);
+        }
+    }
     Ok(UsageLine {
         segment: segment.segment.id,
         meter,
         used,
-        charged: whole.checked_sub(earlier)?,
-        parts: parts(price, whole)?,
+        charged,
+        parts,
         billed_before,
     })
 }
@@ -283,7 +300,7 @@ fn rate(
 fn parts(price: &UsagePrice, quantity: Quantity) -> Result<Vec<LinePart>, MoneyError> {
     let by = Priced {
         by: &price.price,
-        scale: price.meter.scale,
+        scale: price.priced().1,
         zero_use: price.zero_use,
     };
     pricing::parts(&by, quantity).collect()
@@ -319,6 +336,21 @@ fn days(span: Span) -> String {
     let day =
         |instant: crate::clock::Timestamp| instant.to_string().chars().take(10).collect::<String>();
     format!("{} to {}", day(span.start), day(span.end))
+}
+
+/// By how much a segment makes the use of its period grow. What was last is not added up: the
+/// greatest of what was last in each segment counts.
+fn grown(segment: &SegmentUse<'_>, before: &Used) -> Used {
+    let mut grown = segment.used.clone();
+    for price in segment.terms.usage() {
+        let meter = price.meter.id;
+        if price.meter.aggregation == Aggregation::Last
+            && let Some(last) = grown.get_mut(&meter)
+        {
+            *last = last.above(of(before, meter));
+        }
+    }
+    grown
 }
 
 fn add(to: &mut Used, used: &Used) -> Result<(), MoneyError> {

@@ -5,17 +5,12 @@
 //! written as a [`TermsDraft`], in JSON, and checked against the meters of the product:
 //!
 //! ```
-//! use monetization_core::ids::{MeterId, TypedId};
+//! use monetization_core::ids::{MeterId, ProductId, TypedId};
 //! use monetization_core::money::Scale;
 //! use monetization_core::plan::PlanTerms;
-//! use monetization_core::product::{Meter, Unit};
+//! use monetization_core::product::Meter;
 //!
-//! let requests = Meter {
-//!     id: MeterId::derived(&[b"requests"]),
-//!     name: Meter::REQUESTS.parse()?,
-//!     unit: Unit::Requests,
-//!     scale: Scale::WHOLE,
-//! };
+//! let requests = Meter::requests(MeterId::derived(&[b"requests"]))?;
 //! let draft = r#"{
 //!     "billing": "metered", "currency": "USD", "cycle": "month", "base_price": "25.00",
 //!     "usage": [{"meter": "requests", "unit_price": "0.01", "included": "1000", "overage": "strict"}],
@@ -27,7 +22,7 @@
 //! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per request after 1000");
 //! assert_eq!(terms.due_at_start()?.to_string(), "25.00 USD");
 //! // Included units with strict overage are a quota of the billing period beside those written.
-//! assert_eq!(terms.enforced_quotas().len(), 2);
+//! assert_eq!(terms.enforced_quotas(ProductId::derived(&[b"weather"])).len(), 2);
 //!
 //! let draft = r#"{"billing": "free", "currency": "USD", "cycle": "month", "base_price": "1"}"#;
 //! let error = PlanTerms::new(serde_json::from_str(draft)?, &[requests]).unwrap_err();
@@ -48,15 +43,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::field::FieldError;
-use crate::ids::{PlanId, PlanVersionId, ProductId, TenantId};
-use crate::money::{Currency, Money, Quantity, Rounding};
+use crate::ids::{MeterId, PlanId, PlanVersionId, ProductId, TenantId};
+use crate::money::{Currency, Money, Quantity, Rounding, Scale};
 use crate::period::Cycle;
-use crate::product::{Meter, Unit};
+use crate::product::{Meter, Product, Resource};
 use crate::text::Name;
 
-pub use draft::{CommitmentDraft, PackageDraft, StepDraft, TermsDraft, TierDraft, UsageDraft};
-pub use limits::{Overage, Quota, QuotaWindow, Rate, RateWindow};
-pub use price::{Commitment, PartialPackage, Price, ShortPeriod, Step, Tier, ZeroUse};
+pub use draft::{
+    CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TermsDraft, TierDraft, UsageDraft,
+};
+pub use limits::{
+    EnforcedQuota, Overage, Quota, QuotaCounts, QuotaDraft, QuotaName, QuotaOf, QuotaWindow, Rate,
+    RateWindow,
+};
+pub use price::{Commitment, PartialPackage, Percentage, Price, ShortPeriod, Step, Tier, ZeroUse};
 
 mod draft;
 mod label;
@@ -159,14 +159,16 @@ pub struct PlanTerms {
 impl PlanTerms {
     /// Meters a plan may price.
     pub const USAGE_MAX: usize = 8;
+    /// Quotas a plan may have.
+    pub const QUOTAS_MAX: usize = 16;
 
-    /// Checks `draft` against the meters of its product.
+    /// Checks `draft` against what its product counts: a `&Product`, or its meters alone.
     ///
     /// # Errors
     /// A [`FieldError`] for the first field that makes no sense: a price on a free plan, usage on
     /// a fixed one, a meter the product lacks, two limits on one window, and so on.
-    pub fn new(draft: TermsDraft, meters: &[Meter]) -> Result<Self, FieldError> {
-        draft::check(draft, meters)
+    pub fn new<'a>(draft: TermsDraft, of: impl Into<Countable<'a>>) -> Result<Self, FieldError> {
+        draft::check(draft, &of.into())
     }
 
     /// Free, fixed or metered.
@@ -223,20 +225,16 @@ impl PlanTerms {
         &self.quotas
     }
 
-    /// What may pass in a long time, counting included units that must not be exceeded: those
-    /// are a strict quota of the billing period.
+    /// What may pass in a long time, as the request path enforces it, counting included units that
+    /// must not be exceeded: those are a strict quota of the billing period.
     #[must_use]
-    pub fn enforced_quotas(&self) -> Vec<Quota> {
-        let included = self
-            .usage
-            .iter()
-            .filter(|usage| usage.meter.unit == Unit::Requests && usage.overage == Overage::Strict);
-        let included = included.map(|usage| Quota {
-            window: QuotaWindow::Period,
-            max: u64::try_from(usage.included.scaled()).unwrap_or(0),
-            overage: Overage::Strict,
-        });
-        self.quotas.iter().copied().chain(included).collect()
+    pub fn enforced_quotas(&self, product: ProductId) -> Vec<EnforcedQuota> {
+        let written = self.quotas.iter().map(|quota| quota.enforced(product));
+        let strict = self.usage.iter();
+        let included = strict
+            .filter(|usage| usage.overage == Overage::Strict)
+            .map(|usage| usage.included_quota().enforced(product));
+        written.chain(included).collect()
     }
 
     /// The price as the owner wants people to read it; never used for billing.
@@ -275,6 +273,40 @@ impl PlanTerms {
     }
 }
 
+/// What the terms of a plan may count.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Countable<'a> {
+    /// The product's meters.
+    pub meters: &'a [Meter],
+    /// The product's operations.
+    pub resources: &'a [Resource],
+}
+
+impl<'a> From<&'a Product> for Countable<'a> {
+    fn from(product: &'a Product) -> Self {
+        Self {
+            meters: &product.meters,
+            resources: &product.resources,
+        }
+    }
+}
+
+impl<'a> From<&'a [Meter]> for Countable<'a> {
+    fn from(meters: &'a [Meter]) -> Self {
+        Self {
+            meters,
+            resources: &[],
+        }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Meter; N]> for Countable<'a> {
+    fn from(meters: &'a [Meter; N]) -> Self {
+        meters.as_slice().into()
+    }
+}
+
 /// How a plan earns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -306,6 +338,32 @@ pub struct UsagePrice {
     pub zero_use: ZeroUse,
     /// What the use of a period costs at least and at most.
     pub commitment: Commitment,
+}
+
+impl UsagePrice {
+    /// The meter whose sum is priced, and its scale: its own, or that of what its transactions cost.
+    #[must_use]
+    pub fn priced(&self) -> (MeterId, Scale) {
+        match self.price {
+            Price::Percentage(_) => (Percentage::charges(self.meter.id), Percentage::SCALE),
+            _ => (self.meter.id, self.meter.scale),
+        }
+    }
+
+    /// The included units as a quota that stops calls.
+    fn included_quota(&self) -> Quota {
+        let counts = if self.meter.name.as_str() == Meter::REQUESTS {
+            QuotaCounts::Calls
+        } else {
+            QuotaCounts::Meter(self.meter.clone())
+        };
+        Quota {
+            counts,
+            window: QuotaWindow::Period,
+            max: self.meter.scale.whole_units(self.included),
+            overage: Overage::Strict,
+        }
+    }
 }
 
 /// Which calls are billed, and whether those that are not give their unit back.

@@ -6,7 +6,7 @@ use monetization_core::invoice::{CommitmentBound, Invoicing, Line, LineItem};
 use monetization_core::money::{Exact, Money, Quantity, Scale};
 use monetization_core::plan::{PlanTerms, UsagePrice};
 use monetization_core::pricing::{Priced, parts, price};
-use monetization_core::product::{Meter, Unit};
+use monetization_core::product::{Meter, MeterDraft};
 use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, usage_lines};
 use monetization_core::subscription::Segment;
 use serde_json::{Value, json};
@@ -199,12 +199,11 @@ fn hundredth(percent: &str) -> String {
 }
 
 fn meter() -> Meter {
-    Meter {
-        id: MeterId::derived(&[b"units"]),
-        name: "units".parse().unwrap(),
-        unit: Unit::Events,
-        scale: Scale::try_from(SCALE).unwrap(),
-    }
+    let draft = MeterDraft {
+        decimals: Scale::try_from(SCALE).unwrap(),
+        ..MeterDraft::new("units".parse().unwrap())
+    };
+    draft.check(MeterId::derived(&[b"units"])).unwrap()
 }
 
 fn priced(usage: &UsagePrice) -> Priced<'_> {

@@ -99,10 +99,7 @@ impl Use {
                 status: Some(200),
                 ending: Ending::Complete,
             }),
-            counted: vec![Counted {
-                meter: self.meter,
-                quantity: Quantity::from_scaled(1),
-            }],
+            counted: vec![Counted::new(self.meter, Quantity::from_scaled(1))],
             spent: vec![self.spent(None)],
             event: None,
         }
@@ -125,7 +122,7 @@ impl Use {
 
     pub(crate) fn spent(&self, lease: Option<LeaseId>) -> Spent {
         Spent {
-            quota: QuotaWindow::Period,
+            quota: QuotaWindow::Period.into(),
             window: self.segment.period,
             lease,
             units: 1,
@@ -137,7 +134,7 @@ impl Use {
             id: self.entropy.id(START),
             tenant: self.tenant,
             subscription: self.segment.subscription,
-            quota: QuotaWindow::Period,
+            quota: QuotaWindow::Period.into(),
             window: self.segment.period,
             max,
             want: max,

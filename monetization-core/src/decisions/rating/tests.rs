@@ -6,15 +6,10 @@ use crate::ids::{PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{CommitmentBound, Invoicing};
 use crate::money::{Scale, UnitPrice};
 use crate::plan::{Billing, TermsDraft, UsageDraft};
-use crate::product::{Meter, Unit};
+use crate::product::Meter;
 
 fn meter() -> Meter {
-    Meter {
-        id: MeterId::derived(&[b"requests"]),
-        name: "requests".parse().unwrap(),
-        unit: Unit::Requests,
-        scale: Scale::WHOLE,
-    }
+    Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
 }
 
 fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {

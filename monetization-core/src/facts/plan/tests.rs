@@ -1,15 +1,9 @@
 use super::*;
-use crate::ids::{MeterId, TypedId};
-use crate::money::Scale;
+use crate::ids::{MeterId, ProductId, TypedId};
 use crate::product::Unit;
 
 fn requests() -> Meter {
-    Meter {
-        id: MeterId::derived(&[b"requests"]),
-        name: Meter::REQUESTS.parse().unwrap(),
-        unit: Unit::Requests,
-        scale: Scale::WHOLE,
-    }
+    Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
 }
 
 fn check(json: &str) -> Result<PlanTerms, FieldError> {
@@ -193,12 +187,15 @@ fn strict_included_units_are_a_quota_of_the_period() {
         r#"{"billing":"metered","currency":"USD","cycle":"month","usage":[
             {"meter":"requests","unit_price":"0.01","included":"1000","overage":"strict"}]}"#,
     );
-    let expected = Quota {
-        window: QuotaWindow::Period,
+    let expected = EnforcedQuota {
+        name: QuotaName::calls(QuotaWindow::Period),
         max: 1_000,
         overage: Overage::Strict,
+        unit: Unit::Requests,
+        is_reported: false,
     };
-    assert_eq!(terms.unwrap().enforced_quotas(), [expected]);
+    let product = ProductId::derived(&[b"weather"]);
+    assert_eq!(terms.unwrap().enforced_quotas(product), [expected]);
 }
 
 #[test]

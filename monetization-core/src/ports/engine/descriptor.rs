@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::field::FieldError;
 use crate::money::Quantity;
 use crate::plan::{Commitment, PlanTerms, Price, UsagePrice};
+use crate::product::Aggregation;
 use crate::text::Slug;
 
 /// What an engine is and what it needs, as data: flows obey it without asking which engine it is.
@@ -182,6 +183,9 @@ impl PriceShapes {
             ("usage.stairstep", is("stairstep"), self.stairstep),
             ("usage.package", any(sells_packages), self.package),
             ("commitment", commitment, self.commitment),
+            // Sums that engines are told grow by what was used; these do not.
+            ("usage.percentage", is("percentage"), false),
+            ("usage.meter", any(keeps_last), false),
         ];
         match demands
             .into_iter()
@@ -196,12 +200,16 @@ impl PriceShapes {
     }
 }
 
+fn keeps_last(usage: &UsagePrice) -> bool {
+    usage.meter.aggregation == Aggregation::Last
+}
+
 fn sells_packages(usage: &UsagePrice) -> bool {
     match &usage.price {
         Price::Package { .. } => true,
         Price::Graduated { tiers } | Price::Volume { tiers } => {
             tiers.iter().any(|tier| tier.package.is_some())
         }
-        Price::PerUnit { .. } | Price::Stairstep { .. } => false,
+        Price::PerUnit { .. } | Price::Stairstep { .. } | Price::Percentage(_) => false,
     }
 }
