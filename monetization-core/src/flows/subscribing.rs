@@ -66,10 +66,7 @@ impl Monetizer {
         let (tenant_fact, engine) = self.engine_of(tenant).await?;
         check_on_sale(&plan, &product)?;
         check_billable(&version.terms, &product, tenant_fact.invoicing, engine)?;
-        let schedule = Schedule {
-            anchor: self.now(),
-            cycle: version.terms.cycle(),
-        };
+        let schedule = Schedule::new(self.now(), version.terms.cycle());
         let mut subscription = Subscription {
             id: self.id(),
             tenant,

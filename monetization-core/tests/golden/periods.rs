@@ -25,10 +25,7 @@ fn several_months(case: &Case) -> Option<Checked> {
     if begins[8..].parse() != Ok(billed_on) {
         return None;
     }
-    let schedule = Schedule {
-        anchor: instant(begins),
-        cycle,
-    };
+    let schedule = Schedule::new(instant(begins), cycle);
     let target = case.input["target"].as_str().map(instant);
     let index = target.map_or(0, |target| schedule.index_at(target).unwrap_or(0));
     let period = schedule.period(index).unwrap();
@@ -55,7 +52,7 @@ fn of_one(case: &Case) -> Option<Checked> {
         _ => return None,
     };
     let anchor = instant(text(&case.config["anchor"]));
-    let schedule = Schedule { anchor, cycle };
+    let schedule = Schedule::new(anchor, cycle);
     Some(checked(case, schedule))
 }
 

@@ -13,10 +13,7 @@ fn version(number: u8) -> PlanVersionId {
 }
 
 fn timeline() -> Timeline {
-    let schedule = Schedule {
-        anchor: at("2026-01-01T00:00:00Z"),
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(at("2026-01-01T00:00:00Z"), Cycle::MONTH);
     Timeline::starting(schedule, version(1))
 }
 
