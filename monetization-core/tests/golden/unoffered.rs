@@ -15,14 +15,12 @@ const PRORATED: &str = "not yet: a base price for a part of its period";
 const CREDITS: &str = "not yet: credits, grants and wallets";
 const TAXES: &str = "taxes are the engine's business";
 const COUPONS: &str = "not yet: discounts and coupons";
-const ALIGNED: &str = "not yet: periods aligned to a day or to the calendar";
-const ZONES: &str = "not yet: periods of another time zone than UTC";
 const WINDOWS: &str =
     "a price for each window of a period; a meter with its maximum is not there yet";
 const CONVERTED: &str = "units are not converted before they are priced; packages round them";
 const CAPACITY: &str = "a price that depends on several meters, or on being beyond a commitment";
 
-const BY_ID: [(&str, &str); 14] = [
+const BY_ID: [(&str, &str); 10] = [
     ("lago-pct-001", PER_TRANSACTION),
     ("lago-pct-003", PER_TRANSACTION),
     ("lago-pct-005", PER_TRANSACTION),
@@ -38,14 +36,13 @@ const BY_ID: [(&str, &str); 14] = [
         "minor units are those of ISO 4217, which gives the ariary (MGA) two",
     ),
     ("kb-gen-001", PRORATED),
-    ("mt-period-003", ALIGNED),
-    ("mt-period-005", ALIGNED),
-    ("mt-period-017", ALIGNED),
-    ("mt-period-023", ALIGNED),
-    ("mt-period-025", ALIGNED),
+    (
+        "fp-dst-008",
+        "counts dates of UTC for those of the time zone; a day begins where clocks show midnight",
+    ),
 ];
 
-const BY_MODEL: [(&str, &str); 66] = [
+const BY_MODEL: [(&str, &str); 54] = [
     ("graduated_prorated_recurring_sum", PRORATED),
     ("calendar_advance_fee", PRORATED),
     ("upgrade_yearly_first_partial_period", PRORATED),
@@ -89,18 +86,6 @@ const BY_MODEL: [(&str, &str); 66] = [
     ("percentage_coupon", COUPONS),
     ("discount_distribution_largest_remainder", COUPONS),
     ("sequential_coupons", COUPONS),
-    ("calendar_first_period_days", ALIGNED),
-    ("iso_duration_add", ALIGNED),
-    ("calendar_next_billing_date", ALIGNED),
-    ("weekly_anchor", ALIGNED),
-    ("next_bcd_on_or_after", ALIGNED),
-    ("weekly_alignment_ignores_bcd", ALIGNED),
-    ("billing_day_window_in_customer_timezone", ZONES),
-    ("customer_timezone_changed_mid_subscription", ZONES),
-    ("local_calendar_days_between", ZONES),
-    ("monthly_boundaries_in_timezone", ZONES),
-    ("advance_local_days", ZONES),
-    ("bill_cycle_day_in_account_timezone", ZONES),
     ("bucketed_max_flat", WINDOWS),
     ("bucketed_max_package", WINDOWS),
     ("bucketed_max_volume", WINDOWS),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, NaiveTime, Offset, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -46,21 +46,25 @@ impl TimeZone {
         *self == Self::UTC
     }
 
+    /// The local date.
+    #[must_use]
+    pub fn date(self, at: Timestamp) -> NaiveDate {
+        self.local(at).date()
+    }
+
     /// How many times the local date changes between the two ends.
     #[must_use]
     pub fn days(self, span: Span) -> i64 {
-        let date = |at| self.local(at).date();
-        date(span.end)
-            .signed_duration_since(date(span.start))
-            .num_days()
+        let (start, end) = (self.date(span.start), self.date(span.end));
+        end.signed_duration_since(start).num_days()
     }
 
     /// The local day that `at` lies in: from its first instant to that of the next. `None` beyond the
     /// calendar.
     #[must_use]
     pub fn day(self, at: Timestamp) -> Option<Span> {
-        let date = self.local(at).date();
-        let midnight = |date: chrono::NaiveDate| self.instant(date.and_time(NaiveTime::MIN));
+        let date = self.date(at);
+        let midnight = |date: NaiveDate| self.instant(date.and_time(NaiveTime::MIN));
         let (start, end) = (midnight(date)?, midnight(date.succ_opt()?)?);
         Some(Span { start, end })
     }
