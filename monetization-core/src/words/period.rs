@@ -36,12 +36,14 @@ pub use alignment::{Alignment, AlignmentError};
 pub use cycle::{Cycle, CycleError, CycleUnit};
 pub use duration::{CalendarDuration, DurationError};
 pub use schedule::{Move, Schedule};
+pub use share::{Proration, Share, ShareUnit};
 pub use zone::{TimeZone, TimeZoneError};
 
 mod alignment;
 mod cycle;
 mod duration;
 mod schedule;
+mod share;
 mod zone;
 
 #[cfg(test)]

@@ -188,7 +188,10 @@ pub(super) fn made(bench: &Bench, currency: &str, amounts: &[i64]) -> Invoice {
     let schedule = Schedule::new(START, Cycle::MONTH);
     let period = schedule.period(0).unwrap();
     let lines = amounts.iter().enumerate().map(|(index, minor)| Line {
-        item: LineItem::Base { period },
+        item: LineItem::Base {
+            period,
+            share: None,
+        },
         description: format!("line {index}"),
         amount: Money::new(*minor, currency),
     });

@@ -8,6 +8,7 @@ use monetization_core::engine::CancelMode;
 use monetization_core::field::FieldError;
 use monetization_core::flows::Order;
 use monetization_core::ids::{ConsumerId, PlanId, PlanVersionId, SubscriptionId};
+use monetization_core::period::TimeZone;
 use monetization_core::product::Product;
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::subscription::Subscription;
@@ -31,6 +32,9 @@ pub(super) struct OrderBody {
     /// Who pays; a developer's own where it is left out.
     consumer: Option<ConsumerId>,
     application: Option<Name>,
+    /// Whose days its billing periods begin with; UTC where it is left out.
+    #[serde(default)]
+    time_zone: TimeZone,
     /// Recognises the order when it is sent again, as the header `Idempotency-Key` does.
     request_key: Option<ForeignId>,
 }
@@ -78,6 +82,7 @@ pub(super) async fn create(
         buyer: body.buyer.into(),
         application: body.application,
         plan: body.plan,
+        time_zone: body.time_zone,
         request_key: request_key(&headers, body.request_key)?,
     };
     let ordered = app.monetizer.subscribe(caller.tenant, order).await?;

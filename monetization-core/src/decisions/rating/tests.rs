@@ -5,8 +5,11 @@ use super::*;
 use crate::ids::{PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{CommitmentBound, Invoicing};
 use crate::money::{Scale, UnitPrice};
+use crate::period::Cycle;
 use crate::plan::{Billing, TermsDraft, UsageDraft};
 use crate::product::{Meter, Unit};
+
+static SCHEDULE: Schedule = Schedule::new(crate::clock::Timestamp::EPOCH, Cycle::MONTH);
 
 fn meter() -> Meter {
     Meter {
@@ -24,11 +27,7 @@ fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {
             included: Some(included.to_string()),
             ..UsageDraft::per_unit("requests".parse().unwrap(), unit_price.parse().unwrap())
         }],
-        ..TermsDraft::new(
-            Billing::Metered,
-            "USD".parse().unwrap(),
-            crate::period::Cycle::MONTH,
-        )
+        ..TermsDraft::new(Billing::Metered, "USD".parse().unwrap(), Cycle::MONTH)
     };
     PlanTerms::new(draft, &[meter()]).unwrap()
 }
@@ -59,6 +58,7 @@ fn uses<'a>(parts: &[(&'a PlanTerms, i64)]) -> Vec<SegmentUse<'a>> {
     let segments = parts.iter().enumerate();
     let segments = segments.map(|(number, (terms, used))| SegmentUse {
         segment: segment(number, parts.len()),
+        schedule: &SCHEDULE,
         terms,
         used: used_of(*used),
     });
@@ -111,6 +111,7 @@ fn late(terms: &PlanTerms, meter: MeterId, (billed, late): (i64, i64)) -> Vec<Li
     let used = |quantity| Used::from([(meter, Quantity::from_scaled(quantity))]);
     let billed = SegmentUse {
         segment: segment(0, 1),
+        schedule: &SCHEDULE,
         terms,
         used: used(billed),
     };

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::field::FieldError;
 use crate::money::Quantity;
+use crate::period::Alignment;
 use crate::plan::{Commitment, PlanTerms, Price, UsagePrice};
 use crate::text::Slug;
 
@@ -154,6 +155,9 @@ pub struct PriceShapes {
     pub package: bool,
     /// What use costs at least and at most.
     pub commitment: bool,
+    /// Periods that begin with days of the calendar or of a time zone, and a share of the base price for
+    /// a first one that is short.
+    pub calendar: bool,
 }
 
 impl PriceShapes {
@@ -182,6 +186,11 @@ impl PriceShapes {
             ("usage.stairstep", is("stairstep"), self.stairstep),
             ("usage.package", any(sells_packages), self.package),
             ("commitment", commitment, self.commitment),
+            (
+                "alignment",
+                terms.alignment() != Alignment::Start,
+                self.calendar,
+            ),
         ];
         match demands
             .into_iter()

@@ -49,7 +49,7 @@ impl Schedule {
 
     /// Periods that begin where the subscription does, in UTC.
     #[must_use]
-    pub fn new(anchor: Timestamp, cycle: Cycle) -> Self {
+    pub const fn new(anchor: Timestamp, cycle: Cycle) -> Self {
         Self {
             anchor,
             cycle,
@@ -129,6 +129,22 @@ impl Schedule {
             }
             boundary = boundary.checked_add(1)?;
         }
+    }
+
+    /// The date at `at` in the time zone of its period.
+    #[must_use]
+    pub fn date(&self, at: Timestamp) -> NaiveDate {
+        let zone = match self.moves.is_empty() {
+            true => self.time_zone,
+            false => self.zone_of(self.index_at(at).unwrap_or(0)),
+        };
+        zone.date(at)
+    }
+
+    /// The time zone of the boundaries to come.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        self.moves.last().map_or(self.time_zone, |it| it.time_zone)
     }
 
     /// The time zone whose boundary it is.
