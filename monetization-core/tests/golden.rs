@@ -14,6 +14,7 @@ mod golden {
     mod periods;
     mod prices;
     mod rounding;
+    mod shares;
     mod unoffered;
     mod zones;
 
@@ -22,7 +23,13 @@ mod golden {
     /// How a case is run; `None` where its model belongs to another module.
     type Runner = fn(&Case) -> Option<Checked>;
 
-    const RUNNERS: [Runner; 4] = [prices::run, periods::run, zones::run, rounding::run];
+    const RUNNERS: [Runner; 5] = [
+        prices::run,
+        periods::run,
+        zones::run,
+        shares::run,
+        rounding::run,
+    ];
 
     #[test]
     fn golden_cases_pass_or_are_listed() {

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Schedule;
+use super::{Schedule, TimeZone};
+use crate::clock::{Span, Timestamp};
 use crate::money::{Money, MoneyError, Rounding};
 
 /// What the base price of a first period is that its alignment makes shorter than a cycle. Later
@@ -45,6 +46,27 @@ pub enum ShareUnit {
     Seconds,
 }
 
+impl Proration {
+    /// What share of a cycle a part of it is charged for; `None` where it is charged whole. Days are
+    /// those of the time zone.
+    #[must_use]
+    pub fn share(self, part: Span, whole: Span, zone: TimeZone) -> Option<Share> {
+        let (unit, part, whole) = match self {
+            Self::None => return None,
+            Self::ByDays => (ShareUnit::Days, zone.days(part), zone.days(whole)),
+            Self::PerSecond => (ShareUnit::Seconds, seconds(part), seconds(whole)),
+        };
+        let (part, whole) = (u64::try_from(part).ok()?, u64::try_from(whole).ok()?);
+        (part < whole).then_some(Share { part, whole, unit })
+    }
+}
+
+/// How many seconds begin in it, or before it and end in it.
+fn seconds(span: Span) -> i64 {
+    let second = |at: Timestamp| at.as_micros().div_euclid(1_000_000);
+    second(span.end).saturating_sub(second(span.start))
+}
+
 impl Share {
     /// This share of an amount, rounded once.
     ///
@@ -83,21 +105,6 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn share(&self, index: u32, by: Proration) -> Option<Share> {
-        let (period, whole) = (self.period(index)?, self.whole(index)?);
-        let (unit, part, whole) = match by {
-            Proration::None => return None,
-            Proration::ByDays => {
-                let end = self.date(period.end);
-                let since = |at| end.signed_duration_since(self.date(at)).num_days();
-                (ShareUnit::Days, since(period.start), since(whole.start))
-            }
-            Proration::PerSecond => {
-                let second = |at: crate::clock::Timestamp| at.as_micros().div_euclid(1_000_000);
-                let since = |at| second(period.end).saturating_sub(second(at));
-                (ShareUnit::Seconds, since(period.start), since(whole.start))
-            }
-        };
-        let (part, whole) = (u64::try_from(part).ok()?, u64::try_from(whole).ok()?);
-        (part < whole).then_some(Share { part, whole, unit })
+        by.share(self.period(index)?, self.whole(index)?, self.time_zone)
     }
 }
