@@ -69,6 +69,13 @@ pub(super) struct MigrateBody {
     at: Option<Timestamp>,
 }
 
+/// Whose days a subscription's later billing periods begin with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ZoneBody {
+    time_zone: TimeZone,
+}
+
 /// Subscribes. A recognised order is answered 200 with what it became, without the key's secret,
 /// which was told once.
 pub(super) async fn create(
@@ -203,6 +210,17 @@ pub(super) async fn migrate(
         .migrate(caller.tenant, id, version, at)
         .await?;
     Ok(app.shown(migrated))
+}
+
+pub(super) async fn move_zone(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<SubscriptionId>,
+    Json(body): Json<ZoneBody>,
+) -> Result<axum::Json<SubscriptionView>, Problem> {
+    app.own_subscription(caller, id).await?;
+    let moved = app.monetizer.move_zone(caller.tenant, id, body.time_zone);
+    Ok(app.shown(moved.await?))
 }
 
 impl App {
