@@ -6,6 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::Timestamp;
 
+mod aligned;
+mod zoned;
+
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
