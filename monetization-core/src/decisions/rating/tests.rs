@@ -230,7 +230,7 @@ fn a_first_period_that_is_short_is_committed_to_for_its_share_b15() {
 }
 
 #[test]
-fn a_base_price_for_a_share_of_a_cycle_is_rounded_once_and_says_the_share_w10() {
+fn a_base_price_for_a_share_of_a_cycle_is_rounded_once_and_says_the_share_b9() {
     let line = |alignment: &str, proration: &str, rounding: &str, anchor: &str| {
         let draft = serde_json::json!({
             "billing": "fixed", "currency": "USD", "cycle": "month", "base_price": "50",

@@ -155,7 +155,7 @@ fn alignments_are_read_in_any_case_and_others_refused_with_the_list_b9() {
 }
 
 #[test]
-fn a_first_period_is_charged_for_the_share_of_its_cycle_w10() {
+fn a_first_period_is_charged_for_the_share_of_its_cycle_b9() {
     let month = schedule("calendar", "month", "2023-01-08T15:30:00.5Z");
     let told = |by| month.share(0, by).map(|share| share.to_string());
     assert_eq!(told(Proration::ByDays).as_deref(), Some("24 of 31 days"));
