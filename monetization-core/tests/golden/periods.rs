@@ -89,9 +89,10 @@ pub(super) fn cycle(case: &Case) -> Cycle {
                 .find_map(|name| config[name].as_str())
                 .map(worded)
         })
-        .unwrap_or_else(|| match case.model.as_str() {
-            "weekly_anchor" => Cycle::WEEK,
-            _ => Cycle::MONTH,
+        .unwrap_or(if case.model == "weekly_anchor" {
+            Cycle::WEEK
+        } else {
+            Cycle::MONTH
         })
 }
 

@@ -134,9 +134,10 @@ impl Schedule {
     /// The date at `at` in the time zone of its period.
     #[must_use]
     pub fn date(&self, at: Timestamp) -> NaiveDate {
-        let zone = match self.moves.is_empty() {
-            true => self.time_zone,
-            false => self.zone_of(self.index_at(at).unwrap_or(0)),
+        let zone = if self.moves.is_empty() {
+            self.time_zone
+        } else {
+            self.zone_of(self.index_at(at).unwrap_or(0))
         };
         zone.date(at)
     }

@@ -210,7 +210,9 @@ fn aligned_dates(of: &Schedule) -> (impl Iterator<Item = NaiveDate>, usize, bool
         Alignment::Calendar => match unit {
             CycleUnit::Day => true,
             CycleUnit::Week => date.weekday() == Weekday::Mon,
-            CycleUnit::Month | CycleUnit::Year => date.day() == 1 && date.month0() % months == 0,
+            CycleUnit::Month | CycleUnit::Year => {
+                date.day() == 1 && date.month0().is_multiple_of(months)
+            }
         },
     };
     let step = match (alignment, unit) {
