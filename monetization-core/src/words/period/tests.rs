@@ -7,6 +7,7 @@ use super::*;
 use crate::clock::Timestamp;
 
 mod aligned;
+mod transitions;
 mod zoned;
 
 fn at(text: &str) -> Timestamp {
