@@ -42,7 +42,7 @@
 //! | base price, setup fee | none | allowed | allowed |
 //! | usage | none | none | one to [`USAGE_MAX`](PlanTerms::USAGE_MAX) meters, each once |
 //! | commitment | none | none | allowed, of each meter and of all together |
-//! | rates, quotas, metering policy | allowed | allowed | allowed |
+//! | alignment, rates, quotas, metering policy | allowed | allowed | allowed |
 
 use serde::{Deserialize, Serialize};
 

@@ -141,14 +141,14 @@ impl Monetizer {
         .await
     }
 
-    /// Lets the billing periods of a subscription begin with the days of another time zone. The running
-    /// period stays as it is; the one after it begins where that ends, by the old zone, and ends by the new
-    /// one, so that no instant is in two periods or in none. A period that some clock of the marketplace
-    /// may take for running counts as running.
+    /// Lets the billing periods of a subscription go by another time zone. The running period stays as
+    /// it is; the one after it begins where that ends, by the old zone, and ends by the new one, so that no
+    /// instant is in two periods or in none. A period that some clock of the marketplace may take for
+    /// running counts as running. Moving to the zone that it goes by changes nothing.
     ///
     /// # Errors
-    /// [`FlowError::Field`] for a subscription that the engine invoices, or for too many moves;
-    /// [`FlowError::Illegal`] where it is not in force.
+    /// [`FlowError::Field`] for a subscription that the engine invoices, for too many moves, or for a
+    /// zone a day apart where periods are days; [`FlowError::Illegal`] where it is not in force.
     pub async fn move_zone(
         &self,
         tenant: TenantId,
@@ -183,9 +183,10 @@ impl Monetizer {
             let running = schedule
                 .period_at(by_any_clock.max(open.start))
                 .ok_or(MoneyError::Overflow)?;
+            let problem = "it is a day or more apart from the one before, and periods are days: cancel and subscribe again";
             *schedule = schedule
                 .moved(time_zone, running.end)
-                .ok_or(MoneyError::Overflow)?;
+                .ok_or_else(|| FieldError::new("time_zone", problem))?;
             Ok(())
         })
         .await

@@ -30,7 +30,7 @@ pub struct Order {
     pub application: Option<Name>,
     /// On which plan.
     pub plan: PlanId,
-    /// Whose days its billing periods begin with.
+    /// The time zone that its billing periods go by.
     pub time_zone: TimeZone,
     /// Recognises the order when it is sent again.
     pub request_key: Option<ForeignId>,

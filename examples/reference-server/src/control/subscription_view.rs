@@ -30,7 +30,7 @@ pub(super) struct SubscriptionView {
     blocks: BTreeSet<BlockReason>,
     /// The billing period that is running.
     period: Option<Span>,
-    /// Whose days its billing periods begin with.
+    /// The time zone that its billing periods to come go by.
     time_zone: TimeZone,
     ends_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]

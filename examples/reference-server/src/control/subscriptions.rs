@@ -32,7 +32,7 @@ pub(super) struct OrderBody {
     /// Who pays; a developer's own where it is left out.
     consumer: Option<ConsumerId>,
     application: Option<Name>,
-    /// Whose days its billing periods begin with; UTC where it is left out.
+    /// The time zone that its billing periods go by; UTC where it is left out.
     #[serde(default)]
     time_zone: TimeZone,
     /// Recognises the order when it is sent again, as the header `Idempotency-Key` does.
@@ -69,7 +69,7 @@ pub(super) struct MigrateBody {
     at: Option<Timestamp>,
 }
 
-/// Whose days a subscription's later billing periods begin with.
+/// The time zone that later billing periods go by.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ZoneBody {

@@ -110,11 +110,14 @@ impl Schedule {
     /// `after` by either zone, and after the boundary before it. What began by the old zone so ends by the new
     /// one, and no instant is in two periods or in none. A move that has not come so far is replaced.
     ///
-    /// `None`, and nothing is changed, beyond the calendar and where `after` is before the anchor.
+    /// `None` beyond the calendar, where `after` is before the anchor, and where periods are days and the
+    /// zones a day apart, so that no boundary will do.
     #[must_use]
     pub fn moved(&self, time_zone: TimeZone, after: Timestamp) -> Option<Self> {
-        let mut boundary = self.index_at(after)?.checked_add(1)?;
-        loop {
+        let first = self.index_at(after)?.checked_add(1)?;
+        // The boundary of the new zone may be past already, but not that of the cycle after it.
+        let mut boundaries = first..=first.checked_add(1)?;
+        boundaries.find_map(|boundary| {
             let mut moved = self.clone();
             moved.moves.retain(|it| it.boundary < boundary);
             if moved.zone_of(boundary) != time_zone {
@@ -124,11 +127,8 @@ impl Schedule {
                 });
             }
             let period = moved.period(boundary.checked_sub(1)?)?;
-            if period.end > after && period.end > period.start {
-                return Some(moved);
-            }
-            boundary = boundary.checked_add(1)?;
-        }
+            (period.end > after && period.end > period.start).then_some(moved)
+        })
     }
 
     /// The date at `at` in the time zone of its period.

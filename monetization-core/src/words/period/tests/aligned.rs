@@ -135,6 +135,9 @@ fn what_does_not_fit_has_no_periods() {
             "{alignment}, {cycle}"
         );
     }
+    for day in [0, 32] {
+        assert!(!Alignment::Day(day).fits(Cycle::MONTH), "{day}");
+    }
 }
 
 #[test]

@@ -156,6 +156,38 @@ fn a_period_that_begins_by_the_old_zone_ends_by_the_new_one_b9() {
 }
 
 #[test]
+fn a_move_waits_for_a_boundary_that_is_still_to_come_b9() {
+    let schedule = |zone: &str, cycle: Cycle| Schedule {
+        alignment: Alignment::Calendar,
+        time_zone: self::zone(zone),
+        ..Schedule::new(at("2022-02-01T12:00:00Z"), cycle)
+    };
+    let month = schedule("Pacific/Honolulu", Cycle::MONTH);
+    let ends = |after: &str| {
+        let moved = month.moved(zone("America/Los_Angeles"), at(after)).unwrap();
+        [0, 1].map(|index| moved.period(index).unwrap().end.to_string())
+    };
+    let before = ["2022-03-01T08:00:00Z", "2022-04-01T07:00:00Z"];
+    assert_eq!(ends("2022-03-01T07:59:59.999999Z"), before);
+    let late = ["2022-03-01T10:00:00Z", "2022-04-01T07:00:00Z"];
+    assert_eq!(ends("2022-03-01T08:00:00Z"), late);
+    // Midnight comes 25 hours sooner there, and days are never that long.
+    let day = schedule("Pacific/Pago_Pago", Cycle::DAY);
+    let after = at("2022-02-10T12:30:00Z");
+    assert_eq!(day.moved(zone("Pacific/Kiritimati"), after), None);
+    let later = day.moved(zone("Pacific/Fiji"), after).unwrap();
+    assert_eq!(
+        later.period_at(after).unwrap().end,
+        at("2022-02-11T11:00:00Z")
+    );
+    let days = schedule(
+        "Pacific/Pago_Pago",
+        Cycle::every(2, CycleUnit::Day).unwrap(),
+    );
+    assert!(days.moved(zone("Pacific/Kiritimati"), after).is_some());
+}
+
+#[test]
 fn names_that_are_no_time_zone_are_refused_with_what_is_allowed_b9() {
     for text in [
         "",
