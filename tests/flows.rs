@@ -7,6 +7,8 @@
     reason = "tests say what they expect and stop where it is not so"
 )]
 
+#[path = "flows/aligned.rs"]
+mod aligned;
 #[path = "flows/billing.rs"]
 mod billing;
 #[path = "flows/cancelling.rs"]

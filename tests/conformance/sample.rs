@@ -157,10 +157,7 @@ impl Subscriber {
     /// Its segment of a month, from 0.
     #[must_use]
     pub fn segment(&self, month: u32) -> Segment {
-        let schedule = Schedule {
-            anchor: START,
-            cycle: Cycle::MONTH,
-        };
+        let schedule = Schedule::new(START, Cycle::MONTH);
         let at = schedule.period(month).unwrap().start;
         let timeline = Timeline::starting(schedule, self.version);
         timeline

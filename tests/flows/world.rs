@@ -18,6 +18,7 @@ use monetization_core::ids::{SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
+use monetization_core::period::TimeZone;
 use monetization_core::plan::{Approval, Plan, PlanVersion};
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
@@ -145,6 +146,7 @@ impl World {
             },
             application: None,
             plan: plan.id,
+            time_zone: TimeZone::UTC,
             request_key: None,
         }
     }

@@ -18,6 +18,7 @@ mod server {
     mod forwarding;
     mod input;
     mod keys;
+    mod periods;
     mod processes;
     mod publishing;
     mod tls;

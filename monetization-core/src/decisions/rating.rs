@@ -16,6 +16,7 @@
 //! use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 //! use monetization_core::invoice::Invoicing;
 //! use monetization_core::money::{Quantity, Scale};
+//! use monetization_core::period::{Cycle, Schedule};
 //! use monetization_core::plan::PlanTerms;
 //! use monetization_core::product::Meter;
 //! use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, total, usage_lines};
@@ -29,6 +30,7 @@
 //!
 //! let instant = Timestamp::from_micros;
 //! let period = Span { start: instant(0), end: instant(20) };
+//! let schedule = Schedule::new(instant(0), Cycle::MONTH);
 //! let used = |name: &[u8], start, end, quantity| SegmentUse {
 //!     segment: Segment {
 //!         id: SegmentId::derived(&[name]),
@@ -39,6 +41,7 @@
 //!         period,
 //!         span: Span { start: instant(start), end: instant(end) },
 //!     },
+//!     schedule: &schedule,
 //!     terms: &terms,
 //!     used: Used::from([(meter, Quantity::from_scaled(quantity))]),
 //! };
@@ -62,6 +65,7 @@ use crate::clock::Span;
 use crate::ids::MeterId;
 use crate::invoice::{Line, LineItem, LinePart, UsageLine};
 use crate::money::{Exact, Money, MoneyError, Quantity};
+use crate::period::{Schedule, Share};
 use crate::plan::{PlanTerms, Price, UsagePrice};
 use crate::pricing::{self, Priced};
 use crate::product::Aggregation;
@@ -80,6 +84,8 @@ pub type Used = BTreeMap<MeterId, Quantity>;
 pub struct SegmentUse<'a> {
     /// The segment.
     pub segment: Segment,
+    /// The billing periods of its subscription.
+    pub schedule: &'a Schedule,
     /// The terms that rate it.
     pub terms: &'a PlanTerms,
     /// What it has used.
@@ -115,9 +121,9 @@ pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError>
     for (place, segment) in segments.iter().enumerate() {
         for price in segment.terms.usage() {
             let line = rate(segment, price, (place > 0).then_some(&before))?;
-            let span = segment.segment.span;
+            let dates = dates(segment.schedule, segment.segment.span);
             lines.push(Line {
-                description: describe(price, &line, span),
+                description: describe(price, &line, &dates),
                 amount: line_amount(segment.terms, &line)?,
                 item: LineItem::Usage(line),
             });
@@ -224,30 +230,50 @@ fn of_meter(
 
 /// The lines that are due at the start: setup fee and first base price, each where it is not
 /// nothing.
-#[must_use]
-pub fn start_lines(terms: &PlanTerms, period: Span) -> Vec<Line> {
+///
+/// # Errors
+/// As [`base_line`].
+pub fn start_lines(terms: &PlanTerms, schedule: &Schedule) -> Result<Vec<Line>, MoneyError> {
     let setup = Line {
         item: LineItem::Setup,
         description: "setup".to_owned(),
         amount: terms.setup_fee(),
     };
-    let lines = [Some(setup), base_line(terms, period)];
-    lines
+    let setup = Some(setup).filter(|line| !line.amount.is_zero());
+    Ok(setup
         .into_iter()
-        .flatten()
-        .filter(|line| !line.amount.is_zero())
-        .collect()
+        .chain(base_line(terms, schedule, 0)?)
+        .collect())
 }
 
-/// The line for a period before any use; `None` where it costs nothing.
-#[must_use]
-pub fn base_line(terms: &PlanTerms, period: Span) -> Option<Line> {
-    let amount = terms.base_price();
-    (!amount.is_zero()).then(|| Line {
-        item: LineItem::Base { period },
-        description: format!("base price, {}", days(period)),
+/// The line for period number `index` before any use; `None` where it costs nothing. A first period
+/// that is shorter than a cycle costs what the plan's [`Proration`](crate::period::Proration) says,
+/// rounded once; the line says which share that is.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] beyond the calendar.
+pub fn base_line(
+    terms: &PlanTerms,
+    schedule: &Schedule,
+    index: u32,
+) -> Result<Option<Line>, MoneyError> {
+    let period = schedule.period(index).ok_or(MoneyError::Overflow)?;
+    let share = schedule.share(index, terms.proration());
+    let amount = match share {
+        Some(share) => share.of(terms.base_price(), terms.rounding())?,
+        None => terms.base_price(),
+    };
+    let of_cycle = share.map(|share: Share| format!(", {share}"));
+    let line = Line {
+        item: LineItem::Base { period, share },
+        description: format!(
+            "base price, {}{}",
+            dates(schedule, period),
+            of_cycle.unwrap_or_default()
+        ),
         amount,
-    })
+    };
+    Ok(Some(line).filter(|line| !line.amount.is_zero()))
 }
 
 /// What is owed for these lines in all.
@@ -318,7 +344,7 @@ fn line_amount(terms: &PlanTerms, line: &UsageLine) -> Result<Money, MoneyError>
     rounded(terms, &line.parts)?.checked_sub(line.billed_before)
 }
 
-fn describe(price: &UsagePrice, line: &UsageLine, span: Span) -> String {
+fn describe(price: &UsagePrice, line: &UsageLine, dates: &str) -> String {
     let meter = &price.meter;
     let used = meter.scale.render(line.used);
     let paid_for = if line.charged == line.used {
@@ -329,13 +355,13 @@ fn describe(price: &UsagePrice, line: &UsageLine, span: Span) -> String {
             meter.scale.render(line.charged)
         )
     };
-    format!("{used} {}{paid_for}, {}", meter.name, days(span))
+    format!("{used} {}{paid_for}, {dates}", meter.name)
 }
 
-fn days(span: Span) -> String {
-    let day =
-        |instant: crate::clock::Timestamp| instant.to_string().chars().take(10).collect::<String>();
-    format!("{} to {}", day(span.start), day(span.end))
+/// The local dates of both ends.
+fn dates(schedule: &Schedule, span: Span) -> String {
+    let (start, end) = (schedule.date(span.start), schedule.date(span.end));
+    format!("{start} to {end}")
 }
 
 /// By how much a segment makes the use of its period grow. What was last is not added up: the

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Span, Timestamp};
 use crate::ids::{ConsumerId, InvoiceId, MeterId, ProductId, SegmentId, SubscriptionId, TenantId};
 use crate::money::{Currency, Exact, Money, MoneyError, Quantity, UnitPrice};
+use crate::period::Share;
 use crate::product::IllegalMove;
 
 /// Who makes a subscription's invoices: fixed when it begins.
@@ -205,6 +206,9 @@ pub enum LineItem {
     Base {
         /// Which period.
         period: Span,
+        /// What share of a cycle is charged for it; left out where it is charged whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
     },
     /// The use of a segment.
     Usage(UsageLine),

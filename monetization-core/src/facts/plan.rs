@@ -37,7 +37,7 @@
 //! | base price, setup fee | none | allowed | allowed |
 //! | usage | none | none | one to [`USAGE_MAX`](PlanTerms::USAGE_MAX) meters, each once |
 //! | commitment | none | none | allowed, of each meter and of all together |
-//! | rates, quotas, metering policy | allowed | allowed | allowed |
+//! | alignment, rates, quotas, metering policy | allowed | allowed | allowed |
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{MeterId, PlanId, PlanVersionId, ProductId, TenantId};
 use crate::money::{Currency, Money, Quantity, Rounding, Scale};
-use crate::period::Cycle;
+use crate::period::{Alignment, Cycle, Proration};
 use crate::product::{Meter, Product, Resource};
 use crate::text::Name;
 
@@ -65,7 +65,7 @@ mod price;
 
 /// A plan of a product: a name under which versions of its terms follow each other.
 ///
-/// Currency and cycle are the same in all of its versions; whoever wants others makes another plan.
+/// Currency, cycle and alignment are the same in all of its versions; whoever wants others makes another plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Its id.
@@ -145,7 +145,11 @@ pub struct PlanVersion {
 pub struct PlanTerms {
     billing: Billing,
     cycle: Cycle,
+    #[serde(default)]
+    alignment: Alignment,
     base_price: Money,
+    #[serde(default)]
+    proration: Proration,
     setup_fee: Money,
     usage: Vec<UsagePrice>,
     commitment: Commitment,
@@ -189,10 +193,22 @@ impl PlanTerms {
         self.cycle
     }
 
+    /// Where the boundaries of its billing periods lie.
+    #[must_use]
+    pub fn alignment(&self) -> Alignment {
+        self.alignment
+    }
+
     /// What each period costs before any use, charged at its start.
     #[must_use]
     pub fn base_price(&self) -> Money {
         self.base_price
+    }
+
+    /// What a first period costs that is shorter than a cycle.
+    #[must_use]
+    pub fn proration(&self) -> Proration {
+        self.proration
     }
 
     /// What the start costs once, charged with the first base price.
@@ -264,7 +280,7 @@ impl PlanTerms {
         self.rounding
     }
 
-    /// What is due before the first call: setup fee and first base price.
+    /// What is due before the first call at most: setup fee and a whole base price.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`](crate::money::MoneyError::Overflow) where the two do not fit together.
@@ -322,7 +338,7 @@ pub enum Billing {
 
 /// What the use of one meter costs.
 ///
-/// Included units belong to the billing period as a whole, and start again with the next. They are
+/// Included units belong to the billing period as a whole, a short one too, and start again with the next. They are
 /// taken off before the price is applied: its first unit is the first one beyond them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsagePrice {

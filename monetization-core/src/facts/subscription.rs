@@ -109,17 +109,21 @@ impl Subscription {
     }
 
     /// When a job has to look at it next: the end of the period that is still open, or the end
-    /// of the subscription where that is earlier. `None` once there is nothing left to come.
+    /// of the subscription where that is earlier. What is due before the first call may be paid for a
+    /// whole cycle at least, however short the first period is. `None` once there is nothing left to come.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         match self.state {
             SubscriptionState::PendingApproval
             | SubscriptionState::Rejected
             | SubscriptionState::Ended => None,
-            SubscriptionState::AwaitingPayment
-            | SubscriptionState::Active
-            | SubscriptionState::Ending
-            | SubscriptionState::Draining => {
+            SubscriptionState::AwaitingPayment => {
+                let schedule = &self.timeline.schedule;
+                let is_whole = schedule.period(0)? == schedule.whole(0)?;
+                let period = schedule.period(if is_whole { 0 } else { 1 })?;
+                Some(period.end)
+            }
+            SubscriptionState::Active | SubscriptionState::Ending | SubscriptionState::Draining => {
                 let period = self.timeline.schedule.period(self.closed_periods)?;
                 Some(
                     self.timeline

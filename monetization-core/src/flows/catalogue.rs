@@ -234,6 +234,10 @@ impl Monetizer {
                     before.terms.currency() == version.terms.currency(),
                 ),
                 ("cycle", before.terms.cycle() == version.terms.cycle()),
+                (
+                    "alignment",
+                    before.terms.alignment() == version.terms.alignment(),
+                ),
             ];
             if let Some((field, _)) = kept.into_iter().find(|(_, same)| !same) {
                 let problem =

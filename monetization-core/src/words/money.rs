@@ -222,6 +222,22 @@ impl Money {
         self.combine(other, i64::checked_sub)
     }
 
+    /// So many parts of a whole of it, rounded once.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] past 64 bits, or where the whole is nothing.
+    pub fn share(
+        self,
+        (part, whole): (i128, i128),
+        rounding: Rounding,
+    ) -> Result<Self, MoneyError> {
+        let minor = i128::from(self.minor)
+            .checked_mul(part)
+            .and_then(|parts| rounding.divide(parts, whole))
+            .and_then(|minor| i64::try_from(minor).ok());
+        Ok(Self::new(minor.ok_or(MoneyError::Overflow)?, self.currency))
+    }
+
     /// The sum of many amounts, starting from nothing in `currency`.
     ///
     /// # Errors

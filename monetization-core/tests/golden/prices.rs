@@ -4,6 +4,7 @@ use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use monetization_core::invoice::{CommitmentBound, Invoicing, Line, LineItem};
 use monetization_core::money::{Exact, Money, Quantity, Scale};
+use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::{PlanTerms, UsagePrice};
 use monetization_core::pricing::{Priced, parts, price};
 use monetization_core::product::{Meter, MeterDraft};
@@ -12,6 +13,8 @@ use monetization_core::subscription::Segment;
 use serde_json::{Value, json};
 
 use super::case::{Case, Checked, SCALE, exact, quantity, same, text};
+
+static SCHEDULE: Schedule = Schedule::new(Timestamp::EPOCH, Cycle::MONTH);
 
 pub(super) fn run(case: &Case) -> Option<Checked> {
     let model = case.model.as_str();
@@ -353,6 +356,7 @@ fn used((place, count): (usize, usize), terms: &PlanTerms, quantity: Quantity) -
                 end: instant(place + 1),
             },
         },
+        schedule: &SCHEDULE,
         terms,
         used: Used::from([(meter().id, quantity)]),
     }

@@ -70,10 +70,7 @@ pub(crate) struct Use {
 impl Use {
     pub(crate) fn seeded(seed: u64) -> Self {
         let entropy = Entropy::seeded(seed);
-        let schedule = Schedule {
-            anchor: START,
-            cycle: Cycle::MONTH,
-        };
+        let schedule = Schedule::new(START, Cycle::MONTH);
         let timeline = Timeline::starting(schedule, entropy.id::<PlanVersionId>(START));
         let subscription: SubscriptionId = entropy.id(START);
         Self {

@@ -9,6 +9,7 @@ use monetization_core::invoice::{
     CommitmentBound, Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion, UsageLine,
 };
 use monetization_core::money::{Exact, Money, Scale, UnitPrice};
+use monetization_core::period::Share;
 use monetization_core::product::{Meter, Product};
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::tenant::Role;
@@ -50,6 +51,9 @@ pub(super) struct LineView {
     usage: Option<UsageLineView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     commitment: Option<CommitmentView>,
+    /// What share of a cycle a base price is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<Share>,
 }
 
 /// The use that a line bills.
@@ -190,6 +194,10 @@ impl LineView {
             | LineItem::Commitment(_)
             | LineItem::Mirrored => None,
         };
+        let share = match &line.item {
+            LineItem::Base { share, .. } => *share,
+            _ => None,
+        };
         let commitment = match &line.item {
             LineItem::Commitment(commitment) => Some(CommitmentView {
                 bound: commitment.bound,
@@ -207,6 +215,7 @@ impl LineView {
             amount: line.amount,
             usage,
             commitment,
+            share,
         }
     }
 }

@@ -76,10 +76,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
         terms: PlanTerms::new(draft, &product).unwrap(),
         created_at: now,
     };
-    let schedule = Schedule {
-        anchor: now,
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(now, Cycle::MONTH);
     let subscription = Subscription {
         id: entropy.id(now),
         tenant,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::FieldError;
 use crate::money::{Currency, Money, Rounding, Scale};
-use crate::period::Cycle;
+use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
     Billing, Countable, MeteringPolicy, Overage, PlanTerms, Quota, QuotaCounts, QuotaDraft, Rate,
     UsagePrice,
@@ -41,9 +41,17 @@ pub struct TermsDraft {
     pub currency: Currency,
     /// `day`, `week`, `month` or `year`, in any case, or so many of them: `"3 months"`.
     pub cycle: Cycle,
+    /// Where the boundaries of billing periods lie: `start`, `calendar`, `day 1` to `day 31` for cycles
+    /// of months and years, `monday` to `sunday` for cycles of weeks.
+    #[serde(default)]
+    pub alignment: Alignment,
     /// What each period costs before any use, in major units, such as `"25.00"`.
     #[serde(default)]
     pub base_price: Option<String>,
+    /// What the base price of a first period is that the alignment makes short: `per_second`,
+    /// `by_days` or `none`.
+    #[serde(default)]
+    pub proration: Proration,
     /// What the start costs once, in major units.
     #[serde(default)]
     pub setup_fee: Option<String>,
@@ -78,7 +86,9 @@ impl TermsDraft {
             billing,
             currency,
             cycle,
+            alignment: Alignment::default(),
             base_price: None,
+            proration: Proration::default(),
             setup_fee: None,
             usage: Vec::new(),
             commitment: CommitmentDraft::default(),
@@ -101,12 +111,15 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
     let base_price = price("base_price", draft.base_price.as_ref())?;
     let setup_fee = price("setup_fee", draft.setup_fee.as_ref())?;
     check_billing(&draft, base_price, setup_fee)?;
+    check_alignment(&draft)?;
     let usage = check_usage(&draft, of)?;
     let commitment = draft.commitment.check("commitment", draft.currency)?;
     let quotas = check_limits(&draft, &usage, of)?;
     let TermsDraft {
         billing,
         cycle,
+        alignment,
+        proration,
         rates,
         price_label,
         metering,
@@ -116,7 +129,9 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
     let terms = PlanTerms {
         billing,
         cycle,
+        alignment,
         base_price,
+        proration,
         setup_fee,
         usage,
         commitment,
@@ -157,6 +172,22 @@ fn check_billing(draft: &TermsDraft, base: Money, setup: Money) -> Result<(), Fi
         ),
         Billing::Free | Billing::Fixed | Billing::Metered => Ok(()),
     }
+}
+
+fn check_alignment(draft: &TermsDraft) -> Result<(), FieldError> {
+    if draft.alignment.fits(draft.cycle) {
+        return Ok(());
+    }
+    let allowed = match draft.cycle.unit() {
+        CycleUnit::Day => "start and calendar",
+        CycleUnit::Week => "start, calendar and monday to sunday",
+        CycleUnit::Month | CycleUnit::Year => "start, calendar and day 1 to day 31",
+    };
+    let problem = format!(
+        "periods of a {} cannot be aligned to {}: allowed are {allowed}",
+        draft.cycle, draft.alignment
+    );
+    Err(FieldError::new("alignment", problem))
 }
 
 fn check_usage(draft: &TermsDraft, of: &Countable<'_>) -> Result<Vec<UsagePrice>, FieldError> {

@@ -199,16 +199,17 @@ pub struct Commitment {
     pub minimum: Option<Money>,
     /// What is paid even for more use; `None` where all use is paid.
     pub maximum: Option<Money>,
-    /// What becomes of both where the period ends early.
+    /// What becomes of both where the period is shorter than a cycle.
     pub short_period: ShortPeriod,
 }
 
-/// What becomes of a commitment where its period ends early.
+/// What becomes of a commitment where its period is shorter than a cycle: a first one that the alignment
+/// makes short, or one in which the subscription ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum ShortPeriod {
-    /// It shrinks to the share of the period's time that has passed.
+    /// It shrinks to the share of the cycle's time that there was.
     #[default]
     Prorated,
     /// It stays.

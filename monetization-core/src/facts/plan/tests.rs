@@ -19,6 +19,36 @@ fn a_free_plan_with_a_price_is_refused_by_field() {
 }
 
 #[test]
+fn an_alignment_that_does_not_fit_the_cycle_is_refused_with_those_that_do_b9() {
+    let of = |cycle: &str, alignment: &str| {
+        check(&format!(
+            r#"{{"billing":"free","currency":"USD","cycle":"{cycle}","alignment":"{alignment}"}}"#
+        ))
+    };
+    for (cycle, alignment) in [
+        ("day", "calendar"),
+        ("2 weeks", "friday"),
+        ("month", "day 31"),
+        ("year", "day 1"),
+        ("3 months", "start"),
+    ] {
+        assert_eq!(
+            of(cycle, alignment).unwrap().alignment().to_string(),
+            alignment
+        );
+    }
+    for (cycle, alignment, allowed) in [
+        ("day", "monday", "start and calendar"),
+        ("week", "day 1", "monday to sunday"),
+        ("month", "monday", "day 1 to day 31"),
+    ] {
+        let error = of(cycle, alignment).unwrap_err();
+        assert_eq!(error.field(), "alignment");
+        assert!(error.problem().ends_with(allowed), "{error}");
+    }
+}
+
+#[test]
 fn a_metered_plan_without_usage_is_refused() {
     let error = check(r#"{"billing":"metered","currency":"USD","cycle":"month"}"#).unwrap_err();
     assert_eq!(error.field(), "usage");

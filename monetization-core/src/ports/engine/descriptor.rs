@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::field::FieldError;
 use crate::money::Quantity;
+use crate::period::Alignment;
 use crate::plan::{Commitment, PlanTerms, Price, UsagePrice};
 use crate::product::Aggregation;
 use crate::text::Slug;
@@ -155,6 +156,9 @@ pub struct PriceShapes {
     pub package: bool,
     /// What use costs at least and at most.
     pub commitment: bool,
+    /// Periods that begin with days of the calendar or of a time zone, and a share of the base price for
+    /// a first one that is short.
+    pub calendar: bool,
 }
 
 impl PriceShapes {
@@ -186,6 +190,11 @@ impl PriceShapes {
             // Sums that engines are told grow by what was used; these do not.
             ("usage.percentage", is("percentage"), false),
             ("usage.meter", any(keeps_last), false),
+            (
+                "alignment",
+                terms.alignment() != Alignment::Start,
+                self.calendar,
+            ),
         ];
         match demands
             .into_iter()

@@ -260,10 +260,7 @@ pub(super) fn version(
 }
 
 pub(super) fn subscription(entropy: &Entropy, of: &Product, version: &PlanVersion) -> Subscription {
-    let schedule = Schedule {
-        anchor: of.created_at,
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(of.created_at, Cycle::MONTH);
     Subscription {
         id: entropy.id(of.created_at),
         tenant: of.tenant,
