@@ -15,6 +15,7 @@ pub mod engine_secrets;
 pub mod engines;
 pub mod first_start;
 pub mod publish;
+pub mod replay;
 pub mod report;
 pub mod serve;
 pub mod server;
