@@ -16,6 +16,8 @@ pub mod runtime;
 pub mod storefront;
 mod words;
 
+#[cfg(feature = "plan-file")]
+pub use decisions::plan_file;
 pub use decisions::{access, metering, pricing, rating, routing};
 pub use facts::{
     consumer, intent, invoice, key, plan, product, reference, subscription, tenant, usage,

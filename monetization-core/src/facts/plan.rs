@@ -54,7 +54,9 @@ use crate::period::Cycle;
 use crate::product::{Meter, Unit};
 use crate::text::Name;
 
-pub use draft::{CommitmentDraft, PackageDraft, StepDraft, TermsDraft, TierDraft, UsageDraft};
+pub use draft::{
+    CommitmentDraft, PackageDraft, PlanDraft, StepDraft, TermsDraft, TierDraft, UsageDraft,
+};
 pub use limits::{Overage, Quota, QuotaWindow, Rate, RateWindow};
 pub use price::{Commitment, PartialPackage, Price, ShortPeriod, Step, Tier, ZeroUse};
 

@@ -27,6 +27,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::field::FieldError;
 use crate::ids::{MeterId, ProductId, PublisherId, TenantId};
 use crate::money::Scale;
 use crate::text::{Endpoint, ForeignId, Name, Prose, Slug};
@@ -167,6 +168,47 @@ pub struct Meter {
 impl Meter {
     /// The name of the meter that every product has: it counts calls through the gateway.
     pub const REQUESTS: &'static str = "requests";
+
+    /// The meter of calls.
+    ///
+    /// # Errors
+    /// Never in fact: the name is one.
+    pub fn requests(id: MeterId) -> Result<Self, crate::text::TextError> {
+        Ok(Self {
+            id,
+            name: Self::REQUESTS.parse()?,
+            unit: Unit::Requests,
+            scale: Scale::WHOLE,
+        })
+    }
+}
+
+/// A meter as somebody writes it: what is left out is the default.
+///
+/// Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeterDraft {
+    /// Its name, unique in the product.
+    pub name: Slug,
+    /// Decimals of its quantities, 0 to 6.
+    #[serde(default)]
+    pub decimals: Scale,
+}
+
+impl MeterDraft {
+    /// The meter, checked, under this id.
+    ///
+    /// # Errors
+    /// A [`FieldError`] for what cannot go together.
+    pub fn check(self, id: MeterId) -> Result<Meter, FieldError> {
+        Ok(Meter {
+            id,
+            name: self.name,
+            unit: Unit::Events,
+            scale: self.decimals,
+        })
+    }
 }
 
 /// What a meter counts.

@@ -6,7 +6,7 @@ use crate::field::FieldError;
 use crate::money::{Currency, Money, Rounding};
 use crate::period::Cycle;
 use crate::plan::{
-    Billing, MeteringPolicy, Overage, PlanTerms, Quota, QuotaWindow, Rate, UsagePrice,
+    Approval, Billing, MeteringPolicy, Overage, PlanTerms, Quota, QuotaWindow, Rate, UsagePrice,
 };
 use crate::product::Meter;
 use crate::text::Name;
@@ -14,6 +14,19 @@ use crate::text::Name;
 pub use price::{CommitmentDraft, PackageDraft, StepDraft, TierDraft, UsageDraft};
 
 mod price;
+
+/// A plan as somebody writes it, in JSON and in plan files. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanDraft {
+    /// Its name.
+    pub name: Name,
+    /// How subscriptions come into force; at once if nothing is said.
+    #[serde(default)]
+    pub approval: Approval,
+    /// What it costs and allows.
+    pub terms: TermsDraft,
+}
 
 /// A plan's terms as somebody writes them: what is left out is nothing, or the default.
 ///
