@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use monetization_core::secret::Secret;
 
+use crate::access_log::ConsumerBy;
+
 /// An API gateway that earns money: keys, plans, limits, exact metering and invoices.
 ///
 /// Without a command it serves: a gateway for calls (`/{product}/...`) and a control plane
@@ -61,6 +63,45 @@ pub enum Command {
     /// batches in hand. The exit code is 1 where a tenant's last run has failed: it met an error, a
     /// batch was not confirmed, or use was held back.
     Publish(PublishArgs),
+    /// Tell what an access log would have cost its clients, and earned, under a plan.
+    ///
+    /// Each client becomes a consumer with a subscription and a key; every line is a call at its time
+    /// through the real limits and the real metering; then the periods are closed. It says who would
+    /// have been refused and why, what each would pay, and what is earned. Lines that are no call
+    /// are left out, counted and named. Nothing is kept and nothing outside of this process is contacted.
+    /// The exit code is 1 where there is no call or a log breaks off.
+    Replay(Box<ReplayArgs>),
+}
+
+/// What is replayed.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Access logs of Apache and nginx (common, combined) or JSON lines of nginx, Caddy or Traefik,
+    /// oldest first; - for the standard input. What is compressed by gzip is recognised.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The plan that everybody is on: a plan file in TOML, with #NAME behind it where it has
+    /// several plans.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub plan: String,
+    /// Another plan to compare it with.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub compare: Option<String>,
+    /// What tells one consumer from another: address, user or header:NAME.
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    pub consumer_by: ConsumerBy,
+    /// Print JSON, with all consumers.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a report with charts, a page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write what becomes of each line under --plan, as lines of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// How many consumers are shown.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub top: usize,
 }
 
 /// How use is published.

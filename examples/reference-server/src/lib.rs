@@ -30,4 +30,5 @@ mod listener;
 mod proxy;
 mod schedule;
 mod signals;
+mod table;
 mod task;

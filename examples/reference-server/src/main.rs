@@ -11,6 +11,7 @@ use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
 use reference_server::publish::publish;
+use reference_server::replay;
 use reference_server::report;
 use reference_server::serve::serve;
 use reference_server::settings::{PublishSettings, Settings};
@@ -54,6 +55,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Publish(args) => {
             let settings = PublishSettings::new(args)?;
             let succeeded = runtime.block_on(publish(&settings, std::io::stdout()))?;
+            Ok(exit_code(succeeded))
+        }
+        Command::Replay(args) => {
+            let succeeded = replay::command(&args, std::io::stdout())?;
             Ok(exit_code(succeeded))
         }
         Command::Doctor(args) => {

@@ -30,31 +30,34 @@ use std::thread;
 
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
-use monetization_core::money::{Currency, MoneyError, Scale};
-use monetization_core::plan::TermsDraft;
-use monetization_core::product::Resource;
+use monetization_core::money::{Currency, MoneyError};
+use monetization_core::plan_file::PlanFileError;
 use monetization_core::runtime::Denial;
 use monetization_core::store::StoreError;
 use monetization_core::subscription::SubscriptionState;
-use monetization_core::text::{Name, Slug};
 
 use crate::access_log::ConsumerBy;
 use reading::{Reader, Wanted};
 use report::Parts;
 use trace::Trace;
 
+pub use command::command;
+pub use offer::Offer;
 pub use report::{
-    BrokenOff, ConsumerReport, CourseReport, Figures, LeftOutReport, LogReport, PlanReport, Report,
-    StepReport,
+    BrokenOff, ConsumerReport, CourseReport, Figures, LeftOutReport, LogReport, Place, PlanReport,
+    Report, StepReport,
 };
 
 mod bill;
+mod command;
 mod drive;
 mod market;
+mod offer;
 mod order;
 mod reading;
 mod report;
 mod tally;
+mod tell;
 mod trace;
 mod witness;
 
@@ -82,19 +85,6 @@ pub struct Replay {
 /// Where a trace is written.
 pub struct TraceTo(pub Box<dyn Write + Send>);
 
-/// What is offered to everybody: a plan, and what of its product matters for it.
-#[derive(Debug, Clone)]
-pub struct Offer {
-    /// The name of the plan.
-    pub name: Name,
-    /// The operations of the product; empty for everything.
-    pub resources: Vec<Resource>,
-    /// What the product counts beside calls.
-    pub meters: Vec<(Slug, Scale)>,
-    /// What it costs and allows.
-    pub terms: TermsDraft,
-}
-
 impl Replay {
     /// Replays these logs, one behind the other. Each plan is on a thread of its own; the lines are
     /// read on this one, and `progress` hears how many were.
@@ -119,20 +109,10 @@ impl Replay {
                 driving.push(scope.spawn(move || drive::drive(offer, &receiver, trace)));
             }
             let mut reader = Reader::new(wanted, to);
-            let mut read_all = || {
-                for (file, log) in logs.into_iter().enumerate() {
-                    reader.read(file, log.lines, &mut progress)?;
-                }
-                Ok(())
-            };
-            let heard: Result<(), reading::Unheard> = read_all();
-            let read = match heard {
-                Ok(()) => reader.end().ok(),
-                Err(reading::Unheard) => {
-                    drop(reader);
-                    None
-                }
-            };
+            let mut logs = logs.into_iter().enumerate();
+            let read = logs
+                .try_for_each(|(file, log)| reader.read(file, log.lines, &mut progress))
+                .and_then(|()| reader.end());
             let driven: Vec<_> = driving.into_iter().map(|plan| plan.join()).collect();
             (read, driven)
         });
@@ -140,6 +120,7 @@ impl Replay {
             files,
             consumer_by: self.consumer_by.to_string(),
             currency,
+            // Where nobody takes the calls any more, whoever took them says why.
             read: read.unwrap_or_default(),
             driven: Vec::with_capacity(offers.len()),
         };
@@ -184,6 +165,19 @@ impl fmt::Debug for TraceTo {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
+    /// A file cannot be opened or written.
+    #[error("failed to {doing} {path}")]
+    File {
+        /// What is done with it.
+        doing: &'static str,
+        /// Which one.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A plan cannot be read.
+    #[error("{0}")]
+    Plan(#[from] PlanFileError),
     /// Two plans are in two currencies, whose amounts have no difference.
     #[error("the plans are in {first} and {second}: allowed are two plans in one currency")]
     Currencies {

@@ -65,7 +65,7 @@ impl std::fmt::Display for ConsumerBy {
         match self {
             Self::Address => out.write_str("address"),
             Self::User => out.write_str("user"),
-            Self::Header(name) => write!(out, "header {name}"),
+            Self::Header(name) => write!(out, "header:{name}"),
         }
     }
 }

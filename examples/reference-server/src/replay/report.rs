@@ -67,8 +67,18 @@ pub struct LeftOutReport {
     pub reason: String,
     /// How many there are.
     pub lines: u64,
-    /// The first of them, as `file:line`.
-    pub first: Vec<String>,
+    /// The first of them.
+    pub first: Vec<Place>,
+}
+
+/// Where a line stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Place {
+    /// In which file.
+    pub file: String,
+    /// Its number there, from 1.
+    pub line: u64,
 }
 
 /// A file that could not be read to its end. What was read of it counts.
@@ -236,7 +246,10 @@ fn log_report(
         first: lost
             .first
             .into_iter()
-            .map(|(file, line)| format!("{}:{line}", name(file)))
+            .map(|(file, line)| Place {
+                file: name(file),
+                line,
+            })
             .collect(),
     });
     let mut left_out: Vec<LeftOutReport> = left_out.collect();
