@@ -18,7 +18,7 @@ mod words;
 
 #[cfg(feature = "plan-file")]
 pub use decisions::plan_file;
-pub use decisions::{access, metering, pricing, rating, routing};
+pub use decisions::{access, estimate, metering, pricing, rating, routing};
 pub use facts::{
     consumer, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
 };

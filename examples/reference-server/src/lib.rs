@@ -5,6 +5,7 @@
 //! [`server::Server`].
 
 pub mod access_log;
+pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod control;
