@@ -26,6 +26,7 @@
 pub use axis::Axis;
 pub use bars::{BarChart, Bars};
 pub use lines::{Line, LineChart, Mark};
+pub(crate) use svg::escape;
 
 mod axis;
 mod bars;

@@ -54,6 +54,7 @@ mod drive;
 mod market;
 mod offer;
 mod order;
+mod page;
 mod reading;
 mod report;
 mod tally;
@@ -84,6 +85,14 @@ pub struct Replay {
 
 /// Where a trace is written.
 pub struct TraceTo(pub Box<dyn Write + Send>);
+
+impl Report {
+    /// The report as a page with charts, which needs nothing else.
+    #[must_use]
+    pub fn page(&self) -> String {
+        page::page(self)
+    }
+}
 
 impl Replay {
     /// Replays these logs, one behind the other. Each plan is on a thread of its own; the lines are

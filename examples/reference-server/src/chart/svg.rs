@@ -186,7 +186,7 @@ pub(super) fn length(tenths: i64) -> String {
 
 /// A text as it may stand in XML and HTML, within an element or an attribute. Characters that no
 /// document may have are replaced.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

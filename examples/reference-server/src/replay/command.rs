@@ -1,6 +1,6 @@
 //! The command `replay`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +36,9 @@ pub fn command(args: &ReplayArgs, mut out: impl Write) -> Result<bool, ReplayErr
     let bar = progress.bar();
     let report = replay.run(logs, |lines| progress.show(&bar, lines))?;
     bar.finish_and_clear();
+    if let Some(path) = &args.html {
+        fs::write(path, report.page()).map_err(|error| failed("write", path, error))?;
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut out, &report)
             .map_err(std::io::Error::from)

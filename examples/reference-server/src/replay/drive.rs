@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::RecordId;
-use monetization_core::runtime::{Decided, Denial, Permit, Target};
+use monetization_core::runtime::{Decided, Denial, Gatekeeper, Permit, Target};
 use monetization_core::usage::{Ending, Outcome};
 
 use super::bill::{Bill, bills};
@@ -132,7 +132,7 @@ impl Driver {
                 self.traced.push((call.clone(), traced));
             }
         }
-        self.written().await;
+        written(&self.market.gatekeeper).await;
         if let (Some(trace), Some(witness)) = (&mut self.trace, &self.market.witness) {
             let taken = witness.take();
             for made in self.traced.drain(..) {
@@ -169,7 +169,7 @@ impl Driver {
             Decided::Denied(denial) => Err(denial),
             Decided::Waits => {
                 // What the store answers depends on what it has been told.
-                self.written().await;
+                written(gatekeeper).await;
                 let admitted = gatekeeper.admit(&subscriber.headers, &target, call.at);
                 admitted.await
             }
@@ -178,13 +178,6 @@ impl Driver {
             Ok(permit) => Ok(Ok(settle(permit, call))),
             Err(denial @ Denial::Busy { .. }) => Err(ReplayError::Refused(denial)),
             Err(denial) => Ok(Err(denial)),
-        }
-    }
-
-    /// Waits until the ledger has every record.
-    async fn written(&self) {
-        while self.market.gatekeeper.committer().backlog() > 0 {
-            tokio::task::yield_now().await;
         }
     }
 
@@ -204,6 +197,13 @@ impl Driver {
             first: self.first,
             last: self.last,
         })
+    }
+}
+
+/// Waits until the ledger has every record.
+async fn written(gatekeeper: &Gatekeeper) {
+    while gatekeeper.committer().backlog() > 0 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) struct Course {
 const STEPS: [u64; 11] = [
     10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 604_800, 2_419_200, 9_676_800,
 ];
-const STEPS_MAX: usize = 240;
+const STEPS_MAX: usize = 120;
 
 impl Course {
     pub(super) fn starting(first: Timestamp) -> Self {

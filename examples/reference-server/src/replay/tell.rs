@@ -6,6 +6,15 @@ use super::report::{ConsumerReport, Figures, LogReport, PlanReport, Report};
 use super::tally::{QUOTA, RATE};
 use crate::table::{Column, lines};
 
+/// What a replay takes for granted, for people.
+pub(super) const ASSUMED: [&str; 4] = [
+    "Every subscription begins with the first line of the log and ends with the billing period that the last \
+     line lies in: everybody is charged as many periods.",
+    "What is due is paid at once.",
+    "Calls are answered as they were: by the plan, those that failed cost nothing.",
+    "Nobody calls more, less or otherwise because of the plan.",
+];
+
 /// Tells the report, with so many consumers.
 pub(super) fn tell(report: &Report, top: usize, out: &mut impl Write) -> io::Result<()> {
     tell_log(report, out)?;
@@ -19,12 +28,16 @@ pub(super) fn tell(report: &Report, top: usize, out: &mut impl Write) -> io::Res
     let currency = report.currency;
     writeln!(out)?;
     for plan in &report.plans {
-        let total = &plan.sum.total;
+        let total = amount(&plan.sum.total);
         writeln!(out, "{} earns {total} {currency}.", visible(&plan.name))?;
     }
     if let Some(difference) = &report.difference {
         let sign = if difference.starts_with('-') { "" } else { "+" };
-        writeln!(out, "The difference is {sign}{difference} {currency}.")?;
+        writeln!(
+            out,
+            "The difference is {sign}{} {currency}.",
+            amount(difference)
+        )?;
     }
     Ok(())
 }
@@ -88,7 +101,7 @@ fn tell_plan(report: &Report, plan: &PlanReport, out: &mut impl Write) -> io::Re
     let refused = report.log.calls.saturating_sub(sum.granted);
     let mut row = |what: &str, figure: String| writeln!(out, "  {what:<36} {figure:>14}");
     row("calls let through", counted(sum.granted))?;
-    row("calls that count as used", sum.billed.clone())?;
+    row("calls that count as used", apart(&sum.billed))?;
     row("calls refused", counted(refused))?;
     for (code, count) in &sum.refused {
         row(&format!("  {code}"), counted(*count))?;
@@ -98,10 +111,10 @@ fn tell_plan(report: &Report, plan: &PlanReport, out: &mut impl Write) -> io::Re
     row("invoices", counted(sum.invoices))?;
     row(
         &format!("setup and base prices, {currency}"),
-        sum.fixed.clone(),
+        amount(&sum.fixed),
     )?;
-    row(&format!("use, {currency}"), sum.usage.clone())?;
-    row(&format!("earned, {currency}"), sum.total.clone())
+    row(&format!("use, {currency}"), amount(&sum.usage))?;
+    row(&format!("earned, {currency}"), amount(&sum.total))
 }
 
 fn tell_consumers(report: &Report, top: usize, out: &mut impl Write) -> io::Result<()> {
@@ -144,27 +157,27 @@ fn row_of_one(consumer: &ConsumerReport) -> Option<Vec<String>> {
     let figures = consumer.plans.first()?;
     Some(vec![
         visible(&consumer.name),
-        consumer.calls.to_string(),
-        figures.billed.clone(),
-        figures.refused_by(RATE).to_string(),
-        figures.refused_by(QUOTA).to_string(),
-        figures.total.clone(),
+        counted(consumer.calls),
+        apart(&figures.billed),
+        counted(figures.refused_by(RATE)),
+        counted(figures.refused_by(QUOTA)),
+        amount(&figures.total),
     ])
 }
 
 fn row_of_two(consumer: &ConsumerReport) -> Vec<String> {
     let of = |figures: &Figures| {
         let refused = consumer.calls.saturating_sub(figures.granted);
-        [refused.to_string(), figures.total.clone()]
+        [counted(refused), amount(&figures.total)]
     };
-    let mut row = vec![visible(&consumer.name), consumer.calls.to_string()];
+    let mut row = vec![visible(&consumer.name), counted(consumer.calls)];
     row.extend(consumer.plans.iter().flat_map(of));
-    row.extend(consumer.difference.clone());
+    row.extend(consumer.difference.as_deref().map(amount));
     row
 }
 
 /// A text that somebody else has written, safe for a terminal and not too long for a column.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     const SHOWN_MAX: usize = 60;
     let mut shown: String = text
         .chars()
@@ -184,8 +197,11 @@ fn is_plain(letter: char) -> bool {
 }
 
 /// A number with its thousands apart.
-fn counted(number: u64) -> String {
-    let digits = number.to_string();
+pub(super) fn counted(number: u64) -> String {
+    apart(&number.to_string())
+}
+
+pub(super) fn apart(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len());
     for (index, digit) in digits.chars().enumerate() {
         let left = digits.len().saturating_sub(index);
@@ -195,6 +211,18 @@ fn counted(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// An amount with its thousands apart.
+pub(super) fn amount(text: &str) -> String {
+    let (sign, size) = match text.strip_prefix('-') {
+        Some(size) => ("-", size),
+        None => ("", text),
+    };
+    match size.split_once('.') {
+        Some((whole, rest)) => format!("{sign}{}.{rest}", apart(whole)),
+        None => format!("{sign}{}", apart(size)),
+    }
 }
 
 #[cfg(test)]
@@ -215,5 +243,7 @@ mod tests {
     fn thousands_stand_apart() {
         let texts = [0, 999, 1_000, 1_234_567].map(counted);
         assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+        let texts = ["-1234.50", "999", "1000", "0.001"].map(amount);
+        assert_eq!(texts, ["-1,234.50", "999", "1,000", "0.001"]);
     }
 }
