@@ -56,6 +56,12 @@ pub enum Command {
     /// of the engine, and what waits for an operator. Nothing is changed, and a server may be running
     /// meanwhile: then it is asked as well. The exit code is 1 where there is a problem.
     Doctor(Box<DoctorArgs>),
+    /// Say what use would cost under a plan of a file, and why, line by line.
+    ///
+    /// Tiers, included units, commitments and rounding are named with their numbers. With --compare,
+    /// two plans stand side by side over a range of use, and the quantity is found at which they break
+    /// even. Nothing is kept and no server is needed: amounts are those that an invoice would have.
+    Estimate(EstimateArgs),
     /// Publish every tenant's use from a process of its own, beside the server or without it.
     ///
     /// Several may work on one data directory: a tenant's use is published by one of them at a time,
@@ -136,6 +142,39 @@ pub struct PublishArgs {
     /// has. Once, with no server and no other publisher at work.
     #[arg(long, conflicts_with = "every_seconds")]
     pub after_restore: bool,
+}
+
+/// What is estimated.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EstimateArgs {
+    /// The plan: a file, with #NAME where it has several plans.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub plan: String,
+    /// What is used of a meter in each billing period; as often as there are meters.
+    #[arg(long, value_name = "METER=QUANTITY")]
+    pub usage: Vec<String>,
+    /// The plan's currency: chooses among plans of several, or checks; nothing is converted.
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<String>,
+    /// When the subscription begins: an instant or a date [default: one billing period at any time].
+    #[arg(long, value_name = "INSTANT", conflicts_with = "compare")]
+    pub from: Option<String>,
+    /// When it ends: an instant or a date, not in it any more.
+    #[arg(long, value_name = "INSTANT", conflicts_with = "compare")]
+    pub to: Option<String>,
+    /// Another plan, to stand beside the first one.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub compare: Option<String>,
+    /// With --compare: the quantities of a meter that are looked at [default: those where the plans differ
+    /// in an interesting way].
+    #[arg(long, value_name = "METER=FROM..TO", requires = "compare")]
+    pub range: Option<String>,
+    /// With --compare: write both curves to this file, as SVG.
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub svg: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is checked.

@@ -10,6 +10,7 @@ use reference_server::check::check;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
+use reference_server::estimate::estimate;
 use reference_server::publish::publish;
 use reference_server::replay;
 use reference_server::report;
@@ -51,6 +52,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Check(args) => {
             let holds = runtime.block_on(check(args, std::io::stdout()))?;
             Ok(exit_code(holds))
+        }
+        Command::Estimate(args) => {
+            estimate(&args, std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Publish(args) => {
             let settings = PublishSettings::new(args)?;
