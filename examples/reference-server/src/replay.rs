@@ -31,12 +31,12 @@ use std::thread;
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
 use monetization_core::money::{Currency, MoneyError};
-use monetization_core::plan_file::PlanFileError;
 use monetization_core::runtime::Denial;
 use monetization_core::store::StoreError;
 use monetization_core::subscription::SubscriptionState;
 
 use crate::access_log::ConsumerBy;
+use crate::plan_choice::PlanChoiceError;
 use reading::{Reader, Wanted};
 use report::Parts;
 use trace::Trace;
@@ -185,8 +185,8 @@ pub enum ReplayError {
         source: std::io::Error,
     },
     /// A plan cannot be read.
-    #[error("{0}")]
-    Plan(#[from] PlanFileError),
+    #[error(transparent)]
+    Plan(#[from] PlanChoiceError),
     /// Two plans are in two currencies, whose amounts have no difference.
     #[error("the plans are in {first} and {second}: allowed are two plans in one currency")]
     Currencies {

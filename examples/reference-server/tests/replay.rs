@@ -3,7 +3,6 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test that cannot go on has failed"
 )]
 
@@ -13,6 +12,7 @@ mod replay {
     mod hostile;
     mod naive;
     mod order;
+    mod page;
     mod plans;
     mod processes;
     mod world;

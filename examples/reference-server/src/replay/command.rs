@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Log, Offer, Replay, ReplayError, TraceTo, tell};
 use crate::access_log::{Opened, open};
 use crate::cli::ReplayArgs;
+use crate::plan_choice::PlanChoice;
 
 /// Replays what the command line says and tells what it comes to; answers whether there was a call
 /// and every log was read to its end.
@@ -20,8 +21,8 @@ use crate::cli::ReplayArgs;
 pub fn command(args: &ReplayArgs, mut out: impl Write) -> Result<bool, ReplayError> {
     let replay = Replay {
         consumer_by: args.consumer_by.clone(),
-        plan: Offer::read(&args.plan)?,
-        compare: args.compare.as_deref().map(Offer::read).transpose()?,
+        plan: offer(&args.plan)?,
+        compare: args.compare.as_deref().map(offer).transpose()?,
         trace: args.trace.as_deref().map(trace_to).transpose()?,
     };
     let (mut logs, mut progress) = (Vec::new(), Progress::default());
@@ -48,6 +49,10 @@ pub fn command(args: &ReplayArgs, mut out: impl Write) -> Result<bool, ReplayErr
         tell::tell(&report, args.top, &mut out).map_err(ReplayError::System)?;
     }
     Ok(report.is_whole())
+}
+
+fn offer(text: &str) -> Result<Offer, ReplayError> {
+    Ok(Offer::chosen(&PlanChoice::new(text))?)
 }
 
 fn trace_to(path: &Path) -> Result<TraceTo, ReplayError> {

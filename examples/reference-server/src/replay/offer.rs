@@ -1,13 +1,10 @@
-use std::fs::File;
-use std::io::{self, Read};
-
 use monetization_core::money::Scale;
 use monetization_core::plan::TermsDraft;
 use monetization_core::plan_file::{PlanFile, PlanFileError};
 use monetization_core::product::Resource;
 use monetization_core::text::{Name, Slug};
 
-use super::ReplayError;
+use crate::plan_choice::{PlanChoice, PlanChoiceError};
 
 /// What is offered to everybody: a plan, and what of its product matters for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,28 +42,8 @@ impl Offer {
         })
     }
 
-    /// Reads `FILE` or `FILE#NAME`.
-    pub(super) fn read(from: &str) -> Result<Self, ReplayError> {
-        let (path, name) = match from.rsplit_once('#') {
-            Some((path, name)) => (path, Some(name)),
-            None => (from, None),
-        };
-        let bytes = read(path).map_err(|source| ReplayError::File {
-            doing: "read",
-            path: path.to_owned(),
-            source,
-        })?;
-        let file = PlanFile::parse(path, &bytes)?;
-        Ok(Self::of(&file, name)?)
+    /// The plan that is chosen.
+    pub(super) fn chosen(choice: &PlanChoice) -> Result<Self, PlanChoiceError> {
+        Ok(Self::of(&choice.file()?, choice.name.as_deref())?)
     }
-}
-
-/// What stands in a file, as far as a plan file may go and a byte more.
-fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let at_most = u64::try_from(PlanFile::BYTES_MAX).unwrap_or(u64::MAX);
-    let file = File::open(path)?;
-    file.take(at_most.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -108,27 +108,6 @@ fn memory_max() -> u64 {
     kilobytes.map_or(0, |number| number.parse::<u64>().unwrap() << 10)
 }
 
-#[test]
-fn a_crowd_of_hostile_names_is_kept_apart() {
-    let names = [
-        "<script>",
-        "\u{202e}",
-        "a\\\"b",
-        "=1+1",
-        "'; drop table",
-        "&amp;",
-    ];
-    let lines: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let name = name.replace(' ', "_");
-            format!("{name} - - [17/May/2015:10:05:00 +0000] \"GET / HTTP/1.1\" 200 1")
-        })
-        .collect();
-    let report = replay(&free(), &lines.join("\n"));
-    assert_eq!(report.consumers.len(), names.len());
-}
-
 fn by() -> impl Strategy<Value = ConsumerBy> {
     prop_oneof![
         Just(ConsumerBy::Address),
@@ -152,7 +131,7 @@ fn good_line() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes_are_a_call_or_a_reason(line in proptest::collection::vec(any::<u8>(), 0..200), by in by()) {
-        let _ = Entry::parse(&line, &by);
+        drop(Entry::parse(&line, &by));
     }
 
     #[test]

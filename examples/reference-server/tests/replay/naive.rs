@@ -43,7 +43,7 @@ fn second(word: &str) -> i64 {
 }
 
 /// What a plan allows, by hand.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Calls of a calendar minute.
     pub(super) minute: Option<u64>,

@@ -86,7 +86,7 @@ fn a_line_a_year_ahead_takes_no_other_line_along() {
 #[test]
 fn several_logs_are_one_behind_the_other() {
     let (first, second) = SLICE.split_at(SLICE.match_indices('\n').nth(200).unwrap().0 + 1);
-    let plan = offer(&plans::all()[1].1);
+    let plan = offer(&plans::named("free with limits").1);
     let logs = vec![text(first), text(second)];
     let both = of_one(plan.clone()).run(logs, |_| {}).unwrap();
     let whole = replay(&plan, SLICE);

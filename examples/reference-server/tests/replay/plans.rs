@@ -2,33 +2,56 @@
 
 use super::naive::{Limits, NaivePlan, rounded};
 
-/// Each with its name.
-pub(super) fn all() -> Vec<(&'static str, String, NaivePlan)> {
-    let nothing = NaivePlan {
-        limits: Limits::default(),
-        days: 31,
-        setup: 0,
-        base: 0,
-        price: |_| 0,
-    };
-    let limited = |limits| NaivePlan { limits, ..nothing };
+/// A name, the plan file and the same by hand.
+type Plan = (&'static str, String, NaivePlan);
+
+/// Nothing costs anything, and everything passes.
+const NOTHING: NaivePlan = NaivePlan {
+    limits: NO_LIMITS,
+    days: 31,
+    setup: 0,
+    base: 0,
+    price: |_| 0,
+};
+const NO_LIMITS: Limits = Limits {
+    minute: None,
+    day: None,
+    period: None,
+    attempts: false,
+};
+
+/// Plans of every mode.
+pub(super) fn all() -> Vec<Plan> {
+    [without_use(), by_unit(), by_many()].concat()
+}
+
+/// The plan of this name.
+pub(super) fn named(name: &str) -> Plan {
+    let found = all().into_iter().find(|(of, _, _)| *of == name);
+    found.unwrap()
+}
+
+fn without_use() -> Vec<Plan> {
     vec![
-        ("free", free(""), nothing),
+        ("free", free(""), NOTHING),
         (
-            "free, 40 a minute and 30 a day",
+            "free with limits",
             free(
                 r#"rates = [{ kind = "calendar", window = "minute", max = 40 }]
                 quotas = [{ window = "day", max = 30, overage = "strict" },
                           { window = "month", max = 5, overage = "loose" }]"#,
             ),
-            limited(Limits {
-                minute: Some(40),
-                day: Some(30),
-                ..Limits::default()
-            }),
+            NaivePlan {
+                limits: Limits {
+                    minute: Some(40),
+                    day: Some(30),
+                    ..NO_LIMITS
+                },
+                ..NOTHING
+            },
         ),
         (
-            "fixed, attempts count, 30 a period",
+            "fixed",
             terms(
                 r#"billing = "fixed"
                 cycle = "month"
@@ -41,31 +64,39 @@ pub(super) fn all() -> Vec<(&'static str, String, NaivePlan)> {
                 limits: Limits {
                     period: Some(30),
                     attempts: true,
-                    ..Limits::default()
+                    ..NO_LIMITS
                 },
                 setup: 500,
                 base: 200,
-                ..nothing
+                ..NOTHING
             },
         ),
+    ]
+}
+
+fn by_unit() -> Vec<Plan> {
+    vec![
         (
-            "each unit, some included",
+            "per unit",
             metered("unit_price = \"0.0035\"\nincluded = \"7\""),
             NaivePlan {
                 price: |used| rounded((0..used.saturating_sub(7)).map(|_| 350)),
-                ..nothing
+                ..NOTHING
             },
         ),
         (
             "included units that stop",
             metered("unit_price = \"0.01\"\nincluded = \"12\"\noverage = \"strict\""),
-            limited(Limits {
-                period: Some(12),
-                ..Limits::default()
-            }),
+            NaivePlan {
+                limits: Limits {
+                    period: Some(12),
+                    ..NO_LIMITS
+                },
+                ..NOTHING
+            },
         ),
         (
-            "graduated, each day",
+            "graduated",
             metered_each(
                 "day",
                 r#"graduated = [{ up_to = "5", unit_price = "0.01" },
@@ -76,55 +107,69 @@ pub(super) fn all() -> Vec<(&'static str, String, NaivePlan)> {
                 days: 1,
                 base: 10,
                 price: graduated,
-                ..nothing
+                ..NOTHING
             },
         ),
+    ]
+}
+
+fn by_many() -> Vec<Plan> {
+    vec![
         (
-            "by volume",
+            "volume",
             metered(
                 r#"volume = [{ up_to = "5", unit_price = "0.01" },
                           { up_to = "20", unit_price = "0.0055" },
-                          { unit_price = "0.001" }]"#,
+                          { unit_price = "0.001" }]
+                [plans.terms.commitment]
+                minimum = "0.04""#,
             ),
             NaivePlan {
-                price: |used| {
-                    let each = match used {
-                        0..=5 => 1_000,
-                        6..=20 => 550,
-                        _ => 100,
-                    };
-                    rounded((0..used).map(|_| each))
-                },
-                ..nothing
+                price: volume,
+                ..NOTHING
             },
         ),
         (
-            "by package",
+            "package",
             metered(r#"package = { size = "10", price = "0.15" }"#),
             NaivePlan {
                 price: |used| i64::try_from(used.div_ceil(10)).unwrap() * 15,
-                ..nothing
+                ..NOTHING
             },
         ),
         (
-            "in steps, with a rate",
+            "stairstep",
             metered(
                 r#"stairstep = [{ up_to = "5", price = "0" }, { up_to = "20", price = "1.00" },
-                             { price = "3.00" }]"#,
-            ) + "\n[[plans.terms.rates]]\nkind = \"calendar\"\nwindow = \"minute\"\nmax = 15",
+                             { price = "3.00" }]
+                [[plans.terms.rates]]
+                kind = "calendar"
+                window = "minute"
+                max = 15"#,
+            ),
             NaivePlan {
+                limits: Limits {
+                    minute: Some(15),
+                    ..NO_LIMITS
+                },
                 price: |used| match used {
                     0..=5 => 0,
                     6..=20 => 100,
                     _ => 300,
                 },
-                ..limited(Limits {
-                    minute: Some(15),
-                    ..Limits::default()
-                })
+                ..NOTHING
             },
         ),
     ]
+}
+
+fn volume(used: u64) -> i64 {
+    let each = match used {
+        0..=5 => 1_000,
+        6..=20 => 550,
+        _ => 100,
+    };
+    rounded((0..used).map(|_| each)).max(4)
 }
 
 fn graduated(used: u64) -> i64 {

@@ -12,7 +12,11 @@ fn the_standard_input_is_a_log_like_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("access.log");
     std::fs::write(&path, SLICE).unwrap();
-    std::fs::write(directory.path().join("plans.toml"), &plans::all()[3].1).unwrap();
+    std::fs::write(
+        directory.path().join("plans.toml"),
+        &plans::named("per unit").1,
+    )
+    .unwrap();
     let run = |file: &str, input: &str| {
         let plan = ["--plan", "plans.toml", "--json"];
         let output = command(
@@ -34,16 +38,10 @@ fn the_standard_input_is_a_log_like_a_file() {
 #[test]
 fn the_table_names_who_pays_and_what_is_earned() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("a.toml"), &plans::all()[3].1).unwrap();
-    std::fs::write(directory.path().join("b.toml"), &plans::all()[2].1).unwrap();
-    let arguments = [
-        "replay",
-        "-",
-        "--plan",
-        "a.toml#Plan",
-        "--compare",
-        "b.toml",
-    ];
+    std::fs::write(directory.path().join("a.toml"), &plans::named("per unit").1).unwrap();
+    std::fs::write(directory.path().join("b.toml"), &plans::named("fixed").1).unwrap();
+    let plans = ["--plan", "a.toml#Plan", "--compare", "b.toml"];
+    let arguments = [&["replay", "-", "--html", "page.html"], &plans[..]].concat();
     let output = command(directory.path(), &arguments, SLICE);
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stdout).unwrap();
@@ -55,12 +53,14 @@ fn the_table_names_who_pays_and_what_is_earned() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    let page = std::fs::read_to_string(directory.path().join("page.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
 }
 
 #[test]
 fn mistakes_of_the_command_line_are_told_before_anything_is_read() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("plans.toml"), &plans::all()[0].1).unwrap();
+    std::fs::write(directory.path().join("plans.toml"), &plans::named("free").1).unwrap();
     let table: [(&[&str], &str); 5] = [
         (&["-", "--plan", "none.toml"], "failed to read none.toml"),
         (&["-", "--plan", "plans.toml#Gold"], "Gold"),
