@@ -1,7 +1,7 @@
 //! Bars over names.
 
 use super::axis::{Axis, Ticks};
-use super::svg::{Anchor, Frame, Legend, Svg, colour, text_width};
+use super::svg::{Anchor, Frame, Legend, Room, Svg, colour, text_width};
 
 /// Bars over names, side by side where there are several of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,20 @@ impl BarChart {
         let names = || self.names.iter().map(|name| shortened(name));
         let slot = self.slot(0, 1_000);
         let is_slanted = names().any(|name| text_width(&name) > slot.width);
-        let below = if is_slanted { 1_100 } else { 500 };
-        let frame = Frame::draw(&mut svg, &self.y, ticks, below);
+        let room = if is_slanted {
+            // The first name begins before the plot: at 35 degrees by most of its length.
+            let first = names().next().map_or(0, |name| text_width(&name));
+            Room {
+                left_min: (first.saturating_mul(9) / 10).saturating_sub(slot.width / 2),
+                below: 1_100,
+            }
+        } else {
+            Room {
+                left_min: 0,
+                below: 500,
+            }
+        };
+        let frame = Frame::draw(&mut svg, &self.y, ticks, room);
         for place in 0..self.names.len() {
             self.draw_bars(&mut svg, &frame, place);
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::axis::{Axis, Ticks};
-use super::svg::{Anchor, Frame, HEIGHT, Legend, Svg, colour, length, text_width};
+use super::svg::{Anchor, Frame, HEIGHT, Legend, Room, Svg, colour, length, text_width};
 
 /// Lines over a quantity, with points that are worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,11 @@ impl LineChart {
         );
         let points = || self.lines.iter().flat_map(|line| line.points.iter());
         let heights = points().map(|(_, y)| *y).chain([0]);
-        let frame = Frame::draw(&mut svg, &self.y, Ticks::over(heights, 5), 800);
+        let room = Room {
+            left_min: 0,
+            below: 800,
+        };
+        let frame = Frame::draw(&mut svg, &self.y, Ticks::over(heights, 5), room);
         let across = Ticks::over(points().map(|(x, _)| *x), 6);
         let at = |(x, y): (i64, i64)| {
             let x = across.place(x, (frame.left, frame.right));

@@ -140,15 +140,25 @@ pub(super) struct Frame {
     pub(super) ticks: Ticks,
 }
 
+/// The room around a plot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// At its left, at least.
+    pub(super) left_min: i64,
+    /// Under it.
+    pub(super) below: i64,
+}
+
 impl Frame {
-    /// Draws the axis of heights and the lines across; `below` is the room under the plot.
-    pub(super) fn draw(svg: &mut Svg, axis: &Axis, ticks: Ticks, below: i64) -> Self {
+    /// Draws the axis of heights and the lines across.
+    pub(super) fn draw(svg: &mut Svg, axis: &Axis, ticks: Ticks, room: Room) -> Self {
         let widest = ticks.all().map(|tick| text_width(&axis.show(tick))).max();
+        let left = widest.unwrap_or_default().saturating_add(400);
         let frame = Self {
-            left: widest.unwrap_or_default().saturating_add(400),
+            left: left.max(room.left_min),
             right: WIDTH.saturating_sub(300),
             top: 900,
-            bottom: HEIGHT.saturating_sub(below),
+            bottom: HEIGHT.saturating_sub(room.below),
             ticks,
         };
         for tick in ticks.all() {

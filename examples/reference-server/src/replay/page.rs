@@ -229,31 +229,41 @@ fn revenue(report: &Report, paying: &[&ConsumerReport]) -> BarChart {
     }
 }
 
-/// Who would pay more or less, most first; `None` where there is one plan, or no difference.
+/// Who would pay most more, and who most less; `None` where there is one plan, or no difference.
 fn differences(report: &Report) -> Option<BarChart> {
-    let mut all: Vec<(i64, &ConsumerReport)> = report
-        .consumers
-        .iter()
-        .filter_map(|consumer| match consumer.plans.as_slice() {
-            [first, second] => {
-                let more = second.total_minor.saturating_sub(first.total_minor);
-                (more != 0).then_some((more, consumer))
-            }
-            _ => None,
-        })
+    let difference = |consumer: &ConsumerReport| match consumer.plans.as_slice() {
+        [first, second] => second.total_minor.saturating_sub(first.total_minor),
+        _ => 0,
+    };
+    let all = report.consumers.iter();
+    let mut all: Vec<(i64, &ConsumerReport)> = all
+        .map(|consumer| (difference(consumer), consumer))
+        .filter(|(more, _)| *more != 0)
         .collect();
     if all.is_empty() {
         return None;
     }
     // The sort keeps the order of the report among equals.
-    all.sort_by_key(|(more, _)| std::cmp::Reverse(more.unsigned_abs()));
-    all.truncate(CHARTED_MAX);
     all.sort_by_key(|(more, _)| std::cmp::Reverse(*more));
-    let names = all.iter().map(|(_, consumer)| visible(&consumer.name));
+    let each = CHARTED_MAX / 2;
+    let fall = all.partition_point(|(more, _)| *more > 0);
+    let last = all.len().saturating_sub(each);
+    let mut place = 0..all.len();
+    all.retain(|_| {
+        let place = place.next().unwrap_or_default();
+        if place < fall {
+            place < each
+        } else {
+            place >= last
+        }
+    });
     Some(BarChart {
-        title: format!("Who would pay more or less: the largest {CHARTED_MAX} differences"),
+        title: format!("Who would pay more, and who less: up to {each} of each"),
         y: Axis::new(report.currency.code(), report.currency.exponent()),
-        names: names.collect(),
+        names: all
+            .iter()
+            .map(|(_, consumer)| visible(&consumer.name))
+            .collect(),
         bars: vec![Bars {
             name: "difference".to_owned(),
             values: all.iter().map(|(more, _)| *more).collect(),

@@ -21,7 +21,7 @@ fn a_page_shows_calls_refusals_revenue_and_the_difference() {
         "Plan compared with Plan",
         "Refused calls",
         "What consumers pay: the first 20",
-        "Who would pay more or less",
+        "Who would pay more, and who less",
         "<bdi>75.97.9.59</bdi>",
         "the path has an empty segment",
         "prefers-color-scheme",
