@@ -1,6 +1,5 @@
 //! The store suite, run over the model that it holds the other stores against; and what one that keeps
 //! no records does otherwise.
-#![expect(clippy::unwrap_used, reason = "tests stop where it is not as they say")]
 
 use std::sync::Arc;
 
