@@ -300,6 +300,15 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_STANDBY"
     )]
     pub standby: Option<String>,
+    /// What is sold, as a file: its product and plans are made where they are not there yet, and terms
+    /// that differ become a plan's next version. As often as there are files; with commas in its variable.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MONETIZATION_SERVER_PLANS",
+        value_delimiter = ','
+    )]
+    pub plans: Vec<PathBuf>,
     /// Publish use whenever the last run began so many seconds ago, up to 86400, 0 for only when
     /// asked to [default: 0].
     #[arg(
