@@ -60,6 +60,11 @@ pub enum Command {
     /// two plans stand side by side over a range of use, and the quantity is found at which they break
     /// even. Nothing is kept and no server is needed: amounts are those that an invoice would have.
     Estimate(EstimateArgs),
+    /// Print the JSON schema of plan files, for editors.
+    ///
+    /// Written beside a plan file, and named in its first line as `#:schema ./plans.schema.json`, it lets
+    /// editors complete fields and show what is wrong.
+    Schema,
     /// Publish every tenant's use from a process of its own, beside the server or without it.
     ///
     /// Several may work on one data directory: a tenant's use is published by one of them at a time,
