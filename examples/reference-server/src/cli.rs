@@ -62,6 +62,11 @@ pub enum Command {
     /// two plans stand side by side over a range of use, and the quantity is found at which they break
     /// even. Nothing is kept and no server is needed: amounts are those that an invoice would have.
     Estimate(EstimateArgs),
+    /// Print the JSON schema of plan files, for editors.
+    ///
+    /// Written beside a plan file, and named in its first line as `#:schema ./plans.schema.json`, it lets
+    /// editors complete fields and show what is wrong.
+    Schema,
     /// Publish every tenant's use from a process of its own, beside the server or without it.
     ///
     /// Several may work on one data directory: a tenant's use is published by one of them at a time,
@@ -341,6 +346,15 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_STANDBY"
     )]
     pub standby: Option<String>,
+    /// What is sold, as a file: its product and plans are made where they are not there yet, and terms
+    /// that differ become a plan's next version. As often as there are files; with commas in its variable.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MONETIZATION_SERVER_PLANS",
+        value_delimiter = ','
+    )]
+    pub plans: Vec<PathBuf>,
     /// Publish use whenever the last run began so many seconds ago, up to 86400, 0 for only when
     /// asked to [default: 0].
     #[arg(

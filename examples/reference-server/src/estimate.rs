@@ -16,9 +16,9 @@ use monetization_core::product::Meter;
 use crate::cli::EstimateArgs;
 use crate::plan_choice::{PlanChoice, PlanChoiceError};
 use comparison::Compared;
-use document::Estimated;
 
-pub(crate) use document::document;
+pub(crate) use document::{Estimated, document};
+pub(crate) use quantities::{meter, parsed};
 
 mod comparison;
 mod document;
@@ -74,7 +74,7 @@ pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), Estimate
             };
             let estimate = estimate_terms(&question)?;
             let estimated = Estimated {
-                name: &plan.draft.name,
+                name: Some(&plan.draft.name),
                 terms: &plan.terms,
                 meters: file.meters(),
                 used: &used,

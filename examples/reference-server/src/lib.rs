@@ -17,6 +17,7 @@ pub mod engines;
 pub mod estimate;
 pub mod first_start;
 pub mod plan_choice;
+pub mod plans;
 pub mod publish;
 pub mod replay;
 pub mod report;

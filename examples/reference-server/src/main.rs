@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use monetization_core::clock::Clock;
+use monetization_core::plan_file::SCHEMA;
 use reference_server::check::check;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
@@ -55,6 +56,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Estimate(args) => {
             estimate(&args, std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Schema => {
+            write!(std::io::stdout(), "{SCHEMA}")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Publish(args) => {

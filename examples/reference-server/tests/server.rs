@@ -15,9 +15,11 @@ mod server {
     mod check;
     mod demo;
     mod doctor;
+    mod estimates;
     mod forwarding;
     mod input;
     mod keys;
+    mod plans;
     mod processes;
     mod publishing;
     mod tls;

@@ -54,7 +54,7 @@
 //! them is enough. Counts of limits (`max`, `count`, `decimals`) are whole numbers, as they are there.
 //!
 //! A file names at most [`PLANS_MAX`](PlanFile::PLANS_MAX) plans and [`METERS_MAX`](PlanFile::METERS_MAX)
-//! meters, and has at most [`BYTES_MAX`](PlanFile::BYTES_MAX) bytes.
+//! meters, and has at most [`BYTES_MAX`](PlanFile::BYTES_MAX) bytes. [`SCHEMA`] tells it to editors.
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -75,6 +75,9 @@ mod field;
 mod mistake;
 mod reading;
 mod syntax;
+
+/// The format as a JSON schema (draft 07), for editors. A test holds it against the types.
+pub const SCHEMA: &str = include_str!("plan_file/schema.json");
 
 /// What a plan file sells, all of it checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -304,5 +307,7 @@ fn read_plans<'i>(
     plans
 }
 
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;

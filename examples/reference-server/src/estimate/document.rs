@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 /// An estimate with what it is of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Estimated<'a> {
-    /// The plan.
-    pub(crate) name: &'a Name,
+    /// The plan; none where terms are written out.
+    pub(crate) name: Option<&'a Name>,
     /// Its terms.
     pub(crate) terms: &'a PlanTerms,
     /// What the product counts.

@@ -19,7 +19,10 @@ struct Row {
 pub(super) fn tell(estimated: &Estimated<'_>, out: &mut impl Write) -> io::Result<()> {
     let terms = estimated.terms;
     let cycle = terms.cycle();
-    writeln!(out, "{}: {}", estimated.name, terms.label())?;
+    if let Some(name) = estimated.name {
+        write!(out, "{name}: ")?;
+    }
+    writeln!(out, "{}", terms.label())?;
     let periods = &estimated.estimate.periods;
     match (estimated.span, periods.len()) {
         (None, _) => writeln!(out, "the first {cycle} of a subscription")?,

@@ -282,7 +282,7 @@ fn any_usage() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn an_estimate_is_the_price_rounded_once_and_its_lines_add_up(
+    fn an_estimate_is_the_price_rounded_once_and_its_lines_add_up_r_v4(
         usage in any_usage(), quantity in 0_i64..200, included in 0_i64..20,
     ) {
         let terms = metered(&format!(r#"{usage}, "included": "{included}""#), r#", "base_price": "3""#);

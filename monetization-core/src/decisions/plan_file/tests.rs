@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WHOLE: &str = r#"
+pub(super) const WHOLE: &str = r#"
 [product]
 slug = "weather"
 name = "Weather"
