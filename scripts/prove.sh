@@ -45,6 +45,8 @@ periods | 1000000 | periods and segments against a naive calendar, 40 years, eve
 zones   | 20000   | aligned periods and local times of 40 years in 16 time zones against a count by days and minutes | a_local_time_is_where_a_search_minute_by_minute_finds_it aligned_boundaries_are_local_midnights_of_the_dates_in_utc_r_t2 aligned_periods_agree_with_a_count_day_by_day_r_t2 periods_partition_time_in_every_zone_r_t2
 limits  | 200000  | the limiter against a scan of all calls | several_limits_admit_exactly_what_a_scan_of_all_calls_admits a_packed_cell_says_the_same_as_a_bucket exchanged_limits_count_every_unit_in_every_kind_they_name no_stretch_of_time_sees_more_than_the_rate_and_one_burst a_clock_that_wanders_counts_as_one_that_stands_still_while_it_is_behind a_refused_call_passes_at_its_retry_instant_and_not_a_microsecond_sooner
 windows | 1000000 | windows and instants against the calendar | windows_agree_with_the_calendar instants_survive_their_text
+plans   | 1000000 | plan files and quantities of junk, cut off or mutated: answered at places that are there | any_bytes_are_answered_without_panic any_text_of_the_letters_of_toml_is_answered_without_panic a_file_that_is_cut_off_anywhere_is_answered a_file_with_mutations_is_answered any_text_for_quantities_and_instants_is_answered_without_panic_r_v3
+estimates | 100000 | estimates and break-evens against prices and against counting unit by unit | an_estimate_is_the_price_rounded_once_and_its_lines_add_up_r_v4 the_cheaper_plan_changes_where_it_is_said_and_not_before
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS
 }

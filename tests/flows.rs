@@ -37,10 +37,10 @@ mod gates;
 mod lost_replies;
 #[path = "flows/meanwhile.rs"]
 mod meanwhile;
-#[path = "flows/meters.rs"]
-mod meters;
 #[path = "flows/messages.rs"]
 mod messages;
+#[path = "flows/meters.rs"]
+mod meters;
 #[path = "flows/model.rs"]
 mod model;
 #[path = "flows/outage.rs"]

@@ -11,6 +11,7 @@
 //! | [`LayerOptions`] | which product a call is for, header style, durability, what is trusted |
 //! | [`TokioRuntime`] | what runs the rest of a call whose client has gone; a [`Runtime`] of your own fits too |
 //! | [`Forward`] | the extension that tells a proxy behind the layer where a call goes |
+//! | [`canonical_path`] | how the layer reads a path, for who has one from elsewhere |
 //!
 //! # What happens to a call
 //!
@@ -147,6 +148,7 @@ pub use commit::NotCommitted;
 pub use forward::Forward;
 pub use layer::{Monetization, MonetizationLayer};
 pub use options::{CommitMode, HeaderStyle, LayerOptions, LimitedBody, Mount};
+pub use path::{PathError, canonical_path};
 pub use request_bytes::RequestBytes;
 pub use runtime::{Runtime, TokioRuntime};
 

@@ -25,34 +25,86 @@ pub(crate) const TARGET_MAX: usize = 8_192;
 
 /// Why a path is not served. The client is told less: which rule it was is no help to an honest
 /// one, who does not send such paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PathError {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// It is none.
     #[error("the path does not begin with /")]
     NotAbsolute,
+    /// It is longer than common servers take.
     #[error("path and query are longer than 8192 bytes")]
     TooLong,
+    /// `//`
     #[error("the path has an empty segment")]
     EmptySegment,
+    /// `.` or `..`
     #[error("the path has a segment . or ..")]
     DotSegment,
+    /// `\`, `;`, or what ends a path.
     #[error("the path has a backslash, semicolon, question mark or #")]
     ForeignSeparator,
+    /// A byte that has to be encoded.
     #[error("the path has a character outside of ASCII: encode it")]
     NotAscii,
+    /// A control character, encoded or not.
     #[error("the path has a control character")]
     Control,
+    /// A `%` that encodes nothing.
     #[error("the path has a % that is not followed by two hexadecimal digits")]
     BadEscape,
+    /// What would make another path of it if it were decoded.
     #[error("the path has an encoded slash, backslash, dot, semicolon, question mark, # or %")]
     EncodedDelimiter,
+    /// What is encoded is no text.
     #[error("the path has encoded bytes that are not UTF-8")]
     NotUtf8,
+    /// It is not written as it should be, and has been matched as it is.
     #[error("the path is not in its canonical form: encode only what has to be encoded")]
     NotCanonical,
+    /// Its first segment cannot name a product.
     #[error("the product's name has a character other than letters, digits, - and _")]
     ProductName,
+    /// It is not clear whose path it is.
     #[error("the request names more than one host, or a user")]
     Host,
+}
+
+/// The path of a request's target as the layer matches it and forwards it, without its query: for
+/// who reads targets elsewhere, such as in a log, and wants to know what the layer would make of them.
+///
+/// The target is a path with or without a query, or a whole URL, whose host is not looked at.
+///
+/// ```
+/// use monetization_gateway_tower::{PathError, canonical_path};
+///
+/// assert_eq!(canonical_path("/p%65ts/a b?x=//")?, "/pets/a%20b");
+/// assert_eq!(canonical_path("http://host.example/pets")?, "/pets");
+/// assert_eq!(canonical_path("/pets//1"), Err(PathError::EmptySegment));
+/// # Ok::<(), PathError>(())
+/// ```
+///
+/// # Errors
+/// [`PathError`] where the layer would answer with 400 or 414.
+pub fn canonical_path(target: &str) -> Result<Cow<'_, str>, PathError> {
+    let from_path = if target.starts_with('/') {
+        target
+    } else {
+        let (_, from_host) = target.split_once("://").ok_or(PathError::NotAbsolute)?;
+        let host_end = from_host.find(['/', '?']).unwrap_or(from_host.len());
+        let (host, from_path) = from_host.split_at(host_end);
+        match (host.contains('@'), from_path.starts_with('/')) {
+            (true, _) => return Err(PathError::Host),
+            (false, true) => from_path,
+            (false, false) => "/",
+        }
+    };
+    if from_path.len() > TARGET_MAX {
+        return Err(PathError::TooLong);
+    }
+    let path = from_path
+        .split_once('?')
+        .map_or(from_path, |(path, _)| path);
+    canonical(path)
 }
 
 /// The canonical form of a path: every character that may stand for itself does, every other is

@@ -9,10 +9,15 @@
 //! | [`routing`] | the request path, the catalogue | which operation is this call? |
 //! | [`metering`] | the request path | is a call that ended so billed, and does it keep its unit? |
 //! | [`pricing`] | rating, estimates | what does a quantity cost under a price, and why? |
+//! | [`estimate`] | programs, people | what would so much use cost, and why? |
 //! | [`rating`] | closing, statements | what do these sums cost? |
+//! | `plan_file` (with the feature `plan-file`) | programs | what does this file sell, and what is wrong with it? |
 
 pub mod access;
+pub mod estimate;
 pub mod metering;
+#[cfg(feature = "plan-file")]
+pub mod plan_file;
 pub mod pricing;
 pub mod rating;
 pub mod routing;

@@ -16,7 +16,9 @@ pub mod runtime;
 pub mod storefront;
 mod words;
 
-pub use decisions::{access, metering, pricing, rating, routing};
+#[cfg(feature = "plan-file")]
+pub use decisions::plan_file;
+pub use decisions::{access, estimate, metering, pricing, rating, routing};
 pub use facts::{
     consumer, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
 };

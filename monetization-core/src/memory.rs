@@ -57,6 +57,21 @@ impl MemoryStore {
         }
     }
 
+    /// As [`new`](Self::new), but a record is summed and not kept: for what is calculated once and
+    /// thrown away, so that it takes no more memory the more was used. It has no records to list, and
+    /// one that is appended again counts again.
+    #[must_use]
+    pub fn without_records(clock: Clock) -> Self {
+        let state = State {
+            books: ledger::Books::without_records(),
+            ..State::default()
+        };
+        Self {
+            clock,
+            state: Mutex::new(state),
+        }
+    }
+
     /// Held for one transaction, never across an await.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,9 +1,8 @@
 //! What meters make of reported events, up to the invoice.
 
 use monetization_core::clock::Timestamp;
-use monetization_core::flows::{Ingested, NewPlan, UsageEvent};
+use monetization_core::flows::{Ingested, UsageEvent};
 use monetization_core::invoice::{Invoice, Invoicing};
-use monetization_core::plan::{Approval, Plan};
 use monetization_core::subscription::Subscription;
 
 use crate::world::{World, text};
@@ -91,7 +90,12 @@ async fn each_aggregation_is_billed_as_it_says() {
     world.settle().await;
     let invoices = world.invoices(subscription.id).await;
     let period = "2026-01-01 to 2026-02-01";
-    let expected = [("9 seats", 9), ("7 level", 7), ("2 users", 2), ("2 uploads", 2)];
+    let expected = [
+        ("9 seats", 9),
+        ("7 level", 7),
+        ("2 users", 2),
+        ("2 uploads", 2),
+    ];
     let expected = expected.map(|(used, amount)| format!("{used}, {period} = {amount}.00"));
     assert_eq!(used(&invoices[0]), expected);
 }
@@ -137,20 +141,19 @@ async fn a_percentage_is_taken_of_each_transaction_with_its_bounds_and_free_ones
 async fn what_an_engine_cannot_count_is_invoiced_by_core_alone() {
     let world = World::new(Invoicing::ByEngine).await;
     for (usage, field) in [
-        (r#"{"meter": "sales", "percentage": {"rate": "1"}}"#, "usage.percentage"),
+        (
+            r#"{"meter": "sales", "percentage": {"rate": "1"}}"#,
+            "usage.percentage",
+        ),
         (r#"{"meter": "level", "unit_price": "1"}"#, "usage.meter"),
     ] {
         let terms = format!(
             r#"{{"billing": "metered", "currency": "USD", "cycle": "month", "usage": [{usage}]}}"#
         );
-        let new = NewPlan {
-            product: world.product.id,
-            name: text("plan"),
-            approval: Approval::Automatic,
-            terms: serde_json::from_str(&terms).unwrap(),
-        };
-        let made: Result<(Plan, _), _> = world.monetizer.create_plan(world.tenant_id(), new).await;
-        let error = made.unwrap_err().to_string();
+        let (plan, _) = world.plan(&terms).await;
+        let order = world.order(&plan);
+        let subscribed = world.monetizer.subscribe(world.tenant_id(), order).await;
+        let error = subscribed.unwrap_err().to_string();
         assert!(error.starts_with(field), "{error}");
     }
 }

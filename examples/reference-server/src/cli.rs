@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use monetization_core::secret::Secret;
 
+use crate::access_log::ConsumerBy;
+
 /// An API gateway that earns money: keys, plans, limits, exact metering and invoices.
 ///
 /// Without a command it serves: a gateway for calls (`/{product}/...`) and a control plane
@@ -54,6 +56,17 @@ pub enum Command {
     /// of the engine, and what waits for an operator. Nothing is changed, and a server may be running
     /// meanwhile: then it is asked as well. The exit code is 1 where there is a problem.
     Doctor(Box<DoctorArgs>),
+    /// Say what use would cost under a plan of a file, and why, line by line.
+    ///
+    /// Tiers, included units, commitments and rounding are named with their numbers. With --compare,
+    /// two plans stand side by side over a range of use, and the quantity is found at which they break
+    /// even. Nothing is kept and no server is needed: amounts are those that an invoice would have.
+    Estimate(EstimateArgs),
+    /// Print the JSON schema of plan files, for editors.
+    ///
+    /// Written beside a plan file, and named in its first line as `#:schema ./plans.schema.json`, it lets
+    /// editors complete fields and show what is wrong.
+    Schema,
     /// Publish every tenant's use from a process of its own, beside the server or without it.
     ///
     /// Several may work on one data directory: a tenant's use is published by one of them at a time,
@@ -61,6 +74,45 @@ pub enum Command {
     /// batches in hand. The exit code is 1 where a tenant's last run has failed: it met an error, a
     /// batch was not confirmed, or use was held back.
     Publish(PublishArgs),
+    /// Tell what an access log would have cost its clients, and earned, under a plan.
+    ///
+    /// Each client becomes a consumer with a subscription and a key; every line is a call at its time
+    /// through the real limits and the real metering; then the periods are closed. It says who would
+    /// have been refused and why, what each would pay, and what is earned. Lines that are no call
+    /// are left out, counted and named. Nothing is kept and nothing outside of this process is contacted.
+    /// The exit code is 1 where there is no call or a log breaks off.
+    Replay(Box<ReplayArgs>),
+}
+
+/// What is replayed.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Access logs of Apache and nginx (common, combined) or JSON lines of nginx, Caddy or Traefik,
+    /// oldest first; - for the standard input. What is compressed by gzip is recognised.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The plan that everybody is on: a plan file in TOML, with #NAME behind it where it has
+    /// several plans.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub plan: String,
+    /// Another plan to compare it with.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub compare: Option<String>,
+    /// What tells one consumer from another: address, user or header:NAME.
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    pub consumer_by: ConsumerBy,
+    /// Print JSON, with all consumers.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a report with charts, a page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write what becomes of each line under --plan, as lines of JSON.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// How many consumers are shown.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub top: usize,
 }
 
 /// How use is published.
@@ -95,6 +147,39 @@ pub struct PublishArgs {
     /// has. Once, with no server and no other publisher at work.
     #[arg(long, conflicts_with = "every_seconds")]
     pub after_restore: bool,
+}
+
+/// What is estimated.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EstimateArgs {
+    /// The plan: a file, with #NAME where it has several plans.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub plan: String,
+    /// What is used of a meter in each billing period; as often as there are meters.
+    #[arg(long, value_name = "METER=QUANTITY")]
+    pub usage: Vec<String>,
+    /// The plan's currency: chooses among plans of several, or checks; nothing is converted.
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<String>,
+    /// When the subscription begins: an instant or a date [default: one billing period at any time].
+    #[arg(long, value_name = "INSTANT", conflicts_with = "compare")]
+    pub from: Option<String>,
+    /// When it ends: an instant or a date, not in it any more.
+    #[arg(long, value_name = "INSTANT", conflicts_with = "compare")]
+    pub to: Option<String>,
+    /// Another plan, to stand beside the first one.
+    #[arg(long, value_name = "FILE[#NAME]")]
+    pub compare: Option<String>,
+    /// With --compare: the quantities of a meter that are looked at [default: those where the plans differ
+    /// in an interesting way].
+    #[arg(long, value_name = "METER=FROM..TO", requires = "compare")]
+    pub range: Option<String>,
+    /// With --compare: write both curves to this file, as SVG.
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub svg: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is checked.
@@ -261,6 +346,15 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_STANDBY"
     )]
     pub standby: Option<String>,
+    /// What is sold, as a file: its product and plans are made where they are not there yet, and terms
+    /// that differ become a plan's next version. As often as there are files; with commas in its variable.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MONETIZATION_SERVER_PLANS",
+        value_delimiter = ','
+    )]
+    pub plans: Vec<PathBuf>,
     /// Publish use whenever the last run began so many seconds ago, up to 86400, 0 for only when
     /// asked to [default: 0].
     #[arg(

@@ -19,6 +19,7 @@ pub mod routes;
 
 mod batches;
 mod catalogue;
+mod estimates;
 mod health;
 mod input;
 mod invoices;
@@ -85,7 +86,7 @@ async fn guard(app: Arc<App>, access: Access, mut request: Request, next: Next) 
     response
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).into_iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(unauthenticated());

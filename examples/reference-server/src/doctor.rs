@@ -1,6 +1,6 @@
 //! The command `doctor`: what an operator looks at before a start, and when something is odd.
 //!
-//! Nothing is changed. What it looks at, in this order: the settings, the data directory, the
+//! Nothing is changed. What it looks at, in this order: the settings, the plan files, the data directory, the
 //! pepper, the database, the engine, the addresses, and what waits for an operator.
 
 use std::io::{self, Write};
@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::cli::ServeArgs;
 use crate::data_directory::DataDirectory;
+use crate::plan_choice::PlanChoiceError;
+use crate::plans::{Offer, PlansError};
+use crate::report;
 use crate::settings::Settings;
 use network::Addresses;
 
@@ -80,7 +83,25 @@ pub async fn examine(args: ServeArgs, unknown: &[String], clock: &Clock) -> Diag
     diagnosis
 }
 
+/// Every mistake of a plan file is a line of its own.
+fn look_at_plans(settings: &Settings, diagnosis: &mut Diagnosis) {
+    let mend = "mend what is named: a server does not start with it";
+    for path in &settings.plans {
+        match Offer::read(path) {
+            Ok(offer) => diagnosis.ok("plans", offer.summary()),
+            Err(PlansError::File(PlanChoiceError::File(error))) => {
+                for mistake in error.mistakes() {
+                    let found = format!("{}:{mistake}", error.file());
+                    diagnosis.problem("plans", found, mend);
+                }
+            }
+            Err(error) => diagnosis.problem("plans", report::chain(&error), mend),
+        }
+    }
+}
+
 async fn look(settings: &Settings, clock: &Clock, diagnosis: &mut Diagnosis) {
+    look_at_plans(settings, diagnosis);
     let directory = DataDirectory::at(&settings.data_directory);
     let is_begun = directory.database().exists();
     if directory::look(&settings.data_directory, diagnosis) {

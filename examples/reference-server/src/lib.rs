@@ -5,6 +5,7 @@
 //! [`server::Server`].
 
 pub mod access_log;
+pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod control;
@@ -13,8 +14,12 @@ pub mod demo;
 pub mod doctor;
 pub mod engine_secrets;
 pub mod engines;
+pub mod estimate;
 pub mod first_start;
+pub mod plan_choice;
+pub mod plans;
 pub mod publish;
+pub mod replay;
 pub mod report;
 pub mod serve;
 pub mod server;
@@ -29,4 +34,5 @@ mod listener;
 mod proxy;
 mod schedule;
 mod signals;
+mod table;
 mod task;

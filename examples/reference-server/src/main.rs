@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use monetization_core::clock::Clock;
+use monetization_core::plan_file::SCHEMA;
 use reference_server::check::check;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
+use reference_server::estimate::estimate;
 use reference_server::publish::publish;
+use reference_server::replay;
 use reference_server::report;
 use reference_server::serve::serve;
 use reference_server::settings::{PublishSettings, Settings};
@@ -51,9 +54,21 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             let holds = runtime.block_on(check(args, std::io::stdout()))?;
             Ok(exit_code(holds))
         }
+        Command::Estimate(args) => {
+            estimate(&args, std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Schema => {
+            write!(std::io::stdout(), "{SCHEMA}")?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Publish(args) => {
             let settings = PublishSettings::new(args)?;
             let succeeded = runtime.block_on(publish(&settings, std::io::stdout()))?;
+            Ok(exit_code(succeeded))
+        }
+        Command::Replay(args) => {
+            let succeeded = replay::command(&args, std::io::stdout())?;
             Ok(exit_code(succeeded))
         }
         Command::Doctor(args) => {

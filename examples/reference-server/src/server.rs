@@ -31,6 +31,7 @@ use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
 use crate::listener::{self, Bounds, Listener};
+use crate::plans::{self, PlansError};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
 use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
@@ -110,6 +111,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("failed to prepare TLS to upstreams")]
     Tls(#[from] rustls::Error),
+    /// A plan file cannot be sold.
+    #[error("failed to put plans on sale")]
+    Plans(#[from] PlansError),
     /// The first tenant cannot be made.
     #[error("failed to prepare the marketplace")]
     Market(#[from] FlowError),
@@ -400,6 +404,7 @@ async fn market(
             chosen: settings.engine.clone(),
         });
     }
+    plans::put_on_sale(monetizer, tenant.id, &settings.plans).await?;
     Ok((tenant.id, first_start))
 }
 

@@ -67,6 +67,8 @@ pub struct Settings {
     pub mock_process: Option<MockProcess>,
     /// The file of what the engine is signed in to with, and what its messages are signed with.
     pub engine_secrets: Option<PathBuf>,
+    /// The files of what is sold.
+    pub plans: Vec<PathBuf>,
     /// Whether it waits until no other server has the database open.
     pub standby: bool,
     /// How long after the last run of publishing began the next one begins by itself; never if
@@ -153,6 +155,7 @@ impl Settings {
             manual_clock: check.instant("--manual-clock", args.manual_clock),
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
             engine_secrets: args.engine_secrets_file,
+            plans: args.plans,
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never("--publish-every-seconds", args.publish_every_seconds),

@@ -15,10 +15,12 @@ mod server {
     mod check;
     mod demo;
     mod doctor;
+    mod estimates;
     mod forwarding;
     mod input;
     mod keys;
     mod periods;
+    mod plans;
     mod processes;
     mod publishing;
     mod tls;

@@ -50,7 +50,8 @@ use crate::product::{Meter, Product, Resource};
 use crate::text::Name;
 
 pub use draft::{
-    CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TermsDraft, TierDraft, UsageDraft,
+    CommitmentDraft, PackageDraft, PercentageDraft, PlanDraft, StepDraft, TermsDraft, TierDraft,
+    UsageDraft,
 };
 pub use limits::{
     EnforcedQuota, Overage, Quota, QuotaCounts, QuotaDraft, QuotaName, QuotaOf, QuotaWindow, Rate,

@@ -75,6 +75,7 @@ impl Ledger for MemoryStore {
 /// Records, the segments they are evidence of, segments' rows, and sums.
 #[derive(Debug, Default)]
 pub(super) struct Books {
+    forgets_records: bool,
     records: BTreeMap<(TenantId, RecordId), UsageRecord>,
     evidence: BTreeMap<(TenantId, SegmentId), BTreeSet<RecordId>>,
     pub(super) segments: BTreeMap<(TenantId, SegmentId), Kept>,
@@ -175,6 +176,13 @@ fn judge_known(known: &UsageRecord, record: &UsageRecord) -> Appended {
 }
 
 impl Books {
+    pub(super) fn without_records() -> Self {
+        Self {
+            forgets_records: true,
+            ..Self::default()
+        }
+    }
+
     /// The first open segment along the successors.
     fn payer(&self, tenant: TenantId, segment: Segment) -> Result<Segment, StoreError> {
         let mut payer = segment;
@@ -226,6 +234,9 @@ impl Books {
                 segment: payer,
                 successor: None,
             });
+        if self.forgets_records {
+            return;
+        }
         let of_segment = (record.tenant, record.segment.id);
         let evidence = self.evidence.entry(of_segment).or_default();
         evidence.insert(record.id);

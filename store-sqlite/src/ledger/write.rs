@@ -216,9 +216,24 @@ impl Draft {
             }
             same
         });
+        // Only what was last can be less than before; the row is there then.
+        let (grown, shrunk): (Vec<_>, Vec<_>) = self
+            .sums
+            .drain(..)
+            .partition(|(_, quantity, _)| *quantity >= 0);
+        for (key, quantity, _) in shrunk {
+            let shrink = "UPDATE sum SET total = total + ?
+                WHERE segment = ? AND origin = ? AND meter = ?";
+            let shrink = sqlx::query(shrink)
+                .bind(quantity)
+                .bind(key.segment)
+                .bind(key.origin)
+                .bind(key.meter);
+            all_changed(shrink.execute(&mut *connection).await?.rows_affected(), 1)?;
+        }
         let sums = SUMS.execute(
             connection,
-            &self.sums,
+            &grown,
             |statement, (key, quantity, by_engine)| {
                 statement
                     .bind(key.segment)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use monetization_core::field::FieldError;
@@ -35,6 +35,9 @@ pub(crate) struct Caller {
     /// What it lets its bearer do.
     pub(crate) role: Role,
 }
+
+/// Whose token the request bears on a route that needs none; a token that is sent has to be good.
+pub(crate) struct MaybeCaller(pub(crate) Option<Caller>);
 
 /// Bytes the body of a request may have.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -85,6 +88,20 @@ impl FromRequestParts<Arc<App>> for Caller {
         // The check of the route has put it there; without it nobody is let in.
         let known = parts.extensions.get::<Self>().copied();
         known.ok_or_else(|| unauthenticated().into_response())
+    }
+}
+
+impl FromRequestParts<Arc<App>> for MaybeCaller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        let caller = super::authenticate(app, &parts.headers).await;
+        caller
+            .map(|caller| Self(Some(caller)))
+            .map_err(IntoResponse::into_response)
     }
 }
 

@@ -9,8 +9,8 @@ use monetization_core::ids::{PlanId, PlanVersionId, ProductId};
 use monetization_core::money::{Currency, Money, Rounding};
 use monetization_core::period::{Alignment, Cycle, Proration};
 use monetization_core::plan::{
-    Approval, Billing, CommitmentDraft, MeteringPolicy, Plan, PlanState, PlanTerms, PlanVersion,
-    Quota, Rate, TermsDraft, UsageDraft,
+    Approval, Billing, CommitmentDraft, MeteringPolicy, Plan, PlanDraft, PlanState, PlanTerms,
+    PlanVersion, Quota, Rate, TermsDraft, UsageDraft,
 };
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::text::Name;
@@ -19,16 +19,6 @@ use serde::{Deserialize, Serialize};
 use super::input::{Caller, Id, Json};
 use super::problem::Problem;
 use crate::app::App;
-
-/// A plan that is to be made. `terms` are those of [`TermsDraft`].
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PlanBody {
-    name: Name,
-    #[serde(default)]
-    approval: Approval,
-    terms: TermsDraft,
-}
 
 /// The terms of the next version of a plan.
 #[derive(Debug, Deserialize)]
@@ -82,7 +72,7 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(product): Id<ProductId>,
-    Json(body): Json<PlanBody>,
+    Json(body): Json<PlanDraft>,
 ) -> Result<Response, Problem> {
     app.own_product(caller, product).await?;
     let new = NewPlan {

@@ -7,8 +7,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use super::{
-    batches, catalogue, health, invoices, keys, mock, monetization, parties, plans, products,
-    publishing, subscriptions, tokens, unbilled, usage, webhooks,
+    batches, catalogue, estimates, health, invoices, keys, mock, monetization, parties, plans,
+    products, publishing, subscriptions, tokens, unbilled, usage, webhooks,
 };
 use crate::app::App;
 
@@ -127,6 +127,7 @@ pub fn table() -> Vec<Route> {
 
         GET "/api/v1/catalogue" PUBLIC catalogue::list;
         GET "/api/v1/catalogue/{product}" PUBLIC catalogue::show;
+        POST "/api/v1/estimates" PUBLIC estimates::create;
         POST "/webhooks/{endpoint}" PUBLIC webhooks::take_in;
         GET "/mock/pay/{token}" PUBLIC mock::checkout;
         POST "/mock/pay/{token}" PUBLIC mock::pay;

@@ -4,6 +4,9 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::client::Answer;
+use crate::table;
+
+pub(super) use crate::table::Column;
 
 /// Tells a story: sections, figures, calls and checks. Whether every check was passed is known at
 /// its end.
@@ -13,15 +16,6 @@ pub struct Story {
     section: usize,
     passed: usize,
     failed: usize,
-}
-
-/// One column of a table.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Column {
-    /// Text, beginning at the left.
-    Left(&'static str),
-    /// Figures, ending at the right.
-    Right(&'static str),
 }
 
 /// Headers that tell something to people.
@@ -103,27 +97,13 @@ impl Story {
     }
 
     pub(super) fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) -> io::Result<()> {
-        let heads: Vec<String> = columns
-            .iter()
-            .map(|column| column.head().to_owned())
-            .collect();
-        let width = |index: usize| {
-            let cells = rows.iter().chain([&heads]).filter_map(|row| row.get(index));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-        let line = |row: &[String]| {
-            let cells = row.iter().zip(columns).zip(&widths);
-            let cells = cells.map(|((cell, column), width)| match column {
-                Column::Left(_) => format!("{cell:<width$}"),
-                Column::Right(_) => format!("{cell:>width$}"),
-            });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        let head = self.bold(&line(&heads));
-        writeln!(self.out, "   {head}")?;
-        for row in rows {
-            writeln!(self.out, "   {}", line(row))?;
+        let mut lines = table::lines(columns, rows).into_iter();
+        if let Some(heads) = lines.next() {
+            let heads = self.bold(&heads);
+            writeln!(self.out, "   {heads}")?;
+        }
+        for line in lines {
+            writeln!(self.out, "   {line}")?;
         }
         Ok(())
     }
@@ -184,13 +164,5 @@ impl std::fmt::Debug for Story {
             .field("passed", &self.passed)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
-    }
-}
-
-impl Column {
-    fn head(self) -> &'static str {
-        match self {
-            Self::Left(head) | Self::Right(head) => head,
-        }
     }
 }

@@ -75,6 +75,7 @@ async fn only_what_is_meant_for_everybody_needs_no_token() {
     let expected = [
         "GET /api/v1/catalogue",
         "GET /api/v1/catalogue/{product}",
+        "POST /api/v1/estimates",
         "POST /webhooks/{endpoint}",
         "GET /mock/pay/{token}",
         "POST /mock/pay/{token}",

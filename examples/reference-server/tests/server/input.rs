@@ -42,6 +42,7 @@ POST /api/v1/keys/KEY/rotate {"overlap_seconds": 1}
 POST /api/v1/usage [{"source": "s", "id": "1", "subscription": "SUBSCRIPTION", "meter": "requests", "quantity": "1"}]
 POST /api/v1/batches/BATCH/decision {"fate": "written_off", "because": "b"}
 POST /api/v1/monetization/reconcile {}
+POST /api/v1/estimates {"plan": "PLAN", "usage": {"requests": "1"}}
 POST /mock/clock {"advance_seconds": 0}
 "#;
 

@@ -6,8 +6,8 @@ use crate::field::FieldError;
 use crate::money::{Currency, Money, Rounding, Scale};
 use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
-    Billing, Countable, MeteringPolicy, Overage, PlanTerms, Quota, QuotaCounts, QuotaDraft, Rate,
-    UsagePrice,
+    Approval, Billing, Countable, MeteringPolicy, Overage, PlanTerms, Quota, QuotaCounts,
+    QuotaDraft, Rate, UsagePrice,
 };
 use crate::product::{Aggregation, Meter};
 use crate::text::{Name, Slug};
@@ -15,6 +15,19 @@ use crate::text::{Name, Slug};
 pub use price::{CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TierDraft, UsageDraft};
 
 mod price;
+
+/// A plan as somebody writes it, in JSON and in plan files. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanDraft {
+    /// Its name.
+    pub name: Name,
+    /// How subscriptions come into force; at once if nothing is said.
+    #[serde(default)]
+    pub approval: Approval,
+    /// What it costs and allows.
+    pub terms: TermsDraft,
+}
 
 /// A plan's terms as somebody writes them: what is left out is nothing, or the default.
 ///

@@ -1,0 +1,161 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use monetization_core::clock::Span;
+use monetization_core::estimate::{EstimateError, Question, estimate};
+use monetization_core::field::FieldError;
+use monetization_core::flows::FlowError;
+use monetization_core::ids::{MeterId, PlanId, TypedId};
+use monetization_core::plan::{Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
+use monetization_core::plan_file::PlanFile;
+use monetization_core::product::{Meter, MeterDraft, Product};
+use monetization_core::rating::Used;
+use monetization_core::store::StoreExt;
+use monetization_core::text::Name;
+use serde::Deserialize;
+
+use super::input::{Caller, Json, MaybeCaller};
+use super::problem::Problem;
+use crate::app::App;
+use crate::estimate::{Estimated, document, instant, meter, parsed};
+
+/// What is to be estimated: a plan, or terms that are written out.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EstimateBody {
+    plan: Option<PlanId>,
+    terms: Option<TermsDraft>,
+    /// What is counted beside calls, with `terms`.
+    #[serde(default)]
+    meters: Vec<MeterDraft>,
+    /// What is used in each billing period: quantities by the names of meters.
+    #[serde(default)]
+    usage: BTreeMap<String, String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// The terms that are asked about.
+struct Subject {
+    name: Option<Name>,
+    meters: Vec<Meter>,
+    terms: PlanTerms,
+}
+
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    MaybeCaller(caller): MaybeCaller,
+    Json(body): Json<EstimateBody>,
+) -> Result<axum::Json<serde_json::Value>, Problem> {
+    let span = span(&body)?;
+    let usage = body.usage;
+    let subject = match (body.plan, body.terms) {
+        (Some(plan), None) if body.meters.is_empty() => app.plan_to_estimate(caller, plan).await?,
+        (Some(_), None) => {
+            let problem = "the plan's product has its own: leave it out";
+            return Err(FieldError::new("meters", problem).into());
+        }
+        (None, Some(terms)) => written(terms, body.meters)?,
+        (None, None) => {
+            return Err(FieldError::new("plan", "it is missing: give plan or terms").into());
+        }
+        (Some(_), Some(_)) => {
+            return Err(FieldError::new("terms", "a plan is given: leave one of them out").into());
+        }
+    };
+    let mut used = Used::new();
+    for (name, quantity) in &usage {
+        let field = format!("usage.{name}");
+        let meter = meter("usage", name, &subject.meters)?;
+        used.insert(meter.id, parsed(&field, quantity, meter)?);
+    }
+    let terms = &subject.terms;
+    let question = Question {
+        terms,
+        used: &used,
+        span,
+    };
+    let estimate = estimate(&question).map_err(|error| match error {
+        EstimateError::Money(error) => Problem::from(FlowError::from(error)),
+        EstimateError::Question(error) => error.into(),
+    })?;
+    Ok(axum::Json(document(&Estimated {
+        name: subject.name.as_ref(),
+        terms,
+        meters: &subject.meters,
+        used: &used,
+        span,
+        estimate: &estimate,
+    })))
+}
+
+fn span(body: &EstimateBody) -> Result<Option<Span>, FieldError> {
+    match (&body.from, &body.to) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) => Ok(Some(Span {
+            start: instant("from", from)?,
+            end: instant("to", to)?,
+        })),
+        (Some(_), None) => Err(FieldError::new("to", "it is missing: from needs it")),
+        (None, Some(_)) => Err(FieldError::new("from", "it is missing: to needs it")),
+    }
+}
+
+/// Terms that are written out, checked against the meters beside them.
+fn written(draft: TermsDraft, drafts: Vec<MeterDraft>) -> Result<Subject, Problem> {
+    if drafts.len() > PlanFile::METERS_MAX {
+        let problem = format!("too many: allowed are {}", PlanFile::METERS_MAX);
+        return Err(FieldError::new("meters", problem).into());
+    }
+    let id = |name: &str| MeterId::derived(&[b"estimate", name.as_bytes()]);
+    let requests = Meter::requests(id(Meter::REQUESTS));
+    let mut meters = vec![requests.map_err(|error| FieldError::new("meters", error))?];
+    for (index, draft) in drafts.into_iter().enumerate() {
+        let within = |name: &str| format!("meters[{index}].{name}");
+        if meters.iter().any(|meter| meter.name == draft.name) {
+            let problem = "it is there already: allowed is a name of its own";
+            return Err(FieldError::new(within("name"), problem).into());
+        }
+        let id = id(draft.name.as_str());
+        let meter = draft.check(id);
+        meters
+            .push(meter.map_err(|error| FieldError::new(within(error.field()), error.problem()))?);
+    }
+    let terms = PlanTerms::new(draft, meters.as_slice());
+    let terms = terms.map_err(|error| Problem::within_terms(error.into()))?;
+    Ok(Subject {
+        name: None,
+        meters,
+        terms,
+    })
+}
+
+impl App {
+    /// A plan that anybody may see in the catalogue, or one of the caller's own.
+    async fn plan_to_estimate(
+        &self,
+        caller: Option<Caller>,
+        id: PlanId,
+    ) -> Result<Subject, Problem> {
+        let tenant = caller.map_or(self.tenant, |caller| caller.tenant);
+        let (store, missing) = (self.store(), Problem::not_found);
+        let plan = store
+            .fact::<Plan>(tenant, id)
+            .await?
+            .ok_or_else(missing)?
+            .fact;
+        let product = store.fact::<Product>(tenant, plan.product).await?;
+        let product = product.ok_or_else(missing)?.fact;
+        if !product.state.is_on_sale() || plan.state != PlanState::Active {
+            let caller = caller.ok_or_else(missing)?;
+            self.own_plan(caller, id).await?;
+        }
+        let version = store.fact::<PlanVersion>(tenant, plan.current).await?;
+        Ok(Subject {
+            name: Some(plan.name),
+            meters: product.meters,
+            terms: version.ok_or_else(missing)?.fact.terms,
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! The command `estimate`: what use would cost under a plan of a file, and why.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::estimate::{
+    EstimateError, Question, Range, compare as compare_terms, estimate as estimate_terms,
+};
+use monetization_core::field::FieldError;
+use monetization_core::money::Currency;
+use monetization_core::plan::PlanTerms;
+use monetization_core::plan_file::{FilePlan, PlanFile};
+use monetization_core::product::Meter;
+
+use crate::cli::EstimateArgs;
+use crate::plan_choice::{PlanChoice, PlanChoiceError};
+use comparison::Compared;
+
+pub(crate) use document::{Estimated, document};
+pub(crate) use quantities::{meter, parsed};
+
+mod comparison;
+mod document;
+mod quantities;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+/// Why nothing could be estimated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EstimateCommandError {
+    /// There is no such plan.
+    #[error(transparent)]
+    Plan(#[from] PlanChoiceError),
+    /// An option makes no sense.
+    #[error(transparent)]
+    Option(#[from] FieldError),
+    /// An amount does not fit, or the plans cannot be compared.
+    #[error(transparent)]
+    Estimate(#[from] EstimateError),
+    /// The chart cannot be written.
+    #[error("failed to write {}", path.display())]
+    Chart {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Nothing can be printed.
+    #[error("failed to talk to the operating system")]
+    System(#[from] io::Error),
+}
+
+/// Estimates what is asked, and tells `out`.
+///
+/// # Errors
+/// [`EstimateCommandError`].
+pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), EstimateCommandError> {
+    let currency = args.currency.as_deref().map(parse_currency).transpose()?;
+    let choice = PlanChoice::new(&args.plan);
+    let file = choice.file()?;
+    let plan = choice.plan(&file, currency)?;
+    match &args.compare {
+        None => {
+            let used = quantities::used(&args.usage, file.meters())?;
+            let span = span(args)?;
+            let question = Question {
+                terms: &plan.terms,
+                used: &used,
+                span,
+            };
+            let estimate = estimate_terms(&question)?;
+            let estimated = Estimated {
+                name: Some(&plan.draft.name),
+                terms: &plan.terms,
+                meters: file.meters(),
+                used: &used,
+                span,
+                estimate: &estimate,
+            };
+            if args.json {
+                writeln!(out, "{}", document(&estimated))?;
+            } else {
+                table::tell(&estimated, &mut out)?;
+            }
+            Ok(())
+        }
+        Some(other) => {
+            let choice = PlanChoice::new(other);
+            let other_file = choice.file()?;
+            let other = choice.plan(&other_file, currency)?;
+            let meters = all_meters(&file, &other_file)?;
+            compare(args, (plan, other), &meters, out)
+        }
+    }
+}
+
+fn compare(
+    args: &EstimateArgs,
+    (first, second): (&FilePlan, &FilePlan),
+    meters: &[Meter],
+    mut out: impl Write,
+) -> Result<(), EstimateCommandError> {
+    let used = quantities::used(&args.usage, meters)?;
+    let pair = (&first.terms, &second.terms);
+    let (meter, range) = match &args.range {
+        Some(text) => quantities::range(text, meters)?,
+        None => {
+            let meter = ranged(pair, meters)?;
+            (meter, Range::of_interest(pair, &used, meter.id)?)
+        }
+    };
+    if used.contains_key(&meter.id) {
+        let problem = format!(
+            "{} is what the range runs over: leave it out, or say --range {}=FROM..TO",
+            meter.name, meter.name
+        );
+        return Err(FieldError::new("--usage", problem).into());
+    }
+    let comparison = compare_terms(pair, &used, range)?;
+    let compared = Compared {
+        names: (first.draft.name.as_str(), second.draft.name.as_str()),
+        terms: pair,
+        meter,
+        comparison: &comparison,
+    };
+    if let Some(path) = &args.svg {
+        let written = std::fs::write(path, compared.chart().svg());
+        written.map_err(|source| EstimateCommandError::Chart {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if args.json {
+        writeln!(out, "{}", compared.document())?;
+    } else {
+        compared.tell(&mut out)?;
+    }
+    Ok(())
+}
+
+/// The meters of both files; those of one name have to count alike.
+fn all_meters(first: &PlanFile, second: &PlanFile) -> Result<Vec<Meter>, FieldError> {
+    let mut meters = first.meters().to_vec();
+    for meter in second.meters() {
+        match meters.iter().find(|known| known.name == meter.name) {
+            None => meters.push(meter.clone()),
+            Some(known) if known.scale == meter.scale => {}
+            Some(known) => {
+                let problem = format!(
+                    "the meter {} has {} decimals in one file and {} in the other: allowed are the same",
+                    meter.name,
+                    known.scale.decimals(),
+                    meter.scale.decimals()
+                );
+                return Err(FieldError::new("--compare", problem));
+            }
+        }
+    }
+    Ok(meters)
+}
+
+/// The meter that two plans are compared over if nothing is said: the first that either prices.
+fn ranged<'a>(
+    (first, second): (&PlanTerms, &PlanTerms),
+    meters: &'a [Meter],
+) -> Result<&'a Meter, FieldError> {
+    let is_priced = |meter: &&Meter| {
+        let mut prices = first.usage().iter().chain(second.usage());
+        prices.any(|price| price.meter.id == meter.id)
+    };
+    meters.iter().find(is_priced).ok_or_else(|| {
+        let problem = "neither plan prices any use: what they cost does not depend on it";
+        FieldError::new("--compare", problem)
+    })
+}
+
+fn parse_currency(text: &str) -> Result<Currency, FieldError> {
+    text.parse()
+        .map_err(|error| FieldError::new("--currency", error))
+}
+
+/// From when until when, where that is said.
+fn span(args: &EstimateArgs) -> Result<Option<Span>, FieldError> {
+    match (&args.from, &args.to) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) => Ok(Some(Span {
+            start: instant("--from", from)?,
+            end: instant("--to", to)?,
+        })),
+        (Some(_), None) => Err(FieldError::new("--to", "it is missing: --from needs it")),
+        (None, Some(_)) => Err(FieldError::new("--from", "it is missing: --to needs it")),
+    }
+}
+
+/// An instant, or a date for its first one in UTC.
+pub(crate) fn instant(field: &str, text: &str) -> Result<Timestamp, FieldError> {
+    let is_date = text.len() == 10;
+    let whole = if is_date {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
+    whole.parse().map_err(|_| {
+        let text: String = text.chars().take(64).collect();
+        let problem =
+            format!("{text:?} is no instant: allowed are 2026-01-31 and 2026-01-31T10:00:00Z");
+        FieldError::new(field, problem)
+    })
+}

@@ -1,0 +1,198 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const PLANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plans.toml");
+
+fn args(plan: &str, usage: &[&str]) -> EstimateArgs {
+    EstimateArgs {
+        plan: format!("{PLANS}#{plan}"),
+        usage: usage.iter().map(|text| (*text).to_owned()).collect(),
+        ..EstimateArgs::default()
+    }
+}
+
+fn told(args: &EstimateArgs) -> String {
+    let mut out = Vec::new();
+    estimate(args, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn refused(args: &EstimateArgs) -> String {
+    estimate(args, Vec::new()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_estimate_is_a_table_with_a_reason_for_each_amount() {
+    let told = told(&args("Pro", &["requests=123456", "tokens=12345"]));
+    let table = told.split_once("\n\n").unwrap().1;
+    let expected = "  setup                10.00  once, with the first period
+  base price           25.00  for each month, whatever is used
+  requests    123456  932.28  123456 used, 1000 included: 122456 to pay
+                              tier 1, up to 10000: 10000 x 0.01 = 100
+                              tier 2, above 10000 up to 100000: 90000 x 0.008 = 720
+                              tier 3, above 100000: 22456 x 0.005 = 112.28
+  tokens       12345    0.26  13 x 0.02 for 12345 in packages of 1000 = 0.26
+
+  total               967.54  USD
+";
+    assert_eq!(table, expected);
+}
+
+#[test]
+fn the_document_says_what_the_table_says() {
+    let mut args = args("Pro", &["requests=1200"]);
+    args.from = Some("2026-01-01".to_owned());
+    args.to = Some("2026-03-01".to_owned());
+    let table = told(&args);
+    args.json = true;
+    let document: serde_json::Value = serde_json::from_str(&told(&args)).unwrap();
+    let periods = document["periods"].as_array().unwrap();
+    assert_eq!(periods.len(), 2);
+    for line in periods
+        .iter()
+        .flat_map(|period| period["lines"].as_array().unwrap())
+    {
+        let amount = line["amount"]["amount"].as_str().unwrap();
+        assert!(table.contains(amount), "{amount}");
+        for reason in line["reasons"].as_array().unwrap() {
+            assert!(table.contains(reason["text"].as_str().unwrap()), "{reason}");
+        }
+    }
+    assert!(table.contains(document["total"]["amount"].as_str().unwrap()));
+    assert!(table.contains("2 billing periods; the quantities are those of each"));
+}
+
+#[test]
+fn two_plans_stand_side_by_side_with_their_break_even() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("chart.svg");
+    let mut args = args("Pro", &[]);
+    args.compare = Some(format!("{PLANS}#Flat"));
+    args.svg = Some(svg.clone());
+    let table = told(&args);
+    assert!(
+        table.ends_with(
+            "\nbreak-even: at 20250 requests both cost 199.00 USD; above, Flat costs less\n"
+        ),
+        "{table}"
+    );
+    assert!(
+        table.contains("     20250   199.00  199.00  both the same\n"),
+        "{table}"
+    );
+    let chart = std::fs::read_to_string(&svg).unwrap();
+    assert!(chart.contains(">20,250 requests: 199.00 USD</text>"));
+    args.json = true;
+    args.range = Some("requests=0..1000".to_owned());
+    let document: serde_json::Value = serde_json::from_str(&told(&args)).unwrap();
+    assert_eq!(document["break_even"], serde_json::json!([]));
+    assert_eq!(document["points"][0]["first"]["amount"], "30.00");
+    assert_eq!(document["to"], "1000");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_by_name() {
+    let with = |change: fn(&mut EstimateArgs)| {
+        let mut args = args("Pro", &[]);
+        change(&mut args);
+        refused(&args)
+    };
+    let table = [
+        (
+            with(|it| it.usage = vec!["requests".into()]),
+            "--usage: \"requests\" is not understood",
+        ),
+        (
+            with(|it| it.usage = vec!["x=1".into()]),
+            "--usage: \"x\" is no meter: allowed are requests, tokens",
+        ),
+        (
+            with(|it| it.usage = vec!["requests=1".into(), "requests=2".into()]),
+            "--usage: requests is given twice",
+        ),
+        (
+            with(|it| it.currency = Some("EUR".into())),
+            "--currency: no plan is in EUR, and nothing is converted: allowed are USD",
+        ),
+        (with(|it| it.currency = Some("E".into())), "--currency: "),
+        (
+            with(|it| it.from = Some("2026-01-01".into())),
+            "--to: it is missing",
+        ),
+        (
+            with(|it| (it.from, it.to) = (Some("now".into()), Some("2026-01-01".into()))),
+            "--from: \"now\" is no instant",
+        ),
+        (with(|it| it.plan = PLANS.into()), PLANS),
+        (
+            with(|it| it.plan = "gone.toml".into()),
+            "failed to read gone.toml",
+        ),
+        (
+            with(|it| {
+                (it.compare, it.usage) = (Some(format!("{PLANS}#Flat")), vec!["requests=1".into()])
+            }),
+            "--usage: requests is what the range runs over",
+        ),
+        (
+            with(|it| {
+                (it.compare, it.range) = (Some(format!("{PLANS}#Flat")), Some("requests=5".into()))
+            }),
+            "--range: ",
+        ),
+        (
+            with(|it| {
+                (it.compare, it.range) =
+                    (Some(format!("{PLANS}#Flat")), Some("requests=5..1".into()))
+            }),
+            "range: ",
+        ),
+        (
+            with(|it| {
+                (it.plan, it.compare) = (format!("{PLANS}#Flat"), Some(format!("{PLANS}#Trial")))
+            }),
+            "--compare: neither plan prices any use",
+        ),
+    ];
+    for (said, expected) in table {
+        assert!(said.starts_with(expected), "{said} is not {expected}");
+    }
+}
+
+#[test]
+fn a_plan_of_its_currency_is_chosen_among_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |name: &str, currency: &str| {
+        format!(
+            "[[plans]]\nname = \"{name}\"\n[plans.terms]\nbilling = \"fixed\"\ncycle = \"month\"\nbase_price = \"5\"\ncurrency = \"{currency}\"\n"
+        )
+    };
+    let path = folder.path().join("p.toml");
+    std::fs::write(&path, plan("Here", "USD") + &plan("There", "JPY")).unwrap();
+    let args = EstimateArgs {
+        plan: path.display().to_string(),
+        currency: Some("jpy".to_owned()),
+        ..EstimateArgs::default()
+    };
+    assert!(told(&args).starts_with("There: 5 JPY per month\n"));
+}
+
+proptest! {
+    #[test]
+    fn any_text_for_quantities_and_instants_is_answered_without_panic_r_v3(
+        text in "(requests|tokens|[a-z])?[=.]{0,3}([0-9]{0,20}|.{0,12})(\\.\\.)?[0-9.]{0,18}",
+    ) {
+        let file = PlanChoice::new(PLANS).file().unwrap();
+        let used = quantities::used(std::slice::from_ref(&text), file.meters());
+        if let Ok(used) = used {
+            prop_assert!(used.values().all(|quantity| quantity.scaled() >= 0));
+        }
+        if let Err(error) = quantities::range(&text, file.meters()) {
+            prop_assert!(error.to_string().starts_with("--range: "));
+        }
+        if let Err(error) = instant("--from", &text) {
+            prop_assert!(error.to_string().contains("allowed are"));
+        }
+    }
+}

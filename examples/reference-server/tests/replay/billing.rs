@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use monetization_core::plan_file::PlanFile;
+use reference_server::replay::{Offer, Replay, ReplayError, Report};
+use serde_json::Value;
+
+use super::naive::{self, NaiveBill};
+use super::plans;
+use super::world::{SLICE, free, of_one, offer, replay, text, traced};
+
+#[test]
+fn totals_are_those_of_a_naive_count_and_every_unit_is_traced_to_its_line() {
+    let calls = naive::calls(SLICE);
+    for (name, file, plan) in plans::all() {
+        let expected = naive::bills(&plan, &calls);
+        let (report, trace) = traced(&offer(&file), SLICE);
+        assert_eq!(bills(&report, &trace), expected, "{name}");
+        let cents: i64 = expected.values().map(|bill| bill.cents).sum();
+        assert_eq!(cents_of(&report.plans[0].sum.total), cents, "{name}");
+        let billed: usize = expected.values().map(|bill| bill.billed.len()).sum();
+        assert_eq!(report.plans[0].sum.billed, billed.to_string(), "{name}");
+        assert_eq!(report.log.calls, u64::try_from(calls.len()).unwrap());
+        let traced: usize = trace.lines().count();
+        assert_eq!(traced, calls.len(), "{name}");
+    }
+}
+
+/// What the plans are about happens in the slice: without it the test above would show little.
+#[test]
+fn the_slice_meets_every_limit_and_every_tier() {
+    let calls = naive::calls(SLICE);
+    let of = |name: &str| naive::bills(&plans::named(name).2, &calls);
+    let limited = of("free with limits");
+    let (rate, quota): (u64, u64) = limited
+        .values()
+        .map(|bill| (bill.over_rate, bill.over_quota))
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    assert!(rate > 4 && quota > 4, "{rate} {quota}");
+    let graduated = of("graduated");
+    let most = graduated.values().map(|bill| bill.billed.len()).max();
+    assert!(most > Some(40), "{most:?}");
+    assert_eq!(SLICE.lines().count() - calls.len(), 11);
+}
+
+#[test]
+fn the_same_log_has_the_same_result_twice() {
+    for (name, file, _) in plans::all().into_iter().skip(1).step_by(4) {
+        let (first, second) = (traced(&offer(&file), SLICE), traced(&offer(&file), SLICE));
+        assert_eq!(first, second, "{name}");
+    }
+}
+
+#[test]
+fn two_plans_are_compared_for_each_consumer_and_in_all() {
+    let (first, second) = (
+        offer(&plans::named("per unit").1),
+        offer(&plans::named("fixed").1),
+    );
+    let both = Replay {
+        compare: Some(second.clone()),
+        ..of_one(first.clone())
+    };
+    let both = both.run(vec![text(SLICE)], |_| {}).unwrap();
+    let alone = [replay(&first, SLICE), replay(&second, SLICE)];
+    assert_eq!(both.plans[0], alone[0].plans[0]);
+    assert_eq!(both.plans[1], alone[1].plans[0]);
+    let totals = [0, 1].map(|plan| cents_of(&both.plans[plan].sum.total));
+    let difference = cents_of(both.difference.as_ref().unwrap());
+    assert_eq!(difference, totals[1] - totals[0]);
+    let mut sum = 0;
+    for consumer in &both.consumers {
+        let pays = [0, 1].map(|plan| cents_of(&consumer.plans[plan].total));
+        let difference = cents_of(consumer.difference.as_ref().unwrap());
+        assert_eq!(difference, pays[1] - pays[0]);
+        sum += difference;
+    }
+    assert_eq!(sum, difference);
+    assert_ne!(sum, 0);
+    for (step, alone) in both.course.steps.iter().zip(&alone[1].course.steps) {
+        assert_eq!(step.quota_exceeded[1], alone.quota_exceeded[0]);
+        assert_eq!(step.quota_exceeded[0], 0);
+    }
+}
+
+#[test]
+fn plans_in_two_currencies_have_no_difference() {
+    let euros = offer(&plans::terms("billing = \"free\"\ncycle = \"month\"").replace("USD", "EUR"));
+    let both = Replay {
+        compare: Some(euros),
+        ..of_one(free())
+    };
+    let error = both.run(vec![text(SLICE)], |_| {}).unwrap_err();
+    assert!(matches!(error, ReplayError::Currencies { .. }), "{error:?}");
+    assert!(error.to_string().contains("USD and EUR"), "{error}");
+}
+
+#[test]
+fn calls_of_no_operation_are_refused_where_a_product_declares_its_own() {
+    let file = format!(
+        r#"
+        [product]
+        slug = "site"
+        name = "Site"
+        description = ""
+        gateway_endpoint = "http://localhost"
+        resources = [{{ method = "GET", path = "/images/{{name}}", identifier = "images", name = "Images" }}]
+        {}"#,
+        plans::terms("billing = \"free\"\ncycle = \"month\"")
+    );
+    let file = PlanFile::parse("plans.toml", file.as_bytes()).unwrap();
+    let report = replay(&Offer::of(&file, None).unwrap(), SLICE);
+    let images = naive::calls(SLICE).into_iter().filter(|call| {
+        let line = SLICE.lines().nth(usize::try_from(call.line).unwrap() - 1);
+        let words: Vec<&str> = line.unwrap().split(' ').collect();
+        let path = words[6].split('?').next().unwrap();
+        let name = path.strip_prefix("/images/");
+        words[5] == "\"GET" && name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    });
+    let images = u64::try_from(images.count()).unwrap();
+    let sum = &report.plans[0].sum;
+    assert!(images > 0);
+    assert_eq!(sum.granted, images);
+    assert_eq!(sum.refused["no_such_resource"], report.log.calls - images);
+}
+
+/// What report and trace say of everybody.
+fn bills(report: &Report, trace: &str) -> BTreeMap<String, NaiveBill> {
+    let mut bills: BTreeMap<String, NaiveBill> = BTreeMap::new();
+    for consumer in &report.consumers {
+        let figures = &consumer.plans[0];
+        let refused = |code: &str| figures.refused.get(code).copied().unwrap_or_default();
+        let bill = NaiveBill {
+            calls: consumer.calls,
+            granted: figures.granted,
+            over_rate: refused("rate_exceeded"),
+            over_quota: refused("quota_exceeded"),
+            billed: Vec::new(),
+            cents: cents_of(&figures.total),
+        };
+        bills.insert(consumer.name.clone(), bill);
+    }
+    for line in trace.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let bill = bills.get_mut(line["consumer"].as_str().unwrap()).unwrap();
+        if line["counted"]["requests"] == "1" {
+            bill.billed.push(line["line"].as_u64().unwrap());
+        }
+    }
+    for consumer in &report.consumers {
+        let lines = bills[&consumer.name].billed.len();
+        assert_eq!(consumer.plans[0].billed, lines.to_string());
+    }
+    bills
+}
+
+fn cents_of(amount: &str) -> i64 {
+    let (whole, cents) = amount.split_once('.').unwrap();
+    assert_eq!(cents.len(), 2);
+    format!("{whole}{cents}").parse().unwrap()
+}

@@ -1,0 +1,305 @@
+//! What use would cost under a plan, and why: the calculation that invoices are made by, asked
+//! beforehand.
+//!
+//! An estimate is what a subscription would be invoiced that begins with its first period and uses
+//! the same in each: setup fee and base price at the start, use and commitments at each end. Every
+//! line carries its reasons.
+//!
+//! ```
+//! use monetization_core::estimate::{Question, estimate};
+//! use monetization_core::ids::{MeterId, TypedId};
+//! use monetization_core::money::Quantity;
+//! use monetization_core::plan::PlanTerms;
+//! use monetization_core::product::Meter;
+//! use monetization_core::rating::Used;
+//!
+//! let requests = Meter::requests(MeterId::derived(&[b"requests"]))?;
+//! let used = Used::from([(requests.id, Quantity::from_scaled(12_345))]);
+//! let draft = r#"{"billing": "metered", "currency": "USD", "cycle": "month", "base_price": "25.00",
+//!     "usage": [{"meter": "requests", "included": "1000",
+//!                "graduated": [{"up_to": "10000", "unit_price": "0.01"}, {"unit_price": "0.007"}]}]}"#;
+//! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests])?;
+//!
+//! let estimate = estimate(&Question { terms: &terms, used: &used, span: None })?;
+//! assert_eq!(estimate.total.to_string(), "134.42 USD");
+//! let requests = &estimate.periods[0].lines[1];
+//! let reasons: Vec<String> = requests.reasons.iter().map(ToString::to_string).collect();
+//! assert_eq!(
+//!     reasons,
+//!     [
+//!         "12345 used, 1000 included: 11345 to pay",
+//!         "tier 1, up to 10000: 10000 x 0.01 = 100",
+//!         "tier 2, above 10000: 1345 x 0.007 = 9.415",
+//!         "109.415 rounded to the nearest, a half away from zero: 109.42",
+//!     ],
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::clock::{Span, Timestamp};
+use crate::field::FieldError;
+use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
+use crate::invoice::{Invoicing, Line, LineItem};
+use crate::money::{Money, MoneyError, Quantity};
+use crate::period::Schedule;
+use crate::plan::{Overage, PlanTerms, Price, QuotaCounts, QuotaWindow, UsagePrice};
+use crate::product::Meter;
+use crate::rating::{SegmentUse, Used, base_line, start_lines, total, usage_lines};
+use crate::subscription::Segment;
+
+pub use comparing::{BreakEven, Comparison, Point, Range, Side, compare};
+pub use reason::{Packages, Reason};
+
+mod comparing;
+mod reason;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Question<'a> {
+    /// What it costs.
+    pub terms: &'a PlanTerms,
+    /// What is used in each billing period, by meter. What the terms do not price costs nothing. An
+    /// amount that a percentage is taken of is taken for one transaction.
+    pub used: &'a Used,
+    /// From when until when somebody subscribes; one billing period if nothing is said.
+    pub span: Option<Span>,
+}
+
+/// What it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Estimate {
+    /// The billing periods that are begun.
+    pub periods: Vec<Period>,
+    /// What they come to.
+    pub total: Money,
+}
+
+/// What one billing period costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Period {
+    /// From when until when; the last one ends where the question ends.
+    pub span: Span,
+    /// What it costs, item by item.
+    pub lines: Vec<EstimatedLine>,
+    /// What they come to.
+    pub total: Money,
+}
+
+/// What one item costs, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EstimatedLine {
+    /// What it is for: the name of a meter, or `setup`, `base price`, `minimum`, `maximum`.
+    pub what: String,
+    /// What is used of the meter, where it is one.
+    pub quantity: Option<String>,
+    /// What it costs.
+    pub amount: Money,
+    /// Why, step by step.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why there is no estimate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum EstimateError {
+    /// An amount does not fit.
+    #[error("an amount is too large to be told")]
+    Money(#[from] MoneyError),
+    /// The question makes no sense.
+    #[error(transparent)]
+    Question(#[from] FieldError),
+}
+
+/// Periods that are estimated at once.
+pub const PERIODS_MAX: u32 = 120;
+
+/// What the use of `question` would cost.
+///
+/// Use that the plan would refuse, beyond included units or a quota of the period that are strict,
+/// costs nothing and is named in the reasons.
+///
+/// # Errors
+/// [`EstimateError`] where an amount does not fit, or the span is empty or has more than
+/// [`PERIODS_MAX`] periods.
+pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
+    let terms = question.terms;
+    let mut periods = Vec::new();
+    let mut sum = Money::zero(terms.currency());
+    let schedule = schedule(terms, question.span)?;
+    for (index, spans) in (0..).zip(spans(&schedule, question.span)?) {
+        let start = if index == 0 {
+            start_lines(terms, &schedule)?
+        } else {
+            base_line(terms, &schedule, index)?.into_iter().collect()
+        };
+        let period = period(terms, question.used, (&schedule, spans), start)?;
+        sum = sum.checked_add(period.total)?;
+        periods.push(period);
+    }
+    Ok(Estimate {
+        periods,
+        total: sum,
+    })
+}
+
+/// Where billing periods are counted from if nothing is said: any instant gives the same amounts.
+const ANCHOR: Timestamp = Timestamp::from_micros(946_684_800_000_000);
+
+/// The billing periods of whoever subscribes at the start of the span, in UTC. Where no span is asked
+/// for, the first one is a whole cycle.
+fn schedule(terms: &PlanTerms, span: Option<Span>) -> Result<Schedule, EstimateError> {
+    let starting = |anchor| Schedule {
+        alignment: terms.alignment(),
+        ..Schedule::new(anchor, terms.cycle())
+    };
+    if let Some(span) = span {
+        return Ok(starting(span.start));
+    }
+    let whole = starting(ANCHOR).period(1).ok_or(MoneyError::Overflow)?;
+    Ok(starting(whole.start))
+}
+
+/// Each period as a whole, and what of it lies in the question's span.
+fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<(Span, Span)>, EstimateError> {
+    let beyond = || EstimateError::from(FieldError::new("to", "it is beyond the calendar"));
+    let Some(span) = span else {
+        let whole = schedule.period(0).ok_or_else(beyond)?;
+        return Ok(vec![(whole, whole)]);
+    };
+    if span.end <= span.start {
+        let problem = format!(
+            "{} is not after {}: allowed are later instants",
+            span.end, span.start
+        );
+        return Err(FieldError::new("to", problem).into());
+    }
+    let mut spans = Vec::new();
+    for index in 0..=PERIODS_MAX {
+        let whole = schedule.period(index).ok_or_else(beyond)?;
+        if whole.start >= span.end {
+            return Ok(spans);
+        }
+        let end = whole.end.min(span.end);
+        spans.push((whole, Span { end, ..whole }));
+    }
+    let problem =
+        format!("these are more than {PERIODS_MAX} billing periods: allowed is an earlier end");
+    Err(FieldError::new("to", problem).into())
+}
+
+/// What one period costs whose setup and base price are `start`.
+fn period(
+    terms: &PlanTerms,
+    used: &Used,
+    (schedule, (whole, span)): (&Schedule, (Span, Span)),
+    start: Vec<Line>,
+) -> Result<Period, MoneyError> {
+    let mut passed = used.clone();
+    for (meter, quantity) in &mut passed {
+        *quantity = let_through(terms, *meter, *quantity);
+    }
+    for price in terms.usage() {
+        if let Price::Percentage(percentage) = &price.price {
+            let amount = passed.get(&price.meter.id).copied().unwrap_or_default();
+            let is_paid = amount > Quantity::ZERO && percentage.free_events == 0;
+            let charge = percentage.charge(price.meter.scale, amount);
+            let charge = Some(charge).filter(|_| is_paid).unwrap_or_default();
+            passed.insert(price.priced().0, charge);
+        }
+    }
+    let segment = Segment {
+        id: SegmentId::derived(&[b"estimate"]),
+        subscription: SubscriptionId::derived(&[b"estimate"]),
+        version: PlanVersionId::derived(&[b"estimate"]),
+        invoicing: Invoicing::ByCore,
+        period_index: 0,
+        period: whole,
+        span,
+    };
+    let rated = usage_lines(&[SegmentUse {
+        segment,
+        terms,
+        schedule,
+        used: passed,
+    }])?;
+    let lines: Vec<Line> = start.into_iter().chain(rated).collect();
+    let total = total(terms, &lines)?;
+    let is_cut = span != whole;
+    let explained = lines.iter().map(|line| explain(terms, used, is_cut, line));
+    Ok(Period {
+        span,
+        lines: explained.collect(),
+        total,
+    })
+}
+
+/// How much of `asked` the plan lets through in a billing period.
+fn let_through(terms: &PlanTerms, meter: MeterId, asked: Quantity) -> Quantity {
+    let Some(price) = priced(terms, meter) else {
+        return asked;
+    };
+    let included = (price.overage == Overage::Strict).then_some(price.included);
+    let quotas = terms
+        .quotas()
+        .iter()
+        .filter(|quota| quota.window == QuotaWindow::Period && quota.overage == Overage::Strict);
+    let quotas = quotas
+        .filter(|quota| match &quota.counts {
+            QuotaCounts::Calls => price.meter.name.as_str() == Meter::REQUESTS,
+            QuotaCounts::Meter(limited) => limited.id == meter,
+            QuotaCounts::Resource(_) => false,
+        })
+        .filter_map(|quota| price.meter.scale.whole(quota.max));
+    included
+        .into_iter()
+        .chain(quotas)
+        .fold(asked, Quantity::min)
+}
+
+fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> EstimatedLine {
+    let of = |meter: MeterId| priced(terms, meter);
+    let (what, quantity, reasons) = match &line.item {
+        LineItem::Setup => ("setup".to_owned(), None, vec![Reason::Once]),
+        LineItem::Base { share, .. } => {
+            let reason = Reason::Base {
+                cycle: terms.cycle().to_string(),
+                is_cut,
+                share: share.map(|share| share.to_string()),
+            };
+            ("base price".to_owned(), None, vec![reason])
+        }
+        LineItem::Usage(usage) | LineItem::LateUsage(usage) => match of(usage.meter) {
+            Some(price) => {
+                let asked = used.get(&usage.meter).copied().unwrap_or_default();
+                let reasons = reason::of_usage(terms, price, (asked, usage), line.amount);
+                let quantity = price.meter.scale.render(asked);
+                (price.meter.name.to_string(), Some(quantity), reasons)
+            }
+            None => (line.description.clone(), None, Vec::new()),
+        },
+        LineItem::Commitment(commitment) => {
+            let price = commitment.meter.and_then(of);
+            let (what, reason) = reason::of_commitment(terms, price, commitment);
+            (what, None, vec![reason])
+        }
+        LineItem::Mirrored => (line.description.clone(), None, Vec::new()),
+    };
+    EstimatedLine {
+        what,
+        quantity,
+        amount: line.amount,
+        reasons,
+    }
+}
+
+/// The price of a meter, where it has one.
+fn priced(terms: &PlanTerms, meter: MeterId) -> Option<&UsagePrice> {
+    terms.usage().iter().find(|price| price.meter.id == meter)
+}
+
+#[cfg(test)]
+mod tests;
