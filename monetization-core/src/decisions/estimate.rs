@@ -51,6 +51,7 @@ pub use comparing::{BreakEven, Comparison, Point, Range, Side, compare};
 pub use reason::{Packages, Reason};
 
 mod comparing;
+mod explaining;
 mod reason;
 
 /// What is asked.
@@ -275,7 +276,7 @@ fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> Estimat
         LineItem::Usage(usage) | LineItem::LateUsage(usage) => match of(usage.meter) {
             Some(price) => {
                 let asked = used.get(&usage.meter).copied().unwrap_or_default();
-                let reasons = reason::of_usage(terms, price, (asked, usage), line.amount);
+                let reasons = explaining::of_usage(terms, price, (asked, usage), line.amount);
                 let quantity = price.meter.scale.render(asked);
                 (price.meter.name.to_string(), Some(quantity), reasons)
             }
@@ -283,7 +284,7 @@ fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> Estimat
         },
         LineItem::Commitment(commitment) => {
             let price = commitment.meter.and_then(of);
-            let (what, reason) = reason::of_commitment(terms, price, commitment);
+            let (what, reason) = explaining::of_commitment(terms, price, commitment);
             (what, None, vec![reason])
         }
         LineItem::Mirrored => (line.description.clone(), None, Vec::new()),

@@ -71,6 +71,7 @@ pub use mistake::{Mistake, PlanFileError};
 use field::Field;
 use reading::Reading;
 
+mod explaining;
 mod field;
 mod mistake;
 mod reading;

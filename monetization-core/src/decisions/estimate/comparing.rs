@@ -291,3 +291,6 @@ impl Point {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
