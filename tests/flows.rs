@@ -11,6 +11,8 @@
 mod aligned;
 #[path = "flows/billing.rs"]
 mod billing;
+#[path = "flows/bundles.rs"]
+mod bundles;
 #[path = "flows/cancelling.rs"]
 mod cancelling;
 #[path = "flows/catalogue.rs"]

@@ -70,6 +70,7 @@ pub use subscribing::{Order, Ordered};
 pub use unbilled::{TooLate, Unbilled};
 pub use webhooks::TakenIn;
 
+mod bundling;
 mod catalogue;
 mod changing;
 mod closing;

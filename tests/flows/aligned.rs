@@ -40,7 +40,7 @@ async fn subscriber(world: &World, terms: &str) -> (Subscription, Secret) {
 async fn billed(world: &World, of: &Subscription) -> Vec<(i64, i64)> {
     let mut invoices = world.invoices(of.id).await;
     invoices.sort_by_key(|invoice| match invoice.occasion {
-        Occasion::Start => None,
+        Occasion::Start | Occasion::Bundle => None,
         Occasion::Period { index, .. } => Some(index),
     });
     let parts = invoices.iter().map(|invoice| {

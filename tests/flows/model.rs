@@ -262,7 +262,7 @@ fn one_invoice_an_occasion(invoices: &[Invoice], story: &str) {
     let mut seen = BTreeMap::new();
     for invoice in invoices {
         let index = match invoice.occasion {
-            Occasion::Start => None,
+            Occasion::Start | Occasion::Bundle => None,
             Occasion::Period { index, .. } => Some(index),
         };
         assert_eq!(

@@ -299,7 +299,7 @@ impl World {
         for invoice in self.invoices(subscription.id) {
             let id = invoice.id;
             let occasion = match invoice.occasion {
-                Occasion::Start => None,
+                Occasion::Start | Occasion::Bundle => None,
                 Occasion::Period { index, .. } => Some(index),
             };
             if occasions.insert(occasion, id).is_some() {

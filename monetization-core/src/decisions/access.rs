@@ -68,6 +68,7 @@ pub enum Closed {
 ///     closed_periods: 0,
 ///     request_key: None,
 ///     rejected_because: None,
+///     prepaid: Default::default(),
 ///     payment_url: None,
 ///     created_at: start,
 /// };

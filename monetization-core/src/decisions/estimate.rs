@@ -287,7 +287,7 @@ fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> Estimat
             let (what, reason) = explaining::of_commitment(terms, price, commitment);
             (what, None, vec![reason])
         }
-        LineItem::Mirrored => (line.description.clone(), None, Vec::new()),
+        LineItem::Bundle(_) | LineItem::Mirrored => (line.description.clone(), None, Vec::new()),
     };
     EstimatedLine {
         what,

@@ -49,6 +49,7 @@ use crate::period::{Alignment, Cycle, Proration};
 use crate::product::{Meter, Product, Resource};
 use crate::text::Name;
 
+pub use bundle::{Bundle, BundleDraft};
 pub use draft::{
     CommitmentDraft, PackageDraft, PercentageDraft, PlanDraft, StepDraft, TermsDraft, TierDraft,
     UsageDraft,
@@ -59,6 +60,7 @@ pub use limits::{
 };
 pub use price::{Commitment, PartialPackage, Percentage, Price, ShortPeriod, Step, Tier, ZeroUse};
 
+mod bundle;
 mod draft;
 mod label;
 mod limits;
@@ -156,6 +158,8 @@ pub struct PlanTerms {
     commitment: Commitment,
     rates: Vec<Rate>,
     quotas: Vec<Quota>,
+    #[serde(default)]
+    bundles: Vec<Bundle>,
     price_label: Option<Name>,
     metering: MeteringPolicy,
     rounding: Rounding,
@@ -166,6 +170,8 @@ impl PlanTerms {
     pub const USAGE_MAX: usize = 8;
     /// Quotas a plan may have.
     pub const QUOTAS_MAX: usize = 16;
+    /// Bundles a plan may sell.
+    pub const BUNDLES_MAX: usize = 50;
 
     /// Checks `draft` against what its product counts: a `&Product`, or its meters alone.
     ///
@@ -242,8 +248,15 @@ impl PlanTerms {
         &self.quotas
     }
 
+    /// What can be bought in advance.
+    #[must_use]
+    pub fn bundles(&self) -> &[Bundle] {
+        &self.bundles
+    }
+
     /// What may pass in a long time, as the request path enforces it, counting included units that
-    /// must not be exceeded: those are a strict quota of the billing period.
+    /// must not be exceeded: those are a strict quota of the billing period. Calls that are bought in
+    /// advance are a matter of [each subscription](crate::subscription::Subscription::enforced_quotas).
     #[must_use]
     pub fn enforced_quotas(&self, product: ProductId) -> Vec<EnforcedQuota> {
         let written = self.quotas.iter().map(|quota| quota.enforced(product));

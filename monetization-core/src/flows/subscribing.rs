@@ -94,6 +94,7 @@ impl Monetizer {
             closed_periods: 0,
             request_key: order.request_key.clone(),
             rejected_because: None,
+            prepaid: std::collections::BTreeMap::new(),
             payment_url: None,
             created_at: self.now(),
         };

@@ -151,7 +151,6 @@ impl Stretch {
     fn at(terms: &Arc<Terms>, product: &Arc<ProductView>, now: Timestamp) -> Option<Self> {
         let segment = terms.subscription.segment_at(now)?;
         let plan = terms.versions.get(&segment.version)?;
-        let sold = terms.subscription.product;
         let limits: Result<Vec<_>, _> = plan.rates().iter().map(Rate::limit).collect();
         Some(Self {
             terms: Arc::clone(terms),
@@ -159,7 +158,7 @@ impl Stretch {
             segment,
             allowance: Allowance {
                 limits: Limits::new(limits.ok()?).ok()?,
-                quotas: plan.enforced_quotas(sold),
+                quotas: terms.subscription.enforced_quotas(plan),
             },
             metering: plan.metering(),
             usage: plan.usage().to_vec(),

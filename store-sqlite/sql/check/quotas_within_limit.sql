@@ -21,6 +21,9 @@ allowed (version, quota, units_max, is_strict) AS (
         AND usage.value ->> '$.meter.name' = 'requests'
 ),
 limits (subscription, quota, units_max, is_strict) AS MATERIALIZED (
+    SELECT fact.id, 'ever/res', max(prepaid.value), 1
+    FROM fact, json_each(fact.body, '$.prepaid') AS prepaid WHERE kind = 'subscription' GROUP BY 1
+    UNION ALL
     SELECT in_force.subscription, allowed.quota, max(allowed.units_max), min(allowed.is_strict)
     FROM in_force JOIN allowed ON allowed.version = in_force.version GROUP BY 1, 2
 )

@@ -152,7 +152,7 @@ impl InvoiceView {
             product: invoice.product,
             invoicing: invoice.invoicing,
             period: match invoice.occasion {
-                Occasion::Start => None,
+                Occasion::Start | Occasion::Bundle => None,
                 Occasion::Period { period, .. } => Some(period),
             },
             lines: LineView::all(invoice.lines, product),
@@ -182,6 +182,7 @@ impl LineView {
             LineItem::Usage(_) => "usage",
             LineItem::LateUsage(_) => "late_usage",
             LineItem::Commitment(_) => "commitment",
+            LineItem::Bundle(_) => "bundle",
             LineItem::Mirrored => "mirrored",
         };
         let meter = |id: MeterId| product?.meters.iter().find(|meter| meter.id == id);
@@ -192,6 +193,7 @@ impl LineView {
             LineItem::Setup
             | LineItem::Base { .. }
             | LineItem::Commitment(_)
+            | LineItem::Bundle(_)
             | LineItem::Mirrored => None,
         };
         let share = match &line.item {

@@ -95,6 +95,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
         closed_periods: 0,
         request_key: None,
         rejected_because: None,
+        prepaid: std::collections::BTreeMap::new(),
         payment_url: None,
         created_at: now,
     };

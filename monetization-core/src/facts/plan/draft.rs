@@ -6,8 +6,8 @@ use crate::field::FieldError;
 use crate::money::{Currency, Money, Rounding, Scale};
 use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
-    Approval, Billing, Countable, MeteringPolicy, Overage, PlanTerms, Quota, QuotaCounts,
-    QuotaDraft, Rate, UsagePrice,
+    Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PlanTerms, Quota,
+    QuotaCounts, QuotaDraft, QuotaWindow, Rate, UsagePrice,
 };
 use crate::product::{Aggregation, Meter};
 use crate::text::{Name, Slug};
@@ -80,6 +80,9 @@ pub struct TermsDraft {
     /// Limits in a long time.
     #[serde(default)]
     pub quotas: Vec<QuotaDraft>,
+    /// What can be bought in advance.
+    #[serde(default)]
+    pub bundles: Vec<BundleDraft>,
     /// The price as people should read it.
     #[serde(default)]
     pub price_label: Option<Name>,
@@ -107,6 +110,7 @@ impl TermsDraft {
             commitment: CommitmentDraft::default(),
             rates: Vec::new(),
             quotas: Vec::new(),
+            bundles: Vec::new(),
             price_label: None,
             metering: MeteringPolicy::default(),
             rounding: Rounding::default(),
@@ -128,6 +132,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
     let usage = check_usage(&draft, of)?;
     let commitment = draft.commitment.check("commitment", draft.currency)?;
     let quotas = check_limits(&draft, &usage, of)?;
+    let bundles = check_bundles(&draft, &quotas, of)?;
     let TermsDraft {
         billing,
         cycle,
@@ -150,6 +155,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         commitment,
         rates,
         quotas,
+        bundles,
         price_label,
         metering,
         rounding,
@@ -270,6 +276,42 @@ fn check_limits(
         }
     }
     Ok(quotas)
+}
+
+/// Bundles with names and resources of their own: what is bought in advance is a quota for ever.
+fn check_bundles(
+    draft: &TermsDraft,
+    quotas: &[Quota],
+    of: &Countable<'_>,
+) -> Result<Vec<Bundle>, FieldError> {
+    if draft.billing == Billing::Free && !draft.bundles.is_empty() {
+        let problem = "a free plan sells nothing: leave it out, or choose fixed or metered";
+        return Err(FieldError::new("bundles", problem));
+    }
+    if draft.bundles.len() > PlanTerms::BUNDLES_MAX {
+        let problem = format!("too many: allowed are {}", PlanTerms::BUNDLES_MAX);
+        return Err(FieldError::new("bundles", problem));
+    }
+    let mut bundles: Vec<Bundle> = Vec::with_capacity(draft.bundles.len());
+    for (index, bundle) in draft.bundles.iter().enumerate() {
+        let path = format!("bundles[{index}]");
+        of.resource(&bundle.resource, &format!("{path}.resource"))?;
+        let is_limited = quotas.iter().any(|quota| {
+            quota.window == QuotaWindow::Ever
+                && quota.counts == QuotaCounts::Resource(bundle.resource.clone())
+        });
+        if is_limited {
+            let problem = "a quota for ever limits its calls already: leave one of both out";
+            return Err(FieldError::new(format!("{path}.resource"), problem));
+        }
+        if bundles.iter().any(|other| other.name == bundle.name) {
+            let problem = "there are two of this name: allowed is one";
+            return Err(FieldError::new(format!("{path}.name"), problem));
+        }
+        let bundle = bundle.check(draft.currency);
+        bundles.push(bundle.map_err(|error| error.within(&path))?);
+    }
+    Ok(bundles)
 }
 
 impl Countable<'_> {

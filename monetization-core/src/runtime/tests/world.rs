@@ -279,6 +279,7 @@ pub(super) fn subscription(entropy: &Entropy, of: &Product, version: &PlanVersio
         closed_periods: 0,
         request_key: None,
         rejected_because: None,
+        prepaid: std::collections::BTreeMap::new(),
         payment_url: None,
         created_at: of.created_at,
     }
