@@ -33,6 +33,8 @@ mod plans;
 mod problem;
 mod products;
 mod publishing;
+mod reports;
+mod resources;
 mod subscription_view;
 mod subscriptions;
 mod tokens;

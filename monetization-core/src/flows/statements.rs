@@ -10,7 +10,7 @@ use crate::clock::{Span, Timestamp};
 use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TenantId};
 use crate::invoice::Line;
 use crate::money::{Money, MoneyError, Quantity};
-use crate::plan::{PlanTerms, PlanVersion};
+use crate::plan::{EnforcedQuota, PlanTerms, PlanVersion};
 use crate::rating::{LateUse, SegmentUse, Used, base_line, late_lines, total, usage_lines};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::subscription::{Segment, Subscription};
@@ -29,6 +29,8 @@ pub struct Statement {
     pub as_of: Timestamp,
     /// What was used, a meter each.
     pub used: Vec<MeterUse>,
+    /// How much of each quota is used.
+    pub limits: Vec<LimitUse>,
     /// The lines of the invoice so far.
     pub lines: Vec<Line>,
     /// What they add up to.
@@ -44,6 +46,17 @@ pub struct MeterUse {
     pub used: Quantity,
     /// How much the base price pays for in the whole period.
     pub included: Quantity,
+}
+
+/// How much of a quota is used in the window that is running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitUse {
+    /// The quota.
+    pub quota: EnforcedQuota,
+    /// The window; when it ends the quota starts anew.
+    pub window: Span,
+    /// Units of it that are recorded.
+    pub used: u64,
 }
 
 /// What closing a period bills, and whether another period follows.
@@ -98,13 +111,43 @@ impl Monetizer {
             used,
             included: included(meter),
         });
+        let used = used.collect();
         Ok(Statement {
             period,
             as_of: self.now(),
-            used: used.collect(),
+            used,
+            limits: self.limits(&subscription, &bill.terms, period).await?,
             total: total(&bill.terms, &bill.lines)?,
             lines: bill.lines,
         })
+    }
+
+    async fn limits(
+        &self,
+        subscription: &Subscription,
+        terms: &PlanTerms,
+        open: Span,
+    ) -> Result<Vec<LimitUse>, FlowError> {
+        let now = self.now();
+        let period = subscription
+            .timeline
+            .schedule
+            .period_at(now)
+            .unwrap_or(open);
+        let mut limits = Vec::new();
+        for quota in subscription.enforced_quotas(terms) {
+            let window = quota.name.window.containing(now, period);
+            let counter = self
+                .store
+                .quota(subscription.tenant, subscription.id, quota.name, window)
+                .await?;
+            limits.push(LimitUse {
+                quota,
+                window,
+                used: counter.committed,
+            });
+        }
+        Ok(limits)
     }
 
     /// The lines of a period: the use of its segments, what came late for earlier ones, and the

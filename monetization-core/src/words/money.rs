@@ -59,7 +59,7 @@ mod exact;
 /// let error = "XAU".parse::<Currency>().unwrap_err();
 /// assert!(error.to_string().starts_with("\"XAU\" is not a currency"));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Currency {
     iso: iso_currency::Currency,
     exponent: u32,

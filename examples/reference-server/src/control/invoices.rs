@@ -131,7 +131,7 @@ pub(super) async fn show(
 }
 
 impl App {
-    async fn product_of(&self, invoice: &Invoice) -> Result<Option<Product>, Problem> {
+    pub(super) async fn product_of(&self, invoice: &Invoice) -> Result<Option<Product>, Problem> {
         let found = self
             .store()
             .fact::<Product>(invoice.tenant, invoice.product);
@@ -140,7 +140,7 @@ impl App {
 }
 
 impl InvoiceView {
-    fn new(invoice: Invoice, product: Option<&Product>) -> Self {
+    pub(super) fn new(invoice: Invoice, product: Option<&Product>) -> Self {
         let payable = matches!(
             invoice.state,
             InvoiceState::Open | InvoiceState::PastDue | InvoiceState::Uncollectible

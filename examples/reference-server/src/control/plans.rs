@@ -9,8 +9,8 @@ use monetization_core::ids::{PlanId, PlanVersionId, ProductId};
 use monetization_core::money::{Currency, Money, Rounding};
 use monetization_core::period::{Alignment, Cycle, Proration};
 use monetization_core::plan::{
-    Approval, Billing, CommitmentDraft, MeteringPolicy, Plan, PlanDraft, PlanState, PlanTerms,
-    PlanVersion, Quota, Rate, TermsDraft, UsageDraft,
+    Approval, Billing, BundleDraft, CommitmentDraft, MeteringPolicy, Plan, PlanDraft, PlanState,
+    PlanTerms, PlanVersion, QuotaDraft, Rate, TermsDraft, UsageDraft,
 };
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::text::Name;
@@ -63,7 +63,8 @@ struct TermsView {
     usage: Vec<UsageDraft>,
     commitment: CommitmentDraft,
     rates: Vec<Rate>,
-    quotas: Vec<Quota>,
+    quotas: Vec<QuotaDraft>,
+    bundles: Vec<BundleDraft>,
     metering: MeteringPolicy,
     rounding: Rounding,
 }
@@ -178,7 +179,8 @@ impl From<&PlanTerms> for TermsView {
             usage: terms.usage().iter().map(Into::into).collect(),
             commitment: (&terms.commitment()).into(),
             rates: terms.rates().to_vec(),
-            quotas: terms.quotas().to_vec(),
+            quotas: terms.quotas().iter().map(Into::into).collect(),
+            bundles: terms.bundles().iter().map(Into::into).collect(),
             metering: terms.metering(),
             rounding: terms.rounding(),
         }

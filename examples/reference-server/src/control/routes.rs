@@ -8,7 +8,7 @@ use http::Method;
 
 use super::{
     batches, catalogue, estimates, health, invoices, keys, mock, monetization, parties, plans,
-    products, publishing, subscriptions, tokens, unbilled, usage, webhooks,
+    products, publishing, reports, resources, subscriptions, tokens, unbilled, usage, webhooks,
 };
 use crate::app::App;
 
@@ -84,6 +84,9 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/plans/{plan}" SELLERS plans::show;
         PATCH "/api/v1/plans/{plan}" SELLERS plans::change;
         POST "/api/v1/plans/{plan}/versions" SELLERS plans::revise;
+        POST "/api/v1/products/{product}/resources" SELLERS resources::add;
+        PATCH "/api/v1/products/{product}/resources/{resource}" SELLERS resources::change;
+        DELETE "/api/v1/products/{product}/resources/{resource}" SELLERS resources::remove;
         POST "/api/v1/products/{product}/monetize" SELLERS monetization::set;
         GET "/api/v1/products/{product}/monetization" SELLERS monetization::show;
         GET "/api/v1/engines" SELLERS monetization::engines;
@@ -107,6 +110,7 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/subscriptions/{subscription}/unblock" SELLERS subscriptions::unblock;
         POST "/api/v1/subscriptions/{subscription}/migrate" SELLERS subscriptions::migrate;
         POST "/api/v1/subscriptions/{subscription}/time-zone" BUYERS subscriptions::move_zone;
+        POST "/api/v1/subscriptions/{subscription}/bundles" BUYERS resources::buy;
         POST "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::issue;
         GET "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::list;
         POST "/api/v1/keys/{key}/rotate" BUYERS keys::rotate;
@@ -117,6 +121,8 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/subscriptions/{subscription}/usage" EVERY_ROLE usage::statement;
         GET "/api/v1/invoices" EVERY_ROLE invoices::list;
         GET "/api/v1/invoices/{invoice}" EVERY_ROLE invoices::show;
+        GET "/api/v1/reports/revenue" SELLERS reports::revenue;
+        GET "/api/v1/reports/invoices" EVERY_ROLE reports::invoices;
         POST "/api/v1/monetization/publish-usage" OWNER publishing::start;
         GET "/api/v1/monetization/publish-usage/status" OWNER publishing::status;
         GET "/api/v1/batches" OWNER batches::list;

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{ConsumerId, PlanId, PlanVersionId, ProductId, SubscriptionId};
@@ -7,7 +7,7 @@ use monetization_core::key::ApiKey;
 use monetization_core::period::TimeZone;
 use monetization_core::secret::Secret;
 use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
-use monetization_core::text::{Name, Prose};
+use monetization_core::text::{Name, Prose, Slug};
 use serde::Serialize;
 
 use super::keys::KeyView;
@@ -33,6 +33,9 @@ pub(super) struct SubscriptionView {
     /// The time zone that its billing periods to come go by.
     time_zone: TimeZone,
     ends_at: Option<Timestamp>,
+    /// Calls that were bought in advance and paid, in all, by operation.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    prepaid: BTreeMap<Slug, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_because: Option<Prose>,
     /// Where to pay what is due before the first call.
@@ -63,6 +66,7 @@ impl SubscriptionView {
             period: timeline.schedule.period_at(now),
             time_zone: timeline.schedule.zone(),
             ends_at: timeline.ends_at,
+            prepaid: subscription.prepaid,
             rejected_because: subscription.rejected_because,
             payment_url: subscription.payment_url.filter(|_| unpaid),
             created_at: subscription.created_at,

@@ -266,7 +266,7 @@ fn payer(caller: Caller, named: Option<ConsumerId>) -> Result<ConsumerId, Proble
 
 /// The request's key, from its header or its body. The header may be quoted, as its draft has it,
 /// or bare, as most programs send it.
-fn request_key(
+pub(super) fn request_key(
     headers: &HeaderMap,
     in_body: Option<ForeignId>,
 ) -> Result<Option<ForeignId>, Problem> {

@@ -3,10 +3,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::flows::{Ingested, UsageEvent};
+use monetization_core::flows::{Ingested, LimitUse, Statement, UsageEvent};
 use monetization_core::ids::SubscriptionId;
+use monetization_core::invoice::LineItem;
 use monetization_core::money::Money;
-use monetization_core::product::{Product, Unit};
+use monetization_core::plan::{Overage, QuotaOf, QuotaWindow};
+use monetization_core::product::{Meter, Product, Resource, Unit};
 use monetization_core::store::StoreExt;
 use monetization_core::tenant::Role;
 use monetization_core::text::{ForeignId, Slug};
@@ -59,7 +61,9 @@ pub(super) struct StatementView {
     period: Span,
     as_of: Timestamp,
     used: Vec<UsedView>,
+    limits: Vec<LimitView>,
     lines: Vec<LineView>,
+    /// What closing the period now would invoice.
     total: Money,
 }
 
@@ -71,6 +75,33 @@ struct UsedView {
     used: String,
     /// What the base price pays for in the whole period.
     included: String,
+    /// How much of that is left.
+    remaining: String,
+    /// When it starts anew.
+    resets_at: Timestamp,
+    /// What the use costs so far.
+    cost: Money,
+}
+
+/// How much of a quota is used.
+#[derive(Debug, Serialize)]
+struct LimitView {
+    window: QuotaWindow,
+    /// `requests`, or the unit of the meter.
+    unit: Unit,
+    /// The meter that is limited, where it is not all calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meter: Option<Slug>,
+    /// The operation whose calls are limited, where it is not all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Slug>,
+    overage: Overage,
+    max: u64,
+    used: u64,
+    remaining: u64,
+    /// When it starts anew; never, for what was bought in advance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<Timestamp>,
 }
 
 pub(super) async fn ingest(
@@ -125,16 +156,61 @@ pub(super) async fn statement(
             unit: meter.unit,
             used: meter.scale.render(used.used),
             included: meter.scale.render(used.included),
+            remaining: meter.scale.render(used.included.above(used.used)),
+            resets_at: statement.period.end,
+            cost: cost_of(&statement, meter),
         })
     });
+    let limits = statement.limits.iter();
+    let limits = limits.map(|limit| LimitView::new(limit, &product));
     Ok(axum::Json(StatementView {
         subscription: id,
         period: statement.period,
         as_of: statement.as_of,
         used: used.collect(),
+        limits: limits.collect(),
         lines: LineView::all(statement.lines, Some(&product)),
         total: statement.total,
     }))
+}
+
+/// What the lines of a meter come to.
+fn cost_of(statement: &Statement, meter: &Meter) -> Money {
+    let lines = statement.lines.iter().filter(|line| match &line.item {
+        LineItem::Usage(usage) | LineItem::LateUsage(usage) => usage.meter == meter.id,
+        _ => false,
+    });
+    let currency = statement.total.currency();
+    let sum = Money::sum(currency, lines.map(|line| line.amount));
+    // All lines together fit, and these are some of them.
+    sum.unwrap_or(Money::zero(currency))
+}
+
+impl LimitView {
+    fn new(of: &LimitUse, product: &Product) -> Self {
+        let LimitUse {
+            quota,
+            window,
+            used,
+        } = of;
+        let meters = product.meters.iter();
+        let mut meters = meters.filter(|meter| quota.name.of == QuotaOf::Meter(meter.id));
+        let mut resources = product.resources.iter().filter(|resource| {
+            let id = Resource::id(product.id, &resource.identifier);
+            quota.name.of == QuotaOf::Resource(id)
+        });
+        Self {
+            window: quota.name.window,
+            unit: quota.unit,
+            meter: meters.next().map(|meter| meter.name.clone()),
+            resource: resources.next().map(|it| it.identifier.clone()),
+            overage: quota.overage,
+            max: quota.max,
+            used: *used,
+            remaining: quota.max.saturating_sub(*used),
+            resets_at: (quota.name.window != QuotaWindow::Ever).then_some(window.end),
+        }
+    }
 }
 
 impl EventAnswer {

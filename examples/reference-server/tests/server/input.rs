@@ -30,12 +30,15 @@ POST /api/v1/products/PRODUCT/plans {"name": "n", "terms": {"billing": "free", "
 PATCH /api/v1/plans/PLAN {"status": "deprecated"}
 POST /api/v1/plans/PLAN/versions {"terms": {"billing": "free", "currency": "USD", "cycle": "month"}}
 POST /api/v1/products/PRODUCT/monetize {"enabled": true}
+POST /api/v1/products/PRODUCT/resources {"identifier": "r", "method": "GET", "path": "/r", "name": "n"}
+PATCH /api/v1/products/PRODUCT/resources/RESOURCE {"name": "n"}
 POST /api/v1/consumers {"name": "n"}
 POST /api/v1/publishers {"name": "n"}
 POST /api/v1/tokens {"role": "platform_owner"}
 POST /api/v1/subscriptions {"plan": "PLAN", "consumer": "CONSUMER", "buyer": {"user_id": "u", "name": "b"}}
 POST /api/v1/subscriptions/SUBSCRIPTION/reject {"reason": "no"}
 POST /api/v1/subscriptions/SUBSCRIPTION/cancel {"mode": "now"}
+POST /api/v1/subscriptions/SUBSCRIPTION/bundles {"bundle": "b"}
 POST /api/v1/subscriptions/SUBSCRIPTION/time-zone {"time_zone": "UTC"}
 POST /api/v1/subscriptions/SUBSCRIPTION/migrate {"version": "plv_00000000000000000000000000000000"}
 POST /api/v1/keys/KEY/rotate {"overlap_seconds": 1}

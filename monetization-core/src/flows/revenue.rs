@@ -1,0 +1,190 @@
+//! What products earn (WSO2: `getTotalRevenue`).
+
+use std::collections::BTreeMap;
+
+use super::{FlowError, Monetizer};
+use crate::clock::Span;
+use crate::ids::{ConsumerId, ProductId, SubscriptionId, TenantId};
+use crate::invoice::{Invoice, InvoiceState};
+use crate::money::{Currency, Money, MoneyError};
+use crate::plan::PlanVersion;
+use crate::store::{Index, RowKey, StoreExt};
+use crate::subscription::{Subscription, SubscriptionState};
+
+/// What subscriptions have earned, and the sums of that.
+///
+/// Amounts of different currencies are never added: there is a row and a sum for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revenue {
+    /// A row for each subscription and currency.
+    pub rows: Vec<RevenueRow>,
+    /// What the rows add up to, by product and currency.
+    pub products: BTreeMap<(ProductId, Currency), Earned>,
+    /// What the rows add up to, by currency.
+    pub total: BTreeMap<Currency, Earned>,
+}
+
+/// What one subscription has earned in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevenueRow {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// Who pays.
+    pub consumer: ConsumerId,
+    /// What was bought.
+    pub product: ProductId,
+    /// What it has earned.
+    pub earned: Earned,
+    /// Why the running period is not in `accrued`, where it could not be rated.
+    pub problem: Option<String>,
+}
+
+/// Amounts of one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earned {
+    /// Invoiced and paid.
+    pub paid: Money,
+    /// Invoiced and not paid, or not yet; what was taken back is in neither.
+    pub unpaid: Money,
+    /// What closing the running period now would invoice.
+    pub accrued: Money,
+}
+
+impl Earned {
+    /// Nothing of this currency.
+    #[must_use]
+    pub fn nothing(currency: Currency) -> Self {
+        let nothing = Money::zero(currency);
+        Self {
+            paid: nothing,
+            unpaid: nothing,
+            accrued: nothing,
+        }
+    }
+
+    fn add(&mut self, other: &Self) -> Result<(), MoneyError> {
+        self.paid = self.paid.checked_add(other.paid)?;
+        self.unpaid = self.unpaid.checked_add(other.unpaid)?;
+        self.accrued = self.accrued.checked_add(other.accrued)?;
+        Ok(())
+    }
+}
+
+/// What of a tenant's revenue is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RevenueQuestion {
+    /// Of these products; of all if nothing is said.
+    pub products: Option<Vec<ProductId>>,
+    /// Invoices of this time, by when they were made, and the running period where it has begun by the
+    /// end of it; all if nothing is said.
+    pub span: Option<Span>,
+}
+
+impl Monetizer {
+    /// What the tenant's products have earned, subscription by subscription. One that cannot be rated has
+    /// its reason in its row, and the others stand.
+    ///
+    /// # Errors
+    /// [`FlowError::Money`] where sums do not fit, [`FlowError::Store`].
+    pub async fn revenue(
+        &self,
+        tenant: TenantId,
+        question: &RevenueQuestion,
+    ) -> Result<Revenue, FlowError> {
+        let mut revenue = Revenue::default();
+        let mut after = None;
+        while let Some(page) = self.subscriptions_after(tenant, &mut after).await? {
+            for subscription in page {
+                let asked = question.products.as_ref();
+                if asked.is_none_or(|asked| asked.contains(&subscription.product)) {
+                    let rows = self.earned_by(&subscription, question.span).await?;
+                    revenue.rows.extend(rows);
+                }
+            }
+        }
+        for row in &revenue.rows {
+            let currency = row.earned.paid.currency();
+            let nothing = Earned::nothing(currency);
+            let of_product = revenue.products.entry((row.product, currency));
+            of_product.or_insert(nothing).add(&row.earned)?;
+            let total = revenue.total.entry(currency);
+            total.or_insert(nothing).add(&row.earned)?;
+        }
+        Ok(revenue)
+    }
+
+    async fn earned_by(
+        &self,
+        subscription: &Subscription,
+        span: Option<Span>,
+    ) -> Result<Vec<RevenueRow>, FlowError> {
+        let (tenant, id) = (subscription.tenant, subscription.id);
+        let version = subscription.timeline.version_at(self.now());
+        let terms = self.must::<PlanVersion>(tenant, version).await?.fact.terms;
+        let mut earned = BTreeMap::from([(terms.currency(), Earned::nothing(terms.currency()))]);
+        let key = RowKey::new(Index::InvoicesOfSubscription, id);
+        for stored in self.store.facts_by::<Invoice>(tenant, key).await? {
+            let invoice = stored.fact;
+            if span.is_some_and(|span| !span.contains(invoice.issued_at)) {
+                continue;
+            }
+            let of_currency = earned
+                .entry(invoice.currency)
+                .or_insert_with(|| Earned::nothing(invoice.currency));
+            let amount = match invoice.state {
+                InvoiceState::Paid => &mut of_currency.paid,
+                InvoiceState::Draft
+                | InvoiceState::Open
+                | InvoiceState::PastDue
+                | InvoiceState::Uncollectible => &mut of_currency.unpaid,
+                InvoiceState::Void => continue,
+            };
+            *amount = amount.checked_add(invoice.total)?;
+        }
+        let mut problem = None;
+        if is_running(subscription) && span.is_none_or(|span| span.contains(self.now())) {
+            match self.statement(tenant, id).await {
+                Ok(statement) => {
+                    let currency = statement.total.currency();
+                    let of_currency = earned.entry(currency);
+                    of_currency
+                        .or_insert_with(|| Earned::nothing(currency))
+                        .accrued = statement.total;
+                }
+                Err(FlowError::Store(error)) => return Err(error.into()),
+                Err(error) => problem = Some(told(&error)),
+            }
+        }
+        let rows = earned.into_values().map(|earned| RevenueRow {
+            subscription: id,
+            consumer: subscription.consumer,
+            product: subscription.product,
+            earned,
+            problem: problem.clone(),
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// Whether a period of it is open.
+fn is_running(subscription: &Subscription) -> bool {
+    match subscription.state {
+        SubscriptionState::Active | SubscriptionState::Ending | SubscriptionState::Draining => true,
+        SubscriptionState::PendingApproval
+        | SubscriptionState::Rejected
+        | SubscriptionState::AwaitingPayment
+        | SubscriptionState::Ended => false,
+    }
+}
+
+/// An error with what has led to it.
+fn told(error: &FlowError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
