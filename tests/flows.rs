@@ -55,6 +55,8 @@ mod publishing;
 mod reconciling;
 #[path = "flows/restoring.rs"]
 mod restoring;
+#[path = "flows/revenue.rs"]
+mod revenue;
 #[path = "flows/sleeping.rs"]
 mod sleeping;
 #[path = "flows/subscribing.rs"]

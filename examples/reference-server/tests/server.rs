@@ -23,6 +23,8 @@ mod server {
     mod plans;
     mod processes;
     mod publishing;
+    mod reports;
+    mod resources;
     mod tls;
     mod upstream;
     mod world;

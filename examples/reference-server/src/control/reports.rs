@@ -12,7 +12,7 @@ use monetization_core::flows::{Earned, Revenue, RevenueQuestion};
 use monetization_core::ids::{ConsumerId, InvoiceId, ProductId, SubscriptionId};
 use monetization_core::invoice::{Invoice, InvoiceState};
 use monetization_core::money::{Currency, Money};
-use monetization_core::store::{Index, Kind, Listing, RowKey, Rows, StoreExt, Stored};
+use monetization_core::store::{Index, Kind, Listing, RowKey, StoreExt, Stored};
 use monetization_core::tenant::Role;
 use serde::{Deserialize, Serialize};
 

@@ -110,7 +110,10 @@ async fn a_statement_is_for_those_whose_business_it_is_h1() {
     );
     assert_eq!(
         owner["used"][0],
-        json!({ "meter": "requests", "unit": "requests", "used": "1", "included": "0" })
+        json!({
+            "meter": "requests", "unit": "requests", "used": "1", "included": "0", "remaining": "0",
+            "resets_at": "2026-04-01T00:00:00Z", "cost": { "amount": "0.00", "currency": "USD" },
+        })
     );
     assert_eq!(
         owner["total"],
