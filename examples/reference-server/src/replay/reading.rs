@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use monetization_gateway_tower::{PathError, canonical_path};
 
-use super::order::{Asked, Call, Order};
+use super::order::{Asked, Call, HELD_MAX, Order};
 use crate::access_log::{ConsumerBy, Entry, Line, LineError, Lines};
 
 /// What of a log is of interest.
@@ -127,7 +127,7 @@ impl Reader {
             wanted,
             to,
             chunk: Chunk::default(),
-            order: Order::new(),
+            order: Order::holding(HELD_MAX),
             consumers: Known::new(),
             read: Read::default(),
         }
