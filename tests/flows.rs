@@ -7,8 +7,12 @@
     reason = "tests say what they expect and stop where it is not so"
 )]
 
+#[path = "flows/aligned.rs"]
+mod aligned;
 #[path = "flows/billing.rs"]
 mod billing;
+#[path = "flows/bundles.rs"]
+mod bundles;
 #[path = "flows/cancelling.rs"]
 mod cancelling;
 #[path = "flows/catalogue.rs"]
@@ -37,6 +41,8 @@ mod lost_replies;
 mod meanwhile;
 #[path = "flows/messages.rs"]
 mod messages;
+#[path = "flows/meters.rs"]
+mod meters;
 #[path = "flows/model.rs"]
 mod model;
 #[path = "flows/outage.rs"]

@@ -59,7 +59,7 @@
 //!     subscription: SubscriptionId::derived(&[b"a subscription"]),
 //!     customer,
 //!     plan,
-//!     schedule: Schedule { anchor: start, cycle: Cycle::MONTH },
+//!     schedule: Schedule::new(start, Cycle::MONTH),
 //! };
 //! let started = billing.create_subscription(&cx("start"), &new).await?;
 //!

@@ -24,12 +24,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use monetization_core::runtime::Permit;
+use monetization_core::runtime::{AnswerReader, Permit};
 use monetization_core::usage::{Ending, Outcome};
 use pin_project_lite::pin_project;
 
 use crate::commit::{CommitWait, NotCommitted};
 use crate::layer::Shared;
+use crate::request_bytes::RequestBytes;
 
 pin_project! {
     /// The body of an answer: the inner service's, metered, or one of the gateway's own.
@@ -132,6 +133,10 @@ pub(crate) struct Metering {
     /// The length of the body, where it is known.
     pub(crate) expected: Option<u64>,
     pub(crate) received: u64,
+    /// The length of the request's body, where it counts.
+    pub(crate) request_bytes: Option<RequestBytes>,
+    /// What reads fields that are counted from the answer.
+    pub(crate) reader: Option<AnswerReader>,
 }
 
 impl<RB> GatewayBody<RB> {
@@ -175,6 +180,9 @@ impl Metering {
         };
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         self.received = self.received.saturating_add(length);
+        if let Some(reader) = &mut self.reader {
+            reader.read(data);
+        }
         self.expected
             .is_some_and(|expected| self.received >= expected)
     }
@@ -182,13 +190,25 @@ impl Metering {
     /// Nobody waits for the record.
     fn settle(self, ending: Ending) {
         let outcome = outcome(self.status, ending);
-        self.permit.settle_in_background(outcome);
+        self.measured().permit.settle_in_background(outcome);
+    }
+
+    /// Tells the permit what was seen of the bodies.
+    fn measured(mut self) -> Self {
+        let request_bytes = self.request_bytes.as_ref();
+        let request_bytes = request_bytes.map_or(0, RequestBytes::total);
+        self.permit.transferred(request_bytes, self.received);
+        if let Some(reader) = self.reader.take() {
+            self.permit.found(reader);
+        }
+        self
     }
 
     /// The wait for the record, where the end has to wait.
     fn complete(self) -> Option<CommitWait> {
-        self.shared
-            .settle(self.permit, outcome(self.status, Ending::Complete))
+        let outcome = outcome(self.status, Ending::Complete);
+        let measured = self.measured();
+        measured.shared.settle(measured.permit, outcome)
     }
 }
 

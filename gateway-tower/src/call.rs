@@ -32,6 +32,7 @@ use crate::commit::CommitWait;
 use crate::concealment::conceal;
 use crate::layer::Shared;
 use crate::refusal;
+use crate::request_bytes::RequestBytes;
 
 /// The answer to come of one call.
 ///
@@ -202,6 +203,7 @@ where
     answer: Option<BoxFuture<Result<Response<RB>, E>>>,
     permit: Option<Permit>,
     is_head: bool,
+    request_bytes: Option<RequestBytes>,
     shared: Arc<Shared>,
 }
 
@@ -213,13 +215,14 @@ where
     pub(crate) fn new(
         answer: BoxFuture<Result<Response<RB>, E>>,
         permit: Permit,
-        is_head: bool,
+        (is_head, request_bytes): (bool, Option<RequestBytes>),
         shared: Arc<Shared>,
     ) -> Self {
         Self {
             answer: Some(answer),
             permit: Some(permit),
             is_head,
+            request_bytes,
             shared,
         }
     }
@@ -242,7 +245,10 @@ where
             return Poll::Pending;
         };
         Poll::Ready(match answered {
-            Ok(Ok(response)) => Head::answered(&self.shared, permit, response, self.is_head),
+            Ok(Ok(response)) => {
+                let of_request = (self.is_head, self.request_bytes.take());
+                Head::answered(&self.shared, permit, response, of_request)
+            }
             Ok(Err(_)) => Head::failed(&self.shared, permit, Ending::NoAnswer),
             Err(_) => Head::failed(&self.shared, permit, Ending::Failed),
         })
@@ -259,7 +265,7 @@ where
         if let Some(answer) = self.answer.take()
             && let Some(permit) = self.permit.take()
         {
-            let rest = without_client(answer, permit);
+            let rest = without_client(answer, permit, self.request_bytes.take());
             self.shared.options.runtime.spawn(Box::pin(rest));
         }
     }
@@ -267,12 +273,20 @@ where
 
 /// What is left of a call whose client has gone: how the upstream answers it. The body of that
 /// answer is of no use to anybody and is dropped unread, which tells the upstream to stop.
-async fn without_client<RB, E>(answer: BoxFuture<Result<Response<RB>, E>>, permit: Permit) {
+async fn without_client<RB, E>(
+    answer: BoxFuture<Result<Response<RB>, E>>,
+    mut permit: Permit,
+    request_bytes: Option<RequestBytes>,
+) {
     let (status, ending) = match AssertUnwindSafe(answer).catch_unwind().await {
-        Ok(Ok(response)) => (Some(response.status().as_u16()), Ending::ClientGone),
+        Ok(Ok(response)) => {
+            permit.heed(response.headers());
+            (Some(response.status().as_u16()), Ending::ClientGone)
+        }
         Ok(Err(_)) => (None, Ending::NoAnswer),
         Err(_) => (None, Ending::Failed),
     };
+    permit.transferred(request_bytes.map_or(0, |bytes| bytes.total()), 0);
     permit.settle_in_background(Outcome { status, ending });
 }
 
@@ -287,15 +301,17 @@ impl<RB> Head<RB> {
     /// over with the head, so the call is settled here and the head waits; any other settles itself.
     fn answered(
         shared: &Arc<Shared>,
-        permit: Permit,
+        mut permit: Permit,
         mut response: Response<RB>,
-        is_head: bool,
+        (is_head, request_bytes): (bool, Option<RequestBytes>),
     ) -> Self
     where
         RB: Body<Data = Bytes>,
     {
         let status = response.status();
         let headers = response.headers_mut();
+        permit.heed(headers);
+        let reader = permit.reader(headers);
         conceal(headers, &shared.options, &permit);
         shared.tell_limits(&permit, headers);
         let announced = announced_length(headers);
@@ -306,6 +322,7 @@ impl<RB> Head<RB> {
         let empty = expected == Some(0) || (expected.is_none() && response.body().is_end_stream());
         let status = status.as_u16();
         if bodiless || empty {
+            permit.transferred(request_bytes.map_or(0, |bytes| bytes.total()), 0);
             let outcome = Outcome {
                 status: Some(status),
                 ending: Ending::Complete,
@@ -321,6 +338,8 @@ impl<RB> Head<RB> {
             status,
             expected,
             received: 0,
+            request_bytes,
+            reader,
         };
         Self {
             wait: None,

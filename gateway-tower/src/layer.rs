@@ -19,6 +19,7 @@ use crate::commit::CommitWait;
 use crate::forward::Forward;
 use crate::limit_headers::{self, Policies};
 use crate::options::{CommitMode, LayerOptions, Mount};
+use crate::request_bytes::RequestBytes;
 use crate::{hygiene, refusal};
 
 /// Puts the request path of a [`Gatekeeper`] around a service. Cheap to clone.
@@ -220,12 +221,18 @@ impl Shared {
         request
             .extensions_mut()
             .insert(Forward::new(&permit, path_and_query));
+        let request_bytes = permit
+            .counts_bytes()
+            .then(|| RequestBytes::of(request.headers()));
+        if let Some(bytes) = &request_bytes {
+            request.extensions_mut().insert(bytes.clone());
+        }
         let is_head = request.method() == Method::HEAD;
         match catch_unwind(AssertUnwindSafe(|| inner.call(request))) {
             Ok(future) => Call::calling(Calling::new(
                 Box::pin(future),
                 permit,
-                is_head,
+                (is_head, request_bytes),
                 Arc::clone(self),
             )),
             Err(_) => Call::panicked(self, permit),

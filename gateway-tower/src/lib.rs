@@ -138,6 +138,7 @@ mod limit_headers;
 mod options;
 mod path;
 mod refusal;
+mod request_bytes;
 mod runtime;
 mod selling;
 
@@ -148,6 +149,7 @@ pub use forward::Forward;
 pub use layer::{Monetization, MonetizationLayer};
 pub use options::{CommitMode, HeaderStyle, LayerOptions, LimitedBody, Mount};
 pub use path::{PathError, canonical_path};
+pub use request_bytes::RequestBytes;
 pub use runtime::{Runtime, TokioRuntime};
 
 /// The example of the README, compiled and run.

@@ -12,7 +12,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use monetization_core::access::Closed;
 use monetization_core::clock::Timestamp;
-use monetization_core::runtime::{Denial, Limited, Unauthenticated};
+use monetization_core::runtime::{Denial, Limited, Unauthenticated, WindowName};
 
 use crate::limit_headers::{self, ietf, seconds_until};
 use crate::options::{LayerOptions, LimitedBody};
@@ -119,10 +119,9 @@ fn limited(
     headers.insert(CONTENT_TYPE, kind);
     limit_headers::write_refused(options.headers, &limited.standings, now, headers);
     // Where it can never pass, the window's end is still when anything changes.
-    let resets_at = limited
-        .standings
-        .most_constrained()
-        .map(|standing| standing.reset_at);
+    let tightest = limited.standings.most_constrained();
+    let resets = tightest.filter(|standing| standing.name != WindowName::Ever);
+    let resets_at = resets.map(|standing| standing.reset_at);
     if let Some(at) = limited.retry_at.or(resets_at) {
         headers.insert(RETRY_AFTER, seconds_until(at, now).into());
     }
@@ -141,9 +140,7 @@ fn limited_problem(limited: &Limited) -> String {
         .as_slice()
         .iter()
         .filter(|standing| standing.exceeded);
-    let names: Vec<&str> = exceeded
-        .map(|standing| ietf::quoted(standing.name))
-        .collect();
+    let names: Vec<_> = exceeded.map(ietf::quoted).collect();
     body.push_str(&names.join(","));
     body.push_str("]}");
     body

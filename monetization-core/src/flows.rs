@@ -44,9 +44,12 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::{Engine, EngineContext, IdempotencyKey};
 use crate::entropy::Entropy;
-use crate::ids::{TenantId, TypedId};
+use crate::ids::{SubscriptionId, TenantId, TypedId};
 use crate::key::Pepper;
-use crate::store::{Applied, ChangeSet, Conflict, Fact, Store, StoreErrorKind, StoreExt, Stored};
+use crate::store::{
+    Applied, ChangeSet, Conflict, Fact, Kind, Listing, Store, StoreErrorKind, StoreExt, Stored,
+};
+use crate::subscription::Subscription;
 use crate::tenant::Tenant;
 use crate::text::{ForeignId, Slug};
 
@@ -67,6 +70,7 @@ pub use subscribing::{Order, Ordered};
 pub use unbilled::{TooLate, Unbilled};
 pub use webhooks::TakenIn;
 
+mod bundling;
 mod catalogue;
 mod changing;
 mod closing;
@@ -256,6 +260,26 @@ impl Monetizer {
     async fn must<T: Fact>(&self, tenant: TenantId, id: T::Id) -> Result<Stored<T>, FlowError> {
         let found = self.store.fact::<T>(tenant, id).await?;
         found.ok_or_else(|| FlowError::NotFound { id: id.to_string() })
+    }
+
+    /// The next page of the tenant's subscriptions, in the order of their ids; `None` after the last.
+    async fn subscriptions_after(
+        &self,
+        tenant: TenantId,
+        after: &mut Option<SubscriptionId>,
+    ) -> Result<Option<Vec<Subscription>>, FlowError> {
+        let listing = Listing {
+            kind: Kind::Subscription,
+            key: None,
+            after: after.map(TypedId::uuid),
+            limit: Listing::LIMIT_MAX,
+        };
+        let mut page = Vec::new();
+        for row in &self.store.rows(tenant, &listing).await? {
+            page.push(Stored::<Subscription>::read(row)?.fact);
+        }
+        *after = page.last().map(|last| last.id);
+        Ok(after.map(|_| page))
     }
 
     /// The tenant and the engine that it names.

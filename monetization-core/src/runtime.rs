@@ -18,6 +18,7 @@
 //! strict quotas from blocks that the store has handed out, and a record is only there once the
 //! ledger has answered. A process that dies takes with it rates, and the calls in flight.
 
+mod answer;
 mod cells;
 mod committer;
 mod denial;
@@ -29,13 +30,14 @@ mod options;
 mod permit;
 mod standing;
 
+pub use answer::AnswerReader;
 pub use committer::{Committed, Committer, CommitterOptions, SetAside};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
 pub use gatekeeper::{API_KEY, Decided, Gatekeeper, Sleep};
 pub use options::GatekeeperOptions;
 pub use permit::{NotRecorded, Permit, Settlement};
-pub use standing::{Standing, Standings, WindowName};
+pub use standing::{Standing, Standings, Subject, WindowName};
 
 #[cfg(test)]
 mod tests;

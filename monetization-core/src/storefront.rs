@@ -43,6 +43,7 @@ use crate::ids::{PlanId, PublisherId, TenantId};
 use crate::invoice::Invoicing;
 use crate::key::Pepper;
 use crate::memory::MemoryStore;
+use crate::period::TimeZone;
 use crate::plan::{Approval, TermsDraft};
 use crate::product::{Product, ProductState};
 use crate::runtime::{Gatekeeper, GatekeeperOptions, Sleep};
@@ -189,6 +190,7 @@ impl Storefront {
             buyer,
             application: None,
             plan,
+            time_zone: TimeZone::UTC,
             request_key: None,
         };
         let ordered = self.monetizer.subscribe(self.tenant, order).await?;

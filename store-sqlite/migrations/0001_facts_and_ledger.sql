@@ -124,6 +124,38 @@ CREATE TRIGGER record_is_not_deleted BEFORE DELETE ON record BEGIN
     SELECT raise(ABORT, 'the ledger is never changed: append a correction');
 END;
 
+-- How much the sum grew by where a record added something else than its quantity: by how much less
+-- (or, of what was last, more), and how that was found.
+CREATE TABLE tallied (
+    key BLOB NOT NULL CHECK (length(key) = 16),
+    segment INTEGER NOT NULL REFERENCES segment (number),
+    meter INTEGER NOT NULL REFERENCES meter (number),
+    correction INTEGER NOT NULL,
+    tally TEXT NOT NULL CHECK (json_valid(tally)),
+    PRIMARY KEY (key, segment, meter)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER tallied_is_not_changed BEFORE UPDATE ON tallied BEGIN
+    SELECT raise(ABORT, 'the ledger is never changed: append a correction');
+END;
+
+CREATE TRIGGER tallied_is_not_deleted BEFORE DELETE ON tallied BEGIN
+    SELECT raise(ABORT, 'the ledger is never changed: append a correction');
+END;
+
+-- What is known of the use of a billing period (`since` is its start), or of a segment for what was
+-- last: the greatest quantity, how many there were, or that there was this value.
+CREATE TABLE tally (
+    tenant BLOB NOT NULL CHECK (length(tenant) = 16),
+    subscription BLOB NOT NULL CHECK (length(subscription) = 16),
+    since_at INTEGER NOT NULL,
+    meter INTEGER NOT NULL REFERENCES meter (number),
+    value BLOB NOT NULL CHECK (length(value) = 16),
+    known INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (subscription, since_at, meter, value, tenant)
+) STRICT, WITHOUT ROWID;
+
 -- The events that became records, for ever: the same event is never counted twice.
 CREATE TABLE event (
     id BLOB NOT NULL CHECK (length(id) = 16),
@@ -164,7 +196,8 @@ CREATE TABLE quota (
     number INTEGER PRIMARY KEY,
     tenant BLOB NOT NULL CHECK (length(tenant) = 16),
     subscription BLOB NOT NULL CHECK (length(subscription) = 16),
-    quota TEXT NOT NULL CHECK (quota IN ('day', 'month', 'year', 'period')),
+    -- The window, and after a / the meter or resource where not all calls are counted.
+    quota TEXT NOT NULL,
     start_at INTEGER NOT NULL,
     end_at INTEGER NOT NULL,
     committed INTEGER NOT NULL CHECK (committed BETWEEN 0 AND leased),

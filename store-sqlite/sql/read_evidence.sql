@@ -14,7 +14,7 @@ WITH page (id, key) AS (
     ORDER BY 1 LIMIT ?3
 )
 SELECT page.id AS record_id, meter.id AS meter_id, record.quantity, record.occurred_at,
-    record.recorded_at, record.resource, record.status, record.ending,
+    tallied.tally, record.recorded_at, record.resource, record.status, record.ending,
     event.source, event.name, event.digest,
     (
         SELECT json_group_array(
@@ -31,5 +31,7 @@ SELECT page.id AS record_id, meter.id AS meter_id, record.quantity, record.occur
 FROM page
 JOIN record ON record.key = page.key AND record.segment = ?2
 JOIN meter ON meter.number = record.meter
+LEFT JOIN tallied ON tallied.key = record.key AND tallied.segment = record.segment
+    AND tallied.meter = record.meter
 LEFT JOIN event ON event.id = record.event AND event.segment = record.segment
 ORDER BY page.id, record.position

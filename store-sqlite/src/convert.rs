@@ -20,7 +20,7 @@ use monetization_core::ids::{SegmentId, TypedId};
 use monetization_core::intent::Intent;
 use monetization_core::invoice::Invoicing;
 use monetization_core::money::Quantity;
-use monetization_core::plan::QuotaWindow;
+use monetization_core::plan::QuotaName;
 use monetization_core::reference::{Mode, Place, Realm};
 use monetization_core::store::{
     Batch, BatchState, Index, JobRun, JobState, Kind, Row, RowKey, Unique,
@@ -348,14 +348,8 @@ pub(crate) fn ending(code: i64) -> sqlx::Result<Ending> {
 ///
 /// # Errors
 /// Where there is none.
-pub(crate) fn quota_window(name: &str) -> sqlx::Result<QuotaWindow> {
-    let windows = [
-        QuotaWindow::Day,
-        QuotaWindow::Month,
-        QuotaWindow::Year,
-        QuotaWindow::Period,
-    ];
-    known(&windows, |window| window.as_str(), name)
+pub(crate) fn quota_name(name: &str) -> sqlx::Result<QuotaName> {
+    name.parse().map_err(senseless)
 }
 
 /// The one of these that gives itself this name.

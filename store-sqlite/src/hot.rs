@@ -19,9 +19,9 @@
 use hashbrown::HashMap;
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{LeaseId, MeterId, SegmentId, SubscriptionId, TenantId};
-use monetization_core::plan::QuotaWindow;
+use monetization_core::plan::QuotaName;
 use monetization_core::store::LeaseRequest;
-use monetization_core::usage::{Spent, UsageRecord};
+use monetization_core::usage::{Spent, Tallied, TallyKey, UsageRecord};
 
 /// What the writer remembers of the rows that appends keep changing, so that it need not read
 /// them each time. Within a transaction it is what the database says: after somebody else has
@@ -38,6 +38,8 @@ pub(crate) struct Hot {
     pub(crate) quotas: HashMap<QuotaKey, HotQuota>,
     /// Leases that have a row.
     pub(crate) leases: HashMap<(TenantId, LeaseId), HotLease>,
+    /// What is known of tallies that have a row.
+    pub(crate) tallies: HashMap<TallyKey, Tallied>,
     /// Whether the ledger has records of reported events; not known before the first append.
     pub(crate) has_events: Option<bool>,
 }
@@ -59,6 +61,7 @@ impl Hot {
             self.totals.len(),
             self.quotas.len(),
             self.leases.len(),
+            self.tallies.len(),
         ];
         if sizes.into_iter().any(|size| size > Self::ENTRIES_MAX) {
             self.forget();
@@ -106,7 +109,7 @@ pub(crate) struct QuotaKey {
     /// Whose quota.
     pub(crate) subscription: SubscriptionId,
     /// Which of its quotas.
-    pub(crate) quota: QuotaWindow,
+    pub(crate) quota: QuotaName,
     /// Where the window begins.
     pub(crate) start: Timestamp,
     /// The first instant after it.
@@ -134,12 +137,7 @@ impl QuotaKey {
         )
     }
 
-    fn new(
-        tenant: TenantId,
-        subscription: SubscriptionId,
-        quota: QuotaWindow,
-        window: Span,
-    ) -> Self {
+    fn new(tenant: TenantId, subscription: SubscriptionId, quota: QuotaName, window: Span) -> Self {
         Self {
             tenant,
             subscription,

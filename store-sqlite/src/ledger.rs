@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use monetization_core::ids::{RecordId, SegmentId, TenantId};
 use monetization_core::store::{Appended, Ledger, SegmentRow, StoreError};
-use monetization_core::usage::{Sum, UsageRecord};
+use monetization_core::usage::{Sum, TallyKey, UsageRecord};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -131,9 +131,13 @@ async fn load(
     let mut meters = Vec::with_capacity(records.len());
     let mut quotas = Vec::with_capacity(records.len());
     let mut leases = Vec::with_capacity(records.len());
+    let mut tallies = Vec::new();
     for record in records {
         segments.push((record.tenant, record.segment.id));
-        meters.extend(record.counted.iter().map(|counted| counted.meter));
+        for counted in &record.counted {
+            meters.push(counted.meter);
+            tallies.extend(TallyKey::of(record, counted));
+        }
         for spent in &record.spent {
             quotas.push(QuotaKey::of_record(record, spent));
             leases.extend(spent.lease.map(|lease| (record.tenant, lease)));
@@ -143,6 +147,7 @@ async fn load(
     let meters = load::meters(connection, hot, meters).await?;
     let quotas = load::quotas(connection, hot, quotas).await?;
     load::leases(connection, hot, leases).await?;
+    load::tallies(connection, hot, tallies).await?;
     Ok(segments && meters && quotas)
 }
 

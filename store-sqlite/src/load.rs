@@ -11,11 +11,12 @@ use std::sync::LazyLock;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{LeaseId, MeterId, SegmentId, TenantId};
+use monetization_core::usage::{Tallied, TallyKey};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::bulk::Bulk;
-use crate::convert::{Columns, blob, quota_window};
+use crate::convert::{Columns, blob, quota_name};
 use crate::error::senseless;
 use crate::hot::{Hot, HotLease, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
 
@@ -150,7 +151,7 @@ pub(crate) async fn quotas(
         statement
             .bind(blob(key.tenant))
             .bind(blob(key.subscription))
-            .bind(key.quota.as_str())
+            .bind(key.quota.to_string())
             .bind(key.start.as_micros())
             .bind(key.end.as_micros())
     });
@@ -195,13 +196,51 @@ pub(crate) async fn leases(
     Ok(())
 }
 
+/// Remembers what is known of these tallies, as far as they have rows.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
+pub(crate) async fn tallies(
+    connection: &mut SqliteConnection,
+    hot: &mut Hot,
+    mut asked: Vec<TallyKey>,
+) -> sqlx::Result<()> {
+    asked.retain(|key| !hot.tallies.contains_key(key));
+    asked.sort_unstable();
+    asked.dedup();
+    let rows = TALLIES.fetch(connection, &asked, |statement, key| {
+        statement
+            .bind(blob(key.tenant))
+            .bind(blob(key.subscription))
+            .bind(key.since.as_micros())
+            .bind(blob(key.meter))
+            .bind(key.value.to_vec())
+    });
+    for row in rows.await? {
+        let value: &[u8] = row.value("value")?;
+        let key = TallyKey {
+            tenant: row.id("tenant")?,
+            subscription: row.id("subscription")?,
+            since: row.instant("since_at")?,
+            meter: row.id("meter_id")?,
+            value: value.try_into().map_err(senseless)?,
+        };
+        let known = Tallied {
+            value: row.quantity("known")?,
+            at: row.instant("used_at")?,
+        };
+        hot.tallies.insert(key, known);
+    }
+    Ok(())
+}
+
 /// The key of a row of `quota`, or of one that was joined with it.
 fn quota_key(row: &SqliteRow) -> sqlx::Result<QuotaKey> {
     let start: Timestamp = row.instant("start_at")?;
     Ok(QuotaKey {
         tenant: row.id("tenant")?,
         subscription: row.id("subscription")?,
-        quota: quota_window(row.value("quota")?)?,
+        quota: quota_name(row.value("quota")?)?,
         start,
         end: row.instant("end_at")?,
     })
@@ -218,6 +257,9 @@ static METERS: LazyLock<Bulk> =
 
 static QUOTAS: LazyLock<Bulk> =
     LazyLock::new(|| Bulk::new(include_str!("../sql/load_quotas.sql"), 5));
+
+static TALLIES: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../sql/load_tallies.sql"), 5));
 
 static LEASES: LazyLock<Bulk> =
     LazyLock::new(|| Bulk::new(include_str!("../sql/load_leases.sql"), 2));

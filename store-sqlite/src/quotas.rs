@@ -15,7 +15,7 @@
 use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
-use monetization_core::plan::QuotaWindow;
+use monetization_core::plan::QuotaName;
 use monetization_core::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -59,12 +59,12 @@ impl Quotas for SqliteStore {
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
-        quota: QuotaWindow,
+        quota: QuotaName,
         window: Span,
     ) -> Result<QuotaCounter, StoreError> {
         let query = sqlx::query(include_str!("../sql/read_quota.sql"))
             .bind(blob(subscription))
-            .bind(quota.as_str())
+            .bind(quota.to_string())
             .bind(window.start.as_micros())
             .bind(window.end.as_micros())
             .bind(blob(tenant));
@@ -160,7 +160,7 @@ async fn insert_quota(connection: &mut SqliteConnection, key: &QuotaKey) -> sqlx
     let inserted = sqlx::query(insert)
         .bind(blob(key.tenant))
         .bind(blob(key.subscription))
-        .bind(key.quota.as_str())
+        .bind(key.quota.to_string())
         .bind(key.start.as_micros())
         .bind(key.end.as_micros())
         .execute(connection)

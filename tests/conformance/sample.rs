@@ -104,10 +104,7 @@ impl Sample {
                 status: Some(200),
                 ending: Ending::Complete,
             }),
-            counted: vec![Counted {
-                meter: of.meter,
-                quantity: Quantity::from_scaled(units),
-            }],
+            counted: vec![Counted::new(of.meter, Quantity::from_scaled(units))],
             spent: Vec::new(),
             event: None,
         }
@@ -133,7 +130,7 @@ impl Sample {
             id: self.id::<LeaseId>(),
             tenant: of.tenant,
             subscription: of.subscription,
-            quota: QuotaWindow::Month,
+            quota: QuotaWindow::Month.into(),
             window: of.segment(0).period,
             max,
             want,
@@ -160,10 +157,7 @@ impl Subscriber {
     /// Its segment of a month, from 0.
     #[must_use]
     pub fn segment(&self, month: u32) -> Segment {
-        let schedule = Schedule {
-            anchor: START,
-            cycle: Cycle::MONTH,
-        };
+        let schedule = Schedule::new(START, Cycle::MONTH);
         let at = schedule.period(month).unwrap().start;
         let timeline = Timeline::starting(schedule, self.version);
         timeline
@@ -185,7 +179,7 @@ impl Subscriber {
     #[must_use]
     pub fn spent(&self, lease: Option<LeaseId>, units: u64) -> Spent {
         Spent {
-            quota: QuotaWindow::Month,
+            quota: QuotaWindow::Month.into(),
             window: self.segment(0).period,
             lease,
             units,

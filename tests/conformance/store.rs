@@ -57,6 +57,7 @@ pub mod quotas;
 pub mod reopening;
 pub mod rows;
 pub mod sealing;
+pub mod tallies;
 pub mod work;
 pub mod writes;
 
@@ -208,6 +209,16 @@ macro_rules! store_suite {
             a_sum_that_would_overflow_is_refused,
             tenants_never_see_each_others_use,
         ]);
+        $crate::store_suite!(@checks tallies $backend => [
+            a_sum_of_the_greatest_is_the_greatest,
+            a_sum_of_the_last_is_what_was_used_last,
+            a_value_counts_once,
+            a_sum_begins_after_so_many,
+            records_tell_how_they_were_tallied,
+            a_repeated_record_is_tallied_once,
+            tallies_belong_to_a_period_of_a_subscription,
+            late_use_is_tallied_with_its_own_period,
+        ]);
         $crate::store_suite!(@checks closing $backend => [
             a_segment_without_use_is_closed_all_the_same,
             late_use_is_summed_under_the_successor,
@@ -319,6 +330,7 @@ macro_rules! store_suite {
             claims_and_fences_outlive_the_process,
             the_change_sequence_goes_on,
             what_was_closed_stays_closed,
+            what_was_tallied_is_remembered,
         ]);
     };
     (@checks $group:ident $backend:expr => [$($check:ident),+ $(,)?]) => {

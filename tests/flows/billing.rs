@@ -261,7 +261,8 @@ async fn a_late_event_is_billed_with_the_open_period_and_the_closed_one_stays() 
         id: text("1"),
         subscription: subscription.id,
         meter: text("requests"),
-        quantity: "3".to_owned(),
+        quantity: Some("3".to_owned()),
+        key: None,
         occurred_at: Some(text("2026-01-20T00:00:00Z")),
     };
     let answers = world

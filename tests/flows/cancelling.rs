@@ -126,7 +126,8 @@ async fn use_that_a_clock_ahead_put_beyond_the_end_is_billed_with_it() {
         id: text("1"),
         subscription: subscription.id,
         meter: text("requests"),
-        quantity: "5".to_owned(),
+        quantity: Some("5".to_owned()),
+        key: None,
         occurred_at: Some(text("2026-02-01T12:01:00Z")),
     };
     let events = [ahead];

@@ -132,7 +132,8 @@ async fn report(world: &World, of: &Subscription, id: &str) {
         id: text(&id.replace(' ', "-")),
         subscription: of.id,
         meter: text("requests"),
-        quantity: "2".to_owned(),
+        quantity: Some("2".to_owned()),
+        key: None,
         occurred_at: Some(of.timeline.schedule.anchor),
     };
     let answers = world.monetizer.ingest(world.tenant_id(), &[event]).await;

@@ -137,7 +137,8 @@ fn used_now(of: &Subscription, number: usize, now: Timestamp) -> UsageEvent {
         id: text(&number.to_string()),
         subscription: of.id,
         meter: text("requests"),
-        quantity: "1".to_owned(),
+        quantity: Some("1".to_owned()),
+        key: None,
         occurred_at: Some(now),
     }
 }

@@ -78,7 +78,8 @@ fn reported(subscription: &Subscription, number: usize, units: u64) -> UsageEven
         id: text(&format!("event-{number}")),
         subscription: subscription.id,
         meter: text("requests"),
-        quantity: units.to_string(),
+        quantity: Some(units.to_string()),
+        key: None,
         occurred_at: None,
     }
 }
@@ -93,10 +94,10 @@ fn measured(world: &World, of: &Subscription, ids: &Sample, units: u64) -> Usage
         recorded_at: now,
         resource: None,
         outcome: None,
-        counted: vec![Counted {
-            meter: world.product.meters[0].id,
-            quantity: Quantity::from_scaled(i64::try_from(units).unwrap()),
-        }],
+        counted: vec![Counted::new(
+            world.product.meters[0].id,
+            Quantity::from_scaled(i64::try_from(units).unwrap()),
+        )],
         spent: Vec::new(),
         event: None,
     }

@@ -97,7 +97,8 @@ impl Life {
             id: text(&self.events.to_string()),
             subscription: self.subscription.id,
             meter: text("requests"),
-            quantity: "2".to_owned(),
+            quantity: Some("2".to_owned()),
+            key: None,
             occurred_at: Some(self.world.clock.now().saturating_sub(back)),
         };
         let tenant = self.world.tenant_id();

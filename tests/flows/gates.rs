@@ -69,7 +69,7 @@ async fn a_burst_is_refused_without_touching_the_quota_b20() {
         .quota(
             world.tenant_id(),
             subscription.id,
-            monetization_core::plan::QuotaWindow::Day,
+            monetization_core::plan::QuotaWindow::Day.into(),
             window,
         )
         .await

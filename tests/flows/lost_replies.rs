@@ -187,7 +187,7 @@ async fn counter(world: &World, of: &Subscription) -> (u64, u64) {
     let window = of.segment_at(world.clock.now()).unwrap().period;
     let counter = world
         .store
-        .quota(of.tenant, of.id, QuotaWindow::Period, window)
+        .quota(of.tenant, of.id, QuotaWindow::Period.into(), window)
         .await
         .unwrap();
     (counter.committed, counter.leased)

@@ -116,7 +116,8 @@ impl Life {
             id: text(&self.events.to_string()),
             subscription: self.subscription.id,
             meter: text("requests"),
-            quantity: "2".to_owned(),
+            quantity: Some("2".to_owned()),
+            key: None,
             occurred_at: Some(self.world.clock.now().saturating_sub(back)),
         };
         let tenant = self.world.tenant_id();
@@ -261,7 +262,7 @@ fn one_invoice_an_occasion(invoices: &[Invoice], story: &str) {
     let mut seen = BTreeMap::new();
     for invoice in invoices {
         let index = match invoice.occasion {
-            Occasion::Start => None,
+            Occasion::Start | Occasion::Bundle => None,
             Occasion::Period { index, .. } => Some(index),
         };
         assert_eq!(

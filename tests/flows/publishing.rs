@@ -68,7 +68,8 @@ async fn use_that_comes_after_its_period_is_reported_as_late_e6() {
         id: text("1"),
         subscription: subscription.id,
         meter: text("requests"),
-        quantity: "5".to_owned(),
+        quantity: Some("5".to_owned()),
+        key: None,
         occurred_at: Some(text("2026-01-20T00:00:00Z")),
     };
     assert_eq!(

@@ -38,7 +38,8 @@ impl World {
             id: text(id),
             subscription,
             meter: text("requests"),
-            quantity: quantity.to_owned(),
+            quantity: Some(quantity.to_owned()),
+            key: None,
             occurred_at: None,
         };
         let events = [event];

@@ -67,7 +67,8 @@ impl Life {
             id: text(&self.events.to_string()),
             subscription: self.subscription,
             meter: text("requests"),
-            quantity: quantity.to_string(),
+            quantity: Some(quantity.to_string()),
+            key: None,
             occurred_at: None,
         };
         let tenant = self.world.tenant_id();

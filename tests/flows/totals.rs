@@ -56,7 +56,8 @@ impl World {
             id: text(id),
             subscription: of,
             meter: text("requests"),
-            quantity: quantity.to_string(),
+            quantity: Some(quantity.to_string()),
+            key: None,
             occurred_at: None,
         };
         let answers = self.monetizer.ingest(self.tenant_id(), &[event]).await;

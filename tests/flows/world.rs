@@ -18,6 +18,7 @@ use monetization_core::ids::{SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
+use monetization_core::period::TimeZone;
 use monetization_core::plan::{Approval, Plan, PlanVersion};
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
@@ -32,6 +33,15 @@ use monetization_engine_mock::{Control, MockEngine};
 /// Noon on the first of January 2026.
 pub const START: &str = "2026-01-01T12:00:00Z";
 pub const HOUR: Duration = Duration::from_secs(3_600);
+/// What the product counts beside calls.
+const METERS: [&str; 6] = [
+    r#"{"name": "documents", "decimals": 2}"#,
+    r#"{"name": "sales", "unit": "amount", "decimals": 2}"#,
+    r#"{"name": "seats", "aggregation": "max"}"#,
+    r#"{"name": "level", "aggregation": "last"}"#,
+    r#"{"name": "users", "aggregation": "unique"}"#,
+    r#"{"name": "uploads", "aggregation": "count"}"#,
+];
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 pub struct World {
@@ -136,6 +146,7 @@ impl World {
             },
             application: None,
             plan: plan.id,
+            time_zone: TimeZone::UTC,
             request_key: None,
         }
     }
@@ -351,7 +362,9 @@ async fn market(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product
         description: text("The weather of tomorrow."),
         gateway_endpoint: text("http://127.0.0.1:9"),
         resources: Vec::new(),
-        meters: vec![(text("documents"), 2.try_into().unwrap())],
+        meters: METERS
+            .map(|json| serde_json::from_str(json).unwrap())
+            .to_vec(),
     };
     let product = monetizer.create_product(tenant.id, new).await.unwrap();
     let active = ProductChange {

@@ -10,7 +10,7 @@ use monetization_core::clock::{Clock, Span};
 use monetization_core::delegate_store;
 use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
 use monetization_core::memory::MemoryStore;
-use monetization_core::plan::QuotaWindow;
+use monetization_core::plan::QuotaName;
 use monetization_core::store::{
     LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, Store, StoreError,
 };
@@ -186,7 +186,7 @@ impl Quotas for Opened {
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
-        quota: QuotaWindow,
+        quota: QuotaName,
         window: Span,
     ) -> Result<QuotaCounter, StoreError> {
         self.store.quota(tenant, subscription, quota, window).await

@@ -299,7 +299,7 @@ impl World {
         for invoice in self.invoices(subscription.id) {
             let id = invoice.id;
             let occasion = match invoice.occasion {
-                Occasion::Start => None,
+                Occasion::Start | Occasion::Bundle => None,
                 Occasion::Period { index, .. } => Some(index),
             };
             if occasions.insert(occasion, id).is_some() {
@@ -329,9 +329,12 @@ impl World {
 
     fn check_quotas(&self, subscription: &Subscription) -> Checked {
         for window in self.months(subscription) {
-            let quota = self
-                .view
-                .quota(self.tenant(), subscription.id, QuotaWindow::Month, window);
+            let quota = self.view.quota(
+                self.tenant(),
+                subscription.id,
+                QuotaWindow::Month.into(),
+                window,
+            );
             let counter = block_on(quota).unwrap();
             if counter.committed > counter.leased || counter.leased > QUOTA_MAX {
                 return Err(format!("{} in {window:?}: {counter:?}", subscription.id));

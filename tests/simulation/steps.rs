@@ -8,6 +8,7 @@ use monetization_core::engine::CancelMode;
 use monetization_core::flows::Order;
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::InvoiceState;
+use monetization_core::period::TimeZone;
 use monetization_core::store::JobStart;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
@@ -95,6 +96,7 @@ impl World {
             },
             application: None,
             plan: self.market.plan.id,
+            time_zone: TimeZone::UTC,
             request_key: Some(text(&name)),
         };
         self.note(format!("node {node}: {name} is sent"));

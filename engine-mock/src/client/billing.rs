@@ -205,7 +205,7 @@ impl BillingEngine for Client {
             subscription: new.subscription,
             customer: new.customer.clone(),
             plan: new.plan.clone(),
-            schedule: new.schedule,
+            schedule: new.schedule.clone(),
         };
         match self.order(cx, Order::StartSubscription(start)).await? {
             Reply::Started { object, link } => Ok(SubscriptionStart {

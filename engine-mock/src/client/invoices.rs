@@ -32,7 +32,7 @@ impl InvoiceIssuing for Client {
             invoice: invoice.id,
             customer: customer.clone(),
             period: match invoice.occasion {
-                Occasion::Start => None,
+                Occasion::Start | Occasion::Bundle => None,
                 Occasion::Period { period, .. } => Some(period),
             },
             lines: lines.collect(),

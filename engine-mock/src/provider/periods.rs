@@ -8,14 +8,14 @@ use monetization_core::clock::{Span, Timestamp};
 use monetization_core::period::{CycleUnit, Schedule};
 
 /// Period number `index`; `None` beyond the calendar.
-pub(crate) fn period(schedule: Schedule, index: u32) -> Option<Span> {
+pub(crate) fn period(schedule: &Schedule, index: u32) -> Option<Span> {
     let start = boundary(schedule, index)?;
     let end = boundary(schedule, index.checked_add(1)?)?;
     Some(Span { start, end })
 }
 
 /// The number of the period that `at` lies in; `None` before the anchor or beyond the calendar.
-pub(crate) fn index_at(schedule: Schedule, at: Timestamp) -> Option<u32> {
+pub(crate) fn index_at(schedule: &Schedule, at: Timestamp) -> Option<u32> {
     if at < schedule.anchor {
         return None;
     }
@@ -27,7 +27,7 @@ pub(crate) fn index_at(schedule: Schedule, at: Timestamp) -> Option<u32> {
 }
 
 /// The start of period number `index`: days and weeks have a length, months and years have a day.
-fn boundary(schedule: Schedule, index: u32) -> Option<Timestamp> {
+fn boundary(schedule: &Schedule, index: u32) -> Option<Timestamp> {
     let units = index.checked_mul(u32::from(schedule.cycle.count()))?;
     let days = |days: u64| {
         let days = days.checked_mul(u64::from(units))?;
@@ -75,11 +75,11 @@ mod tests {
         ) {
             let anchor = Timestamp::from_micros(micros);
             let cycle = Cycle::every(count, CycleUnit::ALL[unit]).unwrap();
-            let schedule = Schedule { anchor, cycle };
-            let mine = period(schedule, later);
+            let schedule = Schedule::new(anchor, cycle);
+            let mine = period(&schedule, later);
             prop_assert_eq!(mine, schedule.period(later));
             let end = mine.unwrap().end;
-            prop_assert_eq!(index_at(schedule, end), schedule.index_at(end));
+            prop_assert_eq!(index_at(&schedule, end), schedule.index_at(end));
         }
     }
 }

@@ -112,6 +112,8 @@ fn items(price: &UsagePrice, charged: i64, scale: u32) -> Option<Vec<Item>> {
             let step = steps.iter().find(|step| falls_in(step.up_to))?;
             items.push(Item::flat(step.price));
         }
+        // The descriptor says that it is not offered.
+        Price::Percentage(_) => return None,
         Price::Graduated { tiers } => {
             let (mut left, mut handed_out) = (charged, 0_i64);
             for (place, tier) in tiers.iter().enumerate() {
@@ -174,7 +176,7 @@ mod tests {
     use monetization_core::money::Scale;
     use monetization_core::plan::{Commitment, Overage, Step, Tier};
     use monetization_core::pricing::{self, Priced};
-    use monetization_core::product::{Meter, Unit};
+    use monetization_core::product::Meter;
     use num_bigint::BigUint;
     use proptest::prelude::*;
 
@@ -261,10 +263,8 @@ mod tests {
         ) {
             let usage = UsagePrice {
                 meter: Meter {
-                    id: MeterId::derived(&[b"requests"]),
-                    name: "requests".parse().unwrap(),
-                    unit: Unit::Requests,
                     scale: Scale::try_from(1).unwrap(),
+                    ..Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
                 },
                 price,
                 included: Quantity::from_scaled(included),

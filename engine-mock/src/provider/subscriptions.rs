@@ -74,8 +74,8 @@ impl Subscription {
 
     /// Its billing periods.
     #[must_use]
-    pub fn schedule(&self) -> Schedule {
-        self.start.schedule
+    pub fn schedule(&self) -> &Schedule {
+        &self.start.schedule
     }
 
     /// How much of a meter was counted in a stretch of time.
@@ -139,7 +139,7 @@ impl Provider {
             return Err(Refusal::permanent("the plan is billed in another cycle"));
         }
         let beyond = || Refusal::permanent("the schedule lies beyond the calendar");
-        let period = periods::period(start.schedule, 0).ok_or_else(beyond)?;
+        let period = periods::period(&start.schedule, 0).ok_or_else(beyond)?;
         let lines = opening_lines(&version, period);
         let owed = rating::total(&lines, version.terms.currency())
             .ok_or_else(|| Refusal::permanent("what is due at the start does not fit 64 bits"))?;

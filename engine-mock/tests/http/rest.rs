@@ -68,10 +68,7 @@ pub(super) async fn subscribe(engine: &Engine) -> Subscriber {
         subscription: entropy.id(START),
         customer: customer.clone(),
         plan: plan.unwrap(),
-        schedule: Schedule {
-            anchor: START,
-            cycle: OFFER.cycle,
-        },
+        schedule: Schedule::new(START, OFFER.cycle),
     };
     let start = billing
         .create_subscription(&cx("start"), &new)

@@ -119,10 +119,10 @@ async fn a_subscription_that_began_long_ago_is_invoiced_up_to_now() {
         subscription: world.id(),
         customer,
         plan,
-        schedule: monetization_core::period::Schedule {
-            anchor: world.control.now().saturating_sub(DAY * 100),
-            cycle: Cycle::MONTH,
-        },
+        schedule: monetization_core::period::Schedule::new(
+            world.control.now().saturating_sub(DAY * 100),
+            Cycle::MONTH,
+        ),
     };
     let start = world
         .billing()

@@ -134,10 +134,7 @@ impl World {
             subscription: self.id(),
             customer: customer.clone(),
             plan,
-            schedule: Schedule {
-                anchor: self.control.now(),
-                cycle: offer.cycle,
-            },
+            schedule: Schedule::new(self.control.now(), offer.cycle),
         };
         let start = self
             .billing()

@@ -11,7 +11,7 @@ use monetization_core::flows::{FlowError, Monetizer, NewPlan, NewProduct, Produc
 use monetization_core::ids::{PublisherId, TenantId};
 use monetization_core::plan::{Plan, PlanState, PlanTerms, PlanVersion};
 use monetization_core::plan_file::{FilePlan, PlanFile, ProductDraft};
-use monetization_core::product::{Product, ProductState};
+use monetization_core::product::{Meter, Product, ProductState};
 use monetization_core::store::{Index, Kind, Listing, RowKey, StoreExt, Stored};
 use monetization_core::tenant::Publisher;
 
@@ -141,7 +141,6 @@ impl Seller<'_> {
             self.check_meters(&known.fact)?;
             return Ok(known.fact);
         }
-        let meters = self.offer.file.meter_drafts().iter();
         let new = NewProduct {
             publisher: self.publisher().await?,
             slug: draft.slug.clone(),
@@ -149,9 +148,7 @@ impl Seller<'_> {
             description: draft.description.clone(),
             gateway_endpoint: draft.gateway_endpoint.clone(),
             resources: draft.resources.clone(),
-            meters: meters
-                .map(|meter| (meter.name.clone(), meter.decimals))
-                .collect(),
+            meters: self.offer.file.meter_drafts().to_vec(),
         };
         let mut product = self.monetizer.create_product(self.tenant, new).await?;
         if draft.status != ProductState::Draft {
@@ -172,7 +169,11 @@ impl Seller<'_> {
     fn check_meters(&self, product: &Product) -> Result<(), FieldError> {
         for meter in self.offer.file.meters() {
             match product.meter(meter.name.as_str()) {
-                Some(known) if known.scale == meter.scale && known.unit == meter.unit => {}
+                Some(known)
+                    if Meter {
+                        id: known.id,
+                        ..meter.clone()
+                    } == *known => {}
                 Some(_) => {
                     let problem = format!("{} counts otherwise: meters never change", meter.name);
                     return Err(FieldError::new("meters", problem));
@@ -209,7 +210,7 @@ impl Seller<'_> {
             ));
             return Ok(true);
         };
-        let terms = PlanTerms::new(draft.terms.clone(), &product.meters)?;
+        let terms = PlanTerms::new(draft.terms.clone(), product)?;
         let current = store
             .fact::<PlanVersion>(tenant, known.fact.current)
             .await?;

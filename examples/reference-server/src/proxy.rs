@@ -13,7 +13,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use monetization_core::text::Endpoint;
-use monetization_gateway_tower::Forward;
+use monetization_gateway_tower::{Forward, RequestBytes};
 use tower::Service;
 
 use crate::report;
@@ -111,13 +111,14 @@ impl Proxy {
     async fn forward(self, request: Request<Incoming>) -> Result<Response<Incoming>, ProxyError> {
         let (mut parts, body) = request.into_parts();
         let word = parts.extensions.remove::<Word>().unwrap_or_default();
+        let read = parts.extensions.remove::<RequestBytes>();
         let forward = parts.extensions.remove::<Forward>();
         let forward = forward.ok_or(ProxyError::Nowhere)?;
         parts.uri = target(&forward.endpoint, &forward.path_and_query)?;
         // The client has asked for our host; the upstream's name follows from the target.
         parts.headers.remove(HOST);
         parts.version = Version::HTTP_11;
-        let body = RequestBody::new(body, self.bounds.body, word.clone());
+        let body = RequestBody::new(body, self.bounds.body, word.clone(), read);
         let answer = self.client.request(Request::from_parts(parts, body));
         match tokio::time::timeout(self.bounds.head_within, answer).await {
             Ok(Ok(mut response)) => {

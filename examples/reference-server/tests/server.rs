@@ -19,6 +19,7 @@ mod server {
     mod forwarding;
     mod input;
     mod keys;
+    mod periods;
     mod plans;
     mod processes;
     mod publishing;

@@ -7,7 +7,7 @@ use monetization_core::entropy::Entropy;
 use monetization_core::ids::{ChangeSetId, MeterId};
 use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
-use monetization_core::plan::{Overage, Quota, QuotaWindow, Rate, RateWindow};
+use monetization_core::plan::{Overage, QuotaDraft, QuotaWindow, Rate, RateWindow};
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::store::{Applied, ChangeSet, Store, Write};
 use monetization_core::subscription::Subscription;
@@ -40,11 +40,11 @@ impl World {
                     max: 10_000_000,
                 })
                 .to_vec(),
-            quotas: vec![Quota {
-                window: QuotaWindow::Month,
-                max: 10_000_000,
-                overage: Overage::Loose,
-            }],
+            quotas: vec![QuotaDraft::calls(
+                QuotaWindow::Month,
+                10_000_000,
+                Overage::Loose,
+            )],
             ..Offer::default()
         };
         let (product, version, subscription) = facts(&offer, &entropy);
@@ -89,12 +89,9 @@ impl World {
                 status: Some(200),
                 ending: Ending::Complete,
             }),
-            counted: vec![Counted {
-                meter: self.meter,
-                quantity: Quantity::from_scaled(1),
-            }],
+            counted: vec![Counted::new(self.meter, Quantity::from_scaled(1))],
             spent: vec![Spent {
-                quota: QuotaWindow::Month,
+                quota: QuotaWindow::Month.into(),
                 window: QuotaWindow::Month.containing(now, segment.period),
                 lease: None,
                 units: 1,

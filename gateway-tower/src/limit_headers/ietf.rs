@@ -7,10 +7,12 @@
 //! | `r` | `RateLimit` | what is left after this call |
 //! | `t` | `RateLimit` | seconds until there is more |
 //!
-//! Every limit stands in both headers, under the same name, in the order of the plan. The unit is
-//! requests, which is what the draft takes where `qu` is left out; a partition key (`pk`) would only
-//! repeat the caller's own key.
+//! Every limit stands in both headers, under the same name, in the order of the plan: that of its
+//! window, such as `"month"`, with what it counts where that is not all calls, such as `"month-tokens"`.
+//! Requests are what the draft takes where `qu` is left out; a partition key (`pk`) would only repeat
+//! the caller's own key. What was bought for ever has no window, so neither `w` nor `t`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::PlanVersionId;
-use monetization_core::runtime::{Standing, Standings, WindowName};
+use monetization_core::runtime::{Standing, Standings, Subject, WindowName};
 
 use super::{seconds_until, whole_seconds};
 
@@ -29,12 +31,15 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 #[derive(Debug, Default)]
 pub(crate) struct Policies(RwLock<BTreeMap<PlanVersionId, Policy>>);
 
-/// A policy, and the lengths of the windows that it speaks of: February has another than January.
+/// A policy, and the limits that it speaks of: February has another length than January, and one
+/// operation may have other quotas than the next.
 #[derive(Debug)]
 struct Policy {
-    lengths: Vec<Duration>,
+    limits: Vec<PolicyLimit>,
     text: HeaderValue,
 }
+
+type PolicyLimit = (WindowName, Subject, u64, Duration);
 
 /// Plan versions whose policies are kept; all of them are made anew where there are more.
 const POLICIES_MAX: usize = 10_000;
@@ -53,7 +58,7 @@ impl Policies {
         drop(known);
         let text = policy(all);
         let policy = Policy {
-            lengths: all.iter().map(|standing| standing.length).collect(),
+            limits: all.iter().map(policy_limit).collect(),
             text: text.clone(),
         };
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -67,9 +72,12 @@ impl Policies {
 
 impl Policy {
     fn speaks_of(&self, all: &[Standing]) -> bool {
-        let lengths = all.iter().map(|standing| &standing.length);
-        lengths.eq(&self.lengths)
+        all.iter().map(policy_limit).eq(self.limits.iter().copied())
     }
+}
+
+fn policy_limit(standing: &Standing) -> PolicyLimit {
+    (standing.name, standing.of, standing.max, standing.length)
 }
 
 /// Both headers: the policy, and `"minute";r=12;t=30` for each limit. Nothing for a plan without
@@ -87,9 +95,11 @@ pub(super) fn write(
     headers.insert(POLICY, policy());
     let mut line = Line::with_capacity(all.len());
     for (place, standing) in all.iter().enumerate() {
-        line.item(place, standing.name);
+        line.item(place, standing);
         line.parameter(";r=", standing.remaining);
-        line.parameter(";t=", seconds_until(standing.reset_at, now));
+        if standing.name != WindowName::Ever {
+            line.parameter(";t=", seconds_until(standing.reset_at, now));
+        }
     }
     headers.insert(LIMIT, line.into_value());
 }
@@ -98,18 +108,32 @@ pub(super) fn write(
 pub(super) fn policy(all: &[Standing]) -> HeaderValue {
     let mut line = Line::with_capacity(all.len());
     for (place, standing) in all.iter().enumerate() {
-        line.item(place, standing.name);
+        line.item(place, standing);
         line.parameter(";q=", standing.max);
-        if standing.name != WindowName::Burst {
+        if let Subject::Meter(unit) = standing.of {
+            line.text(&[";qu=\"", unit.as_str(), "\""]);
+        }
+        if !matches!(standing.name, WindowName::Burst | WindowName::Ever) {
             line.parameter(";w=", whole_seconds(standing.length));
         }
     }
     line.into_value()
 }
 
-/// The name of a limit in these headers and in problems, with its quotation marks.
-pub(crate) fn quoted(window: WindowName) -> &'static str {
-    match window {
+/// The name of a limit in these headers and in problems, with its quotation marks: its window, and what
+/// it counts where that is not all calls.
+pub(crate) fn quoted(standing: &Standing) -> Cow<'static, str> {
+    let window = window(standing.name);
+    let name = |of: &str| format!("{}-{of}\"", window.trim_end_matches('"')).into();
+    match standing.of {
+        Subject::Calls => window.into(),
+        Subject::Resource => name("resource"),
+        Subject::Meter(unit) => name(unit.as_str()),
+    }
+}
+
+fn window(name: WindowName) -> &'static str {
+    match name {
         WindowName::Burst => "\"burst\"",
         WindowName::Second => "\"second\"",
         WindowName::Minute => "\"minute\"",
@@ -118,6 +142,7 @@ pub(crate) fn quoted(window: WindowName) -> &'static str {
         WindowName::Month => "\"month\"",
         WindowName::Year => "\"year\"",
         WindowName::Period => "\"period\"",
+        WindowName::Ever => "\"ever\"",
     }
 }
 
@@ -137,11 +162,18 @@ impl Line {
 
     /// Begins an item of a list.
     #[inline]
-    fn item(&mut self, place: usize, window: WindowName) {
+    fn item(&mut self, place: usize, standing: &Standing) {
         if place > 0 {
             self.0.extend_from_slice(b", ");
         }
-        self.0.extend_from_slice(quoted(window).as_bytes());
+        self.0.extend_from_slice(quoted(standing).as_bytes());
+    }
+
+    /// Adds texts as they are.
+    fn text(&mut self, texts: &[&str]) {
+        for text in texts {
+            self.0.extend_from_slice(text.as_bytes());
+        }
     }
 
     /// Adds an integer parameter to the item.

@@ -1,13 +1,14 @@
 //! The headers of Kong: a pair for each window, and the most constrained limit.
 //!
 //! Kong itself counts a month as 30 days and a year as 365 when it says when a window resets; here
-//! it is the calendar's. Kong has no billing period, which is called `Period`, and no burst, which
+//! it is the calendar's. A limit that does not count all calls has what it counts in its names, such as
+//! `X-RateLimit-Limit-Month-Tokens`. Kong has no billing period, which is called `Period`, and no burst, which
 //! has no window to be named after and shows in the last three headers only.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::runtime::{Standings, WindowName};
+use monetization_core::runtime::{Standing, Standings, Subject, WindowName};
 
 use super::seconds_until;
 
@@ -35,14 +36,28 @@ pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderM
     let mut next = || values.next().unwrap_or(HeaderValue::from_static("0"));
     for standing in all {
         let (max, remaining) = (next(), next());
-        if let Some((limit_name, remaining_name)) = names(standing.name) {
+        if let Some((limit_name, remaining_name)) = names_of(standing) {
             headers.insert(limit_name, max);
             headers.insert(remaining_name, remaining);
         }
     }
     headers.insert(LIMIT, next());
     headers.insert(REMAINING, next());
-    headers.insert(RESET, next());
+    if tightest.name != WindowName::Ever {
+        headers.insert(RESET, next());
+    }
+}
+
+/// The names for a limit: those of its window, with what it counts where that is not all calls.
+fn names_of(standing: &Standing) -> Option<(HeaderName, HeaderName)> {
+    let (limit, remaining) = names(standing.name)?;
+    let of = match standing.of {
+        Subject::Calls => return Some((limit, remaining)),
+        Subject::Resource => "resource",
+        Subject::Meter(unit) => unit.as_str(),
+    };
+    let name = |name: &HeaderName| format!("{name}-{of}").parse().ok();
+    Some((name(&limit)?, name(&remaining)?))
 }
 
 /// Numbers that become header values sharing one piece of memory.
@@ -105,4 +120,5 @@ pairs! {
     Month: "x-ratelimit-limit-month", "x-ratelimit-remaining-month";
     Year: "x-ratelimit-limit-year", "x-ratelimit-remaining-year";
     Period: "x-ratelimit-limit-period", "x-ratelimit-remaining-period";
+    Ever: "x-ratelimit-limit-ever", "x-ratelimit-remaining-ever";
 }

@@ -12,6 +12,7 @@ mod forwarding;
 mod hangups;
 mod limits;
 mod metering;
+mod meters;
 mod refusals;
 mod sockets;
 mod streaming;

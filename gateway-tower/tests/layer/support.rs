@@ -15,7 +15,7 @@ use monetization_core::entropy::Entropy;
 use monetization_core::ids::{ApiKeyId, ChangeSetId};
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
-use monetization_core::plan::{Overage, Quota, QuotaWindow, Rate, RateWindow};
+use monetization_core::plan::{Overage, QuotaDraft, QuotaWindow, Rate, RateWindow};
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::store::{
     Applied, ChangeSet, Fact, Ledger, Rows, Store, StoreExt, Stored, Write,
@@ -223,20 +223,12 @@ pub(crate) fn per_minute(max: u64) -> Rate {
     }
 }
 
-pub(crate) fn strict(window: QuotaWindow, max: u64) -> Quota {
-    Quota {
-        window,
-        max,
-        overage: Overage::Strict,
-    }
+pub(crate) fn strict(window: QuotaWindow, max: u64) -> QuotaDraft {
+    QuotaDraft::calls(window, max, Overage::Strict)
 }
 
-pub(crate) fn loose(window: QuotaWindow, max: u64) -> Quota {
-    Quota {
-        window,
-        max,
-        overage: Overage::Loose,
-    }
+pub(crate) fn loose(window: QuotaWindow, max: u64) -> QuotaDraft {
+    QuotaDraft::calls(window, max, Overage::Loose)
 }
 
 pub(crate) fn empty() -> TestBody {

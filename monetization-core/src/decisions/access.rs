@@ -52,7 +52,7 @@ pub enum Closed {
 /// use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState, Timeline};
 ///
 /// let start = "2026-03-01T00:00:00Z".parse()?;
-/// let schedule = Schedule { anchor: start, cycle: Cycle::MONTH };
+/// let schedule = Schedule::new(start, Cycle::MONTH);
 /// let mut subscription = Subscription {
 ///     id: SubscriptionId::derived(&[b"s"]),
 ///     tenant: TenantId::derived(&[b"t"]),
@@ -68,6 +68,7 @@ pub enum Closed {
 ///     closed_periods: 0,
 ///     request_key: None,
 ///     rejected_because: None,
+///     prepaid: Default::default(),
 ///     payment_url: None,
 ///     created_at: start,
 /// };

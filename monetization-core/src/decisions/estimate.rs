@@ -42,7 +42,7 @@ use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{Invoicing, Line, LineItem};
 use crate::money::{Money, MoneyError, Quantity};
 use crate::period::Schedule;
-use crate::plan::{Overage, PlanTerms, QuotaWindow, UsagePrice};
+use crate::plan::{Overage, PlanTerms, Price, QuotaCounts, QuotaWindow, UsagePrice};
 use crate::product::Meter;
 use crate::rating::{SegmentUse, Used, base_line, start_lines, total, usage_lines};
 use crate::subscription::Segment;
@@ -51,6 +51,7 @@ pub use comparing::{BreakEven, Comparison, Point, Range, Side, compare};
 pub use reason::{Packages, Reason};
 
 mod comparing;
+mod explaining;
 mod reason;
 
 /// What is asked.
@@ -59,7 +60,8 @@ mod reason;
 pub struct Question<'a> {
     /// What it costs.
     pub terms: &'a PlanTerms,
-    /// What is used in each billing period, by meter. What the terms do not price costs nothing.
+    /// What is used in each billing period, by meter. What the terms do not price costs nothing. An
+    /// amount that a percentage is taken of is taken for one transaction.
     pub used: &'a Used,
     /// From when until when somebody subscribes; one billing period if nothing is said.
     pub span: Option<Span>,
@@ -128,13 +130,14 @@ pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
     let terms = question.terms;
     let mut periods = Vec::new();
     let mut sum = Money::zero(terms.currency());
-    for (index, (whole, span)) in spans(terms, question.span)?.into_iter().enumerate() {
+    let schedule = schedule(terms, question.span)?;
+    for (index, spans) in (0..).zip(spans(&schedule, question.span)?) {
         let start = if index == 0 {
-            start_lines(terms, whole)
+            start_lines(terms, &schedule)?
         } else {
-            base_line(terms, whole).into_iter().collect()
+            base_line(terms, &schedule, index)?.into_iter().collect()
         };
-        let period = period(terms, question.used, (whole, span), start)?;
+        let period = period(terms, question.used, (&schedule, spans), start)?;
         sum = sum.checked_add(period.total)?;
         periods.push(period);
     }
@@ -147,13 +150,22 @@ pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
 /// Where billing periods are counted from if nothing is said: any instant gives the same amounts.
 const ANCHOR: Timestamp = Timestamp::from_micros(946_684_800_000_000);
 
-/// Each period as a whole, and what of it lies in the question's span.
-fn spans(terms: &PlanTerms, span: Option<Span>) -> Result<Vec<(Span, Span)>, EstimateError> {
-    let anchor = span.map_or(ANCHOR, |span| span.start);
-    let schedule = Schedule {
-        anchor,
-        cycle: terms.cycle(),
+/// The billing periods of whoever subscribes at the start of the span, in UTC. Where no span is asked
+/// for, the first one is a whole cycle.
+fn schedule(terms: &PlanTerms, span: Option<Span>) -> Result<Schedule, EstimateError> {
+    let starting = |anchor| Schedule {
+        alignment: terms.alignment(),
+        ..Schedule::new(anchor, terms.cycle())
     };
+    if let Some(span) = span {
+        return Ok(starting(span.start));
+    }
+    let whole = starting(ANCHOR).period(1).ok_or(MoneyError::Overflow)?;
+    Ok(starting(whole.start))
+}
+
+/// Each period as a whole, and what of it lies in the question's span.
+fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<(Span, Span)>, EstimateError> {
     let beyond = || EstimateError::from(FieldError::new("to", "it is beyond the calendar"));
     let Some(span) = span else {
         let whole = schedule.period(0).ok_or_else(beyond)?;
@@ -184,12 +196,21 @@ fn spans(terms: &PlanTerms, span: Option<Span>) -> Result<Vec<(Span, Span)>, Est
 fn period(
     terms: &PlanTerms,
     used: &Used,
-    (whole, span): (Span, Span),
+    (schedule, (whole, span)): (&Schedule, (Span, Span)),
     start: Vec<Line>,
 ) -> Result<Period, MoneyError> {
     let mut passed = used.clone();
     for (meter, quantity) in &mut passed {
         *quantity = let_through(terms, *meter, *quantity);
+    }
+    for price in terms.usage() {
+        if let Price::Percentage(percentage) = &price.price {
+            let amount = passed.get(&price.meter.id).copied().unwrap_or_default();
+            let is_paid = amount > Quantity::ZERO && percentage.free_events == 0;
+            let charge = percentage.charge(price.meter.scale, amount);
+            let charge = Some(charge).filter(|_| is_paid).unwrap_or_default();
+            passed.insert(price.priced().0, charge);
+        }
     }
     let segment = Segment {
         id: SegmentId::derived(&[b"estimate"]),
@@ -203,6 +224,7 @@ fn period(
     let rated = usage_lines(&[SegmentUse {
         segment,
         terms,
+        schedule,
         used: passed,
     }])?;
     let lines: Vec<Line> = start.into_iter().chain(rated).collect();
@@ -227,7 +249,11 @@ fn let_through(terms: &PlanTerms, meter: MeterId, asked: Quantity) -> Quantity {
         .iter()
         .filter(|quota| quota.window == QuotaWindow::Period && quota.overage == Overage::Strict);
     let quotas = quotas
-        .filter(|_| price.meter.name.as_str() == Meter::REQUESTS)
+        .filter(|quota| match &quota.counts {
+            QuotaCounts::Calls => price.meter.name.as_str() == Meter::REQUESTS,
+            QuotaCounts::Meter(limited) => limited.id == meter,
+            QuotaCounts::Resource(_) => false,
+        })
         .filter_map(|quota| price.meter.scale.whole(quota.max));
     included
         .into_iter()
@@ -239,15 +265,18 @@ fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> Estimat
     let of = |meter: MeterId| priced(terms, meter);
     let (what, quantity, reasons) = match &line.item {
         LineItem::Setup => ("setup".to_owned(), None, vec![Reason::Once]),
-        LineItem::Base { .. } => {
-            let cycle = terms.cycle().to_string();
-            let reason = Reason::Base { cycle, is_cut };
+        LineItem::Base { share, .. } => {
+            let reason = Reason::Base {
+                cycle: terms.cycle().to_string(),
+                is_cut,
+                share: share.map(|share| share.to_string()),
+            };
             ("base price".to_owned(), None, vec![reason])
         }
         LineItem::Usage(usage) | LineItem::LateUsage(usage) => match of(usage.meter) {
             Some(price) => {
                 let asked = used.get(&usage.meter).copied().unwrap_or_default();
-                let reasons = reason::of_usage(terms, price, (asked, usage), line.amount);
+                let reasons = explaining::of_usage(terms, price, (asked, usage), line.amount);
                 let quantity = price.meter.scale.render(asked);
                 (price.meter.name.to_string(), Some(quantity), reasons)
             }
@@ -255,10 +284,10 @@ fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> Estimat
         },
         LineItem::Commitment(commitment) => {
             let price = commitment.meter.and_then(of);
-            let (what, reason) = reason::of_commitment(terms, price, commitment);
+            let (what, reason) = explaining::of_commitment(terms, price, commitment);
             (what, None, vec![reason])
         }
-        LineItem::Mirrored => (line.description.clone(), None, Vec::new()),
+        LineItem::Bundle(_) | LineItem::Mirrored => (line.description.clone(), None, Vec::new()),
     };
     EstimatedLine {
         what,

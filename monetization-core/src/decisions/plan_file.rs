@@ -61,7 +61,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::ids::{MeterId, TypedId};
-use crate::plan::{PlanDraft, PlanTerms};
+use crate::plan::{Countable, PlanDraft, PlanTerms};
 use crate::product::{Meter, MeterDraft, Product, ProductState, Resource};
 use crate::routing::Routes;
 use crate::text::{Endpoint, Name, Prose, Slug};
@@ -71,6 +71,7 @@ pub use mistake::{Mistake, PlanFileError};
 use field::Field;
 use reading::Reading;
 
+mod explaining;
 mod field;
 mod mistake;
 mod reading;
@@ -168,7 +169,12 @@ impl PlanFile {
         }
         let product = read_product(reading, document.get("product"));
         let (meter_drafts, meters) = read_meters(reading, document.get("meters"));
-        let plans = read_plans(reading, document.get("plans"), &meters);
+        let resources = product.as_ref().map(|product| product.resources.as_slice());
+        let countable = Countable {
+            meters: &meters,
+            resources: resources.unwrap_or_default(),
+        };
+        let plans = read_plans(reading, document.get("plans"), countable);
         reading.is_clean().then(|| Self {
             file: file.to_owned(),
             product,
@@ -271,7 +277,7 @@ fn read_meters<'i>(
 fn read_plans<'i>(
     reading: &mut Reading<'i>,
     node: Option<&Spanned<DeValue<'i>>>,
-    meters: &[Meter],
+    countable: Countable<'_>,
 ) -> Vec<FilePlan> {
     let field = Field::ROOT.key("plans");
     let are_meters_clean = reading.is_clean();
@@ -297,7 +303,7 @@ fn read_plans<'i>(
             reading.tell_within(node, &field, &Field::ROOT.key("name"), problem);
         }
         names.push(draft.name.clone());
-        match PlanTerms::new(draft.terms.clone(), meters) {
+        match PlanTerms::new(draft.terms.clone(), countable) {
             Ok(terms) => plans.push(FilePlan { draft, terms }),
             // A meter with a mistake is not among those there are.
             Err(error) if !are_meters_clean && error.field().ends_with(".meter") => {}

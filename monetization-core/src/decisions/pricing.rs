@@ -32,7 +32,10 @@ use crate::invoice::LinePart;
 use crate::money::{Exact, MoneyError, Quantity, Rounding, Scale, UnitPrice};
 use crate::plan::{PartialPackage, Price, Tier, ZeroUse};
 
-/// A price with what has to be known to apply it.
+/// A price with what has to be known to apply it. A percentage is applied to each transaction when it
+/// is recorded: what is priced here is the sum of that, in [`Percentage::SCALE`].
+///
+/// [`Percentage::SCALE`]: crate::plan::Percentage::SCALE
 #[derive(Debug, Clone, Copy)]
 pub struct Priced<'a> {
     /// The price.
@@ -144,7 +147,10 @@ struct Shape<'a> {
 impl<'a> Shape<'a> {
     fn of(by: &'a Price) -> Self {
         let mode = match by {
-            Price::PerUnit { .. } | Price::Graduated { .. } | Price::Package { .. } => Mode::Each,
+            Price::PerUnit { .. }
+            | Price::Graduated { .. }
+            | Price::Package { .. }
+            | Price::Percentage(_) => Mode::Each,
             Price::Volume { .. } | Price::Stairstep { .. } => Mode::Whole,
         };
         let partial = match by {
@@ -156,7 +162,7 @@ impl<'a> Shape<'a> {
 
     fn count(&self) -> usize {
         match self.by {
-            Price::PerUnit { .. } | Price::Package { .. } => 1,
+            Price::PerUnit { .. } | Price::Package { .. } | Price::Percentage(_) => 1,
             Price::Graduated { tiers } | Price::Volume { tiers } => tiers.len(),
             Price::Stairstep { steps } => steps.len(),
         }
@@ -172,6 +178,7 @@ impl<'a> Shape<'a> {
         match self.by {
             Price::PerUnit { unit_price } => Some(open(*unit_price, None)),
             Price::Package { size, price, .. } => Some(open(*price, Some(*size))),
+            Price::Percentage(_) => Some(open(UnitPrice::ONE, None)),
             Price::Graduated { tiers } | Price::Volume { tiers } => tiers.get(place).copied(),
             Price::Stairstep { steps } => steps.get(place).map(|step| Tier {
                 up_to: step.up_to,

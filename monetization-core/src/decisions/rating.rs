@@ -16,21 +16,21 @@
 //! use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 //! use monetization_core::invoice::Invoicing;
 //! use monetization_core::money::{Quantity, Scale};
+//! use monetization_core::period::{Cycle, Schedule};
 //! use monetization_core::plan::PlanTerms;
-//! use monetization_core::product::{Meter, Unit};
+//! use monetization_core::product::Meter;
 //! use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, total, usage_lines};
 //! use monetization_core::subscription::Segment;
 //!
 //! let meter = MeterId::derived(&[b"requests"]);
-//! let requests = Meter {
-//!     id: meter, name: "requests".parse()?, unit: Unit::Requests, scale: Scale::WHOLE,
-//! };
+//! let requests = Meter::requests(meter)?;
 //! let draft = r#"{"billing": "metered", "currency": "USD", "cycle": "month",
 //!     "usage": [{"meter": "requests", "unit_price": "0.01", "included": "1000"}]}"#;
 //! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests])?;
 //!
 //! let instant = Timestamp::from_micros;
 //! let period = Span { start: instant(0), end: instant(20) };
+//! let schedule = Schedule::new(instant(0), Cycle::MONTH);
 //! let used = |name: &[u8], start, end, quantity| SegmentUse {
 //!     segment: Segment {
 //!         id: SegmentId::derived(&[name]),
@@ -41,6 +41,7 @@
 //!         period,
 //!         span: Span { start: instant(start), end: instant(end) },
 //!     },
+//!     schedule: &schedule,
 //!     terms: &terms,
 //!     used: Used::from([(meter, Quantity::from_scaled(quantity))]),
 //! };
@@ -64,8 +65,10 @@ use crate::clock::Span;
 use crate::ids::MeterId;
 use crate::invoice::{Line, LineItem, LinePart, UsageLine};
 use crate::money::{Exact, Money, MoneyError, Quantity};
-use crate::plan::{PlanTerms, UsagePrice};
+use crate::period::{Schedule, Share};
+use crate::plan::{PlanTerms, Price, UsagePrice};
 use crate::pricing::{self, Priced};
+use crate::product::Aggregation;
 use crate::subscription::Segment;
 
 use committed::{Adjustment, adjustments};
@@ -81,6 +84,8 @@ pub type Used = BTreeMap<MeterId, Quantity>;
 pub struct SegmentUse<'a> {
     /// The segment.
     pub segment: Segment,
+    /// The billing periods of its subscription.
+    pub schedule: &'a Schedule,
     /// The terms that rate it.
     pub terms: &'a PlanTerms,
     /// What it has used.
@@ -116,14 +121,15 @@ pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError>
     for (place, segment) in segments.iter().enumerate() {
         for price in segment.terms.usage() {
             let line = rate(segment, price, (place > 0).then_some(&before))?;
-            let span = segment.segment.span;
+            let dates = dates(segment.schedule, segment.segment.span);
             lines.push(Line {
-                description: describe(price, &line, span),
+                description: describe(price, &line, &dates),
                 amount: line_amount(segment.terms, &line)?,
                 item: LineItem::Usage(line),
             });
         }
-        add(&mut before, &segment.used)?;
+        let grown = grown(segment, &before);
+        add(&mut before, &grown)?;
     }
     let committed = adjustments(segments, &lines)?;
     lines.extend(committed.into_iter().filter_map(Adjustment::into_line));
@@ -142,16 +148,20 @@ pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     let mut usage = usage_lines(&known)?;
     let billed = adjustments(&known, &usage)?;
     for (place, LateUse { billed, late }) in period.iter().enumerate() {
-        for (meter, quantity) in late {
-            let mut prices = billed.terms.usage().iter();
-            let Some(price) = prices.find(|price| price.meter.id == *meter) else {
+        for price in billed.terms.usage() {
+            let of_price: Used = [price.meter.id, price.priced().0]
+                .into_iter()
+                .filter_map(|meter| Some((meter, *late.get(&meter)?)))
+                .collect();
+            if of_price.is_empty() {
                 continue;
-            };
+            }
             if let Some(segment) = known.get_mut(place) {
-                add(&mut segment.used, &Used::from([(*meter, *quantity)]))?;
+                add(&mut segment.used, &of_price)?;
             }
             let whole = usage_lines(&known)?;
-            lines.extend(late_line(billed, (price, *quantity), &usage, &whole)?);
+            let used = of(&of_price, price.meter.id);
+            lines.extend(late_line(billed, (price, used), &usage, &whole)?);
             usage = whole;
         }
     }
@@ -220,30 +230,50 @@ fn of_meter(
 
 /// The lines that are due at the start: setup fee and first base price, each where it is not
 /// nothing.
-#[must_use]
-pub fn start_lines(terms: &PlanTerms, period: Span) -> Vec<Line> {
+///
+/// # Errors
+/// As [`base_line`].
+pub fn start_lines(terms: &PlanTerms, schedule: &Schedule) -> Result<Vec<Line>, MoneyError> {
     let setup = Line {
         item: LineItem::Setup,
         description: "setup".to_owned(),
         amount: terms.setup_fee(),
     };
-    let lines = [Some(setup), base_line(terms, period)];
-    lines
+    let setup = Some(setup).filter(|line| !line.amount.is_zero());
+    Ok(setup
         .into_iter()
-        .flatten()
-        .filter(|line| !line.amount.is_zero())
-        .collect()
+        .chain(base_line(terms, schedule, 0)?)
+        .collect())
 }
 
-/// The line for a period before any use; `None` where it costs nothing.
-#[must_use]
-pub fn base_line(terms: &PlanTerms, period: Span) -> Option<Line> {
-    let amount = terms.base_price();
-    (!amount.is_zero()).then(|| Line {
-        item: LineItem::Base { period },
-        description: format!("base price, {}", days(period)),
+/// The line for period number `index` before any use; `None` where it costs nothing. A first period
+/// that is shorter than a cycle costs what the plan's [`Proration`](crate::period::Proration) says,
+/// rounded once; the line says which share that is.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] beyond the calendar.
+pub fn base_line(
+    terms: &PlanTerms,
+    schedule: &Schedule,
+    index: u32,
+) -> Result<Option<Line>, MoneyError> {
+    let period = schedule.period(index).ok_or(MoneyError::Overflow)?;
+    let share = schedule.share(index, terms.proration());
+    let amount = match share {
+        Some(share) => share.of(terms.base_price(), terms.rounding())?,
+        None => terms.base_price(),
+    };
+    let of_cycle = share.map(|share: Share| format!(", {share}"));
+    let line = Line {
+        item: LineItem::Base { period, share },
+        description: format!(
+            "base price, {}{}",
+            dates(schedule, period),
+            of_cycle.unwrap_or_default()
+        ),
         amount,
-    })
+    };
+    Ok(Some(line).filter(|line| !line.amount.is_zero()))
 }
 
 /// What is owed for these lines in all.
@@ -261,21 +291,34 @@ fn rate(
     price: &UsagePrice,
     before: Option<&Used>,
 ) -> Result<UsageLine, MoneyError> {
-    let meter = price.meter.id;
+    let (meter, (priced, _)) = (price.meter.id, price.priced());
+    let before_of = |meter| before.map_or(Quantity::ZERO, |before| of(before, meter));
     let used = of(&segment.used, meter);
-    let used_before = before.map_or(Quantity::ZERO, |before| of(before, meter));
-    let earlier = used_before.above(price.included);
-    let whole = used_before.checked_add(used)?.above(price.included);
+    let earlier = before_of(priced).above(price.included);
+    let grown = match (before, price.meter.aggregation) {
+        (Some(before), Aggregation::Last) => used.above(of(before, meter)),
+        _ => of(&segment.used, priced),
+    };
+    let whole = before_of(priced).checked_add(grown)?.above(price.included);
     let billed_before = match before {
         Some(_) => rounded(segment.terms, &parts(price, earlier)?)?,
         None => Money::zero(segment.terms.currency()),
     };
+    let mut parts = parts(price, whole)?;
+    let mut charged = whole.checked_sub(earlier)?;
+    if let Price::Percentage(percentage) = &price.price {
+        charged = used;
+        let used = before_of(meter).checked_add(used)?;
+        for part in &mut parts {
+            (part.quantity, part.unit_price, part.flat) = (used, percentage.rate, percentage.fee);
+        }
+    }
     Ok(UsageLine {
         segment: segment.segment.id,
         meter,
         used,
-        charged: whole.checked_sub(earlier)?,
-        parts: parts(price, whole)?,
+        charged,
+        parts,
         billed_before,
     })
 }
@@ -283,7 +326,7 @@ fn rate(
 fn parts(price: &UsagePrice, quantity: Quantity) -> Result<Vec<LinePart>, MoneyError> {
     let by = Priced {
         by: &price.price,
-        scale: price.meter.scale,
+        scale: price.priced().1,
         zero_use: price.zero_use,
     };
     pricing::parts(&by, quantity).collect()
@@ -301,7 +344,7 @@ fn line_amount(terms: &PlanTerms, line: &UsageLine) -> Result<Money, MoneyError>
     rounded(terms, &line.parts)?.checked_sub(line.billed_before)
 }
 
-fn describe(price: &UsagePrice, line: &UsageLine, span: Span) -> String {
+fn describe(price: &UsagePrice, line: &UsageLine, dates: &str) -> String {
     let meter = &price.meter;
     let used = meter.scale.render(line.used);
     let paid_for = if line.charged == line.used {
@@ -312,13 +355,28 @@ fn describe(price: &UsagePrice, line: &UsageLine, span: Span) -> String {
             meter.scale.render(line.charged)
         )
     };
-    format!("{used} {}{paid_for}, {}", meter.name, days(span))
+    format!("{used} {}{paid_for}, {dates}", meter.name)
 }
 
-fn days(span: Span) -> String {
-    let day =
-        |instant: crate::clock::Timestamp| instant.to_string().chars().take(10).collect::<String>();
-    format!("{} to {}", day(span.start), day(span.end))
+/// The local dates of both ends.
+fn dates(schedule: &Schedule, span: Span) -> String {
+    let (start, end) = (schedule.date(span.start), schedule.date(span.end));
+    format!("{start} to {end}")
+}
+
+/// By how much a segment makes the use of its period grow. What was last is not added up: the
+/// greatest of what was last in each segment counts.
+fn grown(segment: &SegmentUse<'_>, before: &Used) -> Used {
+    let mut grown = segment.used.clone();
+    for price in segment.terms.usage() {
+        let meter = price.meter.id;
+        if price.meter.aggregation == Aggregation::Last
+            && let Some(last) = grown.get_mut(&meter)
+        {
+            *last = last.above(of(before, meter));
+        }
+    }
+    grown
 }
 
 fn add(to: &mut Used, used: &Used) -> Result<(), MoneyError> {

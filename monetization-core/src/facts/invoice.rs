@@ -27,7 +27,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Span, Timestamp};
 use crate::ids::{ConsumerId, InvoiceId, MeterId, ProductId, SegmentId, SubscriptionId, TenantId};
 use crate::money::{Currency, Exact, Money, MoneyError, Quantity, UnitPrice};
+use crate::period::Share;
 use crate::product::IllegalMove;
+use crate::text::Slug;
 
 /// Who makes a subscription's invoices: fixed when it begins.
 ///
@@ -64,7 +66,8 @@ impl Invoicing {
 /// All amounts are in `currency`; all instants are business time, UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoice {
-    /// Its id, derived from the subscription and the occasion: one occasion, one invoice.
+    /// Its id, derived from the subscription and the occasion: one occasion, one invoice. Bundles may be
+    /// bought again and again.
     pub id: InvoiceId,
     /// The marketplace.
     pub tenant: TenantId,
@@ -171,6 +174,8 @@ impl Invoice {
 pub enum Occasion {
     /// Setup fee and first base price, due before the first call.
     Start,
+    /// Calls are bought in advance.
+    Bundle,
     /// A billing period has ended: its use, and the next base price where there is a next one.
     Period {
         /// The number of the period, from 0.
@@ -205,6 +210,9 @@ pub enum LineItem {
     Base {
         /// Which period.
         period: Span,
+        /// What share of a cycle is charged for it; left out where it is charged whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
     },
     /// The use of a segment.
     Usage(UsageLine),
@@ -212,8 +220,19 @@ pub enum LineItem {
     LateUsage(UsageLine),
     /// What is missing to a commitment, or taken off above one.
     Commitment(CommitmentLine),
+    /// Calls that are bought in advance.
+    Bundle(BundleLine),
     /// Whatever the engine that made the invoice says.
     Mirrored,
+}
+
+/// Calls of one operation that are bought in advance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleLine {
+    /// The operation, by its identifier.
+    pub resource: Slug,
+    /// How many.
+    pub calls: u64,
 }
 
 /// The use of one meter in one segment, as it is billed.

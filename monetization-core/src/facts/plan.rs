@@ -5,17 +5,12 @@
 //! written as a [`TermsDraft`], in JSON, and checked against the meters of the product:
 //!
 //! ```
-//! use monetization_core::ids::{MeterId, TypedId};
+//! use monetization_core::ids::{MeterId, ProductId, TypedId};
 //! use monetization_core::money::Scale;
 //! use monetization_core::plan::PlanTerms;
-//! use monetization_core::product::{Meter, Unit};
+//! use monetization_core::product::Meter;
 //!
-//! let requests = Meter {
-//!     id: MeterId::derived(&[b"requests"]),
-//!     name: Meter::REQUESTS.parse()?,
-//!     unit: Unit::Requests,
-//!     scale: Scale::WHOLE,
-//! };
+//! let requests = Meter::requests(MeterId::derived(&[b"requests"]))?;
 //! let draft = r#"{
 //!     "billing": "metered", "currency": "USD", "cycle": "month", "base_price": "25.00",
 //!     "usage": [{"meter": "requests", "unit_price": "0.01", "included": "1000", "overage": "strict"}],
@@ -27,7 +22,7 @@
 //! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per request after 1000");
 //! assert_eq!(terms.due_at_start()?.to_string(), "25.00 USD");
 //! // Included units with strict overage are a quota of the billing period beside those written.
-//! assert_eq!(terms.enforced_quotas().len(), 2);
+//! assert_eq!(terms.enforced_quotas(ProductId::derived(&[b"weather"])).len(), 2);
 //!
 //! let draft = r#"{"billing": "free", "currency": "USD", "cycle": "month", "base_price": "1"}"#;
 //! let error = PlanTerms::new(serde_json::from_str(draft)?, &[requests]).unwrap_err();
@@ -42,24 +37,30 @@
 //! | base price, setup fee | none | allowed | allowed |
 //! | usage | none | none | one to [`USAGE_MAX`](PlanTerms::USAGE_MAX) meters, each once |
 //! | commitment | none | none | allowed, of each meter and of all together |
-//! | rates, quotas, metering policy | allowed | allowed | allowed |
+//! | alignment, rates, quotas, metering policy | allowed | allowed | allowed |
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::field::FieldError;
-use crate::ids::{PlanId, PlanVersionId, ProductId, TenantId};
-use crate::money::{Currency, Money, Quantity, Rounding};
-use crate::period::Cycle;
-use crate::product::{Meter, Unit};
+use crate::ids::{MeterId, PlanId, PlanVersionId, ProductId, TenantId};
+use crate::money::{Currency, Money, Quantity, Rounding, Scale};
+use crate::period::{Alignment, Cycle, Proration};
+use crate::product::{Meter, Product, Resource};
 use crate::text::Name;
 
+pub use bundle::{Bundle, BundleDraft};
 pub use draft::{
-    CommitmentDraft, PackageDraft, PlanDraft, StepDraft, TermsDraft, TierDraft, UsageDraft,
+    CommitmentDraft, PackageDraft, PercentageDraft, PlanDraft, StepDraft, TermsDraft, TierDraft,
+    UsageDraft,
 };
-pub use limits::{Overage, Quota, QuotaWindow, Rate, RateWindow};
-pub use price::{Commitment, PartialPackage, Price, ShortPeriod, Step, Tier, ZeroUse};
+pub use limits::{
+    EnforcedQuota, Overage, Quota, QuotaCounts, QuotaDraft, QuotaName, QuotaOf, QuotaWindow, Rate,
+    RateWindow,
+};
+pub use price::{Commitment, PartialPackage, Percentage, Price, ShortPeriod, Step, Tier, ZeroUse};
 
+mod bundle;
 mod draft;
 mod label;
 mod limits;
@@ -67,7 +68,7 @@ mod price;
 
 /// A plan of a product: a name under which versions of its terms follow each other.
 ///
-/// Currency and cycle are the same in all of its versions; whoever wants others makes another plan.
+/// Currency, cycle and alignment are the same in all of its versions; whoever wants others makes another plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Its id.
@@ -147,12 +148,18 @@ pub struct PlanVersion {
 pub struct PlanTerms {
     billing: Billing,
     cycle: Cycle,
+    #[serde(default)]
+    alignment: Alignment,
     base_price: Money,
+    #[serde(default)]
+    proration: Proration,
     setup_fee: Money,
     usage: Vec<UsagePrice>,
     commitment: Commitment,
     rates: Vec<Rate>,
     quotas: Vec<Quota>,
+    #[serde(default)]
+    bundles: Vec<Bundle>,
     price_label: Option<Name>,
     metering: MeteringPolicy,
     rounding: Rounding,
@@ -161,14 +168,18 @@ pub struct PlanTerms {
 impl PlanTerms {
     /// Meters a plan may price.
     pub const USAGE_MAX: usize = 8;
+    /// Quotas a plan may have.
+    pub const QUOTAS_MAX: usize = 16;
+    /// Bundles a plan may sell.
+    pub const BUNDLES_MAX: usize = 50;
 
-    /// Checks `draft` against the meters of its product.
+    /// Checks `draft` against what its product counts: a `&Product`, or its meters alone.
     ///
     /// # Errors
     /// A [`FieldError`] for the first field that makes no sense: a price on a free plan, usage on
     /// a fixed one, a meter the product lacks, two limits on one window, and so on.
-    pub fn new(draft: TermsDraft, meters: &[Meter]) -> Result<Self, FieldError> {
-        draft::check(draft, meters)
+    pub fn new<'a>(draft: TermsDraft, of: impl Into<Countable<'a>>) -> Result<Self, FieldError> {
+        draft::check(draft, &of.into())
     }
 
     /// Free, fixed or metered.
@@ -189,10 +200,22 @@ impl PlanTerms {
         self.cycle
     }
 
+    /// Where the boundaries of its billing periods lie.
+    #[must_use]
+    pub fn alignment(&self) -> Alignment {
+        self.alignment
+    }
+
     /// What each period costs before any use, charged at its start.
     #[must_use]
     pub fn base_price(&self) -> Money {
         self.base_price
+    }
+
+    /// What a first period costs that is shorter than a cycle.
+    #[must_use]
+    pub fn proration(&self) -> Proration {
+        self.proration
     }
 
     /// What the start costs once, charged with the first base price.
@@ -225,20 +248,23 @@ impl PlanTerms {
         &self.quotas
     }
 
-    /// What may pass in a long time, counting included units that must not be exceeded: those
-    /// are a strict quota of the billing period.
+    /// What can be bought in advance.
     #[must_use]
-    pub fn enforced_quotas(&self) -> Vec<Quota> {
-        let included = self
-            .usage
-            .iter()
-            .filter(|usage| usage.meter.unit == Unit::Requests && usage.overage == Overage::Strict);
-        let included = included.map(|usage| Quota {
-            window: QuotaWindow::Period,
-            max: u64::try_from(usage.included.scaled()).unwrap_or(0),
-            overage: Overage::Strict,
-        });
-        self.quotas.iter().copied().chain(included).collect()
+    pub fn bundles(&self) -> &[Bundle] {
+        &self.bundles
+    }
+
+    /// What may pass in a long time, as the request path enforces it, counting included units that
+    /// must not be exceeded: those are a strict quota of the billing period. Calls that are bought in
+    /// advance are a matter of [each subscription](crate::subscription::Subscription::enforced_quotas).
+    #[must_use]
+    pub fn enforced_quotas(&self, product: ProductId) -> Vec<EnforcedQuota> {
+        let written = self.quotas.iter().map(|quota| quota.enforced(product));
+        let strict = self.usage.iter();
+        let included = strict
+            .filter(|usage| usage.overage == Overage::Strict)
+            .map(|usage| usage.included_quota().enforced(product));
+        written.chain(included).collect()
     }
 
     /// The price as the owner wants people to read it; never used for billing.
@@ -268,12 +294,46 @@ impl PlanTerms {
         self.rounding
     }
 
-    /// What is due before the first call: setup fee and first base price.
+    /// What is due before the first call at most: setup fee and a whole base price.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`](crate::money::MoneyError::Overflow) where the two do not fit together.
     pub fn due_at_start(&self) -> Result<Money, crate::money::MoneyError> {
         self.setup_fee.checked_add(self.base_price)
+    }
+}
+
+/// What the terms of a plan may count.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Countable<'a> {
+    /// The product's meters.
+    pub meters: &'a [Meter],
+    /// The product's operations.
+    pub resources: &'a [Resource],
+}
+
+impl<'a> From<&'a Product> for Countable<'a> {
+    fn from(product: &'a Product) -> Self {
+        Self {
+            meters: &product.meters,
+            resources: &product.resources,
+        }
+    }
+}
+
+impl<'a> From<&'a [Meter]> for Countable<'a> {
+    fn from(meters: &'a [Meter]) -> Self {
+        Self {
+            meters,
+            resources: &[],
+        }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Meter; N]> for Countable<'a> {
+    fn from(meters: &'a [Meter; N]) -> Self {
+        meters.as_slice().into()
     }
 }
 
@@ -292,7 +352,7 @@ pub enum Billing {
 
 /// What the use of one meter costs.
 ///
-/// Included units belong to the billing period as a whole, and start again with the next. They are
+/// Included units belong to the billing period as a whole, a short one too, and start again with the next. They are
 /// taken off before the price is applied: its first unit is the first one beyond them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsagePrice {
@@ -308,6 +368,32 @@ pub struct UsagePrice {
     pub zero_use: ZeroUse,
     /// What the use of a period costs at least and at most.
     pub commitment: Commitment,
+}
+
+impl UsagePrice {
+    /// The meter whose sum is priced, and its scale: its own, or that of what its transactions cost.
+    #[must_use]
+    pub fn priced(&self) -> (MeterId, Scale) {
+        match self.price {
+            Price::Percentage(_) => (Percentage::charges(self.meter.id), Percentage::SCALE),
+            _ => (self.meter.id, self.meter.scale),
+        }
+    }
+
+    /// The included units as a quota that stops calls.
+    fn included_quota(&self) -> Quota {
+        let counts = if self.meter.name.as_str() == Meter::REQUESTS {
+            QuotaCounts::Calls
+        } else {
+            QuotaCounts::Meter(self.meter.clone())
+        };
+        Quota {
+            counts,
+            window: QuotaWindow::Period,
+            max: self.meter.scale.whole_units(self.included),
+            overage: Overage::Strict,
+        }
+    }
 }
 
 /// Which calls are billed, and whether those that are not give their unit back.

@@ -27,10 +27,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::field::FieldError;
-use crate::ids::{MeterId, ProductId, PublisherId, TenantId};
-use crate::money::Scale;
+use crate::ids::{ProductId, PublisherId, ResourceId, TenantId, TypedId};
 use crate::text::{Endpoint, ForeignId, Name, Prose, Slug};
+
+pub use meter::{
+    Aggregation, CallFilter, HeaderText, Meter, MeterDraft, Pointer, Source, StatusPattern, Unit,
+};
+
+mod meter;
 
 /// An API that is sold, or several endpoints of one. WSO2's API and API Product are both this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,8 @@ pub struct Product {
 impl Product {
     /// Resources a product may have.
     pub const RESOURCES_MAX: usize = 200;
+    /// Meters a product may have, that of calls among them.
+    pub const METERS_MAX: usize = 32;
 
     /// The meter of this name.
     #[must_use]
@@ -149,79 +155,6 @@ impl IllegalMove {
     }
 }
 
-/// A thing a product counts. It never changes once made: sums are kept in its scale.
-///
-/// Calls through the gateway are counted by the meter [`requests`](Self::REQUESTS), one for each
-/// billed call. Other meters count what the publisher reports as usage events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Meter {
-    /// Its id.
-    pub id: MeterId,
-    /// Its name, unique in the product.
-    pub name: Slug,
-    /// What one of it is.
-    pub unit: Unit,
-    /// Decimals of its quantities.
-    pub scale: Scale,
-}
-
-impl Meter {
-    /// The name of the meter that every product has: it counts calls through the gateway.
-    pub const REQUESTS: &'static str = "requests";
-
-    /// The meter of calls.
-    ///
-    /// # Errors
-    /// Never in fact: the name is one.
-    pub fn requests(id: MeterId) -> Result<Self, crate::text::TextError> {
-        Ok(Self {
-            id,
-            name: Self::REQUESTS.parse()?,
-            unit: Unit::Requests,
-            scale: Scale::WHOLE,
-        })
-    }
-}
-
-/// A meter as somebody writes it: what is left out is the default.
-///
-/// Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MeterDraft {
-    /// Its name, unique in the product.
-    pub name: Slug,
-    /// Decimals of its quantities, 0 to 6.
-    #[serde(default)]
-    pub decimals: Scale,
-}
-
-impl MeterDraft {
-    /// The meter, checked, under this id.
-    ///
-    /// # Errors
-    /// A [`FieldError`] for what cannot go together.
-    pub fn check(self, id: MeterId) -> Result<Meter, FieldError> {
-        Ok(Meter {
-            id,
-            name: self.name,
-            unit: Unit::Events,
-            scale: self.decimals,
-        })
-    }
-}
-
-/// What a meter counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Unit {
-    /// Calls through the gateway.
-    Requests,
-    /// Things that happened, reported by the publisher.
-    Events,
-}
-
 /// One operation of a product.
 ///
 /// A product with resources serves those alone, and a call that is none of them is refused. The
@@ -240,6 +173,14 @@ pub struct Resource {
     /// What it does, for people.
     #[serde(default)]
     pub description: Option<Prose>,
+}
+
+impl Resource {
+    /// What quotas of its calls are found by: the same for ever, as its identifier is.
+    #[must_use]
+    pub fn id(product: ProductId, identifier: &Slug) -> ResourceId {
+        ResourceId::derived(&[product.uuid().as_bytes(), identifier.as_str().as_bytes()])
+    }
 }
 
 /// An HTTP method of a resource.

@@ -35,16 +35,17 @@
 //! Blocks are apart from the state: a subscription that is blocked lives on, its periods go on and
 //! are billed. Whether calls pass is asked of [`access`](fn@crate::access::access).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::consumer::Buyer;
 use crate::ids::{ConsumerId, PlanId, ProductId, SubscriptionId, TenantId};
-use crate::invoice::Invoicing;
+use crate::invoice::{Invoice, Invoicing, LineItem};
+use crate::plan::{EnforcedQuota, Overage, PlanTerms, Quota, QuotaCounts, QuotaWindow};
 use crate::product::IllegalMove;
-use crate::text::{ForeignId, Name, Prose};
+use crate::text::{ForeignId, Name, Prose, Slug};
 
 pub use timeline::{PlanChange, Segment, Timeline};
 
@@ -84,6 +85,9 @@ pub struct Subscription {
     pub request_key: Option<ForeignId>,
     /// Why it was rejected, for the consumer.
     pub rejected_because: Option<Prose>,
+    /// How many calls were bought in advance and paid, in all, by operation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prepaid: BTreeMap<Slug, u64>,
     /// Where the consumer can pay what is due before the first call.
     pub payment_url: Option<String>,
     /// When it was asked for.
@@ -99,6 +103,36 @@ impl Subscription {
         self.timeline.segment_at(self.id, self.invoicing, at)
     }
 
+    /// What may pass in a long time under these terms: their quotas, and for each operation whose calls
+    /// they sell in advance those that were paid.
+    #[must_use]
+    pub fn enforced_quotas(&self, terms: &PlanTerms) -> Vec<EnforcedQuota> {
+        let mut quotas = terms.enforced_quotas(self.product);
+        let mut sold: Vec<&Slug> = terms.bundles().iter().map(|it| &it.resource).collect();
+        sold.sort_unstable();
+        sold.dedup();
+        quotas.extend(sold.into_iter().map(|resource| {
+            let prepaid = Quota {
+                counts: QuotaCounts::Resource(resource.clone()),
+                window: QuotaWindow::Ever,
+                max: self.prepaid.get(resource).copied().unwrap_or(0),
+                overage: Overage::Strict,
+            };
+            prepaid.enforced(self.product)
+        }));
+        quotas
+    }
+
+    /// Adds the calls that a paid invoice has bought.
+    pub(crate) fn add_prepaid(&mut self, invoice: &Invoice) {
+        for line in &invoice.lines {
+            if let LineItem::Bundle(bundle) = &line.item {
+                let calls = self.prepaid.entry(bundle.resource.clone()).or_default();
+                *calls = calls.saturating_add(bundle.calls);
+            }
+        }
+    }
+
     /// Lets something happen to it.
     ///
     /// # Errors
@@ -109,17 +143,21 @@ impl Subscription {
     }
 
     /// When a job has to look at it next: the end of the period that is still open, or the end
-    /// of the subscription where that is earlier. `None` once there is nothing left to come.
+    /// of the subscription where that is earlier. What is due before the first call may be paid for a
+    /// whole cycle at least, however short the first period is. `None` once there is nothing left to come.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         match self.state {
             SubscriptionState::PendingApproval
             | SubscriptionState::Rejected
             | SubscriptionState::Ended => None,
-            SubscriptionState::AwaitingPayment
-            | SubscriptionState::Active
-            | SubscriptionState::Ending
-            | SubscriptionState::Draining => {
+            SubscriptionState::AwaitingPayment => {
+                let schedule = &self.timeline.schedule;
+                let is_whole = schedule.period(0)? == schedule.whole(0)?;
+                let period = schedule.period(if is_whole { 0 } else { 1 })?;
+                Some(period.end)
+            }
+            SubscriptionState::Active | SubscriptionState::Ending | SubscriptionState::Draining => {
                 let period = self.timeline.schedule.period(self.closed_periods)?;
                 Some(
                     self.timeline

@@ -10,9 +10,13 @@ use sha2::{Digest, Sha256};
 use crate::clock::{Span, Timestamp};
 use crate::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
 use crate::money::Quantity;
-use crate::plan::QuotaWindow;
+use crate::plan::QuotaName;
 use crate::subscription::Segment;
 use crate::text::{ForeignId, Slug};
+
+pub use tally::{Tallied, Tally, TallyKey, ValueDigest};
+
+mod tally;
 
 /// One call, or one event somebody reported: what it counted and what it spent. It is written
 /// once and never changed.
@@ -48,13 +52,28 @@ pub struct Counted {
     pub meter: MeterId,
     /// How much, in the meter's scale; never negative.
     pub quantity: Quantity,
+    /// How much of it the sum grows by.
+    #[serde(default, skip_serializing_if = "Tally::is_add")]
+    pub tally: Tally,
+}
+
+impl Counted {
+    /// So much, all of which the sum grows by.
+    #[must_use]
+    pub fn new(meter: MeterId, quantity: Quantity) -> Self {
+        Self {
+            meter,
+            quantity,
+            tally: Tally::Add,
+        }
+    }
 }
 
 /// So many units of one quota in one of its windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Which quota.
-    pub quota: QuotaWindow,
+    pub quota: QuotaName,
     /// Which stretch of it.
     pub window: Span,
     /// The block they came from; `None` for a loose quota, which needs none.
@@ -185,7 +204,8 @@ pub struct SumKey {
 
 /// What was used so far under one key, and how much of it is in batches for the engine.
 ///
-/// `sealed` is never more than `total`, and neither ever shrinks.
+/// `sealed` is never more than `total`. Neither ever shrinks, but for the total of a meter that keeps
+/// what was last, which is never sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     /// Under which key.

@@ -5,10 +5,10 @@
 
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::engine::CancelMode;
+use crate::field::FieldError;
 use crate::ids::{MeterId, PlanId, ProductId, PublisherId, TenantId};
-use crate::money::Scale;
 use crate::plan::{Approval, Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
-use crate::product::{Meter, Product, ProductState, Resource, Unit};
+use crate::product::{Meter, MeterDraft, Product, ProductState, Resource};
 use crate::routing::Routes;
 use crate::store::{Index, RowKey, StoreExt, Stored, Write};
 use crate::subscription::Subscription;
@@ -30,8 +30,8 @@ pub struct NewProduct {
     pub gateway_endpoint: Endpoint,
     /// What it consists of; empty for everything below its endpoint.
     pub resources: Vec<Resource>,
-    /// What it counts beside calls: names and decimals.
-    pub meters: Vec<(Slug, Scale)>,
+    /// What it counts beside calls.
+    pub meters: Vec<MeterDraft>,
 }
 
 /// What is to change about a product; what is left out stays.
@@ -63,7 +63,7 @@ pub struct NewPlan {
 impl Monetizer {
     /// Makes a product, as a draft, with the meter `requests` and those it names.
     ///
-    /// One change with one row. The other meters count reported events.
+    /// One change with one row.
     ///
     /// # Errors
     /// [`FlowError::Field`], [`FlowError::Conflict`] where the slug is taken, [`FlowError::Store`].
@@ -79,16 +79,9 @@ impl Monetizer {
                 "too many operations: allowed are {}",
                 Product::RESOURCES_MAX
             );
-            return Err(crate::field::FieldError::new("resources", problem).into());
+            return Err(FieldError::new("resources", problem).into());
         }
-        let mut meters = vec![self.meter(Meter::REQUESTS, Unit::Requests, Scale::WHOLE)?];
-        for (name, scale) in &new.meters {
-            if meters.iter().any(|meter| meter.name == *name) {
-                let problem = format!("{name} is there already: allowed is a name of its own");
-                return Err(crate::field::FieldError::new("meters", problem).into());
-            }
-            meters.push(self.meter(name.as_str(), Unit::Events, *scale)?);
-        }
+        let meters = self.meters(&new)?;
         let product = Product {
             id: self.id(),
             tenant,
@@ -241,11 +234,15 @@ impl Monetizer {
                     before.terms.currency() == version.terms.currency(),
                 ),
                 ("cycle", before.terms.cycle() == version.terms.cycle()),
+                (
+                    "alignment",
+                    before.terms.alignment() == version.terms.alignment(),
+                ),
             ];
             if let Some((field, _)) = kept.into_iter().find(|(_, same)| !same) {
                 let problem =
                     "it stays the same in every version of a plan: make another plan instead";
-                return Err(crate::field::FieldError::new(field, problem).into());
+                return Err(FieldError::new(field, problem).into());
             }
             stored.fact.current = version.id;
             stored.fact.number = number;
@@ -324,20 +321,37 @@ impl Monetizer {
             plan,
             number,
             name: name.clone(),
-            terms: PlanTerms::new(terms, &product.meters)?,
+            terms: PlanTerms::new(terms, product)?,
             created_at: self.now(),
         })
     }
 
-    fn meter(&self, name: &str, unit: Unit, scale: Scale) -> Result<Meter, FlowError> {
-        let name = name
-            .parse()
-            .map_err(|error| crate::field::FieldError::new("meters", error))?;
-        Ok(Meter {
-            id: self.id::<MeterId>(),
-            name,
-            unit,
-            scale,
-        })
+    /// The meter of calls and those that the product names.
+    fn meters(&self, new: &NewProduct) -> Result<Vec<Meter>, FlowError> {
+        let refuse = |field: String, problem: &str| Err(FieldError::new(field, problem).into());
+        if new.meters.len() >= Product::METERS_MAX {
+            let problem = format!("too many: allowed are {}", Product::METERS_MAX - 1);
+            return refuse("meters".to_owned(), &problem);
+        }
+        let requests = Meter::requests(self.id::<MeterId>());
+        let mut meters = vec![requests.map_err(|error| FieldError::new("meters", error))?];
+        for (place, draft) in new.meters.iter().enumerate() {
+            let path = format!("meters[{place}]");
+            if meters.iter().any(|meter| meter.name == draft.name) {
+                let problem = format!(
+                    "{} is there already: allowed is a name of its own",
+                    draft.name
+                );
+                return refuse(format!("{path}.name"), &problem);
+            }
+            let known = |named: &&Slug| new.resources.iter().any(|it| it.identifier == **named);
+            if let Some(unknown) = draft.filter.resources.iter().find(|named| !known(named)) {
+                let problem = format!("{unknown:?} is no resource of the product");
+                return refuse(format!("{path}.filter.resources"), &problem);
+            }
+            let meter = draft.clone().check(self.id::<MeterId>());
+            meters.push(meter.map_err(|error| error.within(&path))?);
+        }
+        Ok(meters)
     }
 }

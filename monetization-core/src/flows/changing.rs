@@ -16,6 +16,7 @@ use crate::ids::{PlanVersionId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
+use crate::period::{Schedule, TimeZone};
 use crate::plan::PlanVersion;
 use crate::store::{ChangeSet, StoreExt};
 use crate::subscription::{
@@ -135,6 +136,57 @@ impl Monetizer {
             let open = timeline.schedule.period(subscription.closed_periods);
             let at = at.max(open.ok_or(MoneyError::Overflow)?.start);
             timeline.change(now, at, version.id);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets the billing periods of a subscription go by another time zone. The running period stays as
+    /// it is; the one after it begins where that ends, by the old zone, and ends by the new one, so that no
+    /// instant is in two periods or in none. A period that some clock of the marketplace may take for
+    /// running counts as running. Moving to the zone that it goes by changes nothing.
+    ///
+    /// # Errors
+    /// [`FlowError::Field`] for a subscription that the engine invoices, for too many moves, or for a
+    /// zone a day apart where periods are days; [`FlowError::Illegal`] where it is not in force.
+    pub async fn move_zone(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        time_zone: TimeZone,
+    ) -> Result<Subscription, FlowError> {
+        let by_any_clock = self.now().saturating_add(Timeline::CLOCKS_APART_MAX);
+        self.change_subscription(tenant, id, |subscription, _| {
+            if subscription.invoicing == Invoicing::ByEngine {
+                let problem = "the engine invoices this subscription and keeps its periods";
+                return Err(FieldError::new("time_zone", problem).into());
+            }
+            if !matches!(
+                subscription.state,
+                SubscriptionState::Active | SubscriptionState::AwaitingPayment
+            ) {
+                return Err(
+                    crate::product::IllegalMove::new(subscription.state, "MoveZone").into(),
+                );
+            }
+            let schedule = &mut subscription.timeline.schedule;
+            if schedule.zone() == time_zone {
+                return Ok(());
+            }
+            if schedule.moves.len() >= Schedule::MOVES_MAX {
+                let problem = format!("too many moves: allowed are {}", Schedule::MOVES_MAX);
+                return Err(FieldError::new("time_zone", problem).into());
+            }
+            let open = schedule
+                .period(subscription.closed_periods)
+                .ok_or(MoneyError::Overflow)?;
+            let running = schedule
+                .period_at(by_any_clock.max(open.start))
+                .ok_or(MoneyError::Overflow)?;
+            let problem = "it is a day or more apart from the one before, and periods are days: cancel and subscribe again";
+            *schedule = schedule
+                .moved(time_zone, running.end)
+                .ok_or_else(|| FieldError::new("time_zone", problem))?;
             Ok(())
         })
         .await

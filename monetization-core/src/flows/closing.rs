@@ -124,6 +124,10 @@ impl Monetizer {
             for row in &rows {
                 after = row.due_at.map(|due_at| (due_at, row.id));
                 let mut invoice = Stored::<Invoice>::read(row)?;
+                if invoice.fact.occasion == Occasion::Bundle {
+                    self.take_back_bundle(invoice).await?;
+                    continue;
+                }
                 invoice.fact.state = invoice.fact.state.on(InvoiceEvent::FellDue)?;
                 let id = invoice.fact.subscription;
                 let mut subscription = self.must::<Subscription>(invoice.fact.tenant, id).await?;
@@ -140,6 +144,19 @@ impl Monetizer {
                 return Ok(marked);
             }
         }
+    }
+
+    /// Calls in advance that are not paid in time are sold no more. A payment that comes first wins.
+    async fn take_back_bundle(&self, mut invoice: Stored<Invoice>) -> Result<(), FlowError> {
+        invoice.fact.state = invoice.fact.state.on(InvoiceEvent::Voided)?;
+        let operation = Operation::VoidInvoice {
+            invoice: invoice.fact.id,
+        };
+        let mut change = self.change();
+        let intent = Intent::new(invoice.fact.tenant, operation, self.now());
+        change.intents.push(intent);
+        change.writes.push(invoice.write()?);
+        self.apply(&change).await.map(drop)
     }
 
     /// Closes the earliest open period of a subscription, or brings its end about.

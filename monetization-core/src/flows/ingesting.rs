@@ -9,11 +9,13 @@ use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{SubscriptionId, TenantId};
+use crate::metering::reported;
+use crate::plan::{PlanTerms, PlanVersion, QuotaOf};
 use crate::product::{Meter, Product};
 use crate::store::{Appended, Refusal, StoreErrorKind};
-use crate::subscription::{Subscription, SubscriptionState};
+use crate::subscription::{Segment, Subscription, SubscriptionState};
 use crate::text::{ForeignId, Slug};
-use crate::usage::{Counted, ForeignEvent, UsageRecord};
+use crate::usage::{Counted, ForeignEvent, Spent, UsageRecord};
 
 /// Use as somebody reports it.
 ///
@@ -29,8 +31,10 @@ pub struct UsageEvent {
     pub subscription: SubscriptionId,
     /// What was counted.
     pub meter: Slug,
-    /// How much, such as `"1.5"`.
-    pub quantity: String,
+    /// How much, such as `"1.5"`; may be left out where each event counts as one.
+    pub quantity: Option<String>,
+    /// Which value it is, for a meter that counts different ones.
+    pub key: Option<String>,
     /// When it was used; now where it is left out.
     pub occurred_at: Option<Timestamp>,
 }
@@ -123,10 +127,6 @@ impl Monetizer {
             .await?
             .fact;
         let meter = find_meter(&product, &event.meter)?;
-        let quantity = meter
-            .scale
-            .parse(&event.quantity)
-            .map_err(|error| FieldError::new("quantity", error))?;
         let now = self.now();
         let occurred_at = event.occurred_at.unwrap_or(now);
         if occurred_at > now.saturating_add(AHEAD_MAX) {
@@ -147,16 +147,11 @@ impl Monetizer {
             let problem = format!("{occurred_at} is before the subscription began");
             FieldError::new("occurred_at", problem)
         })?;
-        let content = format!(
-            "{}\n{}\n{}\n{}",
-            event.subscription,
-            event.meter,
-            meter.scale.render(quantity),
-            event
-                .occurred_at
-                .map(|at| at.to_string())
-                .unwrap_or_default()
-        );
+        let terms = self.must::<PlanVersion>(tenant, segment.version).await?;
+        let terms = terms.fact.terms;
+        let said = (event.quantity.as_deref(), event.key.as_deref());
+        let counted = reported(meter, terms.usage(), said)?;
+        let content = content(event, meter, &counted);
         let foreign = ForeignEvent::new(event.source.clone(), event.id.clone(), content.as_bytes());
         Ok(UsageRecord {
             id: foreign.record(tenant),
@@ -166,14 +161,56 @@ impl Monetizer {
             recorded_at: now,
             resource: None,
             outcome: None,
-            counted: vec![Counted {
-                meter: meter.id,
-                quantity,
-            }],
-            spent: Vec::new(),
+            spent: spent(&terms, &product, &segment, occurred_at, &counted),
+            counted,
             event: Some(foreign),
         })
     }
+}
+
+/// What an event says: the same event reported again says the same.
+fn content(event: &UsageEvent, meter: &Meter, counted: &[Counted]) -> String {
+    let counted = counted.first().map(|counted| counted.quantity);
+    let mut content = format!(
+        "{}\n{}\n{}\n{}",
+        event.subscription,
+        event.meter,
+        meter.scale.render(counted.unwrap_or_default()),
+        event
+            .occurred_at
+            .map(|at| at.to_string())
+            .unwrap_or_default()
+    );
+    if let Some(key) = &event.key {
+        content.push('\n');
+        content.push_str(key);
+    }
+    content
+}
+
+/// What reported use uses up of quotas. It is used already, so nothing can be refused any more.
+fn spent(
+    terms: &PlanTerms,
+    product: &Product,
+    segment: &Segment,
+    at: Timestamp,
+    counted: &[Counted],
+) -> Vec<Spent> {
+    let quotas = terms.enforced_quotas(product.id).into_iter();
+    let spent = quotas
+        .filter(|quota| quota.is_reported)
+        .filter_map(|quota| {
+            let of = counted
+                .iter()
+                .find(|it| quota.name.of == QuotaOf::Meter(it.meter))?;
+            Some(Spent {
+                quota: quota.name,
+                window: quota.name.window.containing(at, segment.period),
+                lease: None,
+                units: u64::try_from(of.quantity.scaled()).unwrap_or(0),
+            })
+        });
+    spent.filter(|spent| spent.units > 0).collect()
 }
 
 fn find_meter<'a>(product: &'a Product, name: &Slug) -> Result<&'a Meter, FieldError> {

@@ -64,6 +64,7 @@ impl Monetizer {
 pub(super) fn invoice_id(subscription: SubscriptionId, occasion: Occasion) -> InvoiceId {
     let occasion = match occasion {
         Occasion::Start => "start".to_owned(),
+        Occasion::Bundle => "bundle".to_owned(),
         Occasion::Period { index, .. } => format!("period {index}"),
     };
     TypedId::derived(&[subscription.uuid().as_bytes(), occasion.as_bytes()])

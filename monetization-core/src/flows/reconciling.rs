@@ -26,7 +26,7 @@ use crate::ids::{BatchId, MeterId, SubscriptionId, TenantId};
 use crate::invoice::Invoicing;
 use crate::money::Quantity;
 use crate::product::Meter;
-use crate::store::{Batch, BatchState, Decision, Fate, Held, Kind, Listing, Stored};
+use crate::store::{Batch, BatchState, Decision, Fate, Held, Listing};
 use crate::subscription::{Segment, Subscription};
 
 /// What a run of reconciling has found and done.
@@ -128,21 +128,11 @@ impl Monetizer {
         comparison: Comparison<'_>,
     ) -> Result<ReconcileReport, FlowError> {
         let mut report = ReconcileReport::default();
-        let mut listing = Listing {
-            kind: Kind::Subscription,
-            key: None,
-            after: None,
-            limit: Listing::LIMIT_MAX,
-        };
-        loop {
-            let rows = self.store.rows(tenant, &listing).await?;
-            for row in &rows {
-                listing.after = Some(row.id);
-                let subscription = Stored::<Subscription>::read(row)?.fact;
-                if subscription.invoicing != Invoicing::ByEngine {
-                    continue;
-                }
-                let compared = self.compare(&comparison, &subscription, &mut report);
+        let mut after = None;
+        while let Some(page) = self.subscriptions_after(tenant, &mut after).await? {
+            let by_engine = page.iter().filter(|it| it.invoicing == Invoicing::ByEngine);
+            for subscription in by_engine {
+                let compared = self.compare(&comparison, subscription, &mut report);
                 match compared.await {
                     Err(FlowError::Store(error)) => return Err(error.into()),
                     Err(error) => {
@@ -151,10 +141,8 @@ impl Monetizer {
                     Ok(()) => {}
                 }
             }
-            if rows.len() < listing.limit {
-                return Ok(report);
-            }
         }
+        Ok(report)
     }
 
     /// Decides what becomes of a batch that is held, in the name of whoever `because` names.

@@ -141,6 +141,7 @@ impl Monetizer {
             .map(
                 |(segment, terms, used): &(Segment, PlanTerms, Used)| SegmentUse {
                     segment: *segment,
+                    schedule: &subscription.timeline.schedule,
                     terms,
                     used: used.clone(),
                 },
@@ -158,11 +159,9 @@ impl Monetizer {
             .fact
             .terms;
         if continues {
-            let next = subscription
-                .closed_periods
-                .checked_add(1)
-                .and_then(|next| subscription.timeline.schedule.period(next));
-            lines.extend(base_line(&last, next.ok_or(MoneyError::Overflow)?));
+            let next = subscription.closed_periods.checked_add(1);
+            let next = next.ok_or(MoneyError::Overflow)?;
+            lines.extend(base_line(&last, &subscription.timeline.schedule, next)?);
         }
         Ok(PeriodBill {
             lines,
@@ -207,6 +206,7 @@ impl Monetizer {
                 .map(|(segment, terms, billed, late)| LateUse {
                     billed: SegmentUse {
                         segment: *segment,
+                        schedule: &subscription.timeline.schedule,
                         terms,
                         used: billed.clone(),
                     },

@@ -9,7 +9,7 @@ use crate::ids::{ConsumerId, PlanId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoicing, Occasion};
 use crate::key::ApiKey;
-use crate::period::Schedule;
+use crate::period::{Schedule, TimeZone};
 use crate::plan::{Approval, Billing, Plan, PlanState, PlanTerms, PlanVersion};
 use crate::product::Product;
 use crate::rating::start_lines;
@@ -30,6 +30,8 @@ pub struct Order {
     pub application: Option<Name>,
     /// On which plan.
     pub plan: PlanId,
+    /// The time zone that its billing periods go by.
+    pub time_zone: TimeZone,
     /// Recognises the order when it is sent again.
     pub request_key: Option<ForeignId>,
 }
@@ -65,10 +67,17 @@ impl Monetizer {
         let product = self.must::<Product>(tenant, plan.product).await?.fact;
         let (tenant_fact, engine) = self.engine_of(tenant).await?;
         check_on_sale(&plan, &product)?;
-        check_billable(&version.terms, &product, tenant_fact.invoicing, engine)?;
+        let invoicing = tenant_fact.invoicing;
+        check_billable(
+            &version.terms,
+            &product,
+            (invoicing, order.time_zone),
+            engine,
+        )?;
         let schedule = Schedule {
-            anchor: self.now(),
-            cycle: version.terms.cycle(),
+            alignment: version.terms.alignment(),
+            time_zone: order.time_zone,
+            ..Schedule::new(self.now(), version.terms.cycle())
         };
         let mut subscription = Subscription {
             id: self.id(),
@@ -85,6 +94,7 @@ impl Monetizer {
             closed_periods: 0,
             request_key: order.request_key.clone(),
             rejected_because: None,
+            prepaid: std::collections::BTreeMap::new(),
             payment_url: None,
             created_at: self.now(),
         };
@@ -170,8 +180,8 @@ impl Monetizer {
         change: &mut ChangeSet,
     ) -> Result<(), FlowError> {
         let free = terms.billing() == Billing::Free;
-        let due = terms.due_at_start()?;
-        if free || (subscription.invoicing == Invoicing::ByCore && due.is_zero()) {
+        let lines = start_lines(terms, &subscription.timeline.schedule)?;
+        if free || (subscription.invoicing == Invoicing::ByCore && lines.is_empty()) {
             subscription.on(SubscriptionEvent::ApprovedPaid)?;
             return Ok(());
         }
@@ -181,17 +191,12 @@ impl Monetizer {
                 subscription: subscription.id,
             },
             Invoicing::ByCore => {
-                let period = subscription
-                    .timeline
-                    .schedule
-                    .period(0)
-                    .ok_or(crate::money::MoneyError::Overflow)?;
                 let invoice = self.invoice(
                     subscription,
                     tenant,
                     Draft {
                         occasion: Occasion::Start,
-                        lines: start_lines(terms, period),
+                        lines,
                         terms,
                     },
                 )?;
@@ -255,7 +260,7 @@ fn check_on_sale(plan: &Plan, product: &Product) -> Result<(), FlowError> {
 fn check_billable(
     terms: &PlanTerms,
     product: &Product,
-    invoicing: Invoicing,
+    (invoicing, time_zone): (Invoicing, TimeZone),
     engine: &Engine,
 ) -> Result<(), FlowError> {
     if terms.billing() == Billing::Free {
@@ -278,7 +283,12 @@ fn check_billable(
         return Err(FieldError::new("plan", problem).into());
     }
     if invoicing == Invoicing::ByEngine {
-        engine.descriptor.shapes.check(terms)?;
+        let shapes = engine.descriptor.shapes;
+        shapes.check(terms)?;
+        if time_zone != TimeZone::UTC && !shapes.calendar {
+            let problem = "the engine invoices this plan by itself, in UTC: leave it out";
+            return Err(FieldError::new("time_zone", problem).into());
+        }
     }
     Ok(())
 }

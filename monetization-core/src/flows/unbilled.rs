@@ -10,7 +10,7 @@ use super::{FlowError, Monetizer};
 use crate::ids::{MeterId, SegmentId, SubscriptionId, TenantId};
 use crate::invoice::Invoicing;
 use crate::money::Quantity;
-use crate::store::{Batch, Kind, Listing, Stored};
+use crate::store::Batch;
 use crate::subscription::Subscription;
 
 /// Use that nobody is billed for as things stand.
@@ -42,23 +42,11 @@ impl Monetizer {
     /// [`FlowError::Store`].
     pub async fn unbilled(&self, tenant: TenantId) -> Result<Unbilled, FlowError> {
         let mut after_the_end = Vec::new();
-        let mut listing = Listing {
-            kind: Kind::Subscription,
-            key: None,
-            after: None,
-            limit: Listing::LIMIT_MAX,
-        };
-        loop {
-            let rows = self.store.rows(tenant, &listing).await?;
-            for row in &rows {
-                listing.after = Some(row.id);
-                let subscription = Stored::<Subscription>::read(row)?.fact;
-                if subscription.invoicing == Invoicing::ByCore {
-                    after_the_end.extend(self.too_late(&subscription).await?);
-                }
-            }
-            if rows.len() < listing.limit {
-                break;
+        let mut after = None;
+        while let Some(page) = self.subscriptions_after(tenant, &mut after).await? {
+            let by_core = page.iter().filter(|it| it.invoicing == Invoicing::ByCore);
+            for subscription in by_core {
+                after_the_end.extend(self.too_late(subscription).await?);
             }
         }
         Ok(Unbilled {

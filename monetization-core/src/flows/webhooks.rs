@@ -200,7 +200,8 @@ impl Monetizer {
                 return Ok(());
             }
         };
-        if state == InvoiceState::Paid && invoice.state != InvoiceState::Paid {
+        let is_newly_paid = state == InvoiceState::Paid && invoice.state != InvoiceState::Paid;
+        if is_newly_paid {
             invoice.paid_at = Some(event.occurred_at);
         }
         invoice.state = state;
@@ -213,11 +214,15 @@ impl Monetizer {
             invoice.total = news.total;
             invoice.due_at = news.due_at;
         }
-        let (subscription, start) = (invoice.subscription, invoice.occasion == Occasion::Start);
+        let invoice = invoice.clone();
+        let start = invoice.occasion == Occasion::Start;
         let subscription = &mut self
-            .load_subscription(effect, tenant, subscription)
+            .load_subscription(effect, tenant, invoice.subscription)
             .await?
             .fact;
+        if is_newly_paid {
+            subscription.add_prepaid(&invoice);
+        }
         if start
             && state == InvoiceState::Paid
             && subscription.state == SubscriptionState::AwaitingPayment
@@ -296,10 +301,12 @@ impl Monetizer {
                 .values()
                 .filter(|invoice| invoice.fact.subscription == *id);
             let unpaid = unchanged.chain(changed).any(|invoice| {
-                matches!(
-                    invoice.fact.state,
-                    InvoiceState::PastDue | InvoiceState::Uncollectible
-                )
+                // Calls in advance that are not paid are not had.
+                invoice.fact.occasion != Occasion::Bundle
+                    && matches!(
+                        invoice.fact.state,
+                        InvoiceState::PastDue | InvoiceState::Uncollectible
+                    )
             });
             if unpaid {
                 subscription.fact.blocks.insert(BlockReason::Payment);

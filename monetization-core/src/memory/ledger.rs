@@ -11,7 +11,7 @@ use crate::store::{
     Appended, Closing, Ledger, QuotaCounter, Refusal, SegmentRow, StoreError, StoreErrorKind,
 };
 use crate::subscription::Segment;
-use crate::usage::{Sum, SumKey, UsageRecord};
+use crate::usage::{Sum, SumKey, Tallied, TallyKey, UsageRecord};
 
 #[async_trait]
 impl Ledger for MemoryStore {
@@ -80,6 +80,14 @@ pub(super) struct Books {
     evidence: BTreeMap<(TenantId, SegmentId), BTreeSet<RecordId>>,
     pub(super) segments: BTreeMap<(TenantId, SegmentId), Kept>,
     pub(super) sums: BTreeMap<(TenantId, SumKey), Amount>,
+    tallies: BTreeMap<TallyKey, Tallied>,
+}
+
+/// What a record adds to sums, and what is remembered of it.
+#[derive(Debug, Default)]
+struct Growth {
+    sums: BTreeMap<(TenantId, SumKey), Amount>,
+    tallies: BTreeMap<TallyKey, Tallied>,
 }
 
 /// A segment's row. The whole successor is kept: its own row may have to be made from it.
@@ -103,16 +111,16 @@ impl State {
             return judge_known(known, record);
         }
         let outcome = self.spend(record).and_then(|spending| {
-            let sums = self.books.count(record, payer)?;
-            Ok((spending, sums))
+            let growth = self.books.count(record, payer)?;
+            Ok((spending, growth))
         });
-        let (spending, sums) = match outcome {
+        let (spending, growth) = match outcome {
             Ok(outcome) => outcome,
             Err(refusal) => return Appended::Refused(refusal),
         };
         self.blocks.leases.extend(spending.leases);
         self.blocks.counters.extend(spending.counters);
-        self.books.write(record, payer, sums);
+        self.books.write(record, payer, growth);
         Appended::New
     }
 
@@ -189,36 +197,37 @@ impl Books {
         Err(StoreError::new(StoreErrorKind::Broken, doing).because("the successors form a circle"))
     }
 
-    /// The sums as they are after this record.
-    fn count(
-        &self,
-        record: &UsageRecord,
-        payer: Segment,
-    ) -> Result<BTreeMap<(TenantId, SumKey), Amount>, Refusal> {
-        let mut sums = BTreeMap::new();
+    /// What sums and tallies are after this record.
+    fn count(&self, record: &UsageRecord, payer: Segment) -> Result<Growth, Refusal> {
+        let mut growth = Growth::default();
+        let is_late = payer.id != record.segment.id;
         for counted in &record.counted {
             let key = SumKey {
                 segment: payer.id,
                 origin: record.segment.id,
                 meter: counted.meter,
             };
+            let mut added = counted.quantity;
+            if let Some(key) = TallyKey::of(record, counted) {
+                let kept = growth.tallies.get(&key).or(self.tallies.get(&key)).copied();
+                let at = record.occurred_at;
+                let (grown, now) = counted.tally.count(kept, counted.quantity, at, is_late);
+                growth.tallies.insert(key, now);
+                added = grown;
+            }
             let key = (record.tenant, key);
-            let kept = sums.get(&key).or(self.sums.get(&key)).copied();
+            let kept = growth.sums.get(&key).or(self.sums.get(&key)).copied();
             let mut amount = kept.unwrap_or_default();
-            let total = amount.total.checked_add(counted.quantity);
+            let total = amount.total.checked_add(added);
             amount.total = total.map_err(|_| Refusal::Overflow)?;
-            sums.insert(key, amount);
+            growth.sums.insert(key, amount);
         }
-        Ok(sums)
+        Ok(growth)
     }
 
-    fn write(
-        &mut self,
-        record: &UsageRecord,
-        payer: Segment,
-        sums: BTreeMap<(TenantId, SumKey), Amount>,
-    ) {
-        self.sums.extend(sums);
+    fn write(&mut self, record: &UsageRecord, payer: Segment, growth: Growth) {
+        self.sums.extend(growth.sums);
+        self.tallies.extend(growth.tallies);
         self.segments
             .entry((record.tenant, payer.id))
             .or_insert(Kept {

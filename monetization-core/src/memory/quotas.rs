@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::clock::{Span, Timestamp};
 use crate::ids::{LeaseId, SubscriptionId, TenantId};
-use crate::plan::QuotaWindow;
+use crate::plan::QuotaName;
 use crate::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
 use crate::usage::{Spent, UsageRecord};
 
@@ -29,7 +29,7 @@ impl Quotas for MemoryStore {
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
-        quota: QuotaWindow,
+        quota: QuotaName,
         window: Span,
     ) -> Result<QuotaCounter, StoreError> {
         let key = QuotaKey {
@@ -48,7 +48,7 @@ impl Quotas for MemoryStore {
 pub(super) struct QuotaKey {
     tenant: TenantId,
     subscription: SubscriptionId,
-    quota: QuotaWindow,
+    quota: QuotaName,
     start: Timestamp,
     end: Timestamp,
 }

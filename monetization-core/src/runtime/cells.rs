@@ -10,10 +10,10 @@ use std::time::Duration;
 use monetization_rate_limiter::{Bucket, Decision, Limits};
 
 use super::denial::Limited;
-use super::standing::Standings;
+use super::standing::{Standings, WindowName};
 use crate::clock::{Span, Timestamp};
-use crate::ids::LeaseId;
-use crate::plan::{Overage, Quota, QuotaWindow};
+use crate::ids::{LeaseId, ResourceId};
+use crate::plan::{EnforcedQuota, Overage, QuotaName, QuotaOf};
 use crate::store::LeaseAnswer;
 use crate::usage::Spent;
 pub(super) use quota::QuotaCell;
@@ -35,7 +35,7 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Allowance {
     pub(super) limits: Limits,
-    pub(super) quotas: Vec<Quota>,
+    pub(super) quotas: Vec<EnforcedQuota>,
 }
 
 impl Allowance {
@@ -44,6 +44,26 @@ impl Allowance {
         self.quotas
             .iter()
             .any(|quota| quota.overage == Overage::Strict)
+    }
+
+    /// Whether the quota of this name stops calls.
+    pub(super) fn is_stopped_by(&self, name: QuotaName) -> bool {
+        let mut quotas = self.quotas.iter();
+        quotas.any(|quota| quota.name == name && quota.overage == Overage::Strict)
+    }
+
+    /// Whether it counts the calls of some operations by themselves.
+    pub(super) fn has_resources(&self) -> bool {
+        let mut quotas = self.quotas.iter();
+        quotas.any(|quota| matches!(quota.name.of, QuotaOf::Resource(_)))
+    }
+
+    /// The quotas that a call of this operation counts towards.
+    fn quotas_of(&self, resource: Option<ResourceId>) -> impl Iterator<Item = &EnforcedQuota> {
+        self.quotas.iter().filter(move |quota| match quota.name.of {
+            QuotaOf::Calls | QuotaOf::Meter(_) => true,
+            QuotaOf::Resource(id) => resource == Some(id),
+        })
     }
 }
 
@@ -54,6 +74,8 @@ pub(super) struct Moment {
     pub(super) now: Timestamp,
     /// The billing period of that instant.
     pub(super) period: Span,
+    /// The operation it is, where one is counted by itself.
+    pub(super) resource: Option<ResourceId>,
     /// Process time.
     pub(super) uptime: Duration,
 }
@@ -71,7 +93,7 @@ pub(super) enum Taken {
 /// A quota whose cell is empty and has to be filled from the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QuotaNeed {
-    pub(super) quota: Quota,
+    pub(super) quota: EnforcedQuota,
     pub(super) window: Span,
 }
 
@@ -83,13 +105,13 @@ pub(super) struct GiveBack {
 }
 
 impl Cells {
-    /// Takes one unit of every rate and every quota, or of none.
+    /// Takes one unit of every rate and every quota of calls, or of none.
     pub(super) fn take(&self, allowance: &Allowance, moment: Moment) -> Taken {
         let mut state = self.lock();
         let State { bucket, quotas } = &mut *state;
         let mut quota_until = None;
-        for quota in &allowance.quotas {
-            let cell = cell_of(quotas, quota.window);
+        for quota in allowance.quotas_of(moment.resource) {
+            let cell = cell_of(quotas, quota.name);
             let window = cell.window_at(moment.now, moment.period, quota.max);
             if !cell.is_known(quota, moment.uptime) {
                 return Taken::Needs(QuotaNeed {
@@ -113,24 +135,29 @@ impl Cells {
                 .then(|| bucket.assess(limits, moment.now, 0));
             let shown = untouched.as_ref().unwrap_or(&decision);
             let mut standings = Standings::of_rates(allowance, shown);
-            for quota in &allowance.quotas {
-                standings.push_quota(quota, cell_of(quotas, quota.window));
+            for quota in allowance.quotas_of(moment.resource) {
+                standings.push_quota(quota, cell_of(quotas, quota.name), 0);
             }
             return Taken::Refused(Limited {
+                retry_at: retry_at(&standings, &decision, quota_until),
                 standings,
-                retry_at: retry_at(allowance, &decision, quota_until),
                 quota: quota_until.is_some(),
             });
         }
         let mut standings = Standings::of_rates(allowance, &decision);
         let mut spent = Vec::with_capacity(allowance.quotas.len());
-        for quota in &allowance.quotas {
-            let cell = cell_of(quotas, quota.window);
-            standings.push_quota(quota, cell);
-            spent.push(cell.spend(quota));
+        for quota in allowance.quotas_of(moment.resource) {
+            let cell = cell_of(quotas, quota.name);
+            let taken = u64::from(!quota.is_counted_after());
+            standings.push_quota(quota, cell, taken);
+            spent.push(cell.spend(quota, taken));
         }
-        standings.take_one_of_last(allowance.quotas.len());
         Taken::Passed { spent, standings }
+    }
+
+    /// Counts what a call has used of quotas that are counted after calls.
+    pub(super) fn add(&self, spent: &Spent) {
+        cell_of(&mut self.lock().quotas, spent.quota).add(spent);
     }
 
     /// Ends what a call has in flight; answers the blocks that nothing is in flight of any more
@@ -156,7 +183,7 @@ impl Cells {
     /// answer was lost is repeated under its own id, so that no block is handed out unseen.
     pub(super) fn wish(&self, need: QuotaNeed, uptime: Duration, id: LeaseId) -> Option<LeaseId> {
         let mut state = self.lock();
-        let cell = cell_of(&mut state.quotas, need.quota.window);
+        let cell = cell_of(&mut state.quotas, need.quota.name);
         let needed =
             cell.turn_to(need.window) == need.window && !cell.is_known(&need.quota, uptime);
         needed.then(|| *cell.asked.get_or_insert(id))
@@ -171,13 +198,13 @@ impl Cells {
         recheck_at: Duration,
     ) {
         let mut state = self.lock();
-        cell_of(&mut state.quotas, need.quota.window).granted(need, lease, answer, recheck_at);
+        cell_of(&mut state.quotas, need.quota.name).granted(need, lease, answer, recheck_at);
     }
 
-    /// Puts in place what has been used of a loose quota.
-    pub(super) fn counted(&self, need: QuotaNeed, committed: u64) {
+    /// Puts in place what has been used of a quota that has no blocks.
+    pub(super) fn counted(&self, need: QuotaNeed, committed: u64, recheck_at: Duration) {
         let mut state = self.lock();
-        cell_of(&mut state.quotas, need.quota.window).counted(need, committed);
+        cell_of(&mut state.quotas, need.quota.name).counted(need, committed, recheck_at);
     }
 
     /// Lets go of every block that nothing is in flight of: at shutdown.
@@ -209,26 +236,26 @@ impl Cells {
 
 /// When a refused call could pass; `None` for never.
 fn retry_at(
-    allowance: &Allowance,
+    standings: &Standings,
     rates: &Decision,
     quota_until: Option<Timestamp>,
 ) -> Option<Timestamp> {
-    let nothing = |quota: &Quota| quota.overage == Overage::Strict && quota.max == 0;
-    if allowance.quotas.iter().any(nothing) {
+    let mut exceeded = standings.as_slice().iter().filter(|it| it.exceeded);
+    if exceeded.any(|it| it.is_quota() && (it.max == 0 || it.name == WindowName::Ever)) {
         return None;
     }
     let rates_until = rates.retry_at()?;
     Some(quota_until.map_or(rates_until, |until| rates_until.max(until)))
 }
 
-/// The cell of a quota, found by what it counts: a plan has at most one quota for each window, so
-/// there are four at most, and one that a new plan no longer has keeps its blocks until they end.
-fn cell_of(quotas: &mut Vec<QuotaCell>, window: QuotaWindow) -> &mut QuotaCell {
+/// The cell of a quota, found by what it counts: a plan has at most one quota of each name, so there
+/// are few, and one that a new plan no longer has keeps its blocks until they end.
+fn cell_of(quotas: &mut Vec<QuotaCell>, name: QuotaName) -> &mut QuotaCell {
     let index = quotas
         .iter()
-        .position(|cell| cell.quota == window)
+        .position(|cell| cell.quota == name)
         .unwrap_or_else(|| {
-            quotas.push(QuotaCell::new(window));
+            quotas.push(QuotaCell::new(name));
             quotas.len().saturating_sub(1)
         });
     &mut quotas[index]

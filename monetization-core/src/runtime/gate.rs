@@ -20,9 +20,9 @@ use super::denial::Denial;
 use crate::access::{Closed, access};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
-use crate::ids::{MeterId, PlanVersionId};
-use crate::plan::{MeteringPolicy, PlanTerms, Rate};
-use crate::product::{Meter, Product, ProductState};
+use crate::ids::{PlanVersionId, ResourceId};
+use crate::plan::{MeteringPolicy, PlanTerms, Rate, UsagePrice};
+use crate::product::{Meter, Product, ProductState, Resource};
 use crate::routing::{Route, Routes};
 use crate::subscription::{Segment, Subscription};
 use crate::text::{Endpoint, Slug};
@@ -101,6 +101,8 @@ pub(super) struct Stretch {
     pub(super) segment: Segment,
     pub(super) allowance: Allowance,
     pub(super) metering: MeteringPolicy,
+    /// What is derived from what is counted, by the prices of the plan.
+    pub(super) usage: Vec<UsagePrice>,
 }
 
 impl Gate {
@@ -156,10 +158,18 @@ impl Stretch {
             segment,
             allowance: Allowance {
                 limits: Limits::new(limits.ok()?).ok()?,
-                quotas: plan.enforced_quotas(),
+                quotas: terms.subscription.enforced_quotas(plan),
             },
             metering: plan.metering(),
+            usage: plan.usage().to_vec(),
         })
+    }
+
+    /// The operation by which a quota of this plan counts, if any does.
+    pub(super) fn counted_by(&self, resource: Option<&Slug>) -> Option<ResourceId> {
+        let resource = resource.filter(|_| self.allowance.has_resources())?;
+        let sold = self.terms.subscription.product;
+        Some(Resource::id(sold, resource))
     }
 
     /// Whether it was made from this, and `now` lies in it.
@@ -181,7 +191,8 @@ pub(super) struct ProductView {
     pub(super) slug: Slug,
     state: ProductState,
     pub(super) endpoint: Arc<Endpoint>,
-    pub(super) requests: MeterId,
+    /// What is counted of calls.
+    pub(super) meters: Vec<Meter>,
     routes: Routes,
 }
 
@@ -201,15 +212,17 @@ impl ProductView {
     /// A [`FieldError`] where the product has no meter for calls or its operations make no sense,
     /// which the catalogue lets nobody store.
     pub(super) fn new(seq: u64, product: &Product) -> Result<Self, FieldError> {
-        let requests = product.meter(Meter::REQUESTS);
-        let requests =
-            requests.ok_or_else(|| FieldError::new("meters", "the meter requests is missing"))?;
+        if product.meter(Meter::REQUESTS).is_none() {
+            return Err(FieldError::new("meters", "the meter requests is missing"));
+        }
+        let of_calls = product.meters.iter();
+        let of_calls = of_calls.filter(|meter| meter.source.is_of_calls());
         Ok(Self {
             seq,
             slug: product.slug.clone(),
             state: product.state,
             endpoint: Arc::new(product.gateway_endpoint.clone()),
-            requests: requests.id,
+            meters: of_calls.cloned().collect(),
             routes: Routes::new(&product.resources)?,
         })
     }

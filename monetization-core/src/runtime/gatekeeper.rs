@@ -21,6 +21,7 @@ use super::permit::{Held, Permit};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::key::{KeyKind, Pepper, PresentedKey};
+use crate::metering::Measured;
 use crate::store::{Store, StoreError};
 use crate::usage::UsageRecord;
 
@@ -385,6 +386,7 @@ impl Gatekeeper {
         let moment = Moment {
             now,
             period: stretch.segment.period,
+            resource: stretch.counted_by(resource.as_ref()),
             uptime: call.uptime,
         };
         match gate.cells.take(&stretch.allowance, moment) {
@@ -405,6 +407,7 @@ impl Gatekeeper {
                 stretch,
                 standings,
                 place,
+                measured: Measured::default(),
                 heard_by: None,
             })),
             Taken::Refused(limited) => Err(Denial::Limited(Box::new(limited)).into()),

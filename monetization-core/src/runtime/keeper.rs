@@ -19,7 +19,6 @@ use super::gatekeeper::Sleep;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::ids::{LeaseId, TenantId};
-use crate::plan::Overage;
 use crate::store::{LeaseRequest, Store, StoreError};
 
 /// How long an exhausted quota is believed while blocks of it are out and may come back.
@@ -74,26 +73,23 @@ impl Keeper {
         else {
             return Ok(());
         };
-        let (quota, window, max) = (need.quota.window, need.window, need.quota.max);
-        match need.quota.overage {
-            Overage::Loose => {
-                let counter = store.quota(tenant, subscription, quota, window).await?;
-                gate.cells.counted(need, counter.committed);
-            }
-            Overage::Strict => {
-                let request = LeaseRequest {
-                    id,
-                    tenant,
-                    subscription,
-                    quota,
-                    window,
-                    max,
-                    want: BLOCK_MAX,
-                };
-                let answer = store.lease(&request).await?;
-                let recheck_at = clock.uptime().saturating_add(RECHECK);
-                gate.cells.granted(need, id, answer, recheck_at);
-            }
+        let (quota, window, max) = (need.quota.name, need.window, need.quota.max);
+        let recheck_at = || clock.uptime().saturating_add(RECHECK);
+        if need.quota.is_leased() {
+            let request = LeaseRequest {
+                id,
+                tenant,
+                subscription,
+                quota,
+                window,
+                max,
+                want: BLOCK_MAX,
+            };
+            let answer = store.lease(&request).await?;
+            gate.cells.granted(need, id, answer, recheck_at());
+        } else {
+            let counter = store.quota(tenant, subscription, quota, window).await?;
+            gate.cells.counted(need, counter.committed, recheck_at());
         }
         Ok(())
     }

@@ -3,19 +3,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
+use http::HeaderMap;
 
+use super::answer::AnswerReader;
 use super::cells::GiveBack;
 use super::committer::{Answer, Committed, Place};
 use super::gate::{Gate, Identity, Stretch};
 use super::standing::Standings;
 use crate::clock::Timestamp;
 use crate::ids::{PlanVersionId, RecordId};
-use crate::metering::charge;
-use crate::money::Quantity;
+use crate::metering::{Measured, MeteredCall, charge, counted};
+use crate::plan::QuotaOf;
+use crate::product::Source;
 use crate::store::Refusal;
 use crate::subscription::Subscription;
 use crate::text::{Endpoint, Slug};
-use crate::usage::{Counted, Ending, Outcome, UsageRecord};
+use crate::usage::{Ending, Outcome, Spent, UsageRecord};
 
 /// The right to forward one call. It has taken its units and holds a place for its record.
 ///
@@ -46,6 +49,7 @@ pub(super) struct Held {
     pub(super) stretch: Arc<Stretch>,
     pub(super) standings: Standings,
     pub(super) place: Place,
+    pub(super) measured: Measured,
     /// Who waits for the ledger's answer, if anybody does.
     pub(super) heard_by: Option<oneshot::Sender<Answer>>,
 }
@@ -112,8 +116,54 @@ impl Permit {
     /// spends from a strict quota.
     #[must_use]
     pub fn must_be_durable(&self) -> bool {
-        let mut spent = self.held().record.spent.iter();
-        spent.any(|spent| spent.lease.is_some())
+        let held = self.held();
+        held.stretch.allowance.is_strict()
+            && held.record.spent.iter().any(|spent| {
+                spent.lease.is_some() || held.stretch.allowance.is_stopped_by(spent.quota)
+            })
+    }
+
+    /// Takes note of what meters read from the head of the upstream's answer.
+    pub fn heed(&mut self, headers: &HeaderMap) {
+        if let Some(held) = &mut self.0 {
+            let meters = &held.stretch.product.meters;
+            held.measured.heed(meters, headers);
+        }
+    }
+
+    /// Whether a meter of the product counts bytes, so that [`transferred`](Self::transferred) matters.
+    #[must_use]
+    pub fn counts_bytes(&self) -> bool {
+        let mut meters = self.held().stretch.product.meters.iter();
+        meters.any(|meter| {
+            matches!(
+                meter.source,
+                Source::RequestBytes | Source::ResponseBytes | Source::Bytes
+            )
+        })
+    }
+
+    /// The bytes of bodies: of the request as announced or read, of the answer as the client has been sent
+    /// it.
+    pub fn transferred(&mut self, request_bytes: u64, response_bytes: u64) {
+        if let Some(held) = &mut self.0 {
+            held.measured.request_bytes = request_bytes;
+            held.measured.response_bytes = response_bytes;
+        }
+    }
+
+    /// What reads the fields that meters count from the answer's body; `None` where none does. Hand what
+    /// it has found back with [`found`](Self::found).
+    #[must_use]
+    pub fn reader(&self, headers: &HeaderMap) -> Option<AnswerReader> {
+        AnswerReader::new(&self.held().stretch.product.meters, headers)
+    }
+
+    /// Takes note of what a reader has found in the answer's body.
+    pub fn found(&mut self, reader: AnswerReader) {
+        if let Some(held) = &mut self.0 {
+            reader.tell(&mut held.measured);
+        }
     }
 
     /// The call has ended so; its record goes to the ledger.
@@ -150,23 +200,52 @@ impl Permit {
             held.give_back(None);
         }
         held.record.outcome = Some(outcome);
-        held.record.counted = vec![Counted {
-            meter: held.stretch.product.requests,
-            quantity: Quantity::from_scaled(i64::from(charge.billed)),
-        }];
+        held.count(outcome);
         held.heard_by = heard_by;
         Place::fill(held);
     }
 }
 
 impl Held {
+    /// What the call counts, and what that uses of quotas which are counted after calls.
+    fn count(&mut self, outcome: Outcome) {
+        let Stretch {
+            product,
+            metering,
+            usage,
+            ..
+        } = &*self.stretch;
+        let resource = self.record.resource.as_ref();
+        let call = MeteredCall {
+            outcome,
+            resource,
+            measured: &self.measured,
+        };
+        self.record.counted = counted(&product.meters, usage, *metering, &call);
+        let counted = &self.record.counted;
+        let cells = &self.gate.cells;
+        self.record.spent.retain_mut(|spent| {
+            let QuotaOf::Meter(meter) = spent.quota.of else {
+                return true;
+            };
+            let used = counted.iter().find(|counted| counted.meter == meter);
+            let used = used.map_or(0, |counted| counted.quantity.scaled());
+            spent.units = u64::try_from(used).unwrap_or(0);
+            cells.add(spent);
+            spent.units > 0
+        });
+    }
+
     /// Gives the quota units back, and with the instant they were taken the rates too.
     fn give_back(&mut self, rates_at: Option<Timestamp>) {
         let back = GiveBack {
             quotas: true,
             rates_at,
         };
-        let spent = std::mem::take(&mut self.record.spent);
+        let counted_after = |spent: &Spent| matches!(spent.quota.of, QuotaOf::Meter(_));
+        let all = std::mem::take(&mut self.record.spent);
+        let (after, spent): (Vec<Spent>, Vec<Spent>) = all.into_iter().partition(counted_after);
+        self.record.spent = after;
         let (gate, allowance) = (&self.gate, &self.stretch.allowance);
         let done = gate.cells.finish(allowance, &spent, back);
         self.place.settle_later(self.record.tenant, done);

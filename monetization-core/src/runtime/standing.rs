@@ -4,25 +4,55 @@ use monetization_rate_limiter::{Decision, Limit, LimitKind, Window};
 
 use super::cells::{Allowance, QuotaCell};
 use crate::clock::Timestamp;
-use crate::plan::{Quota, QuotaWindow};
+use crate::plan::{EnforcedQuota, QuotaOf, QuotaWindow};
+use crate::product::Unit;
 
 /// How one limit stands after a call, as response headers tell it.
 ///
-/// Units are calls; instants are UTC.
+/// Instants are UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Which limit.
+    /// Its window.
     pub name: WindowName,
+    /// What it counts.
+    pub of: Subject,
     /// What it lets through in its window, or at once for a burst.
     pub max: u64,
     /// What is left after this call; what was left before it where another limit refused it.
     pub remaining: u64,
-    /// When there is more again: the window's end.
+    /// When there is more again: the window's end, which of [`WindowName::Ever`] never comes.
     pub reset_at: Timestamp,
     /// The length of the window.
     pub length: Duration,
     /// Whether this limit refused the call.
     pub exceeded: bool,
+}
+
+impl Standing {
+    /// Whether it is a quota, whose counter outlives the process, and no rate.
+    #[must_use]
+    pub fn is_quota(&self) -> bool {
+        match self.name {
+            WindowName::Burst | WindowName::Second | WindowName::Minute | WindowName::Hour => false,
+            WindowName::Day
+            | WindowName::Month
+            | WindowName::Year
+            | WindowName::Period
+            | WindowName::Ever => true,
+        }
+    }
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "header styles must name each")]
+pub enum Subject {
+    /// All calls.
+    Calls,
+    /// Calls of the operation that was called.
+    Resource,
+    /// Units of a meter, which are counted when calls are over.
+    Meter(Unit),
 }
 
 /// The name of a limit's window.
@@ -42,6 +72,8 @@ pub enum WindowName {
     Year,
     /// The billing period.
     Period,
+    /// The whole life of the subscription.
+    Ever,
 }
 
 impl From<QuotaWindow> for WindowName {
@@ -51,6 +83,7 @@ impl From<QuotaWindow> for WindowName {
             QuotaWindow::Month => Self::Month,
             QuotaWindow::Year => Self::Year,
             QuotaWindow::Period => Self::Period,
+            QuotaWindow::Ever => Self::Ever,
         }
     }
 }
@@ -70,6 +103,7 @@ impl Standings {
         let standings = limits.iter().zip(decision.standings());
         all.extend(standings.map(|(limit, standing)| Standing {
             name: name(standing.kind()),
+            of: Subject::Calls,
             max: standing.max(),
             remaining: standing.remaining(),
             reset_at: standing.reset_at(),
@@ -79,23 +113,22 @@ impl Standings {
         Self(all)
     }
 
-    pub(super) fn push_quota(&mut self, quota: &Quota, cell: &QuotaCell) {
+    /// Adds a quota, of which the call takes so many units.
+    pub(super) fn push_quota(&mut self, quota: &EnforcedQuota, cell: &QuotaCell, taken: u64) {
         let (window, of) = (cell.window(), cell.standing(quota));
         self.0.push(Standing {
-            name: quota.window.into(),
+            name: quota.name.window.into(),
+            of: match quota.name.of {
+                QuotaOf::Calls => Subject::Calls,
+                QuotaOf::Resource(_) => Subject::Resource,
+                QuotaOf::Meter(_) => Subject::Meter(quota.unit),
+            },
             max: of.max,
-            remaining: of.remaining,
+            remaining: of.remaining.saturating_sub(taken),
             reset_at: window.end,
             length: window.duration(),
             exceeded: of.exceeded,
         });
-    }
-
-    /// A call that passed has taken one unit of the last `quotas` limits.
-    pub(super) fn take_one_of_last(&mut self, quotas: usize) {
-        for standing in self.0.iter_mut().rev().take(quotas) {
-            standing.remaining = standing.remaining.saturating_sub(1);
-        }
     }
 
     /// Every limit, rates first.
@@ -105,16 +138,18 @@ impl Standings {
     }
 
     /// The limit to tell a client about: of a refused call the exceeded one that resets last,
-    /// else the one with the least left, of several such the longest.
+    /// else the one of calls with the least left, of several such the longest.
     #[must_use]
     pub fn most_constrained(&self) -> Option<&Standing> {
         let exceeded = self.0.iter().filter(|standing| standing.exceeded);
         exceeded
             .max_by_key(|standing| standing.reset_at)
             .or_else(|| {
-                self.0
-                    .iter()
-                    .min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.length)))
+                self.0.iter().min_by_key(|standing| {
+                    let is_of_calls = !matches!(standing.of, Subject::Meter(_));
+                    let length = std::cmp::Reverse(standing.length);
+                    (!is_of_calls, standing.remaining, length)
+                })
             })
     }
 }

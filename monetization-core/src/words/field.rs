@@ -30,6 +30,22 @@ impl FieldError {
         }
     }
 
+    /// The same problem, of a field within another.
+    ///
+    /// ```
+    /// use monetization_core::field::FieldError;
+    ///
+    /// let error = FieldError::new("size", "0 is too few").within("packages[2]");
+    /// assert_eq!(error.field(), "packages[2].size");
+    /// ```
+    #[must_use]
+    pub fn within(self, path: &str) -> Self {
+        Self {
+            field: format!("{path}.{}", self.field),
+            ..self
+        }
+    }
+
     /// The field's name as the sender wrote it, such as `usage[0].unit_price`.
     #[must_use]
     pub fn field(&self) -> &str {

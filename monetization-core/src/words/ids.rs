@@ -154,6 +154,8 @@ typed_ids! {
     ProductId = "prd";
     /// A thing a product counts.
     MeterId = "mtr";
+    /// One operation of a product.
+    ResourceId = "res";
     /// A plan of a product.
     PlanId = "pln";
     /// One immutable version of a plan.

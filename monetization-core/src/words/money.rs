@@ -222,6 +222,22 @@ impl Money {
         self.combine(other, i64::checked_sub)
     }
 
+    /// So many parts of a whole of it, rounded once.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] past 64 bits, or where the whole is nothing.
+    pub fn share(
+        self,
+        (part, whole): (i128, i128),
+        rounding: Rounding,
+    ) -> Result<Self, MoneyError> {
+        let minor = i128::from(self.minor)
+            .checked_mul(part)
+            .and_then(|parts| rounding.divide(parts, whole))
+            .and_then(|minor| i64::try_from(minor).ok());
+        Ok(Self::new(minor.ok_or(MoneyError::Overflow)?, self.currency))
+    }
+
     /// The sum of many amounts, starting from nothing in `currency`.
     ///
     /// # Errors
@@ -320,6 +336,8 @@ pub struct UnitPrice(Decimal);
 impl UnitPrice {
     /// Nothing.
     pub const ZERO: Self = Self(Decimal::ZERO);
+    /// One major unit.
+    pub const ONE: Self = Self(Decimal::ONE);
 
     /// The price as a decimal number of major units.
     #[must_use]
@@ -404,6 +422,8 @@ pub struct Scale(u8);
 impl Scale {
     /// Whole units.
     pub const WHOLE: Self = Self(0);
+    /// Millionths.
+    pub const FINEST: Self = Self(6);
     /// The most decimals there are.
     pub const DECIMALS_MAX: u8 = 6;
 
@@ -419,6 +439,14 @@ impl Scale {
         let one = 10_i64.checked_pow(u32::from(self.0))?;
         let scaled = i64::try_from(units).ok()?.checked_mul(one)?;
         Some(Quantity::from_scaled(scaled))
+    }
+
+    /// How many whole units a quantity has; what is left over does not count.
+    #[must_use]
+    pub fn whole_units(self, quantity: Quantity) -> u64 {
+        let one = 10_i64.saturating_pow(u32::from(self.0));
+        let whole = quantity.scaled().checked_div(one).unwrap_or(0);
+        u64::try_from(whole).unwrap_or(0)
     }
 
     /// Reads a quantity of this scale: at most 15 digits in all, not negative.

@@ -1,3 +1,4 @@
+use monetization_core::clock::Timestamp;
 use monetization_core::money::{Exact, Scale};
 use serde::Deserialize;
 use serde_json::Value;
@@ -58,4 +59,40 @@ pub(super) fn exact(text: &str) -> Exact {
 /// A quantity of the finest scale.
 pub(super) fn quantity(text: &str) -> monetization_core::money::Quantity {
     Scale::try_from(SCALE).unwrap().parse(text).unwrap()
+}
+
+/// Compares fields with those that are expected; others are not asked for.
+pub(super) fn agree<'a>(
+    case: &Case,
+    actual: impl IntoIterator<Item = (&'a str, Value)>,
+) -> Checked {
+    let mut is_asked = false;
+    for (name, actual) in actual {
+        let expected = &case.expected[name];
+        if !expected.is_null() && *expected != actual {
+            return Err(format!("{name} is {actual}, expected {expected}"));
+        }
+        is_asked |= !expected.is_null();
+    }
+    if is_asked {
+        Ok(())
+    } else {
+        Err("nothing of what is expected was compared".to_owned())
+    }
+}
+
+/// An instant, or the midnight in UTC with which a date begins.
+pub(super) fn instant(text: &str) -> Timestamp {
+    let text = text.replace("+00:00", "Z");
+    let text = if text.contains('T') {
+        text
+    } else {
+        format!("{text}T00:00:00Z")
+    };
+    text.parse().unwrap()
+}
+
+/// The date in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    at.to_string()[..10].to_owned()
 }

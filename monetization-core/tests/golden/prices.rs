@@ -4,14 +4,17 @@ use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use monetization_core::invoice::{CommitmentBound, Invoicing, Line, LineItem};
 use monetization_core::money::{Exact, Money, Quantity, Scale};
+use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::{PlanTerms, UsagePrice};
 use monetization_core::pricing::{Priced, parts, price};
-use monetization_core::product::{Meter, Unit};
+use monetization_core::product::{Meter, MeterDraft};
 use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, usage_lines};
 use monetization_core::subscription::Segment;
 use serde_json::{Value, json};
 
 use super::case::{Case, Checked, SCALE, exact, quantity, same, text};
+
+static SCHEDULE: Schedule = Schedule::new(Timestamp::EPOCH, Cycle::MONTH);
 
 pub(super) fn run(case: &Case) -> Option<Checked> {
     let model = case.model.as_str();
@@ -199,12 +202,11 @@ fn hundredth(percent: &str) -> String {
 }
 
 fn meter() -> Meter {
-    Meter {
-        id: MeterId::derived(&[b"units"]),
-        name: "units".parse().unwrap(),
-        unit: Unit::Events,
-        scale: Scale::try_from(SCALE).unwrap(),
-    }
+    let draft = MeterDraft {
+        decimals: Scale::try_from(SCALE).unwrap(),
+        ..MeterDraft::new("units".parse().unwrap())
+    };
+    draft.check(MeterId::derived(&[b"units"])).unwrap()
 }
 
 fn priced(usage: &UsagePrice) -> Priced<'_> {
@@ -354,6 +356,7 @@ fn used((place, count): (usize, usize), terms: &PlanTerms, quantity: Quantity) -
                 end: instant(place + 1),
             },
         },
+        schedule: &SCHEDULE,
         terms,
         used: Used::from([(meter().id, quantity)]),
     }

@@ -3,6 +3,8 @@ WITH
 either (origin, meter, counted, held) AS (
     SELECT segment, meter, sum(quantity), 0 FROM record GROUP BY segment, meter
     UNION ALL
+    SELECT segment, meter, sum(correction), 0 FROM tallied GROUP BY segment, meter
+    UNION ALL
     SELECT origin, meter, 0, sum(total) FROM sum GROUP BY origin, meter
 ),
 matched (origin, meter, counted, held) AS (

@@ -1,4 +1,5 @@
--- Core makes one invoice for the start of a subscription, and one for each of its periods.
+-- Core makes one invoice for the start of a subscription, and one for each of its periods. Bundles
+-- may be bought again and again.
 SELECT body ->> 'id' AS id,
     iif(
         count(*) OVER (
@@ -9,4 +10,4 @@ SELECT body ->> 'id' AS id,
             || coalesce('period ' || (body ->> '$.occasion.index'), 'start'),
         NULL
     ) AS problem
-FROM fact WHERE kind = 'invoice' AND body ->> 'invoicing' = 'by_core'
+FROM fact WHERE kind = 'invoice' AND body ->> 'invoicing' = 'by_core' AND body ->> '$.occasion.kind' <> 'bundle'

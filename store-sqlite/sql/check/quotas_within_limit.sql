@@ -1,5 +1,6 @@
--- Of a strict quota no more is leased than the plan allows. Where plan versions followed each
--- other in a subscription, the most that one of them allows counts.
+-- Of a strict quota of calls no more is leased than the plan allows. Where plan versions followed each
+-- other in a subscription, the most that one of them allows counts; likewise of several resources. A
+-- quota of a meter may be exceeded by the calls that were under way.
 WITH
 in_force (subscription, version) AS (
     SELECT id, body ->> '$.timeline.first' FROM fact WHERE kind = 'subscription'
@@ -8,16 +9,21 @@ in_force (subscription, version) AS (
     FROM fact, json_each(fact.body, '$.timeline.changes') AS change WHERE kind = 'subscription'
 ),
 allowed (version, quota, units_max, is_strict) AS (
-    SELECT body ->> 'id', quota.value ->> 'window', quota.value ->> 'max',
-        quota.value ->> 'overage' = 'strict'
-    FROM fact, json_each(fact.body, '$.terms.quotas') AS quota WHERE kind = 'plan_version'
+    SELECT body ->> 'id',
+        (quota.value ->> 'window') || iif(quota.value ->> '$.counts.resource' IS NULL, '', '/res'),
+        quota.value ->> 'max', quota.value ->> 'overage' = 'strict'
+    FROM fact, json_each(fact.body, '$.terms.quotas') AS quota
+    WHERE kind = 'plan_version' AND quota.value ->> '$.counts.meter' IS NULL
     UNION ALL
     SELECT body ->> 'id', 'period', usage.value ->> 'included', 1
     FROM fact, json_each(fact.body, '$.terms.usage') AS usage
     WHERE kind = 'plan_version' AND usage.value ->> 'overage' = 'strict'
-        AND usage.value ->> '$.meter.unit' = 'requests'
+        AND usage.value ->> '$.meter.name' = 'requests'
 ),
 limits (subscription, quota, units_max, is_strict) AS MATERIALIZED (
+    SELECT fact.id, 'ever/res', max(prepaid.value), 1
+    FROM fact, json_each(fact.body, '$.prepaid') AS prepaid WHERE kind = 'subscription' GROUP BY 1
+    UNION ALL
     SELECT in_force.subscription, allowed.quota, max(allowed.units_max), min(allowed.is_strict)
     FROM in_force JOIN allowed ON allowed.version = in_force.version GROUP BY 1, 2
 )
@@ -28,4 +34,7 @@ SELECT 'sub_' || lower(hex(quota.subscription)) || ' ' || quota.quota || ' from 
         format('leased %d, allowed %d', quota.leased, limits.units_max), NULL
     ) AS problem
 FROM quota
-LEFT JOIN limits ON limits.subscription = quota.subscription AND limits.quota = quota.quota
+LEFT JOIN limits ON limits.subscription = quota.subscription
+    AND limits.quota = iif(
+        quota.quota LIKE '%/res_%', substr(quota.quota, 1, instr(quota.quota, '/') + 3), quota.quota
+    )

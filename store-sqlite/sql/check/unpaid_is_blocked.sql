@@ -10,7 +10,7 @@ subscription AS MATERIALIZED (
 invoice AS (
     SELECT body ->> 'id' AS id, body ->> 'subscription' AS subscription, body ->> 'state' AS state,
         body ->> 'invoicing' = 'by_core' AND body ->> '$.occasion.kind' = 'start' AS is_first
-    FROM fact WHERE kind = 'invoice'
+    FROM fact WHERE kind = 'invoice' AND body ->> '$.occasion.kind' <> 'bundle'
 )
 SELECT invoice.id,
     CASE

@@ -7,12 +7,12 @@
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{LeaseId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::subscription::Segment;
-use monetization_core::usage::{Counted, ForeignEvent, Outcome, Spent, UsageRecord};
+use monetization_core::usage::{Counted, ForeignEvent, Outcome, Spent, Tally, UsageRecord};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::convert::{self, Columns, blob, ending, quota_window};
+use crate::convert::{self, Columns, blob, ending, quota_name};
 use crate::error::senseless;
 
 /// The records of a segment by the time of use, in the order of their ids.
@@ -50,6 +50,7 @@ pub(super) async fn read(
         let counted = Counted {
             meter: row.id("meter_id")?,
             quantity: row.quantity("quantity")?,
+            tally: tally(row)?,
         };
         let id = row.id("record_id")?;
         match records.last_mut().filter(|last| last.id == id) {
@@ -82,6 +83,14 @@ fn record(row: &SqliteRow, tenant: TenantId, segment: Segment) -> sqlx::Result<U
     })
 }
 
+/// How much of it the sum grew by.
+fn tally(row: &SqliteRow) -> sqlx::Result<Tally> {
+    let tally: Option<&str> = row.value("tally")?;
+    tally.map_or(Ok(Tally::Add), |tally| {
+        serde_json::from_str(tally).map_err(senseless)
+    })
+}
+
 /// What it spent: a list of quota, start, end, lease in hexadecimal digits, units.
 fn spent(text: &str) -> sqlx::Result<Vec<Spent>> {
     type Columns = (String, i64, i64, Option<String>, u64);
@@ -89,7 +98,7 @@ fn spent(text: &str) -> sqlx::Result<Vec<Spent>> {
     let spent = |(quota, start, end, lease, units): Columns| {
         let lease = lease.map(|hex| Uuid::try_parse(&hex)).transpose();
         Ok(Spent {
-            quota: quota_window(&quota)?,
+            quota: quota_name(&quota)?,
             window: Span {
                 start: Timestamp::from_micros(start),
                 end: Timestamp::from_micros(end),

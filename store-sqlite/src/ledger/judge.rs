@@ -17,9 +17,9 @@ use monetization_core::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::store::{Appended, Refusal};
 use monetization_core::subscription::Segment;
-use monetization_core::usage::UsageRecord;
+use monetization_core::usage::{Counted, TallyKey, UsageRecord};
 
-use super::write::{Draft, EventRow, RecordRow};
+use super::write::{Draft, EventRow, RecordRow, TalliedRow};
 use crate::convert::{ending_code, signed};
 use crate::error::senseless;
 use crate::hot::{Hot, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
@@ -161,9 +161,11 @@ impl Judge<'_> {
                 meter: self.meter(counted.meter),
             };
             let quantity = counted.quantity.scaled();
+            let is_late = payer.number != origin;
+            let added = self.added(record, counted, (key, origin, sum.meter), is_late)?;
             let total = self.hot.totals.entry(sum).or_default();
-            *total = total.saturating_add(quantity);
-            self.draft.sums.push((sum, quantity, payer.by_engine));
+            *total = total.saturating_add(added);
+            self.draft.sums.push((sum, added, payer.by_engine));
             let first = position == 0;
             self.draft.records.push(RecordRow {
                 key,
@@ -198,6 +200,34 @@ impl Judge<'_> {
                 event: event.clone(),
             }));
         Ok(())
+    }
+
+    /// By how much the sum grows. `place` is where the record stands: its key, the number of its segment,
+    /// and that of the meter.
+    fn added(
+        &mut self,
+        record: &UsageRecord,
+        counted: &Counted,
+        (key, segment, meter): ([u8; 16], i64, i64),
+        is_late: bool,
+    ) -> sqlx::Result<i64> {
+        let quantity = counted.quantity;
+        let Some(of) = TallyKey::of(record, counted) else {
+            return Ok(quantity.scaled());
+        };
+        let kept = self.hot.tallies.get(&of).copied();
+        let at = record.occurred_at;
+        let (added, now) = counted.tally.count(kept, quantity, at, is_late);
+        self.hot.tallies.insert(of, now);
+        self.draft.tallies.insert(of, (meter, now));
+        self.draft.tallied.push(TalliedRow {
+            key,
+            segment,
+            meter,
+            correction: added.scaled().saturating_sub(quantity.scaled()),
+            tally: serde_json::to_string(&counted.tally).map_err(senseless)?,
+        });
+        Ok(added.scaled())
     }
 
     /// Sees to it that the segment which pays has a row.

@@ -3,11 +3,12 @@
 //! What a thousand records add to one sum is added up first. Rows that are touched in the order
 //! of their keys lie on neighbouring pages, and each page that changes is written once a commit.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use monetization_core::ids::{MeterId, TenantId};
 use monetization_core::subscription::Segment;
-use monetization_core::usage::ForeignEvent;
+use monetization_core::usage::{ForeignEvent, Tallied, TallyKey};
 use sqlx::SqliteConnection;
 
 use crate::bulk::Bulk;
@@ -31,6 +32,10 @@ pub(super) struct Draft {
     pub(super) records: Vec<RecordRow>,
     /// A row for each record that was reported as an event.
     pub(super) events: Vec<EventRow>,
+    /// A row for each of the first that made its sum grow by something else than its quantity.
+    pub(super) tallied: Vec<TalliedRow>,
+    /// What is known of tallies now, with the numbers of their meters.
+    pub(super) tallies: BTreeMap<TallyKey, (i64, Tallied)>,
     /// Sum, quantity, and whether the engine invoices it.
     pub(super) sums: Vec<(SumNumbers, i64, bool)>,
     /// Quota, units committed, units leased.
@@ -66,6 +71,21 @@ pub(super) struct RecordRow {
     pub(super) event: Option<[u8; 16]>,
     /// The place of the meter among those of the record, from 0.
     pub(super) position: i64,
+}
+
+/// A row of `tallied`.
+#[derive(Debug)]
+pub(super) struct TalliedRow {
+    /// Where the record stands in the ledger.
+    pub(super) key: [u8; 16],
+    /// The number of the record's segment.
+    pub(super) segment: i64,
+    /// The number of what it counts.
+    pub(super) meter: i64,
+    /// By how much more than the quantity the sum grew; mostly by less.
+    pub(super) correction: i64,
+    /// How that was found, as JSON.
+    pub(super) tally: String,
 }
 
 /// A row of `event`.
@@ -118,7 +138,7 @@ impl Draft {
                     .bind(*number)
                     .bind(blob(key.tenant))
                     .bind(blob(key.subscription))
-                    .bind(key.quota.as_str())
+                    .bind(key.quota.to_string())
                     .bind(key.start.as_micros())
                     .bind(key.end.as_micros())
             });
@@ -155,7 +175,35 @@ impl Draft {
                 .bind(row.event.source.as_str())
                 .bind(row.event.id.as_str())
         });
-        events.await.map(drop)
+        events.await?;
+        self.write_tallies(connection).await
+    }
+
+    /// What is known of tallies now, and the evidence of what they made of records.
+    async fn write_tallies(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.tallied
+            .sort_unstable_by_key(|row| (row.key, row.segment, row.meter));
+        let tallied = TALLIED.execute(connection, &self.tallied, |statement, row| {
+            statement
+                .bind(row.key.to_vec())
+                .bind(row.segment)
+                .bind(row.meter)
+                .bind(row.correction)
+                .bind(row.tally.as_str())
+        });
+        tallied.await?;
+        let known: Vec<_> = std::mem::take(&mut self.tallies).into_iter().collect();
+        let known = TALLIES.execute(connection, &known, |statement, (key, (meter, known))| {
+            statement
+                .bind(blob(key.tenant))
+                .bind(blob(key.subscription))
+                .bind(key.since.as_micros())
+                .bind(*meter)
+                .bind(key.value.to_vec())
+                .bind(known.value.scaled())
+                .bind(known.at.as_micros())
+        });
+        known.await.map(drop)
     }
 
     /// What the records count, for each sum once.
@@ -168,9 +216,24 @@ impl Draft {
             }
             same
         });
+        // Only what was last can be less than before; the row is there then.
+        let (grown, shrunk): (Vec<_>, Vec<_>) = self
+            .sums
+            .drain(..)
+            .partition(|(_, quantity, _)| *quantity >= 0);
+        for (key, quantity, _) in shrunk {
+            let shrink = "UPDATE sum SET total = total + ?
+                WHERE segment = ? AND origin = ? AND meter = ?";
+            let shrink = sqlx::query(shrink)
+                .bind(quantity)
+                .bind(key.segment)
+                .bind(key.origin)
+                .bind(key.meter);
+            all_changed(shrink.execute(&mut *connection).await?.rows_affected(), 1)?;
+        }
         let sums = SUMS.execute(
             connection,
-            &self.sums,
+            &grown,
             |statement, (key, quantity, by_engine)| {
                 statement
                     .bind(key.segment)
@@ -241,6 +304,12 @@ static NEW_QUOTAS: LazyLock<Bulk> =
 
 static RECORDS: LazyLock<Bulk> =
     LazyLock::new(|| Bulk::new(include_str!("../../sql/write_records.sql"), 12));
+
+static TALLIED: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_tallied.sql"), 5));
+
+static TALLIES: LazyLock<Bulk> =
+    LazyLock::new(|| Bulk::new(include_str!("../../sql/write_tallies.sql"), 7));
 
 static EVENTS: LazyLock<Bulk> =
     LazyLock::new(|| Bulk::new(include_str!("../../sql/write_events.sql"), 6));

@@ -70,10 +70,7 @@ pub(crate) struct Use {
 impl Use {
     pub(crate) fn seeded(seed: u64) -> Self {
         let entropy = Entropy::seeded(seed);
-        let schedule = Schedule {
-            anchor: START,
-            cycle: Cycle::MONTH,
-        };
+        let schedule = Schedule::new(START, Cycle::MONTH);
         let timeline = Timeline::starting(schedule, entropy.id::<PlanVersionId>(START));
         let subscription: SubscriptionId = entropy.id(START);
         Self {
@@ -99,10 +96,7 @@ impl Use {
                 status: Some(200),
                 ending: Ending::Complete,
             }),
-            counted: vec![Counted {
-                meter: self.meter,
-                quantity: Quantity::from_scaled(1),
-            }],
+            counted: vec![Counted::new(self.meter, Quantity::from_scaled(1))],
             spent: vec![self.spent(None)],
             event: None,
         }
@@ -125,7 +119,7 @@ impl Use {
 
     pub(crate) fn spent(&self, lease: Option<LeaseId>) -> Spent {
         Spent {
-            quota: QuotaWindow::Period,
+            quota: QuotaWindow::Period.into(),
             window: self.segment.period,
             lease,
             units: 1,
@@ -137,7 +131,7 @@ impl Use {
             id: self.entropy.id(START),
             tenant: self.tenant,
             subscription: self.segment.subscription,
-            quota: QuotaWindow::Period,
+            quota: QuotaWindow::Period.into(),
             window: self.segment.period,
             max,
             want: max,

@@ -102,10 +102,7 @@ fn record(market: &Market, of: &Subscription, at: Timestamp) -> UsageRecord {
             status: Some(200),
             ending: Ending::Complete,
         }),
-        counted: vec![Counted {
-            meter: market.meter,
-            quantity: Quantity::from_scaled(1_200),
-        }],
+        counted: vec![Counted::new(market.meter, Quantity::from_scaled(1_200))],
         spent: Vec::new(),
         event: None,
     }

@@ -185,13 +185,13 @@ async fn state(bench: &Bench, invoice: &ForeignId) -> InvoiceState {
 /// An invoice of a period with these amounts, as core makes them.
 pub(super) fn made(bench: &Bench, currency: &str, amounts: &[i64]) -> Invoice {
     let currency = text(currency);
-    let schedule = Schedule {
-        anchor: START,
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(START, Cycle::MONTH);
     let period = schedule.period(0).unwrap();
     let lines = amounts.iter().enumerate().map(|(index, minor)| Line {
-        item: LineItem::Base { period },
+        item: LineItem::Base {
+            period,
+            share: None,
+        },
         description: format!("line {index}"),
         amount: Money::new(*minor, currency),
     });

@@ -4,7 +4,7 @@ use monetization_core::ids::{MeterId, TypedId};
 use monetization_core::money::{Quantity, Rounding, Scale};
 use monetization_core::period::Cycle;
 use monetization_core::plan::{Billing, PlanTerms, PlanVersion, TermsDraft, UsageDraft};
-use monetization_core::product::{Meter, Product, ProductState, Unit};
+use monetization_core::product::{Meter, Product, ProductState};
 
 use super::Bench;
 use crate::sample::{START, text};
@@ -82,11 +82,10 @@ impl Offer {
     /// What it counts.
     #[must_use]
     pub fn meter(self) -> Meter {
+        let requests = Meter::requests(MeterId::derived(&[b"requests", &[self.scale]]));
         Meter {
-            id: MeterId::derived(&[b"requests", &[self.scale]]),
-            name: text(Meter::REQUESTS),
-            unit: Unit::Requests,
             scale: Scale::try_from(self.scale).unwrap(),
+            ..requests.unwrap()
         }
     }
 

@@ -41,8 +41,8 @@ impl Running {
         &self.start.external
     }
 
-    pub(super) fn schedule(&self) -> Schedule {
-        self.new.schedule
+    pub(super) fn schedule(&self) -> &Schedule {
+        &self.new.schedule
     }
 }
 
@@ -94,10 +94,7 @@ impl Bench {
             subscription: self.sample.id::<SubscriptionId>(),
             customer,
             plan: plan_there,
-            schedule: Schedule {
-                anchor: self.fixture.now().await,
-                cycle: offer.cycle,
-            },
+            schedule: Schedule::new(self.fixture.now().await, offer.cycle),
         };
         (product, plan, new)
     }

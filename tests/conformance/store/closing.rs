@@ -178,7 +178,7 @@ pub async fn appends_racing_a_close_land_on_one_side_or_the_other(bench: &Bench)
     }
 }
 
-async fn close(bench: &Bench, store: &Shared, closing: Closing) {
+pub(super) async fn close(bench: &Bench, store: &Shared, closing: Closing) {
     let mut change = bench.sample.change();
     change.closings = vec![closing];
     apply_new(store, &change).await;

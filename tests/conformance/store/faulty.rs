@@ -12,7 +12,7 @@ use monetization_core::ids::{
     BatchId, IntentId, LeaseId, RecordId, SegmentId, SubscriptionId, TenantId,
 };
 use monetization_core::intent::Intent;
-use monetization_core::plan::QuotaWindow;
+use monetization_core::plan::QuotaName;
 use monetization_core::store::{
     Appended, Applied, Batch, Batches, ChangeSet, Claim, Decision, Directory, Held, JobRun,
     JobStart, Kind, LeaseAnswer, LeaseRequest, Ledger, Listing, QuotaCounter, Quotas, Row, RowKey,
@@ -207,7 +207,7 @@ around!(Quotas {
     fn settle(tenant: TenantId, lease: LeaseId) -> ();
     fn settle_orphans() -> u64;
     fn quota(
-        tenant: TenantId, subscription: SubscriptionId, quota: QuotaWindow, window: Span
+        tenant: TenantId, subscription: SubscriptionId, quota: QuotaName, window: Span
     ) -> QuotaCounter;
 });
 

@@ -260,8 +260,7 @@ pub async fn tenants_never_see_each_others_use(bench: &Bench) {
 }
 
 fn counted(meter: MeterId, units: i64) -> Counted {
-    let quantity = Quantity::from_scaled(units);
-    Counted { meter, quantity }
+    Counted::new(meter, Quantity::from_scaled(units))
 }
 
 /// As the report of one and the same event, saying this.

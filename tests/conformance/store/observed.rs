@@ -88,14 +88,9 @@ async fn subscriber_of(store: &dyn Store, of: &Subscriber) -> ObservedSubscriber
     }
     let first = of.segment(0);
     let mut quotas = Vec::new();
-    for quota in [
-        QuotaWindow::Day,
-        QuotaWindow::Month,
-        QuotaWindow::Year,
-        QuotaWindow::Period,
-    ] {
+    for quota in QuotaWindow::ALL {
         let window = quota.containing(first.span.start, first.period);
-        let counter = store.quota(of.tenant, of.subscription, quota, window);
+        let counter = store.quota(of.tenant, of.subscription, quota.into(), window);
         quotas.push(counter.await.unwrap());
     }
     let mut parked = store.parked_intents(of.tenant).await.unwrap();

@@ -2,7 +2,7 @@
 
 use monetization_core::clock::Span;
 use monetization_core::money::Quantity;
-use monetization_core::plan::QuotaWindow;
+use monetization_core::plan::{QuotaName, QuotaOf, QuotaWindow};
 use monetization_core::store::{Appended, QuotaCounter, Refusal};
 use monetization_core::usage::{Spent, UsageRecord};
 
@@ -87,7 +87,7 @@ pub async fn a_lease_covers_no_other_quota(bench: &Bench) {
     let (lease, _) = granted(bench, &store, &of, 100, 10).await;
     let right = of.spent(Some(lease), 1);
     let other_quota = Spent {
-        quota: QuotaWindow::Period,
+        quota: QuotaWindow::Period.into(),
         ..right
     };
     let other_window = Spent {
@@ -179,13 +179,14 @@ pub async fn quotas_and_windows_are_counted_apart(bench: &Bench) {
     };
     let spans = [first, of.segment(1).period, same_start];
     let mut units = 1;
-    let mut spent = Vec::new();
-    for quota in [
-        QuotaWindow::Day,
-        QuotaWindow::Month,
-        QuotaWindow::Year,
-        QuotaWindow::Period,
-    ] {
+    let (mut spent, mut quotas) = (Vec::new(), Vec::new());
+    let [bytes, tokens] = [0, 1].map(|_| QuotaOf::Meter(bench.sample.id()));
+    let resource = QuotaOf::Resource(bench.sample.id());
+    let things = [QuotaOf::Calls, bytes, tokens, resource];
+    for window in QuotaWindow::ALL {
+        quotas.extend(things.map(|of| QuotaName { of, window }));
+    }
+    for quota in quotas {
         for window in spans {
             let lease = None;
             spent.push(Spent {

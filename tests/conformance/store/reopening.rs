@@ -7,7 +7,7 @@ use monetization_core::store::{
     Appended, Applied, BatchState, Conflict, Finished, Index, JobRun, JobStart, JobState, Kind,
     LeaseAnswer, QuotaCounter, Refusal, RowKey, Sealed, Verdict,
 };
-use monetization_core::usage::{ForeignEvent, UsageRecord};
+use monetization_core::usage::{ForeignEvent, Tally, UsageRecord};
 
 use super::Bench;
 use super::observed::observe;
@@ -243,4 +243,21 @@ fn spending(bench: &Bench, of: &Subscriber, lease: LeaseId, units: u64) -> Usage
     let mut record = bench.sample.record(of, of.segment(0), 1);
     record.spent = vec![of.spent(Some(lease), units)];
     record
+}
+
+/// The greatest so far is still the greatest so far.
+pub async fn what_was_tallied_is_remembered(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let greatest = |units| {
+        let mut record = bench.sample.record(&of, of.segment(0), units);
+        record.counted[0].tally = Tally::Max;
+        record
+    };
+    append_new(&store, &[greatest(5)]).await;
+    drop(store);
+
+    let store = bench.open().await;
+    append_new(&store, &[greatest(3), greatest(7)]).await;
+    assert_eq!(total(&store, of.tenant, own(&of, 0)).await, 7);
 }

@@ -29,7 +29,7 @@ impl World {
             for window in self.months(subscription) {
                 let quota = self
                     .view
-                    .quota(self.tenant(), id, QuotaWindow::Month, window);
+                    .quota(self.tenant(), id, QuotaWindow::Month.into(), window);
                 let counter = block_on(quota).unwrap();
                 if counter.committed != counter.leased {
                     return Err(format!("{id}: units are held back for ever: {counter:?}"));

@@ -92,7 +92,8 @@ impl World {
             id: text(&name),
             subscription: event.subscription,
             meter: text("requests"),
-            quantity: (event.quantity + i64::from(differs)).to_string(),
+            quantity: Some((event.quantity + i64::from(differs)).to_string()),
+            key: None,
             occurred_at: Some(event.occurred_at),
         };
         drop(oracle);
@@ -149,16 +150,17 @@ impl Oracle {
     /// Whoever reported this event was told this.
     fn was_told(&mut self, event: &UsageEvent, answer: &Ingested) {
         let known = self.events.get_mut(event.id.as_str()).unwrap();
-        let same = event.quantity == known.quantity.to_string();
+        let told = event.quantity.as_deref().unwrap_or_default();
+        let same = told == known.quantity.to_string();
         match answer {
             Ingested::Accepted | Ingested::Duplicate if same => known.accepted = true,
             // The other content came first: it is what stands.
             Ingested::Accepted if !known.accepted => {
-                known.quantity = event.quantity.parse().unwrap();
+                known.quantity = told.parse().unwrap();
                 known.accepted = true;
             }
             Ingested::Duplicate if !known.accepted => {
-                known.quantity = event.quantity.parse().unwrap();
+                known.quantity = told.parse().unwrap();
                 known.accepted = true;
             }
             Ingested::Accepted | Ingested::Duplicate => {

@@ -13,6 +13,7 @@ use monetization_core::entropy::Entropy;
 use monetization_core::flows::{Monetizer, NewPlan, NewProduct, Order, ProductChange};
 use monetization_core::ids::{PlanId, TenantId};
 use monetization_core::key::Pepper;
+use monetization_core::period::TimeZone;
 use monetization_core::plan::Approval;
 use monetization_core::product::ProductState;
 use monetization_engine_mock::JournalPlace;
@@ -110,6 +111,7 @@ async fn key(monetizer: &Monetizer, tenant: TenantId, plan: PlanId, number: usiz
         },
         application: None,
         plan,
+        time_zone: TimeZone::UTC,
         request_key: None,
     };
     let ordered = monetizer.subscribe(tenant, order).await.unwrap();

@@ -9,6 +9,7 @@ use monetization_core::invoice::{
     CommitmentBound, Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion, UsageLine,
 };
 use monetization_core::money::{Exact, Money, Scale, UnitPrice};
+use monetization_core::period::Share;
 use monetization_core::product::{Meter, Product};
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::tenant::Role;
@@ -50,6 +51,9 @@ pub(super) struct LineView {
     usage: Option<UsageLineView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     commitment: Option<CommitmentView>,
+    /// What share of a cycle a base price is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<Share>,
 }
 
 /// The use that a line bills.
@@ -148,7 +152,7 @@ impl InvoiceView {
             product: invoice.product,
             invoicing: invoice.invoicing,
             period: match invoice.occasion {
-                Occasion::Start => None,
+                Occasion::Start | Occasion::Bundle => None,
                 Occasion::Period { period, .. } => Some(period),
             },
             lines: LineView::all(invoice.lines, product),
@@ -178,6 +182,7 @@ impl LineView {
             LineItem::Usage(_) => "usage",
             LineItem::LateUsage(_) => "late_usage",
             LineItem::Commitment(_) => "commitment",
+            LineItem::Bundle(_) => "bundle",
             LineItem::Mirrored => "mirrored",
         };
         let meter = |id: MeterId| product?.meters.iter().find(|meter| meter.id == id);
@@ -188,7 +193,12 @@ impl LineView {
             LineItem::Setup
             | LineItem::Base { .. }
             | LineItem::Commitment(_)
+            | LineItem::Bundle(_)
             | LineItem::Mirrored => None,
+        };
+        let share = match &line.item {
+            LineItem::Base { share, .. } => *share,
+            _ => None,
         };
         let commitment = match &line.item {
             LineItem::Commitment(commitment) => Some(CommitmentView {
@@ -207,6 +217,7 @@ impl LineView {
             amount: line.amount,
             usage,
             commitment,
+            share,
         }
     }
 }

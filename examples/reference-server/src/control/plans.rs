@@ -7,7 +7,7 @@ use monetization_core::clock::Timestamp;
 use monetization_core::flows::NewPlan;
 use monetization_core::ids::{PlanId, PlanVersionId, ProductId};
 use monetization_core::money::{Currency, Money, Rounding};
-use monetization_core::period::Cycle;
+use monetization_core::period::{Alignment, Cycle, Proration};
 use monetization_core::plan::{
     Approval, Billing, CommitmentDraft, MeteringPolicy, Plan, PlanDraft, PlanState, PlanTerms,
     PlanVersion, Quota, Rate, TermsDraft, UsageDraft,
@@ -56,7 +56,9 @@ struct TermsView {
     billing: Billing,
     currency: Currency,
     cycle: Cycle,
+    alignment: Alignment,
     base_price: Money,
+    proration: Proration,
     setup_fee: Money,
     usage: Vec<UsageDraft>,
     commitment: CommitmentDraft,
@@ -169,7 +171,9 @@ impl From<&PlanTerms> for TermsView {
             billing: terms.billing(),
             currency: terms.currency(),
             cycle: terms.cycle(),
+            alignment: terms.alignment(),
             base_price: terms.base_price(),
+            proration: terms.proration(),
             setup_fee: terms.setup_fee(),
             usage: terms.usage().iter().map(Into::into).collect(),
             commitment: (&terms.commitment()).into(),

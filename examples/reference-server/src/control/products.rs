@@ -8,7 +8,10 @@ use monetization_core::field::FieldError;
 use monetization_core::flows::{NewProduct, ProductChange};
 use monetization_core::ids::{MeterId, ProductId, PublisherId};
 use monetization_core::money::Scale;
-use monetization_core::product::{Meter, Method, Product, ProductState, Resource, Unit};
+use monetization_core::product::{
+    Aggregation, CallFilter, Meter, MeterDraft, Method, Product, ProductState, Resource, Source,
+    Unit,
+};
 use monetization_core::store::{Index, RowKey};
 use monetization_core::tenant::Role;
 use monetization_core::text::{Endpoint, ForeignId, Name, Prose, Slug};
@@ -32,7 +35,7 @@ pub(super) struct ProductBody {
     #[serde(default)]
     resources: Vec<ResourceDto>,
     #[serde(default)]
-    meters: Vec<MeterBody>,
+    meters: Vec<MeterDraft>,
 }
 
 /// One operation of a product.
@@ -45,15 +48,6 @@ pub(super) struct ResourceDto {
     name: Name,
     #[serde(default)]
     description: Option<Prose>,
-}
-
-/// Something to be counted beside calls.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MeterBody {
-    name: Slug,
-    #[serde(default)]
-    decimals: Scale,
 }
 
 /// What is to change about a product.
@@ -99,6 +93,9 @@ pub(super) struct MeterView {
     name: Slug,
     unit: Unit,
     decimals: Scale,
+    source: Source,
+    aggregation: Aggregation,
+    filter: CallFilter,
 }
 
 pub(super) async fn create(
@@ -114,11 +111,7 @@ pub(super) async fn create(
         description: body.description,
         gateway_endpoint: body.gateway_endpoint,
         resources: body.resources.into_iter().map(Into::into).collect(),
-        meters: body
-            .meters
-            .into_iter()
-            .map(|meter| (meter.name, meter.decimals))
-            .collect(),
+        meters: body.meters,
     };
     let product = app.monetizer.create_product(caller.tenant, new).await?;
     Ok((StatusCode::CREATED, axum::Json(ProductView::from(product))).into_response())
@@ -229,6 +222,9 @@ impl From<Meter> for MeterView {
             name: meter.name,
             unit: meter.unit,
             decimals: meter.scale,
+            source: meter.source,
+            aggregation: meter.aggregation,
+            filter: meter.filter,
         }
     }
 }

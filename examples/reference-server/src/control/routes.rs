@@ -106,6 +106,7 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/subscriptions/{subscription}/block" SELLERS subscriptions::block;
         POST "/api/v1/subscriptions/{subscription}/unblock" SELLERS subscriptions::unblock;
         POST "/api/v1/subscriptions/{subscription}/migrate" SELLERS subscriptions::migrate;
+        POST "/api/v1/subscriptions/{subscription}/time-zone" BUYERS subscriptions::move_zone;
         POST "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::issue;
         GET "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::list;
         POST "/api/v1/keys/{key}/rotate" BUYERS keys::rotate;

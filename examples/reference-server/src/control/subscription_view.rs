@@ -4,6 +4,7 @@ use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{ConsumerId, PlanId, PlanVersionId, ProductId, SubscriptionId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::ApiKey;
+use monetization_core::period::TimeZone;
 use monetization_core::secret::Secret;
 use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
 use monetization_core::text::{Name, Prose};
@@ -29,6 +30,8 @@ pub(super) struct SubscriptionView {
     blocks: BTreeSet<BlockReason>,
     /// The billing period that is running.
     period: Option<Span>,
+    /// The time zone that its billing periods to come go by.
+    time_zone: TimeZone,
     ends_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_because: Option<Prose>,
@@ -58,6 +61,7 @@ impl SubscriptionView {
             status: subscription.state,
             blocks: subscription.blocks,
             period: timeline.schedule.period_at(now),
+            time_zone: timeline.schedule.zone(),
             ends_at: timeline.ends_at,
             rejected_because: subscription.rejected_because,
             payment_url: subscription.payment_url.filter(|_| unpaid),

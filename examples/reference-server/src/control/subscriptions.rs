@@ -8,6 +8,7 @@ use monetization_core::engine::CancelMode;
 use monetization_core::field::FieldError;
 use monetization_core::flows::Order;
 use monetization_core::ids::{ConsumerId, PlanId, PlanVersionId, SubscriptionId};
+use monetization_core::period::TimeZone;
 use monetization_core::product::Product;
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::subscription::Subscription;
@@ -31,6 +32,9 @@ pub(super) struct OrderBody {
     /// Who pays; a developer's own where it is left out.
     consumer: Option<ConsumerId>,
     application: Option<Name>,
+    /// The time zone that its billing periods go by; UTC where it is left out.
+    #[serde(default)]
+    time_zone: TimeZone,
     /// Recognises the order when it is sent again, as the header `Idempotency-Key` does.
     request_key: Option<ForeignId>,
 }
@@ -65,6 +69,13 @@ pub(super) struct MigrateBody {
     at: Option<Timestamp>,
 }
 
+/// The time zone that later billing periods go by.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ZoneBody {
+    time_zone: TimeZone,
+}
+
 /// Subscribes. A recognised order is answered 200 with what it became, without the key's secret,
 /// which was told once.
 pub(super) async fn create(
@@ -78,6 +89,7 @@ pub(super) async fn create(
         buyer: body.buyer.into(),
         application: body.application,
         plan: body.plan,
+        time_zone: body.time_zone,
         request_key: request_key(&headers, body.request_key)?,
     };
     let ordered = app.monetizer.subscribe(caller.tenant, order).await?;
@@ -198,6 +210,17 @@ pub(super) async fn migrate(
         .migrate(caller.tenant, id, version, at)
         .await?;
     Ok(app.shown(migrated))
+}
+
+pub(super) async fn move_zone(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<SubscriptionId>,
+    Json(body): Json<ZoneBody>,
+) -> Result<axum::Json<SubscriptionView>, Problem> {
+    app.own_subscription(caller, id).await?;
+    let moved = app.monetizer.move_zone(caller.tenant, id, body.time_zone);
+    Ok(app.shown(moved.await?))
 }
 
 impl App {

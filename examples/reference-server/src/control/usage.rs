@@ -27,8 +27,11 @@ pub(super) struct EventBody {
     id: ForeignId,
     subscription: SubscriptionId,
     meter: Slug,
-    /// How much, such as `"1.5"`: text, so that no digit is lost on the way.
-    quantity: String,
+    /// How much, such as `"1.5"`: text, so that no digit is lost on the way. May be left out where each
+    /// event counts as one.
+    quantity: Option<String>,
+    /// Which value it is, for a meter that counts different ones.
+    key: Option<String>,
     /// When; now where it is left out.
     occurred_at: Option<Timestamp>,
 }
@@ -174,6 +177,7 @@ impl From<EventBody> for UsageEvent {
             subscription: body.subscription,
             meter: body.meter,
             quantity: body.quantity,
+            key: body.key,
             occurred_at: body.occurred_at,
         }
     }

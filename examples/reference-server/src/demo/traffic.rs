@@ -95,10 +95,7 @@ fn tell_log(log: &AccessLog, story: &mut Story) -> Result<(), DemoError> {
 
 /// Goes to the end of every month that was used, one after the other.
 async fn close(world: &World, first: Timestamp, last: Timestamp) -> Result<(), DemoError> {
-    let schedule = Schedule {
-        anchor: first,
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(first, Cycle::MONTH);
     let until = schedule.index_at(last).unwrap_or(0);
     for index in 0..=until {
         if let Some(period) = schedule.period(index) {

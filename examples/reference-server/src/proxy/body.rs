@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{LengthLimitError, Limited};
 use hyper::body::Incoming;
+use monetization_gateway_tower::RequestBytes;
 use tokio::time::Sleep;
 
 use super::{Failing, Word};
@@ -28,6 +29,8 @@ pub(crate) struct RequestBody {
     /// Runs while the client is waited for.
     waiting: Option<Pin<Box<Sleep>>>,
     word: Word,
+    /// Counts what is read, where that is billed.
+    read: Option<RequestBytes>,
 }
 
 /// The client has not sent the next piece of its body in time.
@@ -36,12 +39,18 @@ pub(crate) struct RequestBody {
 struct ClientSlow;
 
 impl RequestBody {
-    pub(super) fn new(body: Incoming, bounds: BodyBounds, word: Word) -> Self {
+    pub(super) fn new(
+        body: Incoming,
+        bounds: BodyBounds,
+        word: Word,
+        read: Option<RequestBytes>,
+    ) -> Self {
         Self {
             inner: Limited::new(body, bounds.bytes_max),
             idle_max: bounds.idle_max,
             waiting: None,
             word,
+            read,
         }
     }
 }
@@ -63,6 +72,10 @@ impl Body for RequestBody {
                     } else {
                         Failing::ClientGone
                     });
+                }
+                if let (Some(read), Some(Ok(frame))) = (&self.read, &frame) {
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    read.add(u64::try_from(length).unwrap_or(u64::MAX));
                 }
                 Poll::Ready(frame)
             }

@@ -19,6 +19,7 @@ use monetization_core::ids::{PlanId, SubscriptionId, TenantId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
+use monetization_core::period::TimeZone;
 use monetization_core::plan::{Approval, PlanTerms};
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{API_KEY, CommitterOptions, Gatekeeper, GatekeeperOptions};
@@ -217,6 +218,7 @@ impl Market {
             application: None,
             plan: self.plan,
             request_key: None,
+            time_zone: TimeZone::UTC,
         };
         let ordered = self.monetizer.subscribe(self.tenant, order).await?;
         let (_, secret) = ordered.key.ok_or(FlowError::Contended)?;

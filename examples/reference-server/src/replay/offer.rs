@@ -1,8 +1,7 @@
-use monetization_core::money::Scale;
 use monetization_core::plan::TermsDraft;
 use monetization_core::plan_file::{PlanFile, PlanFileError};
-use monetization_core::product::Resource;
-use monetization_core::text::{Name, Slug};
+use monetization_core::product::{MeterDraft, Resource};
+use monetization_core::text::Name;
 
 use crate::plan_choice::{PlanChoice, PlanChoiceError};
 
@@ -15,7 +14,7 @@ pub struct Offer {
     /// The operations of the product; empty for everything.
     pub resources: Vec<Resource>,
     /// What the product counts beside calls.
-    pub meters: Vec<(Slug, Scale)>,
+    pub meters: Vec<MeterDraft>,
     /// What it costs and allows.
     pub terms: TermsDraft,
 }
@@ -28,16 +27,13 @@ impl Offer {
     /// [`PlanFileError`] with the names there are.
     pub fn of(file: &PlanFile, name: Option<&str>) -> Result<Self, PlanFileError> {
         let plan = &file.plan(name)?.draft;
-        let meters = file.meter_drafts().iter();
         Ok(Self {
             name: plan.name.clone(),
             resources: file
                 .product()
                 .map(|product| product.resources.clone())
                 .unwrap_or_default(),
-            meters: meters
-                .map(|meter| (meter.name.clone(), meter.decimals))
-                .collect(),
+            meters: file.meter_drafts().to_vec(),
             terms: plan.terms.clone(),
         })
     }

@@ -36,6 +36,7 @@ POST /api/v1/tokens {"role": "platform_owner"}
 POST /api/v1/subscriptions {"plan": "PLAN", "consumer": "CONSUMER", "buyer": {"user_id": "u", "name": "b"}}
 POST /api/v1/subscriptions/SUBSCRIPTION/reject {"reason": "no"}
 POST /api/v1/subscriptions/SUBSCRIPTION/cancel {"mode": "now"}
+POST /api/v1/subscriptions/SUBSCRIPTION/time-zone {"time_zone": "UTC"}
 POST /api/v1/subscriptions/SUBSCRIPTION/migrate {"version": "plv_00000000000000000000000000000000"}
 POST /api/v1/keys/KEY/rotate {"overlap_seconds": 1}
 POST /api/v1/usage [{"source": "s", "id": "1", "subscription": "SUBSCRIPTION", "meter": "requests", "quantity": "1"}]
@@ -146,6 +147,16 @@ async fn a_field_that_makes_no_sense_is_named_with_what_is_allowed() {
             terms(|terms| terms["cycle"] = json!("fortnight")),
             "terms.cycle",
             "day, week, month and year",
+        ),
+        (
+            terms(|terms| terms["alignment"] = json!("day 32")),
+            "terms.alignment",
+            "day 1 to day 31",
+        ),
+        (
+            terms(|terms| terms["alignment"] = json!("monday")),
+            "terms.alignment",
+            "start, calendar and day 1 to day 31",
         ),
         (
             terms(|terms| terms["base_price"] = json!("49.001")),

@@ -8,12 +8,11 @@ use monetization_core::entropy::Entropy;
 use monetization_core::ids::{ApiKeyId, MeterId, ProductId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::{ApiKey, KeyKind, Pepper, PresentedKey};
-use monetization_core::money::Scale;
 use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::{
-    Billing, MeteringPolicy, PlanTerms, PlanVersion, Quota, Rate, TermsDraft,
+    Billing, MeteringPolicy, PlanTerms, PlanVersion, QuotaDraft, Rate, TermsDraft,
 };
-use monetization_core::product::{Meter, Product, ProductState, Resource, Unit};
+use monetization_core::product::{Meter, Product, ProductState, Resource};
 use monetization_core::subscription::{Subscription, SubscriptionState, Timeline};
 
 /// What is sold.
@@ -21,9 +20,11 @@ pub(crate) struct Offer {
     /// When the subscription began.
     pub(crate) anchor: Timestamp,
     pub(crate) rates: Vec<Rate>,
-    pub(crate) quotas: Vec<Quota>,
+    pub(crate) quotas: Vec<QuotaDraft>,
     pub(crate) metering: MeteringPolicy,
     pub(crate) resources: Vec<Resource>,
+    /// What is counted beside calls.
+    pub(crate) meters: Vec<Meter>,
     pub(crate) endpoint: String,
 }
 
@@ -35,6 +36,7 @@ impl Default for Offer {
             quotas: Vec::new(),
             metering: MeteringPolicy::default(),
             resources: Vec::new(),
+            meters: Vec::new(),
             endpoint: "http://upstream.internal:9000/v1".to_owned(),
         }
     }
@@ -44,12 +46,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
     let now = offer.anchor;
     let tenant = entropy.id(now);
     let product_id: ProductId = entropy.id(now);
-    let requests = Meter {
-        id: entropy.id::<MeterId>(now),
-        name: Meter::REQUESTS.parse().unwrap(),
-        unit: Unit::Requests,
-        scale: Scale::WHOLE,
-    };
+    let requests = Meter::requests(entropy.id::<MeterId>(now)).unwrap();
     let product = Product {
         id: product_id,
         tenant,
@@ -59,7 +56,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
         description: "".parse().unwrap(),
         gateway_endpoint: offer.endpoint.parse().unwrap(),
         state: ProductState::Active,
-        meters: vec![requests.clone()],
+        meters: [vec![requests], offer.meters.clone()].concat(),
         resources: offer.resources.clone(),
         monetization: None,
         created_at: now,
@@ -76,13 +73,10 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
         plan,
         number: 1,
         name: "Plan".parse().unwrap(),
-        terms: PlanTerms::new(draft, &[requests]).unwrap(),
+        terms: PlanTerms::new(draft, &product).unwrap(),
         created_at: now,
     };
-    let schedule = Schedule {
-        anchor: now,
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(now, Cycle::MONTH);
     let subscription = Subscription {
         id: entropy.id(now),
         tenant,
@@ -101,6 +95,7 @@ pub(crate) fn facts(offer: &Offer, entropy: &Entropy) -> (Product, PlanVersion, 
         closed_periods: 0,
         request_key: None,
         rejected_because: None,
+        prepaid: std::collections::BTreeMap::new(),
         payment_url: None,
         created_at: now,
     };

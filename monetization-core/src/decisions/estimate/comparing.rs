@@ -1,6 +1,6 @@
 //! Two plans over a range of use: which one costs less, and from which quantity on.
 
-use super::{EstimateError, let_through, period, priced, spans};
+use super::{EstimateError, let_through, period, priced, schedule};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::{Money, MoneyError, Quantity};
@@ -204,7 +204,7 @@ fn edges((first, second): (&PlanTerms, &PlanTerms), meter: MeterId) -> Vec<Quant
 
 fn bounds(price: &UsagePrice) -> Vec<Quantity> {
     match &price.price {
-        Price::PerUnit { .. } => Vec::new(),
+        Price::PerUnit { .. } | Price::Percentage(_) => Vec::new(),
         Price::Graduated { tiers } | Price::Volume { tiers } => {
             tiers.iter().filter_map(|tier| tier.up_to).collect()
         }
@@ -225,10 +225,10 @@ impl Pair<'_> {
         let mut used = self.used.clone();
         used.insert(self.meter, quantity);
         let cost = |terms: &PlanTerms| -> Result<Money, EstimateError> {
-            let spans = spans(terms, None)?;
-            let (whole, span) = spans.first().copied().ok_or(MoneyError::Overflow)?;
-            let base = base_line(terms, whole).into_iter().collect();
-            Ok(period(terms, &used, (whole, span), base)?.total)
+            let schedule = schedule(terms, None)?;
+            let whole = schedule.period(0).ok_or(MoneyError::Overflow)?;
+            let base = base_line(terms, &schedule, 0)?.into_iter().collect();
+            Ok(period(terms, &used, (&schedule, (whole, whole)), base)?.total)
         };
         Ok(Point {
             quantity,
@@ -291,3 +291,6 @@ impl Point {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,22 +3,22 @@ use proptest::prelude::*;
 use super::*;
 use crate::pricing::{Priced, price};
 
-fn requests() -> Meter {
+pub(super) fn requests() -> Meter {
     Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
 }
 
-fn terms(draft: &str) -> PlanTerms {
+pub(super) fn terms(draft: &str) -> PlanTerms {
     PlanTerms::new(serde_json::from_str(draft).unwrap(), &[requests()]).unwrap()
 }
 
-fn metered(usage: &str, more: &str) -> PlanTerms {
+pub(super) fn metered(usage: &str, more: &str) -> PlanTerms {
     terms(&format!(
         r#"{{"billing": "metered", "currency": "USD", "cycle": "month",
             "usage": [{{"meter": "requests", {usage}}}] {more}}}"#
     ))
 }
 
-fn fixed(price: &str) -> PlanTerms {
+pub(super) fn fixed(price: &str) -> PlanTerms {
     terms(&format!(
         r#"{{"billing": "fixed", "currency": "USD", "cycle": "month", "base_price": "{price}"}}"#
     ))
@@ -213,53 +213,7 @@ fn a_free_plan_has_no_lines() {
     assert_eq!(estimate.total.to_string(), "0 JPY");
 }
 
-#[test]
-fn the_quantity_is_found_at_which_another_plan_costs_less() {
-    let (metered, flat) = (metered(r#""unit_price": "0.01""#, ""), fixed("25"));
-    let pair = (&metered, &flat);
-    let range = Range::of_interest(pair, &Used::new(), requests().id).unwrap();
-    assert_eq!(range.to.scaled(), 5_000);
-    let comparison = compare(pair, &Used::new(), range).unwrap();
-    let [only] = comparison.break_even.as_slice() else {
-        panic!("{:?}", comparison.break_even);
-    };
-    assert_eq!(only.at.quantity.scaled(), 2_500);
-    assert_eq!(
-        (only.at.first, only.cheaper_above),
-        (only.at.second, Side::Second)
-    );
-}
-
-#[test]
-fn a_break_even_far_away_is_found_and_none_where_there_is_none() {
-    let near = metered(r#""unit_price": "0.000001""#, "");
-    let range = Range::of_interest((&near, &fixed("25")), &Used::new(), requests().id).unwrap();
-    // 24.995 is the first amount that rounds to 25.00.
-    assert_eq!(range.to.scaled(), 2 * 24_995_000);
-    let dearer = metered(r#""unit_price": "0.01""#, r#", "base_price": "30""#);
-    let range = Range::of_interest((&dearer, &fixed("25")), &Used::new(), requests().id).unwrap();
-    assert_eq!(range.to.scaled(), 1_000);
-    let comparison = compare((&dearer, &fixed("25")), &Used::new(), range).unwrap();
-    assert_eq!(comparison.break_even, []);
-}
-
-#[test]
-fn plans_of_two_currencies_or_cycles_are_not_compared() {
-    let yen =
-        terms(r#"{"billing": "fixed", "currency": "JPY", "cycle": "month", "base_price": "1"}"#);
-    let year =
-        terms(r#"{"billing": "fixed", "currency": "USD", "cycle": "year", "base_price": "1"}"#);
-    for (other, expected) in [(yen, "JPY"), (year, "year")] {
-        let refused = Range::of_interest((&fixed("1"), &other), &Used::new(), requests().id);
-        let error = refused.unwrap_err().to_string();
-        assert!(
-            error.starts_with("compare: one plan is") && error.contains(expected),
-            "{error}"
-        );
-    }
-}
-
-fn any_usage() -> impl Strategy<Value = String> {
+pub(super) fn any_usage() -> impl Strategy<Value = String> {
     let bound = 1_i64..50;
     prop_oneof![
         (0_u32..10_000).prop_map(|price| format!(r#""unit_price": "0.{price:04}""#)),
@@ -296,33 +250,5 @@ proptest! {
         prop_assert_eq!(period.lines[1].amount, expected);
         let sum = Money::sum(terms.currency(), period.lines.iter().map(|line| line.amount)).unwrap();
         prop_assert_eq!(sum, estimate.total);
-    }
-
-    #[test]
-    fn the_cheaper_plan_changes_where_it_is_said_and_not_before(
-        first in any_usage(), second in any_usage(), base in 0_u32..30,
-    ) {
-        let first = metered(&first, &format!(r#", "base_price": "{base}""#));
-        let second = metered(&second, "");
-        let range = Range { meter: requests().id, from: Quantity::ZERO, to: Quantity::from_scaled(60) };
-        let comparison = compare((&first, &second), &Used::new(), range).unwrap();
-        // Every unit of so short a range is a point: the changes are counted one by one.
-        prop_assert_eq!(comparison.points.len(), 61);
-        let mut expected = Vec::new();
-        let (mut side, mut from) = (None, 0);
-        for point in &comparison.points {
-            let cheaper = point.cheaper();
-            if side.is_some() && cheaper.is_none_or(|now| Some(now) != side) && from < 0 {
-                from = point.quantity.scaled();
-            }
-            let Some(now) = cheaper else { continue };
-            if side.is_some_and(|before| before != now) {
-                expected.push((from, now));
-            }
-            (side, from) = (Some(now), -1);
-        }
-        let found = comparison.break_even.iter();
-        let found: Vec<_> = found.map(|it| (it.at.quantity.scaled(), it.cheaper_above)).collect();
-        prop_assert_eq!(found, expected);
     }
 }

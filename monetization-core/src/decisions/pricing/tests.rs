@@ -231,6 +231,7 @@ fn unit_by_unit(by: &Price, units: i64) -> i64 {
             }
             packages * thousandths(*price)
         }
+        Price::Percentage(_) => unreachable!("transactions are priced when they are recorded"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What commitments add to the use of a period, or take off.
 
 use super::SegmentUse;
+use crate::clock::Span;
 use crate::ids::MeterId;
 use crate::invoice::{CommitmentBound, CommitmentLine, Line, LineItem};
 use crate::money::{Money, MoneyError, Rounding};
@@ -53,9 +54,14 @@ pub(super) fn adjustments(
         return Ok(Vec::new());
     };
     let terms = last.terms;
+    let whole = last.schedule.whole(last.segment.period_index);
+    let begins = whole.map_or(period.start, |whole| whole.start.min(period.start));
     let share = Share {
         covered: within.map(|it| micros(it.segment.span)).sum(),
-        whole: micros(period),
+        whole: micros(Span {
+            start: begins,
+            ..period
+        }),
         rounding: terms.rounding(),
     };
     let mut all = Vec::new();
@@ -130,7 +136,7 @@ fn bounds(
     Ok(both.into_iter().flatten().collect())
 }
 
-/// How much of a period there was, in microseconds.
+/// How much of a period's cycle there was, in microseconds.
 struct Share {
     covered: i128,
     whole: i128,
@@ -139,17 +145,11 @@ struct Share {
 
 impl Share {
     fn of(&self, amount: Money) -> Result<Money, MoneyError> {
-        let part = i128::from(amount.minor()).checked_mul(self.covered.min(self.whole));
-        let minor = part
-            .and_then(|part| self.rounding.divide(part, self.whole))
-            .and_then(|minor| i64::try_from(minor).ok());
-        Ok(Money::new(
-            minor.ok_or(MoneyError::Overflow)?,
-            amount.currency(),
-        ))
+        let part = self.covered.min(self.whole);
+        amount.share((part, self.whole), self.rounding)
     }
 }
 
-fn micros(span: crate::clock::Span) -> i128 {
+fn micros(span: Span) -> i128 {
     i128::from(span.end.as_micros()).saturating_sub(i128::from(span.start.as_micros()))
 }

@@ -5,16 +5,14 @@ use super::*;
 use crate::ids::{PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{CommitmentBound, Invoicing};
 use crate::money::{Scale, UnitPrice};
+use crate::period::Cycle;
 use crate::plan::{Billing, TermsDraft, UsageDraft};
-use crate::product::{Meter, Unit};
+use crate::product::Meter;
+
+static SCHEDULE: Schedule = Schedule::new(crate::clock::Timestamp::EPOCH, Cycle::MONTH);
 
 fn meter() -> Meter {
-    Meter {
-        id: MeterId::derived(&[b"requests"]),
-        name: "requests".parse().unwrap(),
-        unit: Unit::Requests,
-        scale: Scale::WHOLE,
-    }
+    Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
 }
 
 fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {
@@ -24,11 +22,7 @@ fn metered(base: &str, unit_price: &str, included: u64) -> PlanTerms {
             included: Some(included.to_string()),
             ..UsageDraft::per_unit("requests".parse().unwrap(), unit_price.parse().unwrap())
         }],
-        ..TermsDraft::new(
-            Billing::Metered,
-            "USD".parse().unwrap(),
-            crate::period::Cycle::MONTH,
-        )
+        ..TermsDraft::new(Billing::Metered, "USD".parse().unwrap(), Cycle::MONTH)
     };
     PlanTerms::new(draft, &[meter()]).unwrap()
 }
@@ -59,6 +53,7 @@ fn uses<'a>(parts: &[(&'a PlanTerms, i64)]) -> Vec<SegmentUse<'a>> {
     let segments = parts.iter().enumerate();
     let segments = segments.map(|(number, (terms, used))| SegmentUse {
         segment: segment(number, parts.len()),
+        schedule: &SCHEDULE,
         terms,
         used: used_of(*used),
     });
@@ -111,6 +106,7 @@ fn late(terms: &PlanTerms, meter: MeterId, (billed, late): (i64, i64)) -> Vec<Li
     let used = |quantity| Used::from([(meter, Quantity::from_scaled(quantity))]);
     let billed = SegmentUse {
         segment: segment(0, 1),
+        schedule: &SCHEDULE,
         terms,
         used: used(billed),
     };
@@ -199,6 +195,66 @@ fn a_commitment_is_for_the_whole_period_and_shrinks_with_it_b15() {
     let free = metered("0", "1", 0);
     assert_eq!(cents(&lines(&[(&free, 10), (&prorated, 5)])), 5_000);
     assert_eq!(cents(&lines(&[(&prorated, 10), (&free, 5)])), 1_500);
+}
+
+#[test]
+fn a_first_period_that_is_short_is_committed_to_for_its_share_b15() {
+    let commitment = r#""unit_price":"1","commitment":{"minimum":"62"}"#;
+    let terms = priced(commitment);
+    let schedule = Schedule {
+        alignment: "calendar".parse().unwrap(),
+        ..Schedule::new("2026-01-25T00:00:00Z".parse().unwrap(), Cycle::MONTH)
+    };
+    let used = |index: u32| {
+        let period = schedule.period(index).unwrap();
+        let segment = Segment {
+            period_index: index,
+            period,
+            span: period,
+            ..segment(0, 1)
+        };
+        let uses = [SegmentUse {
+            segment,
+            schedule: &schedule,
+            terms: &terms,
+            used: used_of(3),
+        }];
+        cents(&usage_lines(&uses).unwrap())
+    };
+    assert_eq!([used(0), used(1)], [1_400, 6_200]);
+}
+
+#[test]
+fn a_base_price_for_a_share_of_a_cycle_is_rounded_once_and_says_the_share_b9() {
+    let line = |alignment: &str, proration: &str, rounding: &str, anchor: &str| {
+        let draft = serde_json::json!({
+            "billing": "fixed", "currency": "USD", "cycle": "month", "base_price": "50",
+            "alignment": alignment, "proration": proration, "rounding": rounding,
+        });
+        let terms = PlanTerms::new(serde_json::from_value(draft).unwrap(), &[]).unwrap();
+        let schedule = Schedule {
+            alignment: terms.alignment(),
+            ..Schedule::new(anchor.parse().unwrap(), terms.cycle())
+        };
+        let base = |index| base_line(&terms, &schedule, index).unwrap().unwrap();
+        assert_eq!(base(1).amount, terms.base_price());
+        base(0)
+    };
+    let start = "2023-01-08T12:00:00Z";
+    let by_days = line("calendar", "by_days", "half_away_from_zero", start);
+    assert_eq!(by_days.amount.amount(), "38.71");
+    let said = "base price, 2023-01-08 to 2023-02-01, 24 of 31 days";
+    assert_eq!(by_days.description, said);
+    let down = line("calendar", "by_days", "down", start);
+    assert_eq!(down.amount.amount(), "38.70");
+    // Half a day less.
+    let per_second = line("calendar", "per_second", "half_away_from_zero", start);
+    assert_eq!(per_second.amount.amount(), "37.90");
+    for (alignment, proration) in [("calendar", "none"), ("start", "by_days")] {
+        let whole = line(alignment, proration, "half_away_from_zero", start);
+        assert_eq!(whole.amount.amount(), "50.00", "{alignment}, {proration}");
+        assert!(matches!(whole.item, LineItem::Base { share: None, .. }));
+    }
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldError;
-use crate::money::{Currency, Money, Rounding};
-use crate::period::Cycle;
+use crate::money::{Currency, Money, Rounding, Scale};
+use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
-    Approval, Billing, MeteringPolicy, Overage, PlanTerms, Quota, QuotaWindow, Rate, UsagePrice,
+    Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PlanTerms, Quota,
+    QuotaCounts, QuotaDraft, QuotaWindow, Rate, UsagePrice,
 };
-use crate::product::Meter;
-use crate::text::Name;
+use crate::product::{Aggregation, Meter};
+use crate::text::{Name, Slug};
 
-pub use price::{CommitmentDraft, PackageDraft, StepDraft, TierDraft, UsageDraft};
+pub use price::{CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TierDraft, UsageDraft};
 
 mod price;
 
@@ -53,9 +54,17 @@ pub struct TermsDraft {
     pub currency: Currency,
     /// `day`, `week`, `month` or `year`, in any case, or so many of them: `"3 months"`.
     pub cycle: Cycle,
+    /// Where the boundaries of billing periods lie: `start`, `calendar`, `day 1` to `day 31` for cycles
+    /// of months and years, `monday` to `sunday` for cycles of weeks.
+    #[serde(default)]
+    pub alignment: Alignment,
     /// What each period costs before any use, in major units, such as `"25.00"`.
     #[serde(default)]
     pub base_price: Option<String>,
+    /// What the base price of a first period is that the alignment makes short: `per_second`,
+    /// `by_days` or `none`.
+    #[serde(default)]
+    pub proration: Proration,
     /// What the start costs once, in major units.
     #[serde(default)]
     pub setup_fee: Option<String>,
@@ -70,7 +79,10 @@ pub struct TermsDraft {
     pub rates: Vec<Rate>,
     /// Limits in a long time.
     #[serde(default)]
-    pub quotas: Vec<Quota>,
+    pub quotas: Vec<QuotaDraft>,
+    /// What can be bought in advance.
+    #[serde(default)]
+    pub bundles: Vec<BundleDraft>,
     /// The price as people should read it.
     #[serde(default)]
     pub price_label: Option<Name>,
@@ -90,12 +102,15 @@ impl TermsDraft {
             billing,
             currency,
             cycle,
+            alignment: Alignment::default(),
             base_price: None,
+            proration: Proration::default(),
             setup_fee: None,
             usage: Vec::new(),
             commitment: CommitmentDraft::default(),
             rates: Vec::new(),
             quotas: Vec::new(),
+            bundles: Vec::new(),
             price_label: None,
             metering: MeteringPolicy::default(),
             rounding: Rounding::default(),
@@ -105,7 +120,7 @@ impl TermsDraft {
 
 /// Checks amounts first, then what the kind of plan may have, then usage, then limits; the first
 /// problem found is the answer.
-pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, FieldError> {
+pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, FieldError> {
     let price = |field: &str, text: Option<&String>| {
         let text = text.map_or("0", String::as_str);
         Money::parse(text, draft.currency).map_err(|error| FieldError::new(field, error))
@@ -113,14 +128,17 @@ pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, Fi
     let base_price = price("base_price", draft.base_price.as_ref())?;
     let setup_fee = price("setup_fee", draft.setup_fee.as_ref())?;
     check_billing(&draft, base_price, setup_fee)?;
-    let usage = check_usage(&draft, meters)?;
+    check_alignment(&draft)?;
+    let usage = check_usage(&draft, of)?;
     let commitment = draft.commitment.check("commitment", draft.currency)?;
-    check_limits(&draft, &usage)?;
+    let quotas = check_limits(&draft, &usage, of)?;
+    let bundles = check_bundles(&draft, &quotas, of)?;
     let TermsDraft {
         billing,
         cycle,
+        alignment,
+        proration,
         rates,
-        quotas,
         price_label,
         metering,
         rounding,
@@ -129,12 +147,15 @@ pub(super) fn check(draft: TermsDraft, meters: &[Meter]) -> Result<PlanTerms, Fi
     let terms = PlanTerms {
         billing,
         cycle,
+        alignment,
         base_price,
+        proration,
         setup_fee,
         usage,
         commitment,
         rates,
         quotas,
+        bundles,
         price_label,
         metering,
         rounding,
@@ -172,7 +193,23 @@ fn check_billing(draft: &TermsDraft, base: Money, setup: Money) -> Result<(), Fi
     }
 }
 
-fn check_usage(draft: &TermsDraft, meters: &[Meter]) -> Result<Vec<UsagePrice>, FieldError> {
+fn check_alignment(draft: &TermsDraft) -> Result<(), FieldError> {
+    if draft.alignment.fits(draft.cycle) {
+        return Ok(());
+    }
+    let allowed = match draft.cycle.unit() {
+        CycleUnit::Day => "start and calendar",
+        CycleUnit::Week => "start, calendar and monday to sunday",
+        CycleUnit::Month | CycleUnit::Year => "start, calendar and day 1 to day 31",
+    };
+    let problem = format!(
+        "periods of a {} cannot be aligned to {}: allowed are {allowed}",
+        draft.cycle, draft.alignment
+    );
+    Err(FieldError::new("alignment", problem))
+}
+
+fn check_usage(draft: &TermsDraft, of: &Countable<'_>) -> Result<Vec<UsagePrice>, FieldError> {
     if draft.usage.len() > PlanTerms::USAGE_MAX {
         let problem = format!("too many meters: allowed are {}", PlanTerms::USAGE_MAX);
         return Err(FieldError::new("usage", problem));
@@ -180,15 +217,7 @@ fn check_usage(draft: &TermsDraft, meters: &[Meter]) -> Result<Vec<UsagePrice>, 
     let mut usage: Vec<UsagePrice> = Vec::with_capacity(draft.usage.len());
     for (index, priced) in draft.usage.iter().enumerate() {
         let field = |name: &str| format!("usage[{index}].{name}");
-        let Some(meter) = meters.iter().find(|meter| meter.name == priced.meter) else {
-            let known: Vec<&str> = meters.iter().map(|meter| meter.name.as_str()).collect();
-            let problem = format!(
-                "{:?} is no meter of the product: allowed are {}",
-                priced.meter,
-                known.join(", ")
-            );
-            return Err(FieldError::new(field("meter"), problem));
-        };
+        let meter = of.meter(&priced.meter, &field("meter"))?;
         if usage.iter().any(|other| other.meter.id == meter.id) {
             return Err(FieldError::new(
                 field("meter"),
@@ -201,9 +230,13 @@ fn check_usage(draft: &TermsDraft, meters: &[Meter]) -> Result<Vec<UsagePrice>, 
     Ok(usage)
 }
 
-/// Rates that the limiter can keep together, and at most one quota for each window, those counted
-/// that strict included units make.
-fn check_limits(draft: &TermsDraft, usage: &[UsagePrice]) -> Result<(), FieldError> {
+/// Rates that the limiter can keep together, and at most one quota of the same thing for each window,
+/// those counted that strict included units make.
+fn check_limits(
+    draft: &TermsDraft,
+    usage: &[UsagePrice],
+    of: &Countable<'_>,
+) -> Result<Vec<Quota>, FieldError> {
     let mut limits = Vec::with_capacity(draft.rates.len());
     for (index, rate) in draft.rates.iter().enumerate() {
         let limit = rate.limit();
@@ -211,29 +244,149 @@ fn check_limits(draft: &TermsDraft, usage: &[UsagePrice]) -> Result<(), FieldErr
     }
     monetization_rate_limiter::Limits::new(limits)
         .map_err(|error| FieldError::new("rates", error))?;
+    if draft.quotas.len() > PlanTerms::QUOTAS_MAX {
+        let problem = format!("too many: allowed are {}", PlanTerms::QUOTAS_MAX);
+        return Err(FieldError::new("quotas", problem));
+    }
+    let mut quotas: Vec<Quota> = Vec::with_capacity(draft.quotas.len());
     for (index, quota) in draft.quotas.iter().enumerate() {
-        let earlier = draft
-            .quotas
-            .iter()
-            .take(index)
-            .any(|other| other.window == quota.window);
-        if earlier {
+        let quota = of.quota(quota, &format!("quotas[{index}]"))?;
+        let same = |other: &Quota| other.counts == quota.counts && other.window == quota.window;
+        if quotas.iter().any(same) {
             let problem = format!(
                 "there are two quotas for the {}: allowed is one",
                 quota.window.as_str()
             );
             return Err(FieldError::new(format!("quotas[{index}].window"), problem));
         }
+        quotas.push(quota);
     }
-    let strict = usage.iter().any(|usage| usage.overage == Overage::Strict);
-    if strict
-        && draft
-            .quotas
-            .iter()
-            .any(|quota| quota.window == QuotaWindow::Period)
-    {
-        let problem = "included units with strict overage are a quota of the period already";
-        return Err(FieldError::new("quotas", problem));
+    for (index, usage) in usage.iter().enumerate() {
+        if usage.overage != Overage::Strict {
+            continue;
+        }
+        let field = format!("usage[{index}].overage");
+        check_limited(&usage.meter).map_err(|problem| FieldError::new(field, problem))?;
+        let included = usage.included_quota();
+        let same =
+            |other: &Quota| other.counts == included.counts && other.window == included.window;
+        if quotas.iter().any(same) {
+            let problem = "included units with strict overage are a quota of the period already";
+            return Err(FieldError::new("quotas", problem));
+        }
     }
-    Ok(())
+    Ok(quotas)
+}
+
+/// Bundles with names and resources of their own: what is bought in advance is a quota for ever.
+fn check_bundles(
+    draft: &TermsDraft,
+    quotas: &[Quota],
+    of: &Countable<'_>,
+) -> Result<Vec<Bundle>, FieldError> {
+    if draft.billing == Billing::Free && !draft.bundles.is_empty() {
+        let problem = "a free plan sells nothing: leave it out, or choose fixed or metered";
+        return Err(FieldError::new("bundles", problem));
+    }
+    if draft.bundles.len() > PlanTerms::BUNDLES_MAX {
+        let problem = format!("too many: allowed are {}", PlanTerms::BUNDLES_MAX);
+        return Err(FieldError::new("bundles", problem));
+    }
+    let mut bundles: Vec<Bundle> = Vec::with_capacity(draft.bundles.len());
+    for (index, bundle) in draft.bundles.iter().enumerate() {
+        let path = format!("bundles[{index}]");
+        of.resource(&bundle.resource, &format!("{path}.resource"))?;
+        let is_limited = quotas.iter().any(|quota| {
+            quota.window == QuotaWindow::Ever
+                && quota.counts == QuotaCounts::Resource(bundle.resource.clone())
+        });
+        if is_limited {
+            let problem = "a quota for ever limits its calls already: leave one of both out";
+            return Err(FieldError::new(format!("{path}.resource"), problem));
+        }
+        if bundles.iter().any(|other| other.name == bundle.name) {
+            let problem = "there are two of this name: allowed is one";
+            return Err(FieldError::new(format!("{path}.name"), problem));
+        }
+        let bundle = bundle.check(draft.currency);
+        bundles.push(bundle.map_err(|error| error.within(&path))?);
+    }
+    Ok(bundles)
+}
+
+impl Countable<'_> {
+    fn quota(&self, draft: &QuotaDraft, field: &str) -> Result<Quota, FieldError> {
+        let counts = match (&draft.resource, &draft.meter) {
+            (None, None) => QuotaCounts::Calls,
+            (Some(_), Some(_)) => {
+                let problem = "it counts a resource or a meter: leave one out";
+                return Err(FieldError::new(field, problem));
+            }
+            (Some(identifier), None) => {
+                self.resource(identifier, &format!("{field}.resource"))?;
+                QuotaCounts::Resource(identifier.clone())
+            }
+            (None, Some(name)) => {
+                let field = format!("{field}.meter");
+                let meter = self.meter(name, &field)?;
+                check_limited(meter).map_err(|problem| FieldError::new(field, problem))?;
+                if meter.name.as_str() == Meter::REQUESTS {
+                    QuotaCounts::Calls
+                } else {
+                    QuotaCounts::Meter(meter.clone())
+                }
+            }
+        };
+        Ok(Quota {
+            counts,
+            window: draft.window,
+            max: draft.max,
+            overage: draft.overage,
+        })
+    }
+
+    fn meter(&self, name: &Slug, field: &str) -> Result<&Meter, FieldError> {
+        let found = self.meters.iter().find(|meter| meter.name == *name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self
+                .meters
+                .iter()
+                .map(|meter| meter.name.as_str())
+                .collect();
+            let problem = format!(
+                "{name:?} is no meter of the product: allowed are {}",
+                known.join(", ")
+            );
+            FieldError::new(field, problem)
+        })
+    }
+
+    fn resource(&self, identifier: &Slug, field: &str) -> Result<(), FieldError> {
+        let known = self.resources.iter().map(|resource| &resource.identifier);
+        if known.clone().any(|known| known == identifier) {
+            return Ok(());
+        }
+        let known: Vec<&str> = known.map(Slug::as_str).collect();
+        let problem = match known.as_slice() {
+            [] => format!("{identifier:?} cannot be counted: the product has no resources"),
+            known => format!(
+                "{identifier:?} is no resource of the product: allowed are {}",
+                known.join(", ")
+            ),
+        };
+        Err(FieldError::new(field, problem))
+    }
+}
+
+/// Whether a meter can be limited: what cannot be added up in whole units can not.
+fn check_limited(meter: &Meter) -> Result<(), &'static str> {
+    if meter.scale != Scale::WHOLE {
+        return Err("a meter with decimals cannot be limited: allowed are those of whole units");
+    }
+    match meter.aggregation {
+        Aggregation::Sum | Aggregation::Count => Ok(()),
+        Aggregation::Max | Aggregation::Last | Aggregation::Unique => {
+            Err("only what is added up can be limited: allowed are meters with sum and count")
+        }
+    }
 }

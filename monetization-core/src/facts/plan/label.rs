@@ -49,6 +49,14 @@ fn used(usage: &UsagePrice, currency: Currency) -> String {
             let size = scale.render(*size);
             format!("{price} {currency} per {size} {}", usage.meter.name)
         }
+        Price::Percentage(percentage) => {
+            let (rate, name) = (percentage.rate, &usage.meter.name);
+            if percentage.fee == UnitPrice::ZERO {
+                format!("{rate} % of {name}")
+            } else {
+                format!("{rate} % of {name} and {} {currency} each", percentage.fee)
+            }
+        }
     };
     match usage.included {
         Quantity::ZERO => text,

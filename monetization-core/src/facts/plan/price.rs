@@ -14,7 +14,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::{Money, Quantity, UnitPrice};
+use crate::ids::{MeterId, TypedId};
+use crate::money::{Exact, Money, MoneyError, Quantity, Scale, UnitPrice};
 
 /// How a quantity becomes an amount, in major units of the plan's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,77 @@ pub enum Price {
         /// What becomes of a package that is not full.
         partial: PartialPackage,
     },
+    /// A share of what each transaction comes to.
+    Percentage(Percentage),
+}
+
+/// A share of the amount of each transaction, which is what its meter counts, in major units of the
+/// plan's currency.
+///
+/// What a transaction costs is worked out when it is recorded, by the terms of its time of use, to a
+/// millionth of a major unit, half away from zero; the line is the sum of that, rounded once.
+///
+/// ```
+/// use monetization_core::money::{Quantity, Scale};
+/// use monetization_core::plan::Percentage;
+///
+/// let percentage = Percentage {
+///     rate: "2.99".parse()?,
+///     fee: "2".parse()?,
+///     minimum: Some("1.75".parse()?),
+///     maximum: Some("12".parse()?),
+///     free_events: 0,
+/// };
+/// let charge = |amount: u64| percentage.charge(Scale::WHOLE, Quantity::from_scaled(amount as i64));
+/// assert_eq!(Percentage::SCALE.render(charge(80)), "4.392000");
+/// assert_eq!(Percentage::SCALE.render(charge(10_000)), "12.000000");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Percentage {
+    /// Of a hundred; at most 10 decimals.
+    pub rate: UnitPrice,
+    /// What each transaction costs besides.
+    pub fee: UnitPrice,
+    /// What each transaction costs at least, its fee counted.
+    pub minimum: Option<UnitPrice>,
+    /// What each transaction costs at most, its fee counted.
+    pub maximum: Option<UnitPrice>,
+    /// So many transactions of each period cost nothing: those that are recorded first.
+    pub free_events: u32,
+}
+
+impl Percentage {
+    /// Of what transactions cost: millionths of a major unit.
+    pub const SCALE: Scale = Scale::FINEST;
+
+    /// The meter that sums up what transactions of this one cost. It is nobody's to name: it belongs
+    /// to the price.
+    #[must_use]
+    pub fn charges(meter: MeterId) -> MeterId {
+        MeterId::derived(&[meter.uuid().as_bytes(), b"charges"])
+    }
+
+    /// What one transaction of this amount costs, in [`SCALE`](Self::SCALE). One that is too large to
+    /// be expressed costs what no sum holds, so that the ledger refuses it.
+    #[must_use]
+    pub fn charge(&self, scale: Scale, amount: Quantity) -> Quantity {
+        let bound = |bound: Option<UnitPrice>| bound.map(Exact::once).transpose();
+        let charge = || {
+            let share = Exact::of(self.rate, amount, scale)?.percent();
+            let mut charge = share.checked_add(Exact::once(self.fee)?)?;
+            if let Some(minimum) = bound(self.minimum)? {
+                charge = charge.max(minimum);
+            }
+            if let Some(maximum) = bound(self.maximum)? {
+                charge = charge.min(maximum);
+            }
+            charge.quantity(Self::SCALE)
+        };
+        let charge: Result<Quantity, MoneyError> = charge();
+        charge.unwrap_or(Quantity::from_scaled(i64::MAX))
+    }
 }
 
 /// Units up to a bound, and what they cost.
@@ -112,6 +184,7 @@ impl Price {
             Self::Volume { .. } => "volume",
             Self::Stairstep { .. } => "stairstep",
             Self::Package { .. } => "package",
+            Self::Percentage(_) => "percentage",
         }
     }
 }
@@ -126,16 +199,17 @@ pub struct Commitment {
     pub minimum: Option<Money>,
     /// What is paid even for more use; `None` where all use is paid.
     pub maximum: Option<Money>,
-    /// What becomes of both where the period ends early.
+    /// What becomes of both where the period is shorter than a cycle.
     pub short_period: ShortPeriod,
 }
 
-/// What becomes of a commitment where its period ends early.
+/// What becomes of a commitment where its period is shorter than a cycle: a first one that the alignment
+/// makes short, or one in which the subscription ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum ShortPeriod {
-    /// It shrinks to the share of the period's time that has passed.
+    /// It shrinks to the share of the cycle's time that there was.
     #[default]
     Prorated,
     /// It stays.

@@ -1,15 +1,9 @@
 use super::*;
-use crate::ids::{MeterId, TypedId};
-use crate::money::Scale;
+use crate::ids::{MeterId, ProductId, TypedId};
 use crate::product::Unit;
 
 fn requests() -> Meter {
-    Meter {
-        id: MeterId::derived(&[b"requests"]),
-        name: Meter::REQUESTS.parse().unwrap(),
-        unit: Unit::Requests,
-        scale: Scale::WHOLE,
-    }
+    Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
 }
 
 fn check(json: &str) -> Result<PlanTerms, FieldError> {
@@ -22,6 +16,36 @@ fn a_free_plan_with_a_price_is_refused_by_field() {
     assert_eq!(base.unwrap_err().field(), "base_price");
     let setup = check(r#"{"billing":"free","currency":"USD","cycle":"month","setup_fee":"1"}"#);
     assert_eq!(setup.unwrap_err().field(), "setup_fee");
+}
+
+#[test]
+fn an_alignment_that_does_not_fit_the_cycle_is_refused_with_those_that_do_b9() {
+    let of = |cycle: &str, alignment: &str| {
+        check(&format!(
+            r#"{{"billing":"free","currency":"USD","cycle":"{cycle}","alignment":"{alignment}"}}"#
+        ))
+    };
+    for (cycle, alignment) in [
+        ("day", "calendar"),
+        ("2 weeks", "friday"),
+        ("month", "day 31"),
+        ("year", "day 1"),
+        ("3 months", "start"),
+    ] {
+        assert_eq!(
+            of(cycle, alignment).unwrap().alignment().to_string(),
+            alignment
+        );
+    }
+    for (cycle, alignment, allowed) in [
+        ("day", "monday", "start and calendar"),
+        ("week", "day 1", "monday to sunday"),
+        ("month", "monday", "day 1 to day 31"),
+    ] {
+        let error = of(cycle, alignment).unwrap_err();
+        assert_eq!(error.field(), "alignment");
+        assert!(error.problem().ends_with(allowed), "{error}");
+    }
 }
 
 #[test]
@@ -193,12 +217,15 @@ fn strict_included_units_are_a_quota_of_the_period() {
         r#"{"billing":"metered","currency":"USD","cycle":"month","usage":[
             {"meter":"requests","unit_price":"0.01","included":"1000","overage":"strict"}]}"#,
     );
-    let expected = Quota {
-        window: QuotaWindow::Period,
+    let expected = EnforcedQuota {
+        name: QuotaName::calls(QuotaWindow::Period),
         max: 1_000,
         overage: Overage::Strict,
+        unit: Unit::Requests,
+        is_reported: false,
     };
-    assert_eq!(terms.unwrap().enforced_quotas(), [expected]);
+    let product = ProductId::derived(&[b"weather"]);
+    assert_eq!(terms.unwrap().enforced_quotas(product), [expected]);
 }
 
 #[test]

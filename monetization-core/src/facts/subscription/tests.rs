@@ -13,10 +13,7 @@ fn version(number: u8) -> PlanVersionId {
 }
 
 fn timeline() -> Timeline {
-    let schedule = Schedule {
-        anchor: at("2026-01-01T00:00:00Z"),
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(at("2026-01-01T00:00:00Z"), Cycle::MONTH);
     Timeline::starting(schedule, version(1))
 }
 
@@ -100,8 +97,11 @@ proptest! {
         changes in prop::collection::btree_set(1_i64..300 * 86_400, 0..8),
         offset in 0_i64..400 * 86_400,
         end in prop::option::of(1_i64..300 * 86_400),
+        (alignment, zone) in (0..4_usize, 0..3_usize),
     ) {
         let mut timeline = timeline();
+        timeline.schedule.alignment = ["start", "calendar", "day 1", "day 31"][alignment].parse().unwrap();
+        timeline.schedule.time_zone = ["UTC", "America/Sao_Paulo", "Asia/Tokyo"][zone].parse().unwrap();
         let instant = |seconds: i64| {
             Timestamp::from_micros(timeline.schedule.anchor.as_micros() + seconds * 1_000_000)
         };

@@ -18,7 +18,7 @@
 //! use monetization_core::subscription::{PlanChange, Timeline};
 //!
 //! let [first, second] = [b"1", b"2"].map(|name| PlanVersionId::derived(&[name]));
-//! let schedule = Schedule { anchor: "2026-03-01T00:00:00Z".parse()?, cycle: Cycle::MONTH };
+//! let schedule = Schedule::new("2026-03-01T00:00:00Z".parse()?, Cycle::MONTH);
 //! let mut timeline = Timeline::starting(schedule, first);
 //! timeline.changes.push(PlanChange { at: "2026-03-11T00:00:00Z".parse()?, version: second });
 //!

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use crate::field::FieldError;
 use crate::money::Quantity;
+use crate::period::Alignment;
 use crate::plan::{Commitment, PlanTerms, Price, UsagePrice};
+use crate::product::Aggregation;
 use crate::text::Slug;
 
 /// What an engine is and what it needs, as data: flows obey it without asking which engine it is.
@@ -154,6 +156,9 @@ pub struct PriceShapes {
     pub package: bool,
     /// What use costs at least and at most.
     pub commitment: bool,
+    /// Periods that begin with days of the calendar or of a time zone, and a share of the base price for
+    /// a first one that is short.
+    pub calendar: bool,
 }
 
 impl PriceShapes {
@@ -182,6 +187,14 @@ impl PriceShapes {
             ("usage.stairstep", is("stairstep"), self.stairstep),
             ("usage.package", any(sells_packages), self.package),
             ("commitment", commitment, self.commitment),
+            // Sums that engines are told grow by what was used; these do not.
+            ("usage.percentage", is("percentage"), false),
+            ("usage.meter", any(keeps_last), false),
+            (
+                "alignment",
+                terms.alignment() != Alignment::Start,
+                self.calendar,
+            ),
         ];
         match demands
             .into_iter()
@@ -196,12 +209,16 @@ impl PriceShapes {
     }
 }
 
+fn keeps_last(usage: &UsagePrice) -> bool {
+    usage.meter.aggregation == Aggregation::Last
+}
+
 fn sells_packages(usage: &UsagePrice) -> bool {
     match &usage.price {
         Price::Package { .. } => true,
         Price::Graduated { tiers } | Price::Volume { tiers } => {
             tiers.iter().any(|tier| tier.package.is_some())
         }
-        Price::PerUnit { .. } | Price::Stairstep { .. } => false,
+        Price::PerUnit { .. } | Price::Stairstep { .. } | Price::Percentage(_) => false,
     }
 }

@@ -54,6 +54,7 @@ pub fn none() -> Engine {
                 stairstep: false,
                 package: false,
                 commitment: false,
+                calendar: false,
             },
         },
         billing: Arc::new(NoEngine),

@@ -27,7 +27,7 @@ use crate::text::ForeignId;
 /// use monetization_core::engine::*;
 /// use monetization_core::ids::{BatchId, MeterId, TypedId};
 /// use monetization_core::money::{Quantity, Scale};
-/// use monetization_core::product::{Meter, Unit};
+/// use monetization_core::product::{Meter, MeterDraft};
 /// use monetization_core::reference::Realm;
 /// use monetization_core::text::ForeignId;
 ///
@@ -78,9 +78,8 @@ use crate::text::ForeignId;
 ///     batch: BatchId::derived(&[b"b"]),
 ///     subscription: "sub_1".parse()?,
 ///     customer: "cus_1".parse()?,
-///     meter: Meter {
-///         id: MeterId::derived(&[b"m"]), name: "hours".parse()?, unit: Unit::Events, scale: hours,
-///     },
+///     meter: MeterDraft { decimals: hours, ..MeterDraft::new("hours".parse()?) }
+///         .check(MeterId::derived(&[b"m"]))?,
 ///     quantity: hours.parse("1.5")?,
 ///     used_at: "2026-03-31T23:59:59.999999Z".parse()?,
 /// };

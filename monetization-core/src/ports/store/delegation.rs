@@ -18,7 +18,7 @@ use super::{Batches, Directory, Ledger, Quotas, Rows, Store, StoreError, Work};
 /// use monetization_core::delegate_store;
 /// use monetization_core::ids::{SubscriptionId, TenantId, LeaseId};
 /// use monetization_core::clock::Span;
-/// use monetization_core::plan::QuotaWindow;
+/// use monetization_core::plan::QuotaName;
 /// use monetization_core::store::*;
 ///
 /// /// Counts the blocks of quotas that are asked for.
@@ -46,7 +46,7 @@ use super::{Batches, Directory, Ledger, Quotas, Rows, Store, StoreError, Work};
 ///     }
 ///
 ///     async fn quota(
-///         &self, tenant: TenantId, of: SubscriptionId, quota: QuotaWindow, window: Span,
+///         &self, tenant: TenantId, of: SubscriptionId, quota: QuotaName, window: Span,
 ///     ) -> Result<QuotaCounter, StoreError> {
 ///         self.inner.quota(tenant, of, quota, window).await
 ///     }
@@ -235,7 +235,7 @@ macro_rules! delegate_store {
                 &self,
                 tenant: $crate::ids::TenantId,
                 subscription: $crate::ids::SubscriptionId,
-                quota: $crate::plan::QuotaWindow,
+                quota: $crate::plan::QuotaName,
                 window: $crate::clock::Span,
             ) -> ::core::result::Result<$crate::store::QuotaCounter, $crate::store::StoreError> {
                 let $store = self;

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::{Port, StoreError};
 use crate::clock::Span;
 use crate::ids::{LeaseId, SubscriptionId, TenantId};
-use crate::plan::QuotaWindow;
+use crate::plan::QuotaName;
 
 /// Durable counters of quotas, and blocks of strict ones that are handed out in advance.
 ///
@@ -19,7 +19,7 @@ use crate::plan::QuotaWindow;
 /// use monetization_core::clock::Span;
 /// use monetization_core::ids::{LeaseId, SubscriptionId, TenantId, TypedId};
 /// use monetization_core::memory::MemoryStore;
-/// use monetization_core::plan::QuotaWindow;
+/// use monetization_core::plan::QuotaName;
 /// use monetization_core::store::{LeaseAnswer, LeaseRequest, Quotas};
 ///
 /// # use futures::FutureExt;
@@ -29,7 +29,7 @@ use crate::plan::QuotaWindow;
 ///     id: LeaseId::derived(&[&[number]]),
 ///     tenant: TenantId::derived(&[b"t"]),
 ///     subscription: SubscriptionId::derived(&[b"s"]),
-///     quota: QuotaWindow::Day,
+///     quota: QuotaName::Day,
 ///     window: Span {
 ///         start: monetization_core::clock::Timestamp::EPOCH,
 ///         end: monetization_core::clock::Timestamp::from_micros(86_400_000_000),
@@ -93,7 +93,7 @@ pub trait Quotas: Port {
         &self,
         tenant: TenantId,
         subscription: SubscriptionId,
-        quota: QuotaWindow,
+        quota: QuotaName,
         window: Span,
     ) -> Result<QuotaCounter, StoreError>;
 }
@@ -108,7 +108,7 @@ pub struct LeaseRequest {
     /// Whose quota.
     pub subscription: SubscriptionId,
     /// Which quota.
-    pub quota: QuotaWindow,
+    pub quota: QuotaName,
     /// Which stretch of it.
     pub window: Span,
     /// The limit, as the plan in force has it.
@@ -124,11 +124,11 @@ impl LeaseRequest {
     /// ```
     /// # use monetization_core::clock::{Span, Timestamp};
     /// # use monetization_core::ids::TypedId;
-    /// # use monetization_core::plan::QuotaWindow;
+    /// # use monetization_core::plan::QuotaName;
     /// # use monetization_core::store::LeaseRequest;
     /// # let request = LeaseRequest {
     /// #     id: TypedId::derived(&[b"l"]), tenant: TypedId::derived(&[b"t"]),
-    /// #     subscription: TypedId::derived(&[b"s"]), quota: QuotaWindow::Day,
+    /// #     subscription: TypedId::derived(&[b"s"]), quota: QuotaName::Day,
     /// #     window: Span { start: Timestamp::EPOCH, end: Timestamp::MAX }, max: 10_000, want: 1_000,
     /// # };
     /// assert_eq!(request.want, 1_000);

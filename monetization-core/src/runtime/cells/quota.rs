@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::QuotaNeed;
 use crate::clock::{Span, Timestamp};
 use crate::ids::LeaseId;
-use crate::plan::{Overage, Quota, QuotaWindow};
+use crate::plan::{EnforcedQuota, Overage, QuotaName, QuotaWindow};
 use crate::runtime::standing::QuotaStanding;
 use crate::store::LeaseAnswer;
 use crate::usage::Spent;
@@ -24,7 +24,7 @@ use crate::usage::Spent;
 /// steps back goes on counting in the latest window seen.
 #[derive(Debug)]
 pub(in crate::runtime) struct QuotaCell {
-    pub(super) quota: QuotaWindow,
+    pub(super) quota: QuotaName,
     window: Span,
     /// What a call was last let through under. Blocks of a larger quota are not spent from.
     max: u64,
@@ -34,8 +34,10 @@ pub(in crate::runtime) struct QuotaCell {
     free: u64,
     /// The store has nothing left.
     exhausted: Option<Exhausted>,
-    /// What has been used of a loose quota, once the store has said so.
+    /// What has been used of a quota without blocks, once the store has said so.
     used: Option<u64>,
+    /// Until when that can be relied on, where it grows unseen.
+    used_until: Duration,
     /// The wish whose answer has not come.
     pub(super) asked: Option<LeaseId>,
 }
@@ -60,7 +62,7 @@ struct Exhausted {
 }
 
 impl QuotaCell {
-    pub(super) fn new(quota: QuotaWindow) -> Self {
+    pub(super) fn new(quota: QuotaName) -> Self {
         let window = Span {
             start: Timestamp::MIN,
             end: Timestamp::MIN,
@@ -73,6 +75,7 @@ impl QuotaCell {
             free: 0,
             exhausted: None,
             used: None,
+            used_until: Duration::ZERO,
             asked: None,
         }
     }
@@ -93,10 +96,10 @@ impl QuotaCell {
     /// period of that instant, under a quota of `max` units.
     pub(super) fn window_at(&mut self, now: Timestamp, period: Span, max: u64) -> Span {
         self.max = max;
-        if self.quota != QuotaWindow::Period && self.window.contains(now) {
+        if self.quota.window != QuotaWindow::Period && self.window.contains(now) {
             return self.window;
         }
-        self.turn_to(self.quota.containing(now, period))
+        self.turn_to(self.quota.window.containing(now, period))
     }
 
     /// The window that counts.
@@ -105,11 +108,11 @@ impl QuotaCell {
     }
 
     /// Whether it can be decided without asking the store.
-    pub(super) fn is_known(&self, quota: &Quota, uptime: Duration) -> bool {
-        match quota.overage {
-            Overage::Loose => self.used.is_some(),
-            Overage::Strict => self.left() > 0 || self.is_exhausted(quota.max, uptime),
+    pub(super) fn is_known(&self, quota: &EnforcedQuota, uptime: Duration) -> bool {
+        if quota.is_leased() {
+            return self.left() > 0 || self.is_exhausted(quota.max, uptime);
         }
+        self.used.is_some() && (!quota.is_reported || uptime < self.used_until)
     }
 
     fn is_exhausted(&self, max: u64, uptime: Duration) -> bool {
@@ -122,48 +125,49 @@ impl QuotaCell {
     }
 
     /// How it stands.
-    pub(in crate::runtime) fn standing(&self, quota: &Quota) -> QuotaStanding {
+    pub(in crate::runtime) fn standing(&self, quota: &EnforcedQuota) -> QuotaStanding {
         let max = quota.max;
-        match quota.overage {
-            Overage::Loose => {
-                let remaining = max.saturating_sub(self.used.unwrap_or(0));
-                QuotaStanding {
-                    max,
-                    remaining,
-                    exceeded: false,
-                }
-            }
-            Overage::Strict => {
-                let left = self.left();
-                let remaining = left.saturating_add(self.free).min(max);
-                QuotaStanding {
-                    max,
-                    remaining,
-                    exceeded: left == 0,
-                }
-            }
+        if quota.is_leased() {
+            let left = self.left();
+            return QuotaStanding {
+                max,
+                remaining: left.saturating_add(self.free).min(max),
+                exceeded: left == 0,
+            };
+        }
+        let remaining = max.saturating_sub(self.used.unwrap_or(0));
+        QuotaStanding {
+            max,
+            remaining,
+            exceeded: remaining == 0 && quota.overage == Overage::Strict,
         }
     }
 
-    /// Takes one unit; the caller has found it known and not exceeded.
-    pub(super) fn spend(&mut self, quota: &Quota) -> Spent {
+    /// Takes so many units, none or one; the caller has found it known and not exceeded.
+    pub(super) fn spend(&mut self, quota: &EnforcedQuota, units: u64) -> Spent {
         let window = self.window;
-        let lease = match quota.overage {
-            Overage::Loose => {
-                self.used = self.used.map(|used| used.saturating_add(1));
-                None
-            }
-            Overage::Strict => self.current().find(|block| block.left > 0).map(|block| {
-                block.left = block.left.saturating_sub(1);
-                block.in_flight = block.in_flight.saturating_add(1);
+        let lease = if quota.is_leased() {
+            self.current().find(|block| block.left > 0).map(|block| {
+                block.left = block.left.saturating_sub(units);
+                block.in_flight = block.in_flight.saturating_add(units);
                 block.lease
-            }),
+            })
+        } else {
+            self.used = self.used.map(|used| used.saturating_add(units));
+            None
         };
         Spent {
             quota: self.quota,
             window,
             lease,
-            units: 1,
+            units,
+        }
+    }
+
+    /// Counts what a call has used, where that is known at its end only.
+    pub(super) fn add(&mut self, spent: &Spent) {
+        if spent.window == self.window {
+            self.used = self.used.map(|used| used.saturating_add(spent.units));
         }
     }
 
@@ -222,8 +226,16 @@ impl QuotaCell {
         }
     }
 
-    pub(super) fn counted(&mut self, need: QuotaNeed, committed: u64) {
-        if need.window == self.window {
+    /// What the store has counted. Where nobody else adds to it, what is known here already has more in
+    /// it: calls whose records are not written yet.
+    pub(super) fn counted(&mut self, need: QuotaNeed, committed: u64, recheck_at: Duration) {
+        if need.window != self.window {
+            return;
+        }
+        if need.quota.is_reported {
+            self.used = Some(committed);
+            self.used_until = recheck_at;
+        } else {
             self.used.get_or_insert(committed);
         }
     }

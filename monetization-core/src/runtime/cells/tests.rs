@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::TypedId;
+use crate::plan::QuotaWindow;
+use crate::product::Unit;
 
 /// What may happen to the counters of a subscription.
 #[derive(Debug, Clone, Copy)]
@@ -58,10 +60,12 @@ const DAY_MAX: u64 = 23;
 const MONTH_LOOSE: u64 = 10;
 
 fn allowance() -> Allowance {
-    let quota = |window, max, overage| Quota {
-        window,
+    let quota = |window, max, overage| EnforcedQuota {
+        name: QuotaName::calls(window),
         max,
         overage,
+        unit: Unit::Requests,
+        is_reported: false,
     };
     Allowance {
         limits: Limits::new([Limit::calendar(Window::Minute, MINUTE_MAX)]).unwrap(),
@@ -85,7 +89,7 @@ impl Blocks {
         let id = LeaseId::derived(&[&self.number.to_be_bytes()]);
         let id = cells.wish(need, Duration::ZERO, id).unwrap();
         if need.quota.overage == Overage::Loose {
-            cells.counted(need, committed);
+            cells.counted(need, committed, Duration::MAX);
             return;
         }
         let leased = self.leased.entry(need.window.start).or_default();
@@ -116,6 +120,7 @@ impl Run {
         let moment = Moment {
             now: self.now,
             period: Window::Month.containing(self.now),
+            resource: None,
             uptime: Duration::ZERO,
         };
         for _ in 0..4 {
@@ -240,6 +245,7 @@ fn the_answer_to_a_wish_that_was_lost_is_asked_for_under_the_same_id() {
     let moment = Moment {
         now,
         period: Window::Month.containing(now),
+        resource: None,
         uptime: Duration::ZERO,
     };
     let Taken::Needs(need) = cells.take(&allowance(), moment) else {

@@ -15,13 +15,12 @@ use crate::ids::{ChangeSetId, MeterId, PlanVersionId, ProductId};
 use crate::invoice::Invoicing;
 use crate::key::{ApiKey, KeyKind, Pepper, PresentedKey};
 use crate::memory::MemoryStore;
-use crate::money::Scale;
 use crate::period::{Cycle, Schedule};
 use crate::plan::{
-    Billing, MeteringPolicy, Overage, PlanTerms, PlanVersion, Quota, QuotaWindow, Rate, RateWindow,
-    TermsDraft,
+    Billing, MeteringPolicy, Overage, PlanTerms, PlanVersion, QuotaDraft, QuotaWindow, Rate,
+    RateWindow, TermsDraft,
 };
-use crate::product::{Meter, Product, ProductState, Unit};
+use crate::product::{Meter, Product, ProductState};
 use crate::store::{Applied, ChangeSet, Fact, Ledger, QuotaCounter, Quotas, Rows, StoreExt, Write};
 use crate::subscription::{PlanChange, Subscription, SubscriptionState, Timeline};
 use crate::usage::{Ending, Outcome, UsageRecord};
@@ -46,33 +45,24 @@ pub(super) struct World {
     pub(super) headers: HeaderMap,
 }
 
-pub(super) fn limits(per_minute: u64, per_month: u64, overage: Overage) -> (Rate, Quota) {
+pub(super) fn limits(per_minute: u64, per_month: u64, overage: Overage) -> (Rate, QuotaDraft) {
     let rate = Rate::Calendar {
         window: RateWindow::Minute,
         max: per_minute,
     };
-    let quota = Quota {
-        window: QuotaWindow::Month,
-        max: per_month,
-        overage,
-    };
+    let quota = QuotaDraft::calls(QuotaWindow::Month, per_month, overage);
     (rate, quota)
 }
 
 impl World {
-    pub(super) async fn new(limits: (Rate, Quota)) -> Self {
+    pub(super) async fn new(limits: (Rate, QuotaDraft)) -> Self {
         let start: Timestamp = "2026-06-10T12:00:00Z".parse().unwrap();
         let (clock, time) = Clock::manual(start);
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let entropy = Arc::new(Entropy::seeded(3));
         let pepper = Pepper::new(&[7; 16]).unwrap();
         let gatekeeper = gatekeeper(&store, &clock, &entropy);
-        let meter = Meter {
-            id: entropy.id::<MeterId>(start),
-            name: Meter::REQUESTS.parse().unwrap(),
-            unit: Unit::Requests,
-            scale: Scale::WHOLE,
-        };
+        let meter = Meter::requests(entropy.id::<MeterId>(start)).unwrap();
         let product = product(&entropy, &meter);
         let version = version(&entropy, &product, &meter, limits);
         let subscription = subscription(&entropy, &product, &version);
@@ -133,7 +123,11 @@ impl World {
     }
 
     /// The same product under other limits, from an instant on.
-    pub(super) async fn change_plan(&self, at: Timestamp, limits: (Rate, Quota)) -> PlanVersionId {
+    pub(super) async fn change_plan(
+        &self,
+        at: Timestamp,
+        limits: (Rate, QuotaDraft),
+    ) -> PlanVersionId {
         let of = &self.subscription;
         let product = self.store.fact::<Product>(of.tenant, of.product).await;
         let version = version(
@@ -185,7 +179,7 @@ impl World {
         let window = QuotaWindow::Month.containing(self.clock.now(), segment.period);
         let counter = self
             .store
-            .quota(of.tenant, of.id, QuotaWindow::Month, window);
+            .quota(of.tenant, of.id, QuotaWindow::Month.into(), window);
         counter.await.unwrap()
     }
 
@@ -246,7 +240,7 @@ pub(super) fn version(
     entropy: &Entropy,
     of: &Product,
     meter: &Meter,
-    limits: (Rate, Quota),
+    limits: (Rate, QuotaDraft),
 ) -> PlanVersion {
     let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::MONTH);
     draft.rates = vec![limits.0];
@@ -266,10 +260,7 @@ pub(super) fn version(
 }
 
 pub(super) fn subscription(entropy: &Entropy, of: &Product, version: &PlanVersion) -> Subscription {
-    let schedule = Schedule {
-        anchor: of.created_at,
-        cycle: Cycle::MONTH,
-    };
+    let schedule = Schedule::new(of.created_at, Cycle::MONTH);
     Subscription {
         id: entropy.id(of.created_at),
         tenant: of.tenant,
@@ -288,6 +279,7 @@ pub(super) fn subscription(entropy: &Entropy, of: &Product, version: &PlanVersio
         closed_periods: 0,
         request_key: None,
         rejected_because: None,
+        prepaid: std::collections::BTreeMap::new(),
         payment_url: None,
         created_at: of.created_at,
     }

@@ -77,6 +77,39 @@ impl Exact {
         difference.map(Self).ok_or(MoneyError::Overflow)
     }
 
+    /// A hundredth; what is below 18 decimals is rounded half away from zero, which no price of at most
+    /// 10 decimals needs.
+    #[must_use]
+    pub fn percent(self) -> Self {
+        Self(Rounding::HalfAwayFromZero.divide(self.0, 100).unwrap_or(0))
+    }
+
+    /// As a quantity of this scale, half away from zero.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] where it needs more than 63 bits.
+    pub fn quantity(self, scale: Scale) -> Result<Quantity, MoneyError> {
+        let surplus = Self::DECIMALS.saturating_sub(u32::from(scale.decimals()));
+        let scaled = 10_i128
+            .checked_pow(surplus)
+            .and_then(|divisor| Rounding::HalfAwayFromZero.divide(self.0, divisor))
+            .and_then(|scaled| i64::try_from(scaled).ok());
+        scaled
+            .map(Quantity::from_scaled)
+            .ok_or(MoneyError::Overflow)
+    }
+
+    /// A quantity of this scale, as an amount.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] past 127 bits.
+    pub fn of_quantity(quantity: Quantity, scale: Scale) -> Result<Self, MoneyError> {
+        let missing = Self::DECIMALS.saturating_sub(u32::from(scale.decimals()));
+        let factor = 10_i128.checked_pow(missing);
+        let exact = factor.and_then(|factor| factor.checked_mul(i128::from(quantity.scaled())));
+        exact.map(Self).ok_or(MoneyError::Overflow)
+    }
+
     /// The amount in minor units of `currency`, rounded once.
     ///
     /// # Errors

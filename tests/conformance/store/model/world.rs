@@ -150,7 +150,7 @@ impl World {
         }
         if self.rarely(3) {
             record.spent.push(Spent {
-                quota: QuotaWindow::Period,
+                quota: QuotaWindow::Period.into(),
                 ..of.spent(None, self.sample.below(5))
             });
         }

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::field::FieldError;
 use crate::money::{Currency, Money, Quantity, Scale, UnitPrice};
 use crate::plan::{
-    Commitment, Overage, PartialPackage, Price, ShortPeriod, Step, Tier, UsagePrice, ZeroUse,
+    Commitment, Overage, PartialPackage, Percentage, Price, ShortPeriod, Step, Tier, UsagePrice,
+    ZeroUse,
 };
-use crate::product::{Meter, Unit};
+use crate::product::{Aggregation, Meter, Unit};
 use crate::text::Slug;
 
 /// What the use of one meter costs, as somebody writes it. Exactly one of the prices is given:
-/// `unit_price`, `graduated`, `volume`, `stairstep` or `package`.
+/// `unit_price`, `graduated`, `volume`, `stairstep`, `package` or `percentage`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UsageDraft {
@@ -32,6 +33,9 @@ pub struct UsageDraft {
     /// One price for each package of units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageDraft>,
+    /// A share of what each transaction comes to; of meters in the unit `amount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentage: Option<PercentageDraft>,
     /// Units of each period that the base price pays for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub included: Option<String>,
@@ -88,6 +92,26 @@ pub struct PackageDraft {
     pub partial: PartialPackage,
 }
 
+/// A share of what each transaction comes to, as somebody writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PercentageDraft {
+    /// Of a hundred, such as `"2.9"`; at most 10 decimals.
+    pub rate: UnitPrice,
+    /// What each transaction costs besides, in major units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<UnitPrice>,
+    /// What each transaction costs at least, its fee counted, in major units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<UnitPrice>,
+    /// What each transaction costs at most, its fee counted, in major units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<UnitPrice>,
+    /// How many transactions of each period cost nothing: those that are recorded first.
+    #[serde(default)]
+    pub free_events: u32,
+}
+
 /// What use costs at least and at most, as somebody writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -120,6 +144,7 @@ impl UsageDraft {
             volume: None,
             stairstep: None,
             package: None,
+            percentage: None,
             included: None,
             overage: loose(),
             zero_use: ZeroUse::default(),
@@ -138,16 +163,12 @@ impl UsageDraft {
             Some(text) => quantity(&format!("{path}.included"), text, meter.scale)?,
             None => Quantity::ZERO,
         };
-        if self.overage == Overage::Strict && meter.unit != Unit::Requests {
-            let problem = "only requests can be stopped at the gateway: allowed is loose";
-            return Err(FieldError::new(format!("{path}.overage"), problem));
-        }
         let commitment = self
             .commitment
             .check(&format!("{path}.commitment"), currency)?;
         Ok(UsagePrice {
             meter: meter.clone(),
-            price: self.price(path, meter.scale)?,
+            price: self.price(path, meter, included)?,
             included,
             overage: self.overage,
             zero_use: self.zero_use,
@@ -155,7 +176,8 @@ impl UsageDraft {
         })
     }
 
-    fn price(&self, path: &str, scale: Scale) -> Result<Price, FieldError> {
+    fn price(&self, path: &str, meter: &Meter, included: Quantity) -> Result<Price, FieldError> {
+        let scale = meter.scale;
         let per_unit = self
             .unit_price
             .map(|unit_price| Ok(Price::PerUnit { unit_price }));
@@ -196,7 +218,15 @@ impl UsageDraft {
                 partial: draft.partial,
             })
         });
-        let mut given = [per_unit, graduated, volume, stairstep, package]
+        let percentage = self.percentage.as_ref().map(|draft| {
+            if included > Quantity::ZERO {
+                let problem = "of a percentage transactions are free, not amounts: leave it out, and say free_events";
+                return Err(FieldError::new(format!("{path}.included"), problem));
+            }
+            let percentage = draft.check(&format!("{path}.percentage"), meter)?;
+            Ok(Price::Percentage(percentage))
+        });
+        let mut given = [per_unit, graduated, volume, stairstep, package, percentage]
             .into_iter()
             .flatten();
         match (given.next(), given.next()) {
@@ -208,7 +238,7 @@ impl UsageDraft {
                     "no price"
                 };
                 let problem = format!(
-                    "there are {count}: allowed is one of unit_price, graduated, volume, stairstep, package"
+                    "there are {count}: allowed is one of unit_price, graduated, volume, stairstep, package, percentage"
                 );
                 Err(FieldError::new(path, problem))
             }
@@ -260,6 +290,15 @@ impl From<&UsagePrice> for UsageDraft {
                     partial: *partial,
                 });
             }
+            Price::Percentage(percentage) => {
+                draft.percentage = Some(PercentageDraft {
+                    rate: percentage.rate,
+                    fee: Some(percentage.fee),
+                    minimum: percentage.minimum,
+                    maximum: percentage.maximum,
+                    free_events: percentage.free_events,
+                });
+            }
         }
         draft
     }
@@ -290,6 +329,37 @@ impl TierDraft {
             unit_price: self.unit_price.unwrap_or(UnitPrice::ZERO),
             flat: self.flat.unwrap_or(UnitPrice::ZERO),
             package,
+        })
+    }
+}
+
+impl PercentageDraft {
+    fn check(&self, path: &str, meter: &Meter) -> Result<Percentage, FieldError> {
+        let refuse =
+            |field: &str, problem: String| Err(FieldError::new(format!("{path}.{field}"), problem));
+        if meter.unit != Unit::Amount || meter.aggregation != Aggregation::Sum {
+            let problem = "a percentage is of amounts: allowed are meters in the unit amount that are summed up";
+            return Err(FieldError::new(path, problem));
+        }
+        if self.rate.decimal().scale() > 10 {
+            return refuse(
+                "rate",
+                "it has too many decimals: allowed are 10".to_owned(),
+            );
+        }
+        if let (Some(minimum), Some(maximum)) = (self.minimum, self.maximum)
+            && maximum.decimal() < minimum.decimal()
+        {
+            let problem =
+                format!("{maximum} is less than the minimum: allowed is {minimum} or more");
+            return refuse("maximum", problem);
+        }
+        Ok(Percentage {
+            rate: self.rate,
+            fee: self.fee.unwrap_or(UnitPrice::ZERO),
+            minimum: self.minimum,
+            maximum: self.maximum,
+            free_events: self.free_events,
         })
     }
 }

@@ -1,0 +1,127 @@
+//! From the lines that rating makes to the reasons of their amounts.
+
+use super::reason::{Packages, Reason};
+use crate::invoice::{CommitmentBound, CommitmentLine, LinePart, UsageLine};
+use crate::money::{Exact, Money, Quantity, Scale};
+use crate::plan::{PlanTerms, Price, UsagePrice};
+
+/// Why the use of a meter costs `amount`.
+pub(super) fn of_usage(
+    terms: &PlanTerms,
+    price: &UsagePrice,
+    (asked, line): (Quantity, &UsageLine),
+    amount: Money,
+) -> Vec<Reason> {
+    let render = |quantity| price.meter.scale.render(quantity);
+    let mut reasons = Vec::new();
+    if line.used < asked {
+        reasons.push(Reason::Refused {
+            asked: render(asked),
+            let_through: render(line.used),
+        });
+    }
+    if price.included != Quantity::ZERO {
+        reasons.push(Reason::Included {
+            used: render(line.used),
+            included: render(price.included),
+            charged: render(line.charged),
+        });
+    }
+    let is_charged =
+        |part: &&LinePart| part.quantity != Quantity::ZERO || !part.flat.decimal().is_zero();
+    let parts = line.parts.iter().filter(is_charged);
+    let before = reasons.len();
+    reasons.extend(parts.map(|part| match &price.price {
+        Price::Percentage(percentage) => Reason::Percentage {
+            rate: percentage.rate.to_string(),
+            of: render(part.quantity),
+            fee: percentage.fee.to_string(),
+            amount: part.amount.to_string(),
+        },
+        _ => tier(price, part),
+    }));
+    if reasons.len() == before {
+        reasons.push(Reason::Nothing);
+    }
+    let exact = line
+        .parts
+        .iter()
+        .try_fold(Exact::ZERO, |sum, part| sum.checked_add(part.amount));
+    let exact = exact.map(|exact| exact.to_string()).unwrap_or_default();
+    if exact != shortened(&amount.amount()) {
+        reasons.push(Reason::Rounded {
+            exact,
+            rounding: terms.rounding(),
+            amount: amount.amount(),
+        });
+    }
+    reasons
+}
+
+fn tier(price: &UsagePrice, part: &LinePart) -> Reason {
+    let scale = price.meter.scale;
+    let bounds: Vec<Option<Quantity>> = match &price.price {
+        Price::Graduated { tiers } | Price::Volume { tiers } => {
+            tiers.iter().map(|tier| tier.up_to).collect()
+        }
+        Price::Stairstep { steps } => steps.iter().map(|step| step.up_to).collect(),
+        Price::PerUnit { .. } | Price::Package { .. } | Price::Percentage(_) => Vec::new(),
+    };
+    let size = match &price.price {
+        Price::Package { size, .. } => Some(*size),
+        Price::Graduated { tiers } | Price::Volume { tiers } => {
+            tiers.get(part.tier).and_then(|tier| tier.package)
+        }
+        Price::PerUnit { .. } | Price::Stairstep { .. } | Price::Percentage(_) => None,
+    };
+    let bound = |place: Option<usize>| {
+        let bound = place.and_then(|place| bounds.get(place).copied().flatten());
+        bound.map(|bound| scale.render(bound))
+    };
+    let packages = part.packages.zip(size);
+    Reason::Tier {
+        model: price.price.model(),
+        tier: part.tier.saturating_add(1),
+        above: bound(part.tier.checked_sub(1)),
+        up_to: bound(Some(part.tier)),
+        quantity: scale.render(part.quantity),
+        packages: packages.map(|(count, size)| Packages {
+            count: Scale::WHOLE.render(count),
+            size: scale.render(size),
+        }),
+        unit_price: part.unit_price.to_string(),
+        flat: part.flat.to_string(),
+        amount: part.amount.to_string(),
+    }
+}
+
+/// What a commitment's line is for, and why it costs `amount`.
+pub(super) fn of_commitment(
+    terms: &PlanTerms,
+    price: Option<&UsagePrice>,
+    line: &CommitmentLine,
+) -> (String, Reason) {
+    let commitment = price.map_or(terms.commitment(), |price| price.commitment);
+    let (name, whole) = match line.bound {
+        CommitmentBound::Minimum => ("minimum", commitment.minimum),
+        CommitmentBound::Maximum => ("maximum", commitment.maximum),
+    };
+    let of = price.map_or("all use", |price| price.meter.name.as_str());
+    let whole = whole.filter(|whole| *whole != line.committed);
+    let reason = Reason::Committed {
+        bound: line.bound,
+        committed: line.committed.amount(),
+        whole: whole.map(Money::amount),
+        used: line.used.amount(),
+    };
+    (format!("{name} for {of}"), reason)
+}
+
+/// A number without zeros at its end, as [`Exact`] is shown.
+fn shortened(amount: &str) -> &str {
+    if amount.contains('.') {
+        amount.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        amount
+    }
+}

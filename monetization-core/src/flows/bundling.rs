@@ -1,0 +1,114 @@
+//! Calls that are bought in advance.
+//!
+//! A purchase is an invoice of its own. Its calls are the subscriber's once it is paid, in the change that
+//! takes the payment in; one that is not paid in time is taken back.
+
+use super::invoicing::Draft;
+use super::operations::unable;
+use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::field::FieldError;
+use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
+use crate::intent::{Intent, Operation};
+use crate::invoice::{BundleLine, Invoice, InvoiceState, Line, LineItem, Occasion};
+use crate::plan::{Bundle, PlanTerms, PlanVersion};
+use crate::product::IllegalMove;
+use crate::store::{StoreExt, Write};
+use crate::subscription::{Subscription, SubscriptionState};
+use crate::text::{ForeignId, Slug};
+
+impl Monetizer {
+    /// Buys a bundle of the plan that is in force. The same order again, by its `request_key`, is the
+    /// same purchase.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`]; [`FlowError::Field`] for a bundle that the plan does not sell, with those
+    /// that it does; [`FlowError::Illegal`] for a subscription that is not in force;
+    /// [`FlowError::Unable`] where the engine collects no invoices; [`FlowError::Store`].
+    pub async fn buy_bundle(
+        &self,
+        tenant: TenantId,
+        subscription: SubscriptionId,
+        bundle: &Slug,
+        request_key: Option<&ForeignId>,
+    ) -> Result<Invoice, FlowError> {
+        let (tenant_fact, engine) = self.engine_of(tenant).await?;
+        if engine.invoices.is_none() {
+            return Err(unable(engine, "collect invoices"));
+        }
+        let id = match request_key {
+            Some(key) => InvoiceId::derived(&[
+                subscription.uuid().as_bytes(),
+                b"bundle",
+                key.as_str().as_bytes(),
+            ]),
+            None => self.id(),
+        };
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(known) = self.store.fact::<Invoice>(tenant, id).await? {
+                return Ok(known.fact);
+            }
+            let mut stored = self.must::<Subscription>(tenant, subscription).await?;
+            if stored.fact.state != SubscriptionState::Active {
+                return Err(IllegalMove::new(stored.fact.state, "a bundle").into());
+            }
+            let version = stored.fact.timeline.version_at(self.now());
+            let terms = self.must::<PlanVersion>(tenant, version).await?.fact.terms;
+            let bought = find(&terms, bundle)?;
+            let draft = Draft {
+                occasion: Occasion::Bundle,
+                lines: vec![line(bought)],
+                terms: &terms,
+            };
+            let invoice = Invoice {
+                id,
+                ..self.invoice(&stored.fact, &tenant_fact, draft)?
+            };
+            let mut change = self.change();
+            if invoice.state == InvoiceState::Paid {
+                stored.fact.add_prepaid(&invoice);
+                change.writes.push(stored.write()?);
+            } else {
+                let operation = Operation::IssueInvoice { invoice: id };
+                change
+                    .intents
+                    .push(Intent::new(tenant, operation, self.now()));
+            }
+            change.writes.push(Write::insert(&invoice)?);
+            match self.apply(&change).await {
+                Ok(true) => return Ok(invoice),
+                // The same order came twice at once, or the subscription has changed: look again.
+                Ok(false) | Err(FlowError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(FlowError::Contended)
+    }
+}
+
+fn find<'a>(terms: &'a PlanTerms, name: &Slug) -> Result<&'a Bundle, FieldError> {
+    let sold = terms.bundles();
+    sold.iter()
+        .find(|bundle| bundle.name == *name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = sold.iter().map(|bundle| bundle.name.as_str()).collect();
+            let problem = match names.as_slice() {
+                [] => "the plan sells none".to_owned(),
+                names => format!(
+                    "{name:?} is none of the plan: allowed are {}",
+                    names.join(", ")
+                ),
+            };
+            FieldError::new("bundle", problem)
+        })
+}
+
+fn line(bundle: &Bundle) -> Line {
+    Line {
+        item: LineItem::Bundle(BundleLine {
+            resource: bundle.resource.clone(),
+            calls: bundle.calls,
+        }),
+        description: format!("{} calls of {} in advance", bundle.calls, bundle.resource),
+        amount: bundle.price,
+    }
+}

@@ -1,0 +1,161 @@
+//! What meters make of reported events, up to the invoice.
+
+use monetization_core::clock::Timestamp;
+use monetization_core::flows::{FlowError, Ingested, UsageEvent};
+use monetization_core::invoice::{Invoice, Invoicing};
+use monetization_core::subscription::Subscription;
+
+use crate::world::{World, text};
+
+/// Reports events and hears what becomes of them.
+struct Reporter<'a> {
+    world: &'a World,
+    subscription: &'a Subscription,
+    reported: u32,
+}
+
+impl Reporter<'_> {
+    async fn report(&mut self, meter: &str, said: (&str, &str), at: &str) -> Ingested {
+        self.reported += 1;
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let event = UsageEvent {
+            source: text("elsewhere"),
+            id: text(&format!("event-{}", self.reported)),
+            subscription: self.subscription.id,
+            meter: text(meter),
+            quantity: some(said.0),
+            key: some(said.1),
+            occurred_at: Some(at.parse::<Timestamp>().unwrap()),
+        };
+        let tenant = self.world.tenant_id();
+        let twice = [event.clone(), event];
+        let mut answers = self.world.monetizer.ingest(tenant, &twice).await.unwrap();
+        if answers[0] == Ingested::Accepted {
+            assert_eq!(answers[1], Ingested::Duplicate);
+        }
+        answers.remove(0)
+    }
+}
+
+/// The amounts of an invoice's lines for use, as `meter: amount`, in the order of the plan.
+fn used(invoice: &Invoice) -> Vec<String> {
+    let lines = invoice.lines.iter();
+    let lines = lines.map(|line| format!("{} = {}", line.description, line.amount.amount()));
+    lines.collect()
+}
+
+async fn subscriber(world: &World, usage: &str) -> Subscription {
+    let terms = format!(
+        r#"{{"billing": "metered", "currency": "USD", "cycle": "month", "usage": [{usage}]}}"#
+    );
+    world.subscriber(&terms).await.0
+}
+
+#[tokio::test]
+async fn each_aggregation_is_billed_as_it_says() {
+    let world = World::new(Invoicing::ByCore).await;
+    let each = |meter: &str| format!(r#"{{"meter": "{meter}", "unit_price": "1"}}"#);
+    let usage = ["seats", "level", "users", "uploads"].map(each).join(", ");
+    let subscription = subscriber(&world, &usage).await;
+    let mut reporter = Reporter {
+        world: &world,
+        subscription: &subscription,
+        reported: 0,
+    };
+    world.pass_until("2026-01-20T00:00:00Z").await;
+    let day = |day: u32| format!("2026-01-{day:02}T12:00:00Z");
+    for (meter, quantity, key, on) in [
+        ("seats", "5", "", 3),
+        ("seats", "9", "", 4),
+        ("seats", "2", "", 5),
+        ("level", "7", "", 9),
+        // Reported later, and used earlier.
+        ("level", "4", "", 8),
+        ("users", "", "ada", 3),
+        ("users", "", "grace", 4),
+        ("users", "", "ada", 5),
+        ("uploads", "17", "", 3),
+        ("uploads", "", "", 4),
+    ] {
+        let answer = reporter.report(meter, (quantity, key), &day(on)).await;
+        assert_eq!(answer, Ingested::Accepted, "{meter} {quantity} {key}");
+    }
+    for (meter, field) in [("users", "key"), ("seats", "quantity")] {
+        let Ingested::Refused(error) = reporter.report(meter, ("", ""), &day(6)).await else {
+            panic!("{meter} counts nothing");
+        };
+        assert_eq!(error.field(), field);
+    }
+    world.pass_until("2026-02-01T12:00:00Z").await;
+    world.settle().await;
+    let invoices = world.invoices(subscription.id).await;
+    let period = "2026-01-01 to 2026-02-01";
+    let expected = [
+        ("9 seats", 9),
+        ("7 level", 7),
+        ("2 users", 2),
+        ("2 uploads", 2),
+    ];
+    let expected = expected.map(|(used, amount)| format!("{used}, {period} = {amount}.00"));
+    assert_eq!(used(&invoices[0]), expected);
+}
+
+#[tokio::test]
+async fn a_percentage_is_taken_of_each_transaction_with_its_bounds_and_free_ones() {
+    let world = World::new(Invoicing::ByCore).await;
+    let usage = r#"{"meter": "sales", "percentage": {
+        "rate": "2.99", "fee": "2", "minimum": "1.75", "maximum": "12", "free_events": 1}}"#;
+    let subscription = subscriber(&world, usage).await;
+    let mut reporter = Reporter {
+        world: &world,
+        subscription: &subscription,
+        reported: 0,
+    };
+    world.pass_until("2026-01-20T00:00:00Z").await;
+    for sale in ["500", "10", "80", "10000"] {
+        let said = (sale, "");
+        let answer = reporter.report("sales", said, "2026-01-03T00:00:00Z").await;
+        assert_eq!(answer, Ingested::Accepted);
+    }
+    world.pass_until("2026-02-01T12:00:00Z").await;
+    world.settle().await;
+    world.pay_all().await;
+    // The first is free; 2.299 and 4.392 of two, and the most that one may cost.
+    let period = "2026-01-01 to 2026-02-01";
+    let expected = format!("10590.00 sales, {period} = 18.69");
+    let invoices = world.invoices(subscription.id).await;
+    assert_eq!(used(&invoices[0]), [expected]);
+
+    // One that is reported late is charged on the next invoice what it adds.
+    let late = reporter.report("sales", ("100", ""), "2026-01-05T00:00:00Z");
+    assert_eq!(late.await, Ingested::Accepted);
+    world.pass_until("2026-03-01T12:00:00Z").await;
+    world.settle().await;
+    let invoices = world.invoices(subscription.id).await;
+    // 18.691 and 4.99 are 23.681; 18.69 of it was billed.
+    let late = "100.00 sales of an earlier period, recorded after it was closed = 4.99";
+    assert_eq!(used(&invoices[1]).last().unwrap(), late);
+}
+
+#[tokio::test]
+async fn what_an_engine_cannot_count_is_invoiced_by_core_alone() {
+    let world = World::new(Invoicing::ByEngine).await;
+    for (usage, field) in [
+        (
+            r#"{"meter": "sales", "percentage": {"rate": "1"}}"#,
+            "usage.percentage",
+        ),
+        (r#"{"meter": "level", "unit_price": "1"}"#, "usage.meter"),
+    ] {
+        let terms = format!(
+            r#"{{"billing": "metered", "currency": "USD", "cycle": "month", "usage": [{usage}]}}"#
+        );
+        let (plan, _) = world.plan(&terms).await;
+        let order = world.order(&plan);
+        let subscribed = world.monetizer.subscribe(world.tenant_id(), order).await;
+        let Err(FlowError::Field(error)) = subscribed else {
+            panic!("{usage} was sold");
+        };
+        assert_eq!(error.field(), field);
+    }
+}
