@@ -1,7 +1,7 @@
 //! What an access log would have cost its clients, and earned: every line of it a call under a plan.
 //!
 //! Each client becomes a consumer with a subscription and a key. Every line is a call at its logged time
-//! through the gatekeeper, with the status that it was answered with; its use is written to a ledger in
+//! through the gatekeeper, with the status and the sizes that were logged; its use is written to a ledger in
 //! batches; the periods are closed and the invoices made as they are by the server. Only what
 //! stands around that is missing: sockets, upstreams and a disk.
 //!

@@ -23,6 +23,9 @@ pub(super) struct Call {
     pub(super) consumer: u32,
     /// The status of the answer.
     pub(super) status: u16,
+    /// Bytes of the answer, and of the request.
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
     /// What it asks for, where that matters.
     pub(super) asked: Option<Box<Asked>>,
 }
@@ -106,6 +109,8 @@ mod tests {
             line,
             consumer: 0,
             status: 200,
+            sent_bytes: 0,
+            received_bytes: 0,
             asked: None,
         }
     }

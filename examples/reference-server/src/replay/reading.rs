@@ -92,7 +92,7 @@ impl LeftOut {
 }
 
 /// Consumers that are told from each other: each takes memory for as long as a replay lasts.
-const CONSUMERS_MAX: usize = 200_000;
+const CONSUMERS_MAX: usize = 100_000;
 const CONSUMER_BYTES_MAX: usize = 512;
 /// A line this much later than all before it has a wrong time more likely than not, and would
 /// take all that follow along.
@@ -202,6 +202,8 @@ impl Reader {
             line: line.number,
             consumer: self.consumer(&entry)?,
             status: entry.status,
+            sent_bytes: entry.sent_bytes,
+            received_bytes: entry.received_bytes,
             asked,
         };
         let late = self.order.put(call);
