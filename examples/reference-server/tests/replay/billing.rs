@@ -149,7 +149,7 @@ fn bytes_are_billed_as_the_log_has_them() {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     for line in trace.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        let bytes = line["counted"]["traffic"].as_str().unwrap();
+        let bytes = line["counted"]["traffic"].as_str().unwrap_or("0");
         let bytes: u64 = bytes.parse().unwrap();
         if bytes > 0 {
             *counted
