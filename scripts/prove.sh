@@ -47,6 +47,8 @@ limits  | 200000  | the limiter against a scan of all calls | several_limits_adm
 windows | 1000000 | windows and instants against the calendar | windows_agree_with_the_calendar instants_survive_their_text
 plans   | 1000000 | plan files and quantities of junk, cut off or mutated: answered at places that are there | any_bytes_are_answered_without_panic any_text_of_the_letters_of_toml_is_answered_without_panic a_file_that_is_cut_off_anywhere_is_answered a_file_with_mutations_is_answered any_text_for_quantities_and_instants_is_answered_without_panic_r_v3
 estimates | 100000 | estimates and break-evens against prices and against counting unit by unit | an_estimate_is_the_price_rounded_once_and_its_lines_add_up_r_v4 the_cheaper_plan_changes_where_it_is_said_and_not_before
+logs    | 20000000 | lines of access logs, junk or with mistakes: a call or a reason, whatever they are | any_bytes_are_a_call_or_a_reason lines_with_mistakes_are_a_call_or_a_reason any_text_has_as_many_lines_as_it_is_long any_text_is_a_time_or_none
+replay  | -       | 300 logs written up to five minutes late have the result of those in order; a line of 4 GiB is never held | lines_that_lie_up_to_five_minutes_behind_change_nothing a_line_of_a_gigabyte_is_never_held
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS
 }

@@ -87,7 +87,7 @@ impl AccessLog {
     }
 
     fn add(&mut self, entry: &Entry<'_>, addresses: &mut BTreeMap<Arc<str>, ()>) {
-        let written = entry.consumer.as_deref().unwrap_or_default();
+        let written = entry.consumer.as_deref().unwrap_or("-");
         let address = match addresses.get_key_value(written) {
             Some((known, ())) => Arc::clone(known),
             None => {

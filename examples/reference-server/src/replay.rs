@@ -1,7 +1,7 @@
 //! What an access log would have cost its clients, and earned: every line of it a call under a plan.
 //!
 //! Each client becomes a consumer with a subscription and a key. Every line is a call at its logged time
-//! through the gatekeeper, with the status that it was answered with; its use is written to a ledger in
+//! through the gatekeeper, with the status and the sizes that were logged; its use is written to a ledger in
 //! batches; the periods are closed and the invoices made as they are by the server. Only what
 //! stands around that is missing: sockets, upstreams and a disk.
 //!
@@ -11,7 +11,7 @@
 //!   line lies in, so everybody is charged as many periods. Whoever first calls later pays for them
 //!   as well: a plan is compared for the whole stretch of the log.
 //! * What is due at the start is paid at once, and every invoice after it before it falls due.
-//! * A line may lie [five minutes](order::BEHIND_MAX) behind a later one and is made at its own time.
+//! * A line may lie five minutes behind a later one and is made at its own time.
 //!   What lies further behind is counted, and made five minutes behind the latest line.
 //!   Lines of one instant are made in the order in which they stand.
 //! * Nobody changes what they do because they were refused.

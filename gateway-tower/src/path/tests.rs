@@ -196,3 +196,30 @@ fn what_servers_quarrel_about_is_refused_with_the_reason() {
     let long = format!("/{}", "a".repeat(TARGET_MAX));
     assert_eq!(canonical(&long), Err(PathError::TooLong));
 }
+
+#[test]
+fn the_path_of_a_target_is_what_the_layer_would_forward() {
+    let long = format!("/a?{}", "b".repeat(TARGET_MAX));
+    let table = [
+        ("/a?b=//", Ok("/a")),
+        ("/p%65ts/%c3%a9", Ok("/pets/%C3%A9")),
+        ("http://host.example", Ok("/")),
+        ("http://host.example?a", Ok("/")),
+        ("https://host.example:8443/a/b?c", Ok("/a/b")),
+        ("http://me@host.example/a", Err(PathError::Host)),
+        ("http://host.example//a", Err(PathError::EmptySegment)),
+        ("//host.example/a", Err(PathError::EmptySegment)),
+        ("*", Err(PathError::NotAbsolute)),
+        ("host.example:443", Err(PathError::NotAbsolute)),
+        ("", Err(PathError::NotAbsolute)),
+        (&long, Err(PathError::TooLong)),
+    ];
+    for (target, expected) in table {
+        let path = canonical_path(target);
+        assert_eq!(
+            path.as_deref(),
+            expected.as_ref().map(|path| *path),
+            "{target}"
+        );
+    }
+}

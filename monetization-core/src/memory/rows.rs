@@ -26,14 +26,15 @@ impl Rows for MemoryStore {
 
     async fn rows(&self, tenant: TenantId, listing: &Listing) -> Result<Vec<Row>, StoreError> {
         let state = self.state();
-        let rows = state
-            .facts
-            .of_kind(listing.kind, listing.after)
-            .filter(|row| row.tenant == tenant)
-            .filter(|row| {
-                let key = listing.key.as_ref();
-                key.is_none_or(|key| row.keys.contains(key))
-            });
+        let (kind, after) = (listing.kind, listing.after);
+        let found = listing.key.as_ref().map(|key| {
+            let found = state.facts.by_key(key).filter(|row| row.kind == kind);
+            found.filter(|row| after.is_none_or(|after| row.id > after))
+        });
+        let all = found.is_none().then(|| state.facts.of_kind(kind, after));
+        let rows = found.into_iter().flatten();
+        let rows = rows.chain(all.into_iter().flatten());
+        let rows = rows.filter(|row| row.tenant == tenant);
         let limit = listing.limit.min(Listing::LIMIT_MAX);
         Ok(rows.take(limit).cloned().collect())
     }

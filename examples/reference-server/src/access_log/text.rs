@@ -34,7 +34,7 @@ pub(super) fn parse<'a>(line: &'a [u8], by: &ConsumerBy) -> Result<Entry<'a>, Li
     let status = field().and_then(status).ok_or(LineError::Status)?;
     let sent_bytes = field().and_then(size).ok_or(LineError::Size)?;
     let consumer = match by {
-        ConsumerBy::Address => Some(String::from_utf8_lossy(address)),
+        ConsumerBy::Address => said(String::from_utf8_lossy(address)),
         ConsumerBy::User => user(names),
         ConsumerBy::Header(REFERER) => header(fields.next(), 0),
         ConsumerBy::Header(USER_AGENT) => header(fields.next(), 1),
@@ -192,6 +192,7 @@ mod tests {
     fn a_consumer_is_told_by_address_user_or_header() {
         let combined = format!("{LINE} \"-\" \"agent \\\" 1.0\"");
         assert_eq!(consumer(LINE, "address").unwrap(), "192.0.2.7");
+        assert_eq!(consumer(&LINE.replace("192.0.2.7", "-"), "address"), None);
         assert_eq!(consumer(LINE, "user").unwrap(), "bob");
         let named = LINE.replace(" bob ", " bob the builder ");
         assert_eq!(consumer(&named, "user").unwrap(), "bob the builder");

@@ -207,8 +207,9 @@ async fn written(gatekeeper: &Gatekeeper) {
     }
 }
 
-fn settle(permit: Permit, call: &Call) -> RecordId {
+fn settle(mut permit: Permit, call: &Call) -> RecordId {
     let record = permit.record();
+    permit.transferred(call.received_bytes, call.sent_bytes);
     permit.settle_in_background(Outcome {
         status: Some(call.status),
         ending: Ending::Complete,

@@ -8,7 +8,7 @@ use monetization_core::clock::Timestamp;
 pub(super) const BEHIND_MAX: Duration = Duration::from_secs(5 * 60);
 /// Calls that are held back to be put in order. Where more lie within [`BEHIND_MAX`], the earliest
 /// go first all the same.
-const HELD_MAX: usize = 1_000_000;
+pub(super) const HELD_MAX: usize = 1_000_000;
 
 /// One line of a log that is a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,9 @@ pub(super) struct Call {
     pub(super) consumer: u32,
     /// The status of the answer.
     pub(super) status: u16,
+    /// Bytes of the answer, and of the request.
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
     /// What it asks for, where that matters.
     pub(super) asked: Option<Box<Asked>>,
 }
@@ -41,6 +44,7 @@ pub(super) struct Asked {
 /// never goes back.
 #[derive(Debug)]
 pub(super) struct Order {
+    held_max: usize,
     held: BinaryHeap<Reverse<Call>>,
     latest: Timestamp,
     /// The time of the last call that was let go.
@@ -48,8 +52,10 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new() -> Self {
+    /// Holds at most so many calls back.
+    pub(super) fn holding(held_max: usize) -> Self {
         Self {
+            held_max,
             held: BinaryHeap::new(),
             latest: Timestamp::MIN,
             reached: Timestamp::MIN,
@@ -74,7 +80,7 @@ impl Order {
     /// The next call that none can come before any more.
     pub(super) fn next(&mut self) -> Option<Call> {
         let Reverse(earliest) = self.held.peek()?;
-        let ready = earliest.at < self.horizon() || self.held.len() > HELD_MAX;
+        let ready = earliest.at < self.horizon() || self.held.len() > self.held_max;
         if ready { self.rest() } else { None }
     }
 
@@ -103,13 +109,23 @@ mod tests {
             line,
             consumer: 0,
             status: 200,
+            sent_bytes: 0,
+            received_bytes: 0,
             asked: None,
         }
     }
 
     /// The lines in the order in which they are made, with the seconds of that, and how many are late.
     fn ordered(seconds: impl IntoIterator<Item = i64>) -> (Vec<(u64, i64)>, usize) {
-        let (mut order, mut late, mut calls) = (Order::new(), Vec::new(), Vec::new());
+        ordered_holding(HELD_MAX, seconds)
+    }
+
+    fn ordered_holding(
+        held_max: usize,
+        seconds: impl IntoIterator<Item = i64>,
+    ) -> (Vec<(u64, i64)>, usize) {
+        let mut order = Order::holding(held_max);
+        let (mut late, mut calls) = (Vec::new(), Vec::new());
         for (line, second) in (1..).zip(seconds) {
             late.extend(order.put(call(line, second)).then_some(line));
             calls.extend(std::iter::from_fn(|| order.next()));
@@ -136,6 +152,14 @@ mod tests {
         let expected = [(2, 700), (3, 700), (5, 900), (1, 1_000), (4, 1_100)];
         assert_eq!(made, expected);
         assert_eq!(late, 2);
+    }
+
+    #[test]
+    fn where_too_many_lie_close_the_earliest_go_first_and_time_does_not_go_back() {
+        let (made, late) = ordered_holding(2, [50, 40, 30, 35, 10, 60]);
+        let expected = [(3, 30), (4, 35), (5, 35), (2, 40), (1, 50), (6, 60)];
+        assert_eq!(made, expected);
+        assert_eq!(late, 1);
     }
 
     proptest! {

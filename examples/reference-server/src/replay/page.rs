@@ -3,7 +3,7 @@
 use monetization_core::clock::Timestamp;
 
 use super::report::{ConsumerReport, CourseReport, Figures, PlanReport, Report, StepReport};
-use super::tell::{ASSUMED, amount, apart, counted, visible};
+use super::tell::{ASSUMED, amount, apart, counted, plain, visible};
 use crate::chart::{Axis, BarChart, Bars, escape};
 
 const STYLE: &str = "\
@@ -313,7 +313,7 @@ fn plans(report: &Report) -> String {
     ];
     let rows = report.plans.iter().map(|plan| {
         let sum = &plan.sum;
-        let price = text(&plan.price);
+        let price = escape(&plain(&plan.price));
         vec![
             format!(
                 "{}<br><span class=\"faint\">{price}</span>",

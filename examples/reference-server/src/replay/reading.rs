@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use monetization_gateway_tower::{PathError, canonical_path};
 
-use super::order::{Asked, Call, Order};
+use super::order::{Asked, Call, HELD_MAX, Order};
 use crate::access_log::{ConsumerBy, Entry, Line, LineError, Lines};
 
 /// What of a log is of interest.
@@ -92,7 +92,7 @@ impl LeftOut {
 }
 
 /// Consumers that are told from each other: each takes memory for as long as a replay lasts.
-const CONSUMERS_MAX: usize = 200_000;
+const CONSUMERS_MAX: usize = 100_000;
 const CONSUMER_BYTES_MAX: usize = 512;
 /// A line this much later than all before it has a wrong time more likely than not, and would
 /// take all that follow along.
@@ -127,7 +127,7 @@ impl Reader {
             wanted,
             to,
             chunk: Chunk::default(),
-            order: Order::new(),
+            order: Order::holding(HELD_MAX),
             consumers: Known::new(),
             read: Read::default(),
         }
@@ -202,6 +202,8 @@ impl Reader {
             line: line.number,
             consumer: self.consumer(&entry)?,
             status: entry.status,
+            sent_bytes: entry.sent_bytes,
+            received_bytes: entry.received_bytes,
             asked,
         };
         let late = self.order.put(call);

@@ -97,7 +97,7 @@ fn tell_left_out(log: &LogReport, out: &mut impl Write) -> io::Result<()> {
 
 fn tell_plan(report: &Report, plan: &PlanReport, out: &mut impl Write) -> io::Result<()> {
     let (sum, currency) = (&plan.sum, report.currency);
-    writeln!(out, "\n{}: {}", visible(&plan.name), visible(&plan.price))?;
+    writeln!(out, "\n{}: {}", visible(&plan.name), plain(&plan.price))?;
     let refused = report.log.calls.saturating_sub(sum.granted);
     let mut row = |what: &str, figure: String| writeln!(out, "  {what:<36} {figure:>14}");
     row("calls let through", counted(sum.granted))?;
@@ -176,18 +176,23 @@ fn row_of_two(consumer: &ConsumerReport) -> Vec<String> {
     row
 }
 
-/// A text that somebody else has written, safe for a terminal and not too long for a column.
+/// As [`plain`], and not too long for a column.
 pub(super) fn visible(text: &str) -> String {
     const SHOWN_MAX: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN_MAX)
-        .map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' })
-        .collect();
-    if text.chars().nth(SHOWN_MAX).is_some() {
+    let mut shown = plain(text);
+    if let Some((end, _)) = shown.char_indices().nth(SHOWN_MAX) {
+        shown.truncate(end);
         shown.push('…');
     }
     shown
+}
+
+/// A text that somebody else has written, safe for a terminal.
+pub(super) fn plain(text: &str) -> String {
+    let letters = text.chars();
+    letters
+        .map(|letter| if is_plain(letter) { letter } else { '\u{fffd}' })
+        .collect()
 }
 
 /// Control characters steer a terminal, and some letters turn the direction of those around them.

@@ -123,6 +123,53 @@ fn calls_of_no_operation_are_refused_where_a_product_declares_its_own() {
     assert_eq!(sum.refused["no_such_resource"], report.log.calls - images);
 }
 
+#[test]
+fn bytes_are_billed_as_the_log_has_them() {
+    let file = plans::terms(
+        r#"billing = "metered"
+        cycle = "month"
+        [[plans.terms.usage]]
+        meter = "traffic"
+        package = { size = "100000", price = "0.15" }
+        [[meters]]
+        name = "traffic"
+        unit = "bytes"
+        source = "response_bytes""#,
+    );
+    let (report, trace) = traced(&offer(&file), SLICE);
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for call in naive::calls(SLICE) {
+        let line = SLICE.lines().nth(usize::try_from(call.line).unwrap() - 1);
+        let size = line.unwrap().split(' ').nth(9).unwrap();
+        if (200..300).contains(&call.status) && size != "-" {
+            let size = size.parse::<u64>().unwrap();
+            *expected.entry(call.consumer).or_default() += size;
+        }
+    }
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    for line in trace.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let bytes = line["counted"]["traffic"].as_str().unwrap_or("0");
+        let bytes: u64 = bytes.parse().unwrap();
+        if bytes > 0 {
+            *counted
+                .entry(line["consumer"].as_str().unwrap().to_owned())
+                .or_default() += bytes;
+        }
+    }
+    assert_eq!(counted, expected);
+    for consumer in &report.consumers {
+        let bytes = expected.get(&consumer.name).copied().unwrap_or_default();
+        let cents = i64::try_from(bytes.div_ceil(100_000)).unwrap() * 15;
+        assert_eq!(
+            cents_of(&consumer.plans[0].total),
+            cents,
+            "{}",
+            consumer.name
+        );
+    }
+}
+
 /// What report and trace say of everybody.
 fn bills(report: &Report, trace: &str) -> BTreeMap<String, NaiveBill> {
     let mut bills: BTreeMap<String, NaiveBill> = BTreeMap::new();
