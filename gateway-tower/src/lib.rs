@@ -11,6 +11,7 @@
 //! | [`LayerOptions`] | which product a call is for, header style, durability, what is trusted |
 //! | [`TokioRuntime`] | what runs the rest of a call whose client has gone; a [`Runtime`] of your own fits too |
 //! | [`Forward`] | the extension that tells a proxy behind the layer where a call goes |
+//! | [`RequestBytes`] | the extension by which the inner service says how long a body was that announced no length |
 //! | [`canonical_path`] | how the layer reads a path, for who has one from elsewhere |
 //!
 //! # What happens to a call
@@ -96,10 +97,33 @@
 //! RateLimit: "minute";r=12;t=46, "month";r=992;t=1771186
 //! ```
 //!
-//! where a burst has no `w`. Seconds are whole, rounded up and at least 1, by the real calendar in
+//! where a burst has no `w`. A quota that does not count all calls has what it counts in its names, the
+//! unit of its meter or `resource`:
+//!
+//! | quota | Kong | IETF |
+//! |---|---|---|
+//! | 300 tokens a month | `X-RateLimit-Limit-Month-Tokens: 300` | `"month-tokens";q=300;qu="tokens";w=2592000` |
+//! | 1,000 bytes a day | `X-RateLimit-Limit-Day-Bytes: 1000` | `"day-bytes";q=1000;qu="bytes";w=86400` |
+//! | 2 calls of one operation, for ever | `X-RateLimit-Limit-Ever-Resource: 2` | `"ever-resource";q=2` |
+//!
+//! What was bought for ever does not come back: it has neither `RateLimit-Reset` nor `t`, and a call that
+//! it alone refuses has no `Retry-After`. What a meter counts is known when a call is over: its quota tells
+//! what was left before this call, and lets calls through while anything is. Seconds are whole, rounded up and at least 1, by the real calendar in
 //! UTC, and counted from when the head of the answer is sent. `Retry-After` of a 429 is the
 //! `RateLimit-Reset`, or later where several limits refuse. What the upstream says of limits is
 //! replaced.
+//!
+//! # What meters read
+//!
+//! Of an answer the layer reads the headers that meters name, and while it passes the fields of JSON that
+//! they name; of bodies it counts the bytes that the client was sent. The length of a request is the one
+//! that is announced; a service that reads a body without one says how much it was by [`RequestBytes`].
+//!
+//! An adapter of your own does the same with the [`Permit`](monetization_core::runtime::Permit):
+//! [`heed`](monetization_core::runtime::Permit::heed) the head of the answer, hand each part of the body
+//! to the [`reader`](monetization_core::runtime::Permit::reader) where there is one and it back by
+//! [`found`](monetization_core::runtime::Permit::found), say what was
+//! [`transferred`](monetization_core::runtime::Permit::transferred), then settle.
 //!
 //! # What is not told of the upstream
 //!

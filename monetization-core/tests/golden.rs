@@ -11,6 +11,7 @@
 
 mod golden {
     mod case;
+    mod percentages;
     mod periods;
     mod prices;
     mod rounding;
@@ -23,8 +24,9 @@ mod golden {
     /// How a case is run; `None` where its model belongs to another module.
     type Runner = fn(&Case) -> Option<Checked>;
 
-    const RUNNERS: [Runner; 5] = [
+    const RUNNERS: [Runner; 6] = [
         prices::run,
+        percentages::run,
         periods::run,
         zones::run,
         shares::run,

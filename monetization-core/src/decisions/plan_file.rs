@@ -140,8 +140,8 @@ impl PlanFile {
     pub const BYTES_MAX: usize = 1 << 20;
     /// Plans a file may name.
     pub const PLANS_MAX: usize = 100;
-    /// Meters a file may name.
-    pub const METERS_MAX: usize = 50;
+    /// Meters a file may name: as many as a product has beside `requests`.
+    pub const METERS_MAX: usize = Product::METERS_MAX - 1;
 
     /// Reads what stands in a file; `file` is what mistakes call it.
     ///
@@ -168,11 +168,12 @@ impl PlanFile {
             }
         }
         let product = read_product(reading, document.get("product"));
-        let (meter_drafts, meters) = read_meters(reading, document.get("meters"));
         let resources = product.as_ref().map(|product| product.resources.as_slice());
+        let resources = resources.unwrap_or_default();
+        let (meter_drafts, meters) = read_meters(reading, document.get("meters"), resources);
         let countable = Countable {
             meters: &meters,
-            resources: resources.unwrap_or_default(),
+            resources,
         };
         let plans = read_plans(reading, document.get("plans"), countable);
         reading.is_clean().then(|| Self {
@@ -245,7 +246,9 @@ fn read_product<'i>(
 fn read_meters<'i>(
     reading: &mut Reading<'i>,
     node: Option<&Spanned<DeValue<'i>>>,
+    resources: &[Resource],
 ) -> (Vec<MeterDraft>, Vec<Meter>) {
+    let is_product_clean = reading.is_clean();
     let id = |name: &str| MeterId::derived(&[b"plan file", name.as_bytes()]);
     let mut meters: Vec<Meter> = Meter::requests(id(Meter::REQUESTS)).into_iter().collect();
     let mut drafts = Vec::new();
@@ -265,6 +268,12 @@ fn read_meters<'i>(
             );
             reading.tell_within(node, &field, &Field::ROOT.key("name"), problem);
         }
+        // Of a product with a mistake it is not known which resources there are.
+        if let Err(error) = draft.filter.check(resources)
+            && is_product_clean
+        {
+            reading.tell_field(node, &field, &error);
+        }
         match draft.clone().check(id(draft.name.as_str())) {
             Ok(meter) => meters.push(meter),
             Err(error) => reading.tell_field(node, &field, &error),
@@ -280,11 +289,11 @@ fn read_plans<'i>(
     countable: Countable<'_>,
 ) -> Vec<FilePlan> {
     let field = Field::ROOT.key("plans");
-    let are_meters_clean = reading.is_clean();
+    let is_clean_before = reading.is_clean();
     let nodes = node.map_or_else(Vec::new, |node| {
         reading.tables(node, &field, PlanFile::PLANS_MAX)
     });
-    if nodes.is_empty() && are_meters_clean && reading.is_clean() {
+    if nodes.is_empty() && is_clean_before && reading.is_clean() {
         let problem = "there is none: allowed are 1 to 100, each under [[plans]]";
         reading.tell(0..0, &field, problem.to_owned());
     }
@@ -305,8 +314,11 @@ fn read_plans<'i>(
         names.push(draft.name.clone());
         match PlanTerms::new(draft.terms.clone(), countable) {
             Ok(terms) => plans.push(FilePlan { draft, terms }),
-            // A meter with a mistake is not among those there are.
-            Err(error) if !are_meters_clean && error.field().ends_with(".meter") => {}
+            // A meter or resource with a mistake is not among those there are.
+            Err(error)
+                if !is_clean_before
+                    && (error.field().ends_with(".meter")
+                        || error.field().ends_with(".resource")) => {}
             Err(error) => reading.tell_terms(node, &field, &error),
         }
     }

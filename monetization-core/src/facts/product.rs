@@ -27,6 +27,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::field::FieldError;
 use crate::ids::{ProductId, PublisherId, ResourceId, TenantId, TypedId};
 use crate::text::{Endpoint, ForeignId, Name, Prose, Slug};
 
@@ -180,6 +181,30 @@ impl Resource {
     #[must_use]
     pub fn id(product: ProductId, identifier: &Slug) -> ResourceId {
         ResourceId::derived(&[product.uuid().as_bytes(), identifier.as_str().as_bytes()])
+    }
+
+    /// Whether one of `resources` has this identifier, which stands at `field`.
+    ///
+    /// # Errors
+    /// A [`FieldError`] with those there are.
+    pub(crate) fn known(
+        resources: &[Self],
+        identifier: &Slug,
+        field: &str,
+    ) -> Result<(), FieldError> {
+        let known = resources.iter().map(|resource| &resource.identifier);
+        if known.clone().any(|known| known == identifier) {
+            return Ok(());
+        }
+        let known: Vec<&str> = known.map(Slug::as_str).collect();
+        let problem = match known.as_slice() {
+            [] => format!("{identifier:?} cannot be counted: the product has no resources"),
+            known => format!(
+                "{identifier:?} is no resource of the product: allowed are {}",
+                known.join(", ")
+            ),
+        };
+        Err(FieldError::new(field, problem))
     }
 }
 

@@ -344,11 +344,8 @@ impl Monetizer {
                 );
                 return refuse(format!("{path}.name"), &problem);
             }
-            let known = |named: &&Slug| new.resources.iter().any(|it| it.identifier == **named);
-            if let Some(unknown) = draft.filter.resources.iter().find(|named| !known(named)) {
-                let problem = format!("{unknown:?} is no resource of the product");
-                return refuse(format!("{path}.filter.resources"), &problem);
-            }
+            let checked = draft.filter.check(&new.resources);
+            checked.map_err(|error| error.within(&path))?;
             let meter = draft.clone().check(self.id::<MeterId>());
             meters.push(meter.map_err(|error| error.within(&path))?);
         }

@@ -1,10 +1,19 @@
-use monetization_core::clock::Timestamp;
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::ids::{PlanVersionId, SegmentId, SubscriptionId, TypedId};
+use monetization_core::invoice::Invoicing;
 use monetization_core::money::{Exact, Scale};
+use monetization_core::period::{Cycle, Schedule};
+use monetization_core::plan::PlanTerms;
+use monetization_core::product::Meter;
+use monetization_core::rating::{SegmentUse, Used};
+use monetization_core::subscription::Segment;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The scale of every meter here: the finest there is.
 pub(super) const SCALE: u8 = 6;
+
+static SCHEDULE: Schedule = Schedule::new(Timestamp::EPOCH, Cycle::MONTH);
 
 /// One worked example.
 #[derive(Debug, Deserialize)]
@@ -95,4 +104,42 @@ pub(super) fn instant(text: &str) -> Timestamp {
 /// The date in UTC.
 pub(super) fn day(at: Timestamp) -> String {
     at.to_string()[..10].to_owned()
+}
+
+/// A plan that prices the use of one meter so.
+pub(super) fn plan(usage: &Value, meter: Meter) -> PlanTerms {
+    let draft = json!({
+        "billing": "metered", "currency": "USD", "cycle": "month", "usage": [usage],
+    });
+    let draft = serde_json::from_value(draft).unwrap();
+    PlanTerms::new(draft, &[meter]).unwrap_or_else(|error| panic!("{usage}: {error}"))
+}
+
+/// One of `count` segments that share a period.
+pub(super) fn used(
+    (place, count): (usize, usize),
+    terms: &PlanTerms,
+    used: Used,
+) -> SegmentUse<'_> {
+    let instant = |number: usize| Timestamp::from_micros(i64::try_from(number).unwrap());
+    SegmentUse {
+        segment: Segment {
+            id: SegmentId::derived(&[&[u8::try_from(place).unwrap()]]),
+            subscription: SubscriptionId::derived(&[b"s"]),
+            version: PlanVersionId::derived(&[b"v"]),
+            invoicing: Invoicing::ByCore,
+            period_index: 0,
+            period: Span {
+                start: instant(0),
+                end: instant(count),
+            },
+            span: Span {
+                start: instant(place),
+                end: instant(place + 1),
+            },
+        },
+        schedule: &SCHEDULE,
+        terms,
+        used,
+    }
 }

@@ -1,20 +1,15 @@
 //! Prices of a quantity: tiers, packages, differences of what was billed, commitments.
 
-use monetization_core::clock::{Span, Timestamp};
-use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
-use monetization_core::invoice::{CommitmentBound, Invoicing, Line, LineItem};
+use monetization_core::ids::{MeterId, TypedId};
+use monetization_core::invoice::{CommitmentBound, Line, LineItem};
 use monetization_core::money::{Exact, Money, Quantity, Scale};
-use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::{PlanTerms, UsagePrice};
 use monetization_core::pricing::{Priced, parts, price};
 use monetization_core::product::{Meter, MeterDraft};
 use monetization_core::rating::{LateUse, SegmentUse, Used, late_lines, usage_lines};
-use monetization_core::subscription::Segment;
 use serde_json::{Value, json};
 
-use super::case::{Case, Checked, SCALE, exact, quantity, same, text};
-
-static SCHEDULE: Schedule = Schedule::new(Timestamp::EPOCH, Cycle::MONTH);
+use super::case::{Case, Checked, SCALE, exact, plan, quantity, same, text, used};
 
 pub(super) fn run(case: &Case) -> Option<Checked> {
     let model = case.model.as_str();
@@ -31,18 +26,7 @@ pub(super) fn run(case: &Case) -> Option<Checked> {
         | "graduated_percentage" => {
             case.expects("amount", whole(&terms(case), case.input("units")))
         }
-        "package_count" => {
-            let terms = terms(case);
-            let usage = &terms.usage()[0];
-            let part = parts(&priced(usage), quantity(case.input("units"))).next();
-            let packages = part.unwrap().unwrap().packages.unwrap();
-            let expected: i64 = text(&case.expected["packages"]).parse().unwrap();
-            if packages.scaled() == expected {
-                Ok(())
-            } else {
-                Err(format!("{packages:?} packages, expected {expected}"))
-            }
-        }
+        "package_count" => packages(case, &terms(case), "packages"),
         "graduated_progressive_delta" | "package_progressive_delta" => {
             let before = exact(case.input("previous_units"));
             let after = before.checked_add(exact(case.input("units"))).unwrap();
@@ -61,13 +45,6 @@ pub(super) fn run(case: &Case) -> Option<Checked> {
         "bill_missing_usage" => late(case),
         "commitment_true_up" => filled_up(case),
         "max_spend_overage" if case.id == "om-max-001" => capped(case),
-        "unit_config_then_per_unit" => {
-            let config =
-                json!({ "package_size": case.config["factor"], "amount": case.config["unit"] });
-            let amount = whole(&terms_of("package", &config), case.input("units"));
-            case.expects("amount", amount)
-        }
-        "percentage" | "percentage_min_max_per_transaction" if is_plain_share(case) => share(case),
         "base_fee_plus_usage_ALL_TIERS"
         | "base_fee_plus_usage_TOP_TIER"
         | "base_fee_plus_blocks_ALL_TIERS" => {
@@ -82,43 +59,93 @@ pub(super) fn run(case: &Case) -> Option<Checked> {
             };
             case.expects("amount", of("minutes").checked_add(of("mbytes")).unwrap())
         }
+        _ => return in_our_words(case),
+    })
+}
+
+/// What is written otherwise here.
+fn in_our_words(case: &Case) -> Option<Checked> {
+    Some(match case.model.as_str() {
+        "unit_config_then_per_unit" => {
+            let config =
+                json!({ "package_size": case.config["factor"], "amount": case.config["unit"] });
+            let amount = whole(&terms_of("package", &config), case.input("units"));
+            case.expects("amount", amount)
+        }
+        "unit_config" if case.config["round"] == "floor" => {
+            let config = json!({ "package_size": case.config["factor"], "round": "down" });
+            packages(case, &terms_of("package", &config), "billed_units")
+        }
+        "capacity_tier_by_total" => {
+            let tiers = steps(case.config["tiers"].as_array().unwrap());
+            let terms = terms_from(json!({ "stairstep": tiers }));
+            let base = exact(text(&case.config["base"]));
+            let usage = whole(&terms, case.input("units"));
+            case.expects("total", base.checked_add(usage).unwrap())
+        }
+        "commitment_with_overage_factor" => {
+            let committed = text(&case.config["commitment"]);
+            let terms = beyond(&case.config, (committed, &case.config["overage_factor"]));
+            case.expects("total", whole(&terms, case.input("units")))
+        }
+        "quantity_commitment_bucket_then_base" => {
+            let bucket = &case.config["bucket"];
+            let terms = beyond(bucket, (text(&bucket["commit_units"]), &bucket["factor"]));
+            let bucket = whole(&terms, case.input("bucket_units"));
+            let base = json!({ "unit": case.config["base_unit"] });
+            let base = whole(&terms_of("per_unit", &base), case.input("base_units"));
+            case.expects("total", bucket.checked_add(base).unwrap())
+        }
         _ => return None,
     })
+}
+
+/// How many packages are to be paid.
+fn packages(case: &Case, terms: &PlanTerms, expected: &str) -> Checked {
+    let part = parts(&priced(&terms.usage()[0]), quantity(case.input("units"))).next();
+    let packages = part.unwrap().unwrap().packages.unwrap();
+    let expected: i64 = text(&case.expected[expected]).parse().unwrap();
+    if packages.scaled() == expected {
+        Ok(())
+    } else {
+        Err(format!("{packages:?} packages, expected {expected}"))
+    }
+}
+
+/// Units up to a commitment at their price, those beyond it at a multiple of that.
+fn beyond(config: &Value, (committed, factor): (&str, &Value)) -> PlanTerms {
+    let decimal = |text: &str| text.parse::<rust_decimal::Decimal>().unwrap();
+    let unit = text(&config["unit"]);
+    let dearer = (decimal(unit) * decimal(text(factor))).to_string();
+    terms_from(json!({
+        "graduated": [{ "up_to": committed, "unit_price": unit }, { "unit_price": dearer }],
+    }))
+}
+
+/// Bands that cost the same whatever is used of them; the last one is open here.
+fn steps(tiers: &[Value]) -> Value {
+    let last = tiers.len() - 1;
+    let steps = tiers.iter().enumerate().map(|(place, tier)| {
+        let mut step = json!({ "price": tier["price"] });
+        if place < last {
+            step["up_to"] = tier["max"].clone();
+        }
+        step
+    });
+    steps.collect()
 }
 
 /// What is missing to a commitment.
 fn filled_up(case: &Case) -> Checked {
     let config = json!({ "unit": "1", "min": case.config["commitment"] });
     let terms = terms_of("per_unit", &config);
-    let used = [used((0, 1), &terms, quantity(case.input("usage_amount")))];
+    let used = [of_units(
+        (0, 1),
+        &terms,
+        quantity(case.input("usage_amount")),
+    )];
     let filled_up = bound(&usage_lines(&used).unwrap(), CommitmentBound::Minimum);
     cents_are("true_up", text(&case.expected["true_up"]), filled_up)
-}
-
-/// A share of the value of all transactions.
-fn share(case: &Case) -> Checked {
-    let config = json!({ "unit": hundredth(text(&case.config["rate_percent"])) });
-    let total = match case.input["events"].as_array() {
-        Some(events) => events.iter().fold(Exact::ZERO, |sum, event| {
-            sum.checked_add(exact(text(event))).unwrap()
-        }),
-        None => exact(case.input("total")),
-    };
-    let amount = whole(&terms_of("per_unit", &config), &total.to_string());
-    case.expects("amount", amount)
-}
-
-/// Whether a percentage is one of the whole: no fee, no bounds and nothing free of single events.
-fn is_plain_share(case: &Case) -> bool {
-    let others = [
-        "fixed_per_event",
-        "min_per_tx",
-        "max_per_tx",
-        "free_events",
-        "free_amount",
-    ];
-    let mut others = others.into_iter().map(|name| &case.config[name]);
-    others.all(|value| value.is_null() || value == "0")
 }
 
 /// The model's own way to write a price, as ours.
@@ -127,7 +154,7 @@ fn terms(case: &Case) -> PlanTerms {
 }
 
 fn terms_of(model: &str, config: &Value) -> PlanTerms {
-    let mut usage = json!({ "meter": "units" });
+    let mut usage = json!({});
     let tiers = config["tiers"].as_array();
     if let Some(tiers) = tiers {
         let name = if model.starts_with("volume") || model.contains("TOP_TIER") {
@@ -157,11 +184,13 @@ fn terms_of(model: &str, config: &Value) -> PlanTerms {
         }
     }
     usage["commitment"] = commitment;
-    let draft = json!({
-        "billing": "metered", "currency": "USD", "cycle": "month", "usage": [usage],
-    });
-    let draft = serde_json::from_value(draft).unwrap();
-    PlanTerms::new(draft, &[meter()]).unwrap_or_else(|error| panic!("{model}: {error}"))
+    terms_from(usage)
+}
+
+/// A plan with this price of the units.
+fn terms_from(mut usage: Value) -> PlanTerms {
+    usage["meter"] = "units".into();
+    plan(&usage, meter())
 }
 
 /// Tiers by their upper bounds, or by how many blocks of which size they hold.
@@ -263,7 +292,7 @@ fn committed(case: &Case) -> Checked {
     let segments: Vec<SegmentUse<'_>> = parts
         .iter()
         .enumerate()
-        .map(|(place, units)| used((place, parts.len()), &terms, quantity(units)))
+        .map(|(place, units)| of_units((place, parts.len()), &terms, quantity(units)))
         .collect();
     let lines = usage_lines(&segments).unwrap();
     let billed = case.input["previous_billed"].as_str().map_or(0, cents);
@@ -286,7 +315,11 @@ fn capped(case: &Case) -> Checked {
     let terms = terms_of("per_unit", &config);
     let before = quantity(case.input("previously_billed"));
     let line = quantity(text(&case.config["line"]));
-    let lines = usage_lines(&[used((0, 2), &terms, before), used((1, 2), &terms, line)]).unwrap();
+    let lines = usage_lines(&[
+        of_units((0, 2), &terms, before),
+        of_units((1, 2), &terms, line),
+    ])
+    .unwrap();
     let discount = bound(&lines, CommitmentBound::Maximum);
     cents_are(
         "max_discount",
@@ -325,7 +358,7 @@ fn late(case: &Case) -> Checked {
         .find(|known| price(&priced(usage), of(*known)).unwrap() == billed)
         .unwrap();
     let late = Used::from([(meter().id, of(units - known))]);
-    let billed = used((0, 1), &terms, of(known));
+    let billed = of_units((0, 1), &terms, of(known));
     let lines = late_lines(&[LateUse { billed, late }]).unwrap();
     let owed = lines.iter().map(|line| line.amount.minor()).sum();
     cents_are("amount", text(&case.expected["amount"]), owed)
@@ -337,27 +370,6 @@ fn cents(amount: &str) -> i64 {
         .minor()
 }
 
-/// One of `count` segments that share a period.
-fn used((place, count): (usize, usize), terms: &PlanTerms, quantity: Quantity) -> SegmentUse<'_> {
-    let instant = |number: usize| Timestamp::from_micros(i64::try_from(number).unwrap());
-    SegmentUse {
-        segment: Segment {
-            id: SegmentId::derived(&[&[u8::try_from(place).unwrap()]]),
-            subscription: SubscriptionId::derived(&[b"s"]),
-            version: PlanVersionId::derived(&[b"v"]),
-            invoicing: Invoicing::ByCore,
-            period_index: 0,
-            period: Span {
-                start: instant(0),
-                end: instant(count),
-            },
-            span: Span {
-                start: instant(place),
-                end: instant(place + 1),
-            },
-        },
-        schedule: &SCHEDULE,
-        terms,
-        used: Used::from([(meter().id, quantity)]),
-    }
+fn of_units(place: (usize, usize), terms: &PlanTerms, quantity: Quantity) -> SegmentUse<'_> {
+    used(place, terms, Used::from([(meter().id, quantity)]))
 }

@@ -13,8 +13,8 @@ pub(super) fn reason(case: &Case) -> Option<&'static str> {
         .or(ends_early.then_some(CREDITED))
 }
 
-const PER_TRANSACTION: &str =
-    "not yet: a percentage with a fee, bounds or free events of single transactions";
+const FREE_AMOUNT: &str =
+    "of a percentage single transactions are free, by their number, and no part of their amount";
 const CREDITED: &str = "a base price is charged when its period begins, and stays: an earlier end or another plan changes the next one";
 const COUNTED: &str = "the base price does not count towards a commitment, which is to use";
 const KEPT: &str = "not yet: units that are kept from period to period and charged by the day";
@@ -23,18 +23,20 @@ const THIRTY: &str = "months count the days they have, not thirty";
 const CREDITS: &str = "not yet: credits, grants and wallets";
 const TAXES: &str = "taxes are the engine's business";
 const COUPONS: &str = "not yet: discounts and coupons";
-const WINDOWS: &str =
-    "a price for each window of a period; a meter with its maximum is not there yet";
-const CONVERTED: &str = "units are not converted before they are priced; packages round them";
-const CAPACITY: &str = "a price that depends on several meters, or on being beyond a commitment";
+const WINDOWS: &str = "a maximum, a price and a commitment are of a whole billing period: windows within it have none of their own";
+const CONVERTED: &str = "units are converted before they are priced by packages alone, up or down";
+const DISCOUNTED: &str = "units are not taken off after packages have rounded them";
+const CAPACITY: &str = "a price is of one meter: what several reach together chooses no tier";
 
-const BY_ID: [(&str, &str); 10] = [
-    ("lago-pct-001", PER_TRANSACTION),
-    ("lago-pct-003", PER_TRANSACTION),
-    ("lago-pct-005", PER_TRANSACTION),
-    ("lago-pct-007", PER_TRANSACTION),
-    ("lago-pct-012", PER_TRANSACTION),
-    ("lago-pct-014", PER_TRANSACTION),
+const BY_ID: [(&str, &str); 9] = [
+    ("lago-pct-001", FREE_AMOUNT),
+    (
+        "lago-pct-007",
+        "a transaction costs its fee also in a period whose amounts come to nothing",
+    ),
+    ("lago-pct-014", FREE_AMOUNT),
+    ("om-uc-005", CONVERTED),
+    ("om-uc-009", CONVERTED),
     (
         "om-max-003",
         "what was billed before is never above its maximum, so nothing is left to take off",
@@ -53,7 +55,7 @@ const BY_ID: [(&str, &str); 10] = [
     ),
 ];
 
-const BY_MODEL: [(&str, &str); 43] = [
+const BY_MODEL: [(&str, &str); 38] = [
     ("graduated_prorated_recurring_sum", KEPT),
     ("calendar_advance_fee", TAXES),
     ("terminated_fee_on_whole_period", CREDITED),
@@ -90,11 +92,6 @@ const BY_MODEL: [(&str, &str); 43] = [
     ("bucketed_max_package", WINDOWS),
     ("bucketed_max_volume", WINDOWS),
     ("windowed_commitment_true_up", WINDOWS),
-    ("unit_config_then_usage_discount", CONVERTED),
-    ("unit_config", CONVERTED),
-    ("dynamic_multiplier", CONVERTED),
-    ("capacity_tier_by_total", CAPACITY),
+    ("unit_config_then_usage_discount", DISCOUNTED),
     ("capacity_tier_by_peak", CAPACITY),
-    ("quantity_commitment_bucket_then_base", CAPACITY),
-    ("commitment_with_overage_factor", CAPACITY),
 ];

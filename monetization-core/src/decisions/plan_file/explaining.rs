@@ -17,6 +17,8 @@ pub(super) struct Found {
     pub(super) span: Range<usize>,
     /// What is wrong, and what is allowed.
     pub(super) problem: String,
+    /// Whether what is wrong is that nothing stands in a table.
+    pub(super) is_empty: bool,
 }
 
 impl Found {
@@ -36,6 +38,7 @@ impl Found {
                 around: field.clone(),
                 span: field.key_span(node).unwrap_or_else(|| field.span(node)),
                 problem: format!("there is no such field: allowed {allowed}"),
+                is_empty: false,
                 field,
             };
         }
@@ -45,6 +48,7 @@ impl Found {
                 around: path.clone(),
                 span: path.span(node),
                 problem: "it is missing, and has to be given".to_owned(),
+                is_empty: false,
                 field,
             };
         }
@@ -53,6 +57,7 @@ impl Found {
             around: field.clone(),
             span: field.span(node),
             problem: explain(said, field.find(node)),
+            is_empty: said.ends_with("found 0 elements"),
             field,
         }
     }
@@ -95,9 +100,18 @@ fn explain(said: &str, node: Option<&Spanned<DeValue<'_>>>) -> String {
             Some(found) if said.starts_with("wanted string or table") => {
                 format!("its kind is {found}: allowed is text in quotes")
             }
+            _ if said.starts_with("wanted exactly 1 element") => {
+                "the table says no one thing: allowed is one name with its value".to_owned()
+            }
+            Some("table") if said.starts_with("expected table, found") => {
+                "the name takes no value: allowed is it alone, in quotes".to_owned()
+            }
             _ => said.to_owned(),
         };
     };
+    if expected == "newtype variant" {
+        return "the name needs a value: allowed is a table, { name = \"value\" }".to_owned();
+    }
     if let Some(variant) = problem.strip_prefix("unknown variant `") {
         let variant: String = variant.trim_end_matches('`').chars().take(64).collect();
         return format!(

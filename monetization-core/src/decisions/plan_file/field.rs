@@ -59,6 +59,11 @@ impl Field {
         matches!(self.0.last(), Some(Step::Key(last)) if last == key)
     }
 
+    /// Whether it leads into what `outer` leads to.
+    pub(super) fn is_within(&self, outer: &Self) -> bool {
+        self.0.starts_with(&outer.0)
+    }
+
     /// The way to the nearest value that has a name: itself, or the array it is an element of.
     pub(super) fn named(mut self) -> Self {
         while matches!(self.0.last(), Some(Step::Index(_))) {

@@ -117,7 +117,9 @@ impl<'i> Reading<'i> {
                 Err(error) => error,
             };
             let found = Found::new(&node, &Field::of(error.path()), error.inner().message());
-            if taken.contains(&found.field) || self.is_full() {
+            // What is missing where something was taken out only follows from that.
+            let follows = |taken: &Field| found.is_empty && taken.is_within(&found.field);
+            if taken.contains(&found.field) || taken.iter().any(follows) || self.is_full() {
                 return None;
             }
             self.tell(found.span, &field.then(&found.field), found.problem);

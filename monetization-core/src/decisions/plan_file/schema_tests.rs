@@ -35,7 +35,7 @@ fn document(text: &str) -> Value {
 }
 
 fn whole() -> Value {
-    let text = format!("{}{MORE}", tests::WHOLE);
+    let text = format!("{}{}{MORE}", tests::WHOLE, tests::counted::COUNTED);
     PlanFile::parse("whole", text.as_bytes()).unwrap();
     document(&text)
 }
@@ -94,8 +94,11 @@ impl Walk {
             return self.resolve(&inner, value);
         }
         let kinds = part["oneOf"].as_array().into_iter().flatten();
-        let mut of_kind =
-            kinds.filter(|kind| kind["properties"]["kind"]["enum"][0] == value["kind"]);
+        let mut of_kind = kinds.filter(|way| {
+            way["properties"]["kind"]["enum"]
+                .as_array()
+                .is_some_and(|kinds| kinds.contains(&value["kind"]))
+        });
         match of_kind.next() {
             Some(kind) if part.get("properties").is_none() => kind.clone(),
             _ => part.clone(),
@@ -106,6 +109,7 @@ impl Walk {
         let value = self.document.pointer(at).unwrap().clone();
         let part = self.resolve(part, &value);
         match &value {
+            _ if part.get("type").is_none() => self.compare_names(&part, at, &value),
             Value::Object(fields) => {
                 assert_eq!(part["type"], "object", "{at}");
                 assert_eq!(part["additionalProperties"], false, "{at}");
@@ -134,6 +138,40 @@ impl Walk {
                 assert!(self.with(at, json!("1")).is_err(), "{at} takes a text");
             }
             other => panic!("{at}: {other}"),
+        }
+    }
+
+    /// Names, of which some stand alone and each of the others before what belongs to it.
+    fn compare_names(&mut self, part: &Value, at: &str, value: &Value) {
+        let ways = part["oneOf"].as_array().unwrap();
+        let (mut alone, mut before) = (BTreeSet::new(), serde_json::Map::new());
+        for way in ways {
+            match way["properties"].as_object() {
+                None => alone.extend(texts(&way["enum"])),
+                Some(properties) => {
+                    assert_eq!(way["additionalProperties"], false, "{at}");
+                    assert_eq!(
+                        texts(&way["required"]),
+                        properties.keys().cloned().collect()
+                    );
+                    assert_eq!(properties.len(), 1, "{at}");
+                    before.extend(properties.clone());
+                }
+            }
+        }
+        let known = expected(&self.with(at, json!("zzz")).unwrap_err());
+        let names = alone.iter().chain(before.keys());
+        assert_eq!(
+            names.cloned().collect::<BTreeSet<_>>(),
+            known,
+            "names of {at}"
+        );
+        for name in &known {
+            let stands_alone = self.with(at, json!(name)).is_ok();
+            assert_eq!(stands_alone, alone.contains(name), "{at}: {name}");
+        }
+        for name in value.as_object().into_iter().flat_map(|table| table.keys()) {
+            self.compare(&before[name], &format!("{at}/{name}"));
         }
     }
 
@@ -216,6 +254,10 @@ fn the_schema_names_the_bounds_that_are_checked() {
         (
             "/definitions/product/properties/resources/maxItems",
             Product::RESOURCES_MAX,
+        ),
+        (
+            "/definitions/terms/properties/quotas/maxItems",
+            PlanTerms::QUOTAS_MAX,
         ),
         (
             "/definitions/terms/properties/usage/maxItems",

@@ -9,7 +9,7 @@ use crate::plan::{
     Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PlanTerms, Quota,
     QuotaCounts, QuotaDraft, QuotaWindow, Rate, UsagePrice,
 };
-use crate::product::{Aggregation, Meter};
+use crate::product::{Aggregation, Meter, Resource};
 use crate::text::{Name, Slug};
 
 pub use price::{CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TierDraft, UsageDraft};
@@ -323,7 +323,7 @@ impl Countable<'_> {
                 return Err(FieldError::new(field, problem));
             }
             (Some(identifier), None) => {
-                self.resource(identifier, &format!("{field}.resource"))?;
+                Resource::known(self.resources, identifier, &format!("{field}.resource"))?;
                 QuotaCounts::Resource(identifier.clone())
             }
             (None, Some(name)) => {
@@ -359,22 +359,6 @@ impl Countable<'_> {
             );
             FieldError::new(field, problem)
         })
-    }
-
-    fn resource(&self, identifier: &Slug, field: &str) -> Result<(), FieldError> {
-        let known = self.resources.iter().map(|resource| &resource.identifier);
-        if known.clone().any(|known| known == identifier) {
-            return Ok(());
-        }
-        let known: Vec<&str> = known.map(Slug::as_str).collect();
-        let problem = match known.as_slice() {
-            [] => format!("{identifier:?} cannot be counted: the product has no resources"),
-            known => format!(
-                "{identifier:?} is no resource of the product: allowed are {}",
-                known.join(", ")
-            ),
-        };
-        Err(FieldError::new(field, problem))
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::Scale;
+use crate::product::Resource;
 use crate::text::Slug;
 
 /// A thing a product counts. It never changes once made: sums are kept in its scale.
@@ -156,6 +157,19 @@ pub struct CallFilter {
     /// Operations of the product, by their identifiers; empty for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Slug>,
+}
+
+impl CallFilter {
+    /// Whether it names operations of a product that has these.
+    ///
+    /// # Errors
+    /// A [`FieldError`] for one that is none of them, with those there are.
+    pub(crate) fn check(&self, resources: &[Resource]) -> Result<(), FieldError> {
+        let mut named = self.resources.iter().enumerate();
+        named.try_for_each(|(place, named)| {
+            Resource::known(resources, named, &format!("filter.resources[{place}]"))
+        })
+    }
 }
 
 /// A status, or all of its hundred.
