@@ -62,7 +62,7 @@ pub async fn a_repeated_record_is_tallied_once(bench: &Bench) {
     let batch = [free.clone(), free.clone(), next];
     let answers = store.append(&batch).await.unwrap();
     let (new, duplicate) = (Appended::New, Appended::Duplicate);
-    assert_eq!(answers, [new, duplicate.clone(), new]);
+    assert_eq!(answers, [new, duplicate, new]);
     assert_eq!(store.append(&[free]).await.unwrap(), [duplicate]);
     assert_eq!(total(&store, of.tenant, own(&of, 0)).await, 3);
 }
