@@ -10,7 +10,7 @@
 //! * Every subscription begins at the first instant of the log and ends with the period that the last
 //!   line lies in, so everybody is charged as many periods. Whoever first calls later pays for them
 //!   as well: a plan is compared for the whole stretch of the log.
-//! * What is due at the start is paid at once, and every invoice after it before it falls due.
+//! * What is due at the start is paid at once, at the mock provider. Invoices of periods are made and not sent.
 //! * A line may lie five minutes behind a later one and is made at its own time.
 //!   What lies further behind is counted, and made five minutes behind the latest line.
 //!   Lines of one instant are made in the order in which they stand.
