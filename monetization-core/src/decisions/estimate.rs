@@ -217,7 +217,7 @@ fn period(
         subscription: SubscriptionId::derived(&[b"estimate"]),
         version: PlanVersionId::derived(&[b"estimate"]),
         invoicing: Invoicing::ByCore,
-        period_index: 0,
+        period_index: schedule.index_at(whole.start).unwrap_or(0),
         period: whole,
         span,
     };

@@ -24,6 +24,12 @@ volume = [{ up_to = "10", unit_price = "1", flat = "2", package = "5" }, { unit_
 meter = "tokens"
 stairstep = [{ up_to = "10", price = "1" }, { price = "2" }]
 commitment = { minimum = "1" }
+
+[[plans.terms.bundles]]
+name = "ten"
+resource = "forecast"
+calls = 10
+price = "5.00"
 "#;
 
 fn schema() -> Value {

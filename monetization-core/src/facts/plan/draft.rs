@@ -295,7 +295,7 @@ fn check_bundles(
     let mut bundles: Vec<Bundle> = Vec::with_capacity(draft.bundles.len());
     for (index, bundle) in draft.bundles.iter().enumerate() {
         let path = format!("bundles[{index}]");
-        of.resource(&bundle.resource, &format!("{path}.resource"))?;
+        Resource::known(of.resources, &bundle.resource, &format!("{path}.resource"))?;
         let is_limited = quotas.iter().any(|quota| {
             quota.window == QuotaWindow::Ever
                 && quota.counts == QuotaCounts::Resource(bundle.resource.clone())
