@@ -218,6 +218,7 @@ macro_rules! store_suite {
             a_repeated_record_is_tallied_once,
             tallies_belong_to_a_period_of_a_subscription,
             late_use_is_tallied_with_its_own_period,
+            random_use_is_tallied_as_a_plain_count_says,
         ]);
         $crate::store_suite!(@checks closing $backend => [
             a_segment_without_use_is_closed_all_the_same,

@@ -1,11 +1,16 @@
 //! What meters make of reported events, up to the invoice.
 
+use std::time::Duration;
+
+use http::HeaderMap;
 use monetization_core::clock::Timestamp;
 use monetization_core::flows::{FlowError, Ingested, UsageEvent};
 use monetization_core::invoice::{Invoice, Invoicing};
+use monetization_core::money::Quantity;
+use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions};
 use monetization_core::subscription::Subscription;
 
-use crate::world::{World, text};
+use crate::world::{World, ok, text};
 
 /// Reports events and hears what becomes of them.
 struct Reporter<'a> {
@@ -135,6 +140,143 @@ async fn a_percentage_is_taken_of_each_transaction_with_its_bounds_and_free_ones
     // 18.691 and 4.99 are 23.681; 18.69 of it was billed.
     let late = "100.00 sales of an earlier period, recorded after it was closed = 4.99";
     assert_eq!(used(&invoices[1]).last().unwrap(), late);
+}
+
+#[tokio::test]
+async fn reports_that_are_no_quantities_are_refused_by_field_e10() {
+    let world = World::new(Invoicing::ByCore).await;
+    let usage = r#"{"meter": "documents", "unit_price": "1"}"#;
+    let subscription = subscriber(&world, usage).await;
+    let mut reporter = Reporter {
+        world: &world,
+        subscription: &subscription,
+        reported: 0,
+    };
+    let at = "2026-01-03T00:00:00Z";
+    world.pass_until(at).await;
+    for (meter, quantity) in [
+        ("documents", "-1"),
+        ("documents", "-0.01"),
+        ("documents", "NaN"),
+        ("documents", "inf"),
+        ("documents", "1e3"),
+        ("documents", "0.001"),
+        ("documents", "1,5"),
+        ("documents", "99999999999999999999"),
+        ("seats", "-1"),
+        ("seats", "NaN"),
+        ("seats", "1.5"),
+        // Counted as one each, and no less a mistake.
+        ("uploads", "-1"),
+    ] {
+        let Ingested::Refused(error) = reporter.report(meter, (quantity, ""), at).await else {
+            panic!("{quantity} {meter} are taken in");
+        };
+        assert_eq!(error.field(), "quantity", "{meter} {quantity}");
+    }
+    let answer = reporter.report("documents", ("2.25", ""), at).await;
+    assert_eq!(answer, Ingested::Accepted);
+    let tenant = world.tenant_id();
+    let statement = world.monetizer.statement(tenant, subscription.id).await;
+    let used = statement.unwrap().used;
+    let used: Vec<i64> = used.iter().map(|it| it.used.scaled()).collect();
+    assert_eq!(used, [225]);
+}
+
+#[tokio::test]
+async fn a_quota_of_reported_events_stops_calls_within_a_second_b21() {
+    let world = World::new(Invoicing::ByCore).await;
+    let terms = r#"{"billing": "free", "currency": "USD", "cycle": "month", "quotas": [
+        {"meter": "uploads", "window": "period", "max": 2, "overage": "strict"}]}"#;
+    let (subscription, key) = world.subscriber(terms).await;
+    let mut reporter = Reporter {
+        world: &world,
+        subscription: &subscription,
+        reported: 0,
+    };
+    let (now, second) = ("2026-01-03T00:00:00Z", Duration::from_secs(1));
+    world.pass_until(now).await;
+    // Calls by themselves use nothing of it, nor does what another meter counts.
+    world.calls(&key, 3).await;
+    for (meter, quantity) in [("uploads", ""), ("seats", "9")] {
+        let answer = reporter.report(meter, (quantity, ""), now).await;
+        assert_eq!(answer, Ingested::Accepted);
+    }
+    world.pass(second).await;
+    world.call(&key).await.unwrap();
+    // The one that exceeds it has happened already: it is counted, and so is what follows.
+    for _ in 0..2 {
+        let answer = reporter.report("uploads", ("", ""), now).await;
+        assert_eq!(answer, Ingested::Accepted);
+    }
+    world.pass(second).await;
+    let refused = world.call(&key).await.unwrap_err();
+    assert!(matches!(refused, Denial::Limited(_)), "{refused:?}");
+    // The next period begins anew.
+    world.pass_until("2026-02-01T12:00:00Z").await;
+    world.call(&key).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_one_gate_counts_after_its_calls_stops_those_of_another_b21() {
+    let world = World::new(Invoicing::ByCore).await;
+    let terms = r#"{"billing": "free", "currency": "USD", "cycle": "month", "quotas": [
+        {"meter": "tokens", "window": "month", "max": 300, "overage": "strict"}]}"#;
+    let (_, key) = world.subscriber(terms).await;
+    let (other, running) = world.gate(&world.clock, GatekeeperOptions::default());
+    let call = async |at: &Gatekeeper, tokens: u32| {
+        let mut permit = world.admit_at(at, &key).await?;
+        let mut headers = HeaderMap::new();
+        headers.insert("x-tokens", tokens.into());
+        permit.heed(&headers);
+        permit.settle(ok()).durable().await.unwrap();
+        Ok::<_, Denial>(())
+    };
+    // Both gates know how the quota stands, and then each uses some of it.
+    for (gate, tokens) in [
+        (&other, 1),
+        (&world.gatekeeper, 1),
+        (&other, 198),
+        (&world.gatekeeper, 120),
+    ] {
+        call(gate, tokens).await.unwrap();
+    }
+    world.pass(Duration::from_secs(1)).await;
+    for gate in [&other, &world.gatekeeper] {
+        let refused = call(gate, 1).await.unwrap_err();
+        assert!(matches!(refused, Denial::Limited(_)), "{refused:?}");
+    }
+    other.shutdown();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_last_is_never_sealed_for_an_engine() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let usage = r#"{"meter": "documents", "unit_price": "1"}"#;
+    let subscription = subscriber(&world, usage).await;
+    world.settle().await;
+    let mut reporter = Reporter {
+        world: &world,
+        subscription: &subscription,
+        reported: 0,
+    };
+    let at = ["2026-01-03T00:00:00Z", "2026-01-03T00:00:01Z"];
+    world.pass_until(at[1]).await;
+    // Nobody asks a price for the level. It falls after it could have been sealed.
+    for (at, level) in at.into_iter().zip(["7", "4"]) {
+        for (meter, quantity) in [("documents", "1"), ("level", level)] {
+            let answer = reporter.report(meter, (quantity, ""), at).await;
+            assert_eq!(answer, Ingested::Accepted);
+        }
+        world.publish().await;
+    }
+    let segment = subscription.segment_at(text(at[1])).unwrap().id;
+    let sums = world.store.sums(world.tenant_id(), segment).await.unwrap();
+    let mut sums: Vec<_> = sums.iter().map(|sum| (sum.total, sum.sealed)).collect();
+    sums.sort_unstable();
+    let of = Quantity::from_scaled;
+    assert_eq!(sums, [(of(4), of(0)), (of(200), of(200))]);
 }
 
 #[tokio::test]

@@ -34,13 +34,14 @@ use monetization_engine_mock::{Control, MockEngine};
 pub const START: &str = "2026-01-01T12:00:00Z";
 pub const HOUR: Duration = Duration::from_secs(3_600);
 /// What the product counts beside calls.
-const METERS: [&str; 6] = [
+const METERS: [&str; 7] = [
     r#"{"name": "documents", "decimals": 2}"#,
     r#"{"name": "sales", "unit": "amount", "decimals": 2}"#,
     r#"{"name": "seats", "aggregation": "max"}"#,
     r#"{"name": "level", "aggregation": "last"}"#,
     r#"{"name": "users", "aggregation": "unique"}"#,
     r#"{"name": "uploads", "aggregation": "count"}"#,
+    r#"{"name": "tokens", "unit": "tokens", "source": {"response_header": "x-tokens"}}"#,
 ];
 pub const DAY: Duration = Duration::from_secs(86_400);
 

@@ -304,7 +304,7 @@ async fn a_burst_has_no_window_and_is_told_when_it_is_the_tightest() {
 }
 
 #[tokio::test]
-async fn a_client_that_accepts_problems_learns_which_limit_it_was() {
+async fn a_client_learns_which_limit_it_was_and_when_to_come_back_f7() {
     let world = World::start(Setting {
         offer: Offer {
             rates: vec![per_minute(2)],
@@ -314,7 +314,11 @@ async fn a_client_that_accepts_problems_learns_which_limit_it_was() {
         ..Setting::default()
     })
     .await;
-    let service = world.layer(world.options(), ok());
+    let options = LayerOptions {
+        headers: HeaderStyle::Both,
+        ..world.options()
+    };
+    let service = world.layer(options, ok());
     let problem = async || {
         let mut request = world.get("/");
         let accept = HeaderValue::from_static("application/problem+json, application/json");
@@ -322,18 +326,25 @@ async fn a_client_that_accepts_problems_learns_which_limit_it_was() {
         let refused = send(&service, request).await;
         assert_eq!(refused.status, 429);
         assert_eq!(refused.header("Content-Type"), "application/problem+json");
-        serde_json::from_str::<serde_json::Value>(&refused.body).unwrap()
+        let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
+        (problem, refused)
     };
     for _ in 0..2 {
         assert_eq!(send(&service, world.get("/")).await.status, 200);
     }
-    let rate = problem().await;
+    let (rate, refused) = problem().await;
+    refused.assert_headers(&[("Retry-After", "60"), ("RateLimit-Reset", "60")]);
     assert_eq!(rate["type"], "about:blank");
     assert_eq!(rate["code"], "rate_exceeded");
     assert_eq!(rate["violated-policies"], serde_json::json!(["minute"]));
     world.time.advance(Duration::from_secs(60));
     assert_eq!(send(&service, world.get("/")).await.status, 200);
-    let quota = problem().await;
+    let (quota, refused) = problem().await;
+    // Until June is over, of which 20 days, 11 hours and 59 minutes are left.
+    let rest = (20 * 86_400 + 12 * 3_600 - 60).to_string();
+    refused.assert_headers(&[("Retry-After", &rest), ("RateLimit-Reset", &rest)]);
+    let policies = refused.header("RateLimit-Policy");
+    assert!(policies.contains("\"minute\";q=2;w=60") && policies.contains("\"month\";q=3;w="));
     assert_eq!(
         quota["type"],
         "https://iana.org/assignments/http-problem-types#quota-exceeded"

@@ -156,6 +156,41 @@ async fn a_quota_of_tokens_lets_the_call_through_that_exceeds_it_b21() {
 }
 
 #[tokio::test]
+async fn a_quota_of_bytes_stops_calls_once_so_many_have_passed_b21() {
+    let meters = [r#"{"name": "traffic", "unit": "bytes", "source": "bytes"}"#];
+    let quota = QuotaDraft {
+        meter: Some("traffic".parse().unwrap()),
+        ..QuotaDraft::calls(QuotaWindow::Day, 1_000, Overage::Strict)
+    };
+    let world = World::start(setting(&meters, vec![quota])).await;
+    let options = LayerOptions {
+        headers: HeaderStyle::Both,
+        ..world.options()
+    };
+    let service = world.layer(options, service_fn(as_told));
+    let first = send(&service, world.get("/200/0/600")).await;
+    assert_eq!(first.status, 200);
+    first.assert_headers(&[("X-RateLimit-Remaining-Day-Bytes", "1000")]);
+    // What is not billed counts nothing; 400 are left for the next, which needs more.
+    assert_eq!(send(&service, world.get("/404/0/900")).await.status, 404);
+    let second = send(&service, world.get("/200/0/600")).await;
+    assert_eq!(second.status, 200);
+    second.assert_headers(&[("X-RateLimit-Remaining-Day-Bytes", "400")]);
+    let refused = send(&service, world.get("/200/0/1")).await;
+    assert_eq!(refused.status, 429);
+    refused.assert_headers(&[
+        ("X-RateLimit-Limit-Day-Bytes", "1000"),
+        ("X-RateLimit-Remaining-Day-Bytes", "0"),
+        (
+            "RateLimit-Policy",
+            "\"day-bytes\";q=1000;qu=\"bytes\";w=86400",
+        ),
+    ]);
+    let sent = counted(&world, "traffic").await;
+    assert_eq!(sent, [Some(600), Some(600), None]);
+}
+
+#[tokio::test]
 async fn a_quota_of_one_resource_stops_its_calls_alone() {
     let resource = |name: &str| {
         let json = format!(

@@ -23,6 +23,8 @@ use crate::store::{LeaseRequest, Store, StoreError};
 
 /// How long an exhausted quota is believed while blocks of it are out and may come back.
 const RECHECK: Duration = Duration::from_millis(100);
+/// How long the counter of a quota is believed to which calls of other processes add.
+const COUNTED: Duration = Duration::from_secs(1);
 /// Units of the largest block.
 const BLOCK_MAX: u64 = 1_000;
 
@@ -74,7 +76,7 @@ impl Keeper {
             return Ok(());
         };
         let (quota, window, max) = (need.quota.name, need.window, need.quota.max);
-        let recheck_at = || clock.uptime().saturating_add(RECHECK);
+        let recheck_at = |after| clock.uptime().saturating_add(after);
         if need.quota.is_leased() {
             let request = LeaseRequest {
                 id,
@@ -86,10 +88,16 @@ impl Keeper {
                 want: BLOCK_MAX,
             };
             let answer = store.lease(&request).await?;
-            gate.cells.granted(need, id, answer, recheck_at());
+            gate.cells.granted(need, id, answer, recheck_at(RECHECK));
         } else {
             let counter = store.quota(tenant, subscription, quota, window).await?;
-            gate.cells.counted(need, counter.committed, recheck_at());
+            let after = if need.quota.is_reported {
+                RECHECK
+            } else {
+                COUNTED
+            };
+            gate.cells
+                .counted(need, counter.committed, recheck_at(after));
         }
         Ok(())
     }

@@ -15,9 +15,10 @@
 use hashbrown::HashMap;
 use monetization_core::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::invoice::Invoicing;
+use monetization_core::money::Quantity;
 use monetization_core::store::{Appended, Refusal};
 use monetization_core::subscription::Segment;
-use monetization_core::usage::{Counted, TallyKey, UsageRecord};
+use monetization_core::usage::{Counted, Tallied, TallyKey, UsageRecord};
 
 use super::write::{Draft, EventRow, RecordRow, TalliedRow};
 use crate::convert::{ending_code, signed};
@@ -121,9 +122,11 @@ impl Judge<'_> {
             let leased = self.hot.quotas.get(&key).map_or(0, |quota| quota.leased);
             units.and_then(|units| leased.checked_add(units)).is_none()
         });
+        let is_late = payer != record.segment.id;
         let total_overflows = record.counted.iter().any(|counted| {
             let total = self.total(record, payer, counted.meter);
-            total.checked_add(counted.quantity.scaled()).is_none()
+            let (added, _) = self.grown(record, counted, is_late);
+            total.checked_add(added.scaled()).is_none()
         });
         quota_overflows || total_overflows
     }
@@ -212,12 +215,9 @@ impl Judge<'_> {
         is_late: bool,
     ) -> sqlx::Result<i64> {
         let quantity = counted.quantity;
-        let Some(of) = TallyKey::of(record, counted) else {
+        let (added, Some((of, now))) = self.grown(record, counted, is_late) else {
             return Ok(quantity.scaled());
         };
-        let kept = self.hot.tallies.get(&of).copied();
-        let at = record.occurred_at;
-        let (added, now) = counted.tally.count(kept, quantity, at, is_late);
         self.hot.tallies.insert(of, now);
         self.draft.tallies.insert(of, (meter, now));
         self.draft.tallied.push(TalliedRow {
@@ -228,6 +228,22 @@ impl Judge<'_> {
             tally: serde_json::to_string(&counted.tally).map_err(senseless)?,
         });
         Ok(added.scaled())
+    }
+
+    /// By how much the sum grows, and what is to be remembered from then on, where anything is.
+    fn grown(
+        &self,
+        record: &UsageRecord,
+        counted: &Counted,
+        is_late: bool,
+    ) -> (Quantity, Option<(TallyKey, Tallied)>) {
+        let Some(of) = TallyKey::of(record, counted) else {
+            return (counted.quantity, None);
+        };
+        let kept = self.hot.tallies.get(&of).copied();
+        let at = record.occurred_at;
+        let (added, now) = counted.tally.count(kept, counted.quantity, at, is_late);
+        (added, Some((of, now)))
     }
 
     /// Sees to it that the segment which pays has a row.

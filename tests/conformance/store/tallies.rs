@@ -11,6 +11,10 @@ use super::closing::close;
 use super::steps::{ALL, append_new, own, total};
 use crate::sample::Subscriber;
 
+pub use plain::random_use_is_tallied_as_a_plain_count_says;
+
+mod plain;
+
 /// One by one or all at once, the sum of the greatest is the greatest.
 pub async fn a_sum_of_the_greatest_is_the_greatest(bench: &Bench) {
     for at_once in [true, false] {

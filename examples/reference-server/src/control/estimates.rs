@@ -7,9 +7,9 @@ use monetization_core::estimate::{EstimateError, Question, estimate};
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
 use monetization_core::ids::{MeterId, PlanId, TypedId};
-use monetization_core::plan::{Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
+use monetization_core::plan::{Countable, Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
 use monetization_core::plan_file::PlanFile;
-use monetization_core::product::{Meter, MeterDraft, Product};
+use monetization_core::product::{Meter, MeterDraft, Product, Resource};
 use monetization_core::rating::Used;
 use monetization_core::store::StoreExt;
 use monetization_core::text::Name;
@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::input::{Caller, Json, MaybeCaller};
 use super::problem::Problem;
+use super::products::ResourceDto;
 use crate::app::App;
 use crate::estimate::{Estimated, document, instant, meter, parsed};
 
@@ -29,6 +30,9 @@ pub(super) struct EstimateBody {
     /// What is counted beside calls, with `terms`.
     #[serde(default)]
     meters: Vec<MeterDraft>,
+    /// The operations that quotas of `terms` are of.
+    #[serde(default)]
+    resources: Vec<ResourceDto>,
     /// What is used in each billing period: quantities by the names of meters.
     #[serde(default)]
     usage: BTreeMap<String, String>,
@@ -51,12 +55,19 @@ pub(super) async fn create(
     let span = span(&body)?;
     let usage = body.usage;
     let subject = match (body.plan, body.terms) {
-        (Some(plan), None) if body.meters.is_empty() => app.plan_to_estimate(caller, plan).await?,
+        (Some(plan), None) if body.meters.is_empty() && body.resources.is_empty() => {
+            app.plan_to_estimate(caller, plan).await?
+        }
         (Some(_), None) => {
             let problem = "the plan's product has its own: leave it out";
-            return Err(FieldError::new("meters", problem).into());
+            let field = if body.meters.is_empty() {
+                "resources"
+            } else {
+                "meters"
+            };
+            return Err(FieldError::new(field, problem).into());
         }
-        (None, Some(terms)) => written(terms, body.meters)?,
+        (None, Some(terms)) => written(terms, body.meters, body.resources)?,
         (None, None) => {
             return Err(FieldError::new("plan", "it is missing: give plan or terms").into());
         }
@@ -102,8 +113,16 @@ fn span(body: &EstimateBody) -> Result<Option<Span>, FieldError> {
     }
 }
 
-/// Terms that are written out, checked against the meters beside them.
-fn written(draft: TermsDraft, drafts: Vec<MeterDraft>) -> Result<Subject, Problem> {
+/// Terms that are written out, checked against the meters and resources beside them.
+fn written(
+    draft: TermsDraft,
+    drafts: Vec<MeterDraft>,
+    resources: Vec<ResourceDto>,
+) -> Result<Subject, Problem> {
+    if resources.len() > Product::RESOURCES_MAX {
+        let problem = format!("too many: allowed are {}", Product::RESOURCES_MAX);
+        return Err(FieldError::new("resources", problem).into());
+    }
     if drafts.len() > PlanFile::METERS_MAX {
         let problem = format!("too many: allowed are {}", PlanFile::METERS_MAX);
         return Err(FieldError::new("meters", problem).into());
@@ -122,7 +141,12 @@ fn written(draft: TermsDraft, drafts: Vec<MeterDraft>) -> Result<Subject, Proble
         meters
             .push(meter.map_err(|error| FieldError::new(within(error.field()), error.problem()))?);
     }
-    let terms = PlanTerms::new(draft, meters.as_slice());
+    let resources: Vec<Resource> = resources.into_iter().map(Into::into).collect();
+    let countable = Countable {
+        meters: &meters,
+        resources: &resources,
+    };
+    let terms = PlanTerms::new(draft, countable);
     let terms = terms.map_err(|error| Problem::within_terms(error.into()))?;
     Ok(Subject {
         name: None,

@@ -108,6 +108,26 @@ async fn terms_that_are_written_out_are_estimated_over_a_span() {
     );
 }
 
+/// An operation, and terms that limit it.
+fn search() -> (Value, Value) {
+    let search =
+        json!({ "identifier": "search", "method": "GET", "path": "/search", "name": "Search" });
+    let quota = json!({ "window": "day", "max": 5, "overage": "strict", "resource": "search" });
+    let terms = json!({
+        "billing": "fixed", "currency": "USD", "cycle": "month", "base_price": "1", "quotas": [quota],
+    });
+    (search, terms)
+}
+
+#[tokio::test]
+async fn terms_that_are_written_out_may_limit_resources_beside_them() {
+    let world = World::start().await;
+    let (search, terms) = search();
+    let body = json!({ "terms": terms, "resources": [search] });
+    let estimate = asked_by_anybody(&world, body).await.ok();
+    assert_eq!(estimate["total"]["amount"], "1.00");
+}
+
 #[tokio::test]
 async fn a_question_that_makes_no_sense_is_answered_by_field() {
     let world = World::start().await;
@@ -116,12 +136,18 @@ async fn a_question_that_makes_no_sense_is_answered_by_field() {
     let terms =
         json!({ "billing": "fixed", "currency": "USD", "cycle": "month", "base_price": "1" });
     let free = json!({ "billing": "free", "currency": "USD", "cycle": "month", "base_price": "1" });
+    let (search, of_search) = search();
     for (body, field) in [
         (json!({}), "plan"),
         (json!({ "plan": plan, "terms": terms }), "terms"),
         (
             json!({ "plan": plan, "meters": [{ "name": "m" }] }),
             "meters",
+        ),
+        (json!({ "plan": plan, "resources": [search] }), "resources"),
+        (
+            json!({ "terms": of_search, "resources": [] }),
+            "terms.quotas[0].resource",
         ),
         (json!({ "terms": free }), "terms.base_price"),
         (

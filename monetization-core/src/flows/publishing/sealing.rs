@@ -10,7 +10,7 @@ use crate::flows::operations::{chain, last_instant, unable};
 use crate::flows::references::thing;
 use crate::flows::{FlowError, Monetizer};
 use crate::ids::{SubscriptionId, TenantId};
-use crate::product::{Meter, Product};
+use crate::product::{Aggregation, Meter, Product};
 use crate::reference::{ObjectKind, Place, Realm};
 use crate::store::{Batch, BatchState, Listing, UnsealedSum};
 use crate::subscription::Subscription;
@@ -127,6 +127,11 @@ impl Monetizer {
         let meter = meter.ok_or_else(|| FlowError::NotFound {
             id: sum.key.meter.to_string(),
         })?;
+        // What was last may become less, and nothing that was sealed is taken back. No plan that an
+        // engine invoices has a price for it.
+        if meter.aggregation == Aggregation::Last {
+            return Ok(false);
+        }
         // The engine takes no use from its future, and its clock may be behind ours.
         let used_at = self
             .now()

@@ -8,7 +8,8 @@
 //! | given back | to its block, while that is here | to the count |
 //!
 //! A quota that is exhausted is not asked about again until blocks that are out may have come back,
-//! or the limit of the plan changes.
+//! or the limit of the plan changes. What a meter counts has no blocks: a strict quota of it is exceeded once
+//! as much was used, and what was used is asked for again after a while, because others add to it.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(in crate::runtime) struct QuotaCell {
     exhausted: Option<Exhausted>,
     /// What has been used of a quota without blocks, once the store has said so.
     used: Option<u64>,
-    /// Until when that can be relied on, where it grows unseen.
+    /// Until when that can be relied on, where others add to it and it stops calls.
     used_until: Duration,
     /// The wish whose answer has not come.
     pub(super) asked: Option<LeaseId>,
@@ -112,7 +113,8 @@ impl QuotaCell {
         if quota.is_leased() {
             return self.left() > 0 || self.is_exhausted(quota.max, uptime);
         }
-        self.used.is_some() && (!quota.is_reported || uptime < self.used_until)
+        let grows_unseen = quota.is_counted_after() && quota.overage == Overage::Strict;
+        self.used.is_some() && (!grows_unseen || uptime < self.used_until)
     }
 
     fn is_exhausted(&self, max: u64, uptime: Duration) -> bool {
@@ -226,18 +228,15 @@ impl QuotaCell {
         }
     }
 
-    /// What the store has counted. Where nobody else adds to it, what is known here already has more in
-    /// it: calls whose records are not written yet.
+    /// What the store has counted. Where calls are counted, what is known here may have more in it:
+    /// those whose records are not written yet.
     pub(super) fn counted(&mut self, need: QuotaNeed, committed: u64, recheck_at: Duration) {
         if need.window != self.window {
             return;
         }
-        if need.quota.is_reported {
-            self.used = Some(committed);
-            self.used_until = recheck_at;
-        } else {
-            self.used.get_or_insert(committed);
-        }
+        let known = self.used.filter(|_| !need.quota.is_reported);
+        self.used = Some(known.map_or(committed, |known| known.max(committed)));
+        self.used_until = recheck_at;
     }
 
     pub(super) fn release(&mut self) -> Vec<LeaseId> {

@@ -8,7 +8,7 @@ use monetization_core::store::{
     Claim, Finished, JobRun, JobStart, JobState, LeaseAnswer, LeaseRequest, Store,
 };
 use monetization_core::text::Slug;
-use monetization_core::usage::{ForeignEvent, Spent, UsageRecord};
+use monetization_core::usage::{ForeignEvent, Spent, Tally, UsageRecord};
 
 use super::changes::Facts;
 use super::claims::Claims;
@@ -137,6 +137,10 @@ impl World {
             below => i64::try_from(below).unwrap(),
         };
         let mut record = self.sample.record(&of, of.segment(month), units);
+        record.occurred_at = Timestamp::from_micros(
+            record.occurred_at.as_micros() + i64::try_from(self.sample.below(60)).unwrap(),
+        );
+        record.counted[0].tally = self.tally();
         if self.rarely(4) {
             let name = text(&format!("evt-{}", self.sample.below(20)));
             let says = [b'0', b'1'].map(|byte| [byte]);
@@ -155,6 +159,16 @@ impl World {
             });
         }
         record
+    }
+
+    /// Any but the last, which can shrink and is never sealed.
+    fn tally(&self) -> Tally {
+        match self.sample.below(10) {
+            0..2 => Tally::Max,
+            2 => Tally::once(&self.sample.below(3).to_be_bytes()),
+            3 => Tally::After(2),
+            _ => Tally::Add,
+        }
     }
 
     fn wish(&self) -> LeaseRequest {
