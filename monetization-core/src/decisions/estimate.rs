@@ -207,7 +207,7 @@ fn period(
         if let Price::Percentage(percentage) = &price.price {
             let amount = passed.get(&price.meter.id).copied().unwrap_or_default();
             let is_paid = amount > Quantity::ZERO && percentage.free_events == 0;
-            let charge = percentage.charge(price.meter.scale, amount);
+            let charge = percentage.charge(price.meter.scale, amount)?;
             let charge = Some(charge).filter(|_| is_paid).unwrap_or_default();
             passed.insert(price.priced().0, charge);
         }

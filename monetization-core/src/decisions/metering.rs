@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::field::FieldError;
 use crate::ids::MeterId;
-use crate::money::Quantity;
+use crate::money::{MoneyError, Quantity};
 use crate::plan::{Billable, MeteringPolicy, Percentage, Price, UnbilledCall, UsagePrice};
 use crate::product::{Aggregation, CallFilter, Meter, Source};
 use crate::text::Slug;
@@ -119,8 +119,11 @@ pub fn counted(
     for meter in meters {
         let counts = is_counted(&meter.filter, billed, call);
         if counts && let Some(counted) = of_call(meter, call.measured) {
-            all.push(counted);
-            all.extend(transaction(prices, &counted));
+            // An amount whose price cannot be expressed is no amount of the meter.
+            if let Ok(charged) = transaction(prices, &counted) {
+                all.push(counted);
+                all.extend(charged);
+            }
         } else if meter.name.as_str() == Meter::REQUESTS {
             all.push(Counted::new(meter.id, Quantity::ZERO));
         }
@@ -170,7 +173,8 @@ pub fn reported(
         (_, key) => key.unwrap_or_default(),
     };
     let counted = tallied(meter, quantity, key.as_bytes());
-    let charged = transaction(prices, &counted);
+    let charged = transaction(prices, &counted)
+        .map_err(|error| FieldError::new("quantity", format!("its price: {error}")))?;
     Ok([counted].into_iter().chain(charged).collect())
 }
 
@@ -236,19 +240,20 @@ fn tallied(meter: &Meter, quantity: Quantity, value: &[u8]) -> Counted {
 }
 
 /// What one transaction costs, where it is priced by itself.
-fn transaction(prices: &[UsagePrice], amount: &Counted) -> Option<Counted> {
-    let price = prices.iter().find(|price| price.meter.id == amount.meter)?;
-    match &price.price {
-        Price::Percentage(percentage) => Some(Counted {
-            meter: Percentage::charges(amount.meter),
-            quantity: percentage.charge(price.meter.scale, amount.quantity),
-            tally: match percentage.free_events {
-                0 => Tally::Add,
-                free => Tally::After(free),
-            },
-        }),
-        _ => None,
-    }
+fn transaction(prices: &[UsagePrice], amount: &Counted) -> Result<Option<Counted>, MoneyError> {
+    let mut prices = prices.iter();
+    let price = prices.find(|price| price.meter.id == amount.meter);
+    let Some((price, Price::Percentage(percentage))) = price.map(|it| (it, &it.price)) else {
+        return Ok(None);
+    };
+    Ok(Some(Counted {
+        meter: Percentage::charges(amount.meter),
+        quantity: percentage.charge(price.meter.scale, amount.quantity)?,
+        tally: match percentage.free_events {
+            0 => Tally::Add,
+            free => Tally::After(free),
+        },
+    }))
 }
 
 /// The status, where the answer came whole.
@@ -262,6 +267,27 @@ fn answered(outcome: Outcome) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::TypedId;
+    use crate::plan::{Billing, PlanTerms, TermsDraft};
+    use crate::product::MeterDraft;
+
+    #[test]
+    fn a_transaction_whose_price_cannot_be_expressed_is_refused() {
+        let sales: MeterDraft =
+            serde_json::from_str(r#"{"name":"sales","unit":"amount"}"#).unwrap();
+        let sales = sales.check(MeterId::derived(&[b"sales"])).unwrap();
+        let mut draft = TermsDraft::new(
+            Billing::Metered,
+            "USD".parse().unwrap(),
+            crate::period::Cycle::MONTH,
+        );
+        let usage = r#"[{"meter":"sales","percentage":{"rate":"999999999"}}]"#;
+        draft.usage = serde_json::from_str(usage).unwrap();
+        let terms = PlanTerms::new(draft, &[sales.clone()]).unwrap();
+        let report = |amount| reported(&sales, terms.usage(), (Some(amount), None));
+        assert_eq!(report("1000").unwrap().len(), 2);
+        assert_eq!(report("999999999999999").unwrap_err().field(), "quantity");
+    }
 
     /// R-M6: every ending and status under every policy, as the table in the documentation says.
     #[test]

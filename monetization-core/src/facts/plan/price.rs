@@ -76,8 +76,8 @@ pub enum Price {
 ///     free_events: 0,
 /// };
 /// let charge = |amount: u64| percentage.charge(Scale::WHOLE, Quantity::from_scaled(amount as i64));
-/// assert_eq!(Percentage::SCALE.render(charge(80)), "4.392000");
-/// assert_eq!(Percentage::SCALE.render(charge(10_000)), "12.000000");
+/// assert_eq!(Percentage::SCALE.render(charge(80)?), "4.392000");
+/// assert_eq!(Percentage::SCALE.render(charge(10_000)?), "12.000000");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,24 +106,21 @@ impl Percentage {
         MeterId::derived(&[meter.uuid().as_bytes(), b"charges"])
     }
 
-    /// What one transaction of this amount costs, in [`SCALE`](Self::SCALE). One that is too large to
-    /// be expressed costs what no sum holds, so that the ledger refuses it.
-    #[must_use]
-    pub fn charge(&self, scale: Scale, amount: Quantity) -> Quantity {
+    /// What one transaction of this amount costs, in [`SCALE`](Self::SCALE).
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] where that does not fit.
+    pub fn charge(&self, scale: Scale, amount: Quantity) -> Result<Quantity, MoneyError> {
         let bound = |bound: Option<UnitPrice>| bound.map(Exact::once).transpose();
-        let charge = || {
-            let share = Exact::of(self.rate, amount, scale)?.percent();
-            let mut charge = share.checked_add(Exact::once(self.fee)?)?;
-            if let Some(minimum) = bound(self.minimum)? {
-                charge = charge.max(minimum);
-            }
-            if let Some(maximum) = bound(self.maximum)? {
-                charge = charge.min(maximum);
-            }
-            charge.quantity(Self::SCALE)
-        };
-        let charge: Result<Quantity, MoneyError> = charge();
-        charge.unwrap_or(Quantity::from_scaled(i64::MAX))
+        let share = Exact::of(self.rate, amount, scale)?.percent();
+        let mut charge = share.checked_add(Exact::once(self.fee)?)?;
+        if let Some(minimum) = bound(self.minimum)? {
+            charge = charge.max(minimum);
+        }
+        if let Some(maximum) = bound(self.maximum)? {
+            charge = charge.min(maximum);
+        }
+        charge.quantity(Self::SCALE)
     }
 }
 
