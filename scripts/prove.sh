@@ -47,6 +47,7 @@ limits  | 200000  | the limiter against a scan of all calls | several_limits_adm
 windows | 1000000 | windows and instants against the calendar | windows_agree_with_the_calendar instants_survive_their_text
 plans   | 1000000 | plan files and quantities of junk, cut off or mutated: answered at places that are there | any_bytes_are_answered_without_panic any_text_of_the_letters_of_toml_is_answered_without_panic a_file_that_is_cut_off_anywhere_is_answered a_file_with_mutations_is_answered any_text_for_quantities_and_instants_is_answered_without_panic_r_v3
 estimates | 100000 | estimates and break-evens against prices and against counting unit by unit | an_estimate_is_the_price_rounded_once_and_its_lines_add_up_r_v4 the_cheaper_plan_changes_where_it_is_said_and_not_before
+mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS
 }
@@ -60,8 +61,28 @@ list() {
   runs | awk -F ' *[|] *' '{ printf "  %-10s %s\n", $1, $3 }'
 }
 
+# The parts of the core whose mistakes are somebody's money.
+mutants() {
+  local path core=monetization-core/src
+  local -a files=()
+  if ! command -v cargo-mutants > /dev/null; then
+    printf 'the run "mutants" needs cargo-mutants: cargo install cargo-mutants --locked\n' >&2
+    return 2
+  fi
+  for path in decisions/{rating,pricing,metering} words/{money,decimal,period} \
+    facts/usage/tally facts/plan/price; do
+    files+=(-f "$core/$path.rs" -f "$core/$path/*.rs")
+  done
+  env "PROPTEST_CASES=${PROPTEST_CASES:-$(field mutants 2)}" cargo mutants -p monetization-core \
+    "${files[@]}" --timeout 60 -o "${CARGO_TARGET_DIR:-target}" -- --lib --test golden
+}
+
 prove() {
   local name="$1" cases filter="" test began=$SECONDS
+  if [[ "$name" == mutants ]]; then
+    mutants
+    return
+  fi
   cases="$(field "$name" 2)"
   for test in $(field "$name" 4); do
     filter+="${filter:+ | }test(/(^|::)${test}\$/)"
