@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use monetization_core::engine::{CancelMode, Receipt};
-use monetization_core::flows::{DisableMode, Ingested, Settings, Suspicious, UsageEvent};
+use monetization_core::flows::{DisableMode, Ingested, UsageEvent};
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::store::{Batch, BatchState, JobStart, JobState};
 use monetization_core::subscription::SubscriptionState;
@@ -95,28 +95,6 @@ async fn use_that_comes_after_its_period_is_reported_as_late_e6() {
         .unwrap();
     assert_eq!((report.late, report.run.done), (1, 1));
     assert_eq!(world.counted(), 5);
-}
-
-#[tokio::test]
-async fn use_of_more_than_fifteen_digits_is_reported_in_parts_r_v7() {
-    let mut world = World::new(Invoicing::ByEngine).await;
-    world.monetizer = world.monetizer.clone().with_settings(Settings {
-        suspicious: Suspicious {
-            units_min: u64::MAX,
-            times: 1,
-        },
-        ..Settings::default()
-    });
-    let (subscription, _) = world.subscriber(METERED).await;
-    for id in ["1", "2"] {
-        world
-            .report_event(subscription.id, id, "999999999999999")
-            .await;
-    }
-    world.report_event(subscription.id, "3", "5").await;
-    assert_eq!(world.publish().await, JobState::Succeeded);
-    assert_eq!(world.counted(), 2_000_000_000_000_003);
-    assert_eq!(world.batches().await.len(), 3);
 }
 
 #[tokio::test]
