@@ -49,6 +49,7 @@ plans   | 1000000 | plan files and quantities of junk, cut off or mutated: answe
 estimates | 100000 | estimates and break-evens against prices and against counting unit by unit | an_estimate_is_the_price_rounded_once_and_its_lines_add_up_r_v4 the_cheaper_plan_changes_where_it_is_said_and_not_before
 logs    | 20000000 | lines of access logs, junk or with mistakes: a call or a reason, whatever they are | any_bytes_are_a_call_or_a_reason lines_with_mistakes_are_a_call_or_a_reason any_text_has_as_many_lines_as_it_is_long any_text_is_a_time_or_none
 replay  | -       | 300 logs written up to five minutes late have the result of those in order; a line of 4 GiB is never held | lines_that_lie_up_to_five_minutes_behind_change_nothing a_line_of_a_gigabyte_is_never_held
+mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS
 }
@@ -62,8 +63,28 @@ list() {
   runs | awk -F ' *[|] *' '{ printf "  %-10s %s\n", $1, $3 }'
 }
 
+# The parts of the core whose mistakes are somebody's money.
+mutants() {
+  local path core=monetization-core/src
+  local -a files=()
+  if ! command -v cargo-mutants > /dev/null; then
+    printf 'the run "mutants" needs cargo-mutants: cargo install cargo-mutants --locked\n' >&2
+    return 2
+  fi
+  for path in decisions/{rating,pricing,metering} words/{money,decimal,period} \
+    facts/usage/tally facts/plan/price; do
+    files+=(-f "$core/$path.rs" -f "$core/$path/*.rs")
+  done
+  env "PROPTEST_CASES=${PROPTEST_CASES:-$(field mutants 2)}" cargo mutants -p monetization-core \
+    "${files[@]}" --timeout 60 -o "${CARGO_TARGET_DIR:-target}" -- --lib --test golden
+}
+
 prove() {
   local name="$1" cases filter="" test began=$SECONDS
+  if [[ "$name" == mutants ]]; then
+    mutants
+    return
+  fi
   cases="$(field "$name" 2)"
   for test in $(field "$name" 4); do
     filter+="${filter:+ | }test(/(^|::)${test}\$/)"

@@ -209,3 +209,25 @@ async fn a_use_within_what_is_usual_is_not_suspected() {
     }
     assert_eq!(world.counted(), 11_100);
 }
+
+#[tokio::test]
+async fn use_of_more_than_fifteen_digits_is_reported_in_parts_r_v7() {
+    let mut world = World::new(Invoicing::ByEngine).await;
+    world.monetizer = world.monetizer.clone().with_settings(Settings {
+        suspicious: Suspicious {
+            units_min: u64::MAX,
+            times: 1,
+        },
+        ..Settings::default()
+    });
+    let (subscription, _) = world.subscriber(METERED).await;
+    for id in ["1", "2"] {
+        world
+            .report_event(subscription.id, id, "999999999999999")
+            .await;
+    }
+    world.report_event(subscription.id, "3", "5").await;
+    assert_eq!(world.publish().await, JobState::Succeeded);
+    assert_eq!(world.counted(), 2_000_000_000_000_003);
+    assert_eq!(world.batches().await.len(), 3);
+}

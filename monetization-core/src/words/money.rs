@@ -521,6 +521,9 @@ impl Quantity {
     pub const ZERO: Self = Self(0);
     /// Digits a quantity that comes from outside may have, decimals included.
     pub const DIGITS_MAX: usize = 15;
+    /// The most that one report to an engine says: 15 digits, which a double holds exactly. What is
+    /// more leaves in several reports.
+    pub const REPORTED_MAX: Self = Self(999_999_999_999_999);
 
     /// A quantity of so many units of the meter's scale.
     #[must_use]

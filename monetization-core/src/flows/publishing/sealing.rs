@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::iter::successors;
 use std::time::Duration;
 
 use super::Progress;
@@ -10,11 +11,13 @@ use crate::flows::operations::{chain, last_instant, unable};
 use crate::flows::references::thing;
 use crate::flows::{FlowError, Monetizer};
 use crate::ids::{SubscriptionId, TenantId};
+use crate::money::Quantity;
 use crate::product::{Aggregation, Meter, Product};
 use crate::reference::{ObjectKind, Place, Realm};
-use crate::store::{Batch, BatchState, Listing, UnsealedSum};
+use crate::store::{Batch, BatchState, Listing, Sealed, UnsealedSum};
 use crate::subscription::Subscription;
 use crate::text::ForeignId;
+use crate::usage::Sum;
 
 /// By how much our clock may be ahead of the engine's.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
@@ -104,7 +107,8 @@ impl Monetizer {
         }
     }
 
-    /// Seals what a sum holds beyond its last batch; answers whether it is late use.
+    /// Seals what a sum holds beyond its last batch, in pieces that an engine can count; answers whether
+    /// it is late use.
     async fn seal(
         &self,
         tenant: TenantId,
@@ -138,47 +142,53 @@ impl Monetizer {
             .saturating_sub(CLOCKS_APART_MAX)
             .min(last_instant(segment.span.end))
             .max(segment.span.start);
-        let (from, to) = (sum.sealed, sum.total);
-        let id = Batch::identity(sum.key, from, to);
-        let report = UsageReport {
-            batch: id,
-            subscription: of.subscription.clone(),
-            customer: of.customer.clone(),
-            meter: meter.clone(),
-            quantity: to.checked_sub(from)?,
-            used_at,
-        };
+        let whole = sum.total.checked_sub(sum.sealed)?;
         let state = match sealer.sealing {
             Sealing::AfterRestore => BatchState::Unknown {
                 reason: RESTORED.to_owned(),
             },
             Sealing::ToSend => {
-                let suspicion = self.suspicion(&of.fact, segment, meter, report.quantity);
+                let suspicion = self.suspicion(&of.fact, segment, meter, whole);
                 match suspicion.await? {
                     Some(reason) => BatchState::Parked { reason },
                     None => BatchState::Sealed,
                 }
             }
         };
-        let batch = Batch {
-            id,
-            tenant,
-            key: sum.key,
-            from,
-            to,
-            place: of.place.clone(),
-            realm: sealer.realm.clone(),
-            used_at,
-            body: reporting.serialise(&report)?,
-            state,
-            attempts: 0,
-            first_sent_at: None,
-            fence: 0,
-            decided_because: None,
-        };
-        // A sum that somebody else has sealed further is theirs to send; the rest waits for the
-        // next run.
-        self.store.seal(&batch).await?;
+        for (from, to) in pieces(sum) {
+            let id = Batch::identity(sum.key, from, to);
+            let report = UsageReport {
+                batch: id,
+                subscription: of.subscription.clone(),
+                customer: of.customer.clone(),
+                meter: meter.clone(),
+                quantity: to.checked_sub(from)?,
+                used_at,
+            };
+            let batch = Batch {
+                id,
+                tenant,
+                key: sum.key,
+                from,
+                to,
+                place: of.place.clone(),
+                realm: sealer.realm.clone(),
+                used_at,
+                body: reporting.serialise(&report)?,
+                state: state.clone(),
+                attempts: 0,
+                first_sent_at: None,
+                fence: 0,
+                decided_because: None,
+            };
+            // A sum that somebody else has sealed further is theirs to send; the rest waits for the
+            // next run. So does what follows a piece that is held back: deciding about that decides
+            // whether more is suspicious.
+            let sealed = self.store.seal(&batch).await?;
+            if sealed == Sealed::Moved || matches!(batch.state, BatchState::Parked { .. }) {
+                break;
+            }
+        }
         Ok(sum.key.origin != sum.key.segment)
     }
 
@@ -213,5 +223,72 @@ impl Monetizer {
             meters: product.meters,
             fact: subscription,
         })
+    }
+}
+
+/// What of a sum is to be sealed, in pieces of at most [`Quantity::REPORTED_MAX`].
+fn pieces(sum: &Sum) -> impl Iterator<Item = (Quantity, Quantity)> + use<> {
+    let (sealed, total) = (sum.sealed, sum.total);
+    let piece = move |from: Quantity| {
+        let furthest = from.checked_add(Quantity::REPORTED_MAX);
+        (from < total).then(|| (from, furthest.unwrap_or(total).min(total)))
+    };
+    successors(piece(sealed), move |(_, to)| piece(*to))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::{MeterId, SegmentId, TypedId};
+    use crate::money::Scale;
+    use crate::usage::SumKey;
+
+    /// Sums near powers of ten and of two, where digits and doubles come to their ends, and any others.
+    fn totals() -> impl Strategy<Value = i64> {
+        let near = |powers: Vec<i64>| {
+            let beside = (prop::sample::select(powers), -2_i64..=2);
+            beside.prop_map(|(power, beside)| power + beside)
+        };
+        prop_oneof![
+            near((1..=17).map(|digits| 10_i64.pow(digits)).collect()),
+            near((2..=57).map(|bits| 1_i64 << bits).collect()),
+            0_i64..1 << 57,
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_leaves_has_fifteen_digits_at_most_and_none_is_lost_r_v7(
+            (one, other) in (totals(), totals()),
+            before in prop::sample::select(vec![0, i64::MAX - (1 << 58)]),
+            decimals in 0..=Scale::DECIMALS_MAX,
+        ) {
+            let (sealed, total) = (before + one.min(other), before + one.max(other));
+            let segment = SegmentId::derived(&[b"s"]);
+            let meter = MeterId::derived(&[b"m"]);
+            let sum = Sum {
+                key: SumKey { segment, origin: segment, meter },
+                sealed: Quantity::from_scaled(sealed),
+                total: Quantity::from_scaled(total),
+            };
+            let scale = Scale::try_from(decimals).unwrap();
+            let (mut reached, mut count) = (sum.sealed, 0_i64);
+            for (from, to) in pieces(&sum) {
+                prop_assert_eq!(from, reached);
+                let quantity = to.checked_sub(from).unwrap();
+                prop_assert!(quantity > Quantity::ZERO && quantity.scaled() < 1 << 53);
+                let text = scale.render(quantity);
+                prop_assert_eq!(scale.parse(&text), Ok(quantity));
+                // A double of its digits is the same number.
+                let double: f64 = quantity.scaled().to_string().parse().unwrap();
+                prop_assert_eq!(format!("{double:.0}"), quantity.scaled().to_string());
+                (reached, count) = (to, count + 1);
+            }
+            prop_assert_eq!(reached, sum.total);
+            let needed = (total - sealed) / Quantity::REPORTED_MAX.scaled();
+            prop_assert!(count <= needed + 1, "{count} pieces");
+        }
     }
 }
