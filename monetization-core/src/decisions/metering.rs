@@ -283,7 +283,7 @@ mod tests {
         );
         let usage = r#"[{"meter":"sales","percentage":{"rate":"999999999"}}]"#;
         draft.usage = serde_json::from_str(usage).unwrap();
-        let terms = PlanTerms::new(draft, &[sales.clone()]).unwrap();
+        let terms = PlanTerms::new(draft, std::slice::from_ref(&sales)).unwrap();
         let report = |amount| reported(&sales, terms.usage(), (Some(amount), None));
         assert_eq!(report("1000").unwrap().len(), 2);
         assert_eq!(report("999999999999999").unwrap_err().field(), "quantity");

@@ -6,6 +6,7 @@ use std::iter::successors;
 use std::time::Duration;
 
 use super::Progress;
+use crate::clock::Timestamp;
 use crate::engine::{Engine, UsageReport};
 use crate::flows::operations::{chain, last_instant, unable};
 use crate::flows::references::thing;
@@ -15,7 +16,7 @@ use crate::money::Quantity;
 use crate::product::{Aggregation, Meter, Product};
 use crate::reference::{ObjectKind, Place, Realm};
 use crate::store::{Batch, BatchState, Listing, Sealed, UnsealedSum};
-use crate::subscription::Subscription;
+use crate::subscription::{Segment, Subscription};
 use crate::text::ForeignId;
 use crate::usage::Sum;
 
@@ -136,12 +137,7 @@ impl Monetizer {
         if meter.aggregation == Aggregation::Last {
             return Ok(false);
         }
-        // The engine takes no use from its future, and its clock may be behind ours.
-        let used_at = self
-            .now()
-            .saturating_sub(CLOCKS_APART_MAX)
-            .min(last_instant(segment.span.end))
-            .max(segment.span.start);
+        let used_at = self.reported_as_used_at(segment);
         let whole = sum.total.checked_sub(sum.sealed)?;
         let state = match sealer.sealing {
             Sealing::AfterRestore => BatchState::Unknown {
@@ -190,6 +186,14 @@ impl Monetizer {
             }
         }
         Ok(sum.key.origin != sum.key.segment)
+    }
+
+    /// The engine takes no use from its future, and its clock may be behind ours.
+    fn reported_as_used_at(&self, segment: &Segment) -> Timestamp {
+        let by_their_clock = self.now().saturating_sub(CLOCKS_APART_MAX);
+        by_their_clock
+            .min(last_instant(segment.span.end))
+            .max(segment.span.start)
     }
 
     pub(in crate::flows) async fn known_at(
