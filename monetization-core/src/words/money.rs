@@ -610,9 +610,11 @@ impl Rounding {
             return None;
         }
         let quotient = numerator.checked_div(divisor)?;
-        let remainder = numerator.checked_rem(divisor)?.checked_abs()?;
+        // Dividing 128 bits is slow, multiplying is not.
+        let whole = quotient.checked_mul(divisor)?;
+        let remainder = numerator.checked_sub(whole)?.checked_abs()?;
         let twice = remainder.checked_mul(2)?;
-        let odd = quotient.checked_rem(2)? != 0;
+        let odd = quotient & 1 != 0;
         let away = match self {
             Self::HalfAwayFromZero => twice >= divisor,
             Self::HalfEven => twice > divisor || (twice == divisor && odd),

@@ -19,7 +19,7 @@ use crate::plan::QuotaName;
 /// use monetization_core::clock::Span;
 /// use monetization_core::ids::{LeaseId, SubscriptionId, TenantId, TypedId};
 /// use monetization_core::memory::MemoryStore;
-/// use monetization_core::plan::QuotaName;
+/// use monetization_core::plan::QuotaWindow;
 /// use monetization_core::store::{LeaseAnswer, LeaseRequest, Quotas};
 ///
 /// # use futures::FutureExt;
@@ -29,7 +29,7 @@ use crate::plan::QuotaName;
 ///     id: LeaseId::derived(&[&[number]]),
 ///     tenant: TenantId::derived(&[b"t"]),
 ///     subscription: SubscriptionId::derived(&[b"s"]),
-///     quota: QuotaName::Day,
+///     quota: QuotaWindow::Day.into(),
 ///     window: Span {
 ///         start: monetization_core::clock::Timestamp::EPOCH,
 ///         end: monetization_core::clock::Timestamp::from_micros(86_400_000_000),
@@ -124,11 +124,11 @@ impl LeaseRequest {
     /// ```
     /// # use monetization_core::clock::{Span, Timestamp};
     /// # use monetization_core::ids::TypedId;
-    /// # use monetization_core::plan::QuotaName;
+    /// # use monetization_core::plan::QuotaWindow;
     /// # use monetization_core::store::LeaseRequest;
     /// # let request = LeaseRequest {
     /// #     id: TypedId::derived(&[b"l"]), tenant: TypedId::derived(&[b"t"]),
-    /// #     subscription: TypedId::derived(&[b"s"]), quota: QuotaName::Day,
+    /// #     subscription: TypedId::derived(&[b"s"]), quota: QuotaWindow::Day.into(),
     /// #     window: Span { start: Timestamp::EPOCH, end: Timestamp::MAX }, max: 10_000, want: 1_000,
     /// # };
     /// assert_eq!(request.want, 1_000);

@@ -35,6 +35,10 @@ impl Exact {
     /// # Errors
     /// [`MoneyError::Overflow`] where the product needs more than 127 bits.
     pub fn of(price: UnitPrice, quantity: Quantity, scale: Scale) -> Result<Self, MoneyError> {
+        // Most tiers have no flat fee.
+        if price.decimal().is_zero() {
+            return Ok(Self::ZERO);
+        }
         let decimals = price
             .decimal()
             .scale()
@@ -44,7 +48,7 @@ impl Exact {
             .decimal()
             .mantissa()
             .checked_mul(i128::from(quantity.scaled()));
-        let factor = 10_i128.checked_pow(missing);
+        let factor = power_of_ten(missing);
         let exact = product
             .zip(factor)
             .and_then(|(product, factor)| product.checked_mul(factor));
@@ -90,8 +94,7 @@ impl Exact {
     /// [`MoneyError::Overflow`] where it needs more than 63 bits.
     pub fn quantity(self, scale: Scale) -> Result<Quantity, MoneyError> {
         let surplus = Self::DECIMALS.saturating_sub(u32::from(scale.decimals()));
-        let scaled = 10_i128
-            .checked_pow(surplus)
+        let scaled = power_of_ten(surplus)
             .and_then(|divisor| Rounding::HalfAwayFromZero.divide(self.0, divisor))
             .and_then(|scaled| i64::try_from(scaled).ok());
         scaled
@@ -105,7 +108,7 @@ impl Exact {
     /// [`MoneyError::Overflow`] past 127 bits.
     pub fn of_quantity(quantity: Quantity, scale: Scale) -> Result<Self, MoneyError> {
         let missing = Self::DECIMALS.saturating_sub(u32::from(scale.decimals()));
-        let factor = 10_i128.checked_pow(missing);
+        let factor = power_of_ten(missing);
         let exact = factor.and_then(|factor| factor.checked_mul(i128::from(quantity.scaled())));
         exact.map(Self).ok_or(MoneyError::Overflow)
     }
@@ -116,12 +119,26 @@ impl Exact {
     /// [`MoneyError::Overflow`] where it needs more than 63 bits.
     pub fn round(self, currency: Currency, rounding: Rounding) -> Result<Money, MoneyError> {
         let surplus = Self::DECIMALS.saturating_sub(currency.exponent());
-        let minor = 10_i128
-            .checked_pow(surplus)
+        let minor = power_of_ten(surplus)
             .and_then(|divisor| rounding.divide(self.0, divisor))
             .and_then(|minor| i64::try_from(minor).ok());
         Ok(Money::new(minor.ok_or(MoneyError::Overflow)?, currency))
     }
+}
+
+/// 10 to that power; `None` beyond the decimals that an amount has.
+fn power_of_ten(exponent: u32) -> Option<i128> {
+    /// Multiplying 128 bits again and again is slow.
+    const POWERS: [i128; 19] = {
+        let mut powers = [1; 19];
+        let mut exponent = 1;
+        while exponent < powers.len() {
+            powers[exponent] = powers[exponent - 1] * 10;
+            exponent += 1;
+        }
+        powers
+    };
+    POWERS.get(usize::try_from(exponent).ok()?).copied()
 }
 
 impl fmt::Display for Exact {
@@ -160,7 +177,7 @@ impl<'de> Deserialize<'de> for Exact {
         let missing = Self::DECIMALS.saturating_sub(digits.decimals);
         let exact = digits
             .scaled()
-            .zip(10_i128.checked_pow(missing))
+            .zip(power_of_ten(missing))
             .and_then(|(scaled, factor)| scaled.checked_mul(factor)?.checked_mul(sign));
         exact
             .map(Self)
