@@ -1,9 +1,11 @@
 -- For each segment and meter, the records count what the sums of that origin hold, own and late.
 WITH
 either (origin, meter, counted, held) AS (
-    SELECT segment, meter, sum(quantity), 0 FROM record GROUP BY segment, meter
-    UNION ALL
-    SELECT segment, meter, sum(correction), 0 FROM tallied GROUP BY segment, meter
+    -- Corrected one by one: what was counted may be more than any sum holds.
+    SELECT record.segment, record.meter, sum(record.quantity + coalesce(tallied.correction, 0)), 0
+    FROM record LEFT JOIN tallied ON tallied.key = record.key
+        AND tallied.segment = record.segment AND tallied.meter = record.meter
+    GROUP BY record.segment, record.meter
     UNION ALL
     SELECT origin, meter, 0, sum(total) FROM sum GROUP BY origin, meter
 ),
