@@ -126,7 +126,7 @@ impl Monetizer {
             .must::<Product>(tenant, subscription.product)
             .await?
             .fact;
-        let meter = find_meter(&product, &event.meter)?;
+        let meter = Meter::named(&product.meters, &event.meter, "meter")?;
         let now = self.now();
         let occurred_at = event.occurred_at.unwrap_or(now);
         if occurred_at > now.saturating_add(AHEAD_MAX) {
@@ -211,21 +211,6 @@ fn spent(
             })
         });
     spent.filter(|spent| spent.units > 0).collect()
-}
-
-fn find_meter<'a>(product: &'a Product, name: &Slug) -> Result<&'a Meter, FieldError> {
-    product.meter(name.as_str()).ok_or_else(|| {
-        let known: Vec<&str> = product
-            .meters
-            .iter()
-            .map(|meter| meter.name.as_str())
-            .collect();
-        let problem = format!(
-            "{name:?} is no meter of the product: allowed are {}",
-            known.join(", ")
-        );
-        FieldError::new("meter", problem)
-    })
 }
 
 fn ingested(appended: Appended) -> Ingested {

@@ -21,7 +21,7 @@ use crate::access::{Closed, access};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{PlanVersionId, ResourceId};
-use crate::plan::{MeteringPolicy, PlanTerms, Rate, UsagePrice};
+use crate::plan::{PlanTerms, Rate};
 use crate::product::{Meter, Product, ProductState, Resource};
 use crate::routing::{Route, Routes};
 use crate::subscription::{Segment, Subscription};
@@ -100,9 +100,7 @@ pub(super) struct Stretch {
     pub(super) product: Arc<ProductView>,
     pub(super) segment: Segment,
     pub(super) allowance: Allowance,
-    pub(super) metering: MeteringPolicy,
-    /// What is derived from what is counted, by the prices of the plan.
-    pub(super) usage: Vec<UsagePrice>,
+    pub(super) plan: Arc<PlanTerms>,
 }
 
 impl Gate {
@@ -160,8 +158,7 @@ impl Stretch {
                 limits: Limits::new(limits.ok()?).ok()?,
                 quotas: terms.subscription.enforced_quotas(plan),
             },
-            metering: plan.metering(),
-            usage: plan.usage().to_vec(),
+            plan: Arc::clone(plan),
         })
     }
 

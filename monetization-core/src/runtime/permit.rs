@@ -195,7 +195,7 @@ impl Permit {
         let Some(mut held) = self.0.take() else {
             return;
         };
-        let charge = charge(held.stretch.metering, outcome);
+        let charge = charge(held.stretch.plan.metering(), outcome);
         if !charge.spends {
             held.give_back(None);
         }
@@ -209,19 +209,14 @@ impl Permit {
 impl Held {
     /// What the call counts, and what that uses of quotas which are counted after calls.
     fn count(&mut self, outcome: Outcome) {
-        let Stretch {
-            product,
-            metering,
-            usage,
-            ..
-        } = &*self.stretch;
+        let Stretch { product, plan, .. } = &*self.stretch;
         let resource = self.record.resource.as_ref();
         let call = MeteredCall {
             outcome,
             resource,
             measured: &self.measured,
         };
-        self.record.counted = counted(&product.meters, usage, *metering, &call);
+        self.record.counted = counted(&product.meters, plan.usage(), plan.metering(), &call);
         let counted = &self.record.counted;
         let cells = &self.gate.cells;
         self.record.spent.retain_mut(|spent| {

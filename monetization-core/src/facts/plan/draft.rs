@@ -10,7 +10,7 @@ use crate::plan::{
     QuotaCounts, QuotaDraft, QuotaWindow, Rate, UsagePrice,
 };
 use crate::product::{Aggregation, Meter, Resource};
-use crate::text::{Name, Slug};
+use crate::text::Name;
 
 pub use price::{CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TierDraft, UsageDraft};
 
@@ -217,7 +217,7 @@ fn check_usage(draft: &TermsDraft, of: &Countable<'_>) -> Result<Vec<UsagePrice>
     let mut usage: Vec<UsagePrice> = Vec::with_capacity(draft.usage.len());
     for (index, priced) in draft.usage.iter().enumerate() {
         let field = |name: &str| format!("usage[{index}].{name}");
-        let meter = of.meter(&priced.meter, &field("meter"))?;
+        let meter = Meter::named(of.meters, &priced.meter, &field("meter"))?;
         if usage.iter().any(|other| other.meter.id == meter.id) {
             return Err(FieldError::new(
                 field("meter"),
@@ -328,7 +328,7 @@ impl Countable<'_> {
             }
             (None, Some(name)) => {
                 let field = format!("{field}.meter");
-                let meter = self.meter(name, &field)?;
+                let meter = Meter::named(self.meters, name, &field)?;
                 check_limited(meter).map_err(|problem| FieldError::new(field, problem))?;
                 if meter.name.as_str() == Meter::REQUESTS {
                     QuotaCounts::Calls
@@ -342,22 +342,6 @@ impl Countable<'_> {
             window: draft.window,
             max: draft.max,
             overage: draft.overage,
-        })
-    }
-
-    fn meter(&self, name: &Slug, field: &str) -> Result<&Meter, FieldError> {
-        let found = self.meters.iter().find(|meter| meter.name == *name);
-        found.ok_or_else(|| {
-            let known: Vec<&str> = self
-                .meters
-                .iter()
-                .map(|meter| meter.name.as_str())
-                .collect();
-            let problem = format!(
-                "{name:?} is no meter of the product: allowed are {}",
-                known.join(", ")
-            );
-            FieldError::new(field, problem)
         })
     }
 }

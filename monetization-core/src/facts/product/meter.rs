@@ -39,6 +39,26 @@ impl Meter {
     /// The name of the meter that every product has: it counts calls through the gateway.
     pub const REQUESTS: &'static str = "requests";
 
+    /// The one of `meters` with this name, which stands at `field`.
+    ///
+    /// # Errors
+    /// A [`FieldError`] with those there are.
+    pub(crate) fn named<'a>(
+        meters: &'a [Self],
+        name: &Slug,
+        field: &str,
+    ) -> Result<&'a Self, FieldError> {
+        let found = meters.iter().find(|meter| meter.name == *name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = meters.iter().map(|meter| meter.name.as_str()).collect();
+            let problem = format!(
+                "{name:?} is no meter of the product: allowed are {}",
+                known.join(", ")
+            );
+            FieldError::new(field, problem)
+        })
+    }
+
     /// The meter of calls.
     ///
     /// # Errors
