@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use monetization_conformance::size;
 use monetization_core::delegate_store;
 use monetization_core::entropy::Entropy;
-use monetization_core::ids::{RecordId, SegmentId, TenantId};
+use monetization_core::ids::RecordId;
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions, NotRecorded, SetAside};
-use monetization_core::store::{Appended, Ledger, SegmentRow, Store, StoreError, StoreErrorKind};
-use monetization_core::usage::{Sum, UsageRecord};
+use monetization_core::store::{Appended, Ledger, Store, StoreError, StoreErrorKind};
+use monetization_core::usage::UsageRecord;
 
 use crate::world::{World, ok, sleep};
 
@@ -24,11 +24,8 @@ struct Picky {
     senseless: Arc<Mutex<BTreeSet<RecordId>>>,
 }
 
-delegate_store!(Rows, Directory, Quotas, Batches, Work: [] Picky, it => it.inner);
-
-#[async_trait]
-impl Ledger for Picky {
-    async fn append(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
+impl Picky {
+    async fn refuse_senseless(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
         let is_senseless =
             |record: &UsageRecord| self.senseless.lock().unwrap().contains(&record.id);
         if records.iter().any(is_senseless) {
@@ -36,37 +33,10 @@ impl Ledger for Picky {
         }
         self.inner.append(records).await
     }
-
-    async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
-        self.inner.sums(tenant, segment).await
-    }
-
-    async fn sums_of_origin(
-        &self,
-        tenant: TenantId,
-        origin: SegmentId,
-    ) -> Result<Vec<Sum>, StoreError> {
-        self.inner.sums_of_origin(tenant, origin).await
-    }
-
-    async fn segment(
-        &self,
-        tenant: TenantId,
-        segment: SegmentId,
-    ) -> Result<Option<SegmentRow>, StoreError> {
-        self.inner.segment(tenant, segment).await
-    }
-
-    async fn records(
-        &self,
-        tenant: TenantId,
-        segment: SegmentId,
-        after: Option<RecordId>,
-        limit: usize,
-    ) -> Result<Vec<UsageRecord>, StoreError> {
-        self.inner.records(tenant, segment, after, limit).await
-    }
 }
+
+delegate_store!(Rows, Directory, Quotas, Batches, Work: [] Picky, it => it.inner);
+delegate_store!(Ledger but Picky::refuse_senseless: [] Picky, it => it.inner);
 
 #[async_trait]
 impl Store for Picky {

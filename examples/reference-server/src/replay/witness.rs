@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use monetization_core::delegate_store;
-use monetization_core::ids::{RecordId, SegmentId, TenantId};
+use monetization_core::ids::RecordId;
 use monetization_core::memory::MemoryStore;
-use monetization_core::store::{Appended, Ledger, SegmentRow, Store, StoreError, async_trait};
-use monetization_core::usage::{Counted, Sum, UsageRecord};
+use monetization_core::store::{Appended, Ledger, Store, StoreError, async_trait};
+use monetization_core::usage::{Counted, UsageRecord};
 
 /// A store that remembers what the records that it has taken since it was last asked count for.
 #[derive(Debug)]
@@ -29,13 +29,8 @@ impl Witness {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *taken)
     }
-}
 
-delegate_store!(Rows, Directory, Quotas, Batches, Work: [] Witness, it => it.inner);
-
-#[async_trait]
-impl Ledger for Witness {
-    async fn append(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
+    async fn remember(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
         let appended = self.inner.append(records).await?;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         for (record, appended) in records.iter().zip(&appended) {
@@ -45,37 +40,10 @@ impl Ledger for Witness {
         }
         Ok(appended)
     }
-
-    async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
-        self.inner.sums(tenant, segment).await
-    }
-
-    async fn sums_of_origin(
-        &self,
-        tenant: TenantId,
-        origin: SegmentId,
-    ) -> Result<Vec<Sum>, StoreError> {
-        self.inner.sums_of_origin(tenant, origin).await
-    }
-
-    async fn segment(
-        &self,
-        tenant: TenantId,
-        segment: SegmentId,
-    ) -> Result<Option<SegmentRow>, StoreError> {
-        self.inner.segment(tenant, segment).await
-    }
-
-    async fn records(
-        &self,
-        tenant: TenantId,
-        segment: SegmentId,
-        after: Option<RecordId>,
-        limit: usize,
-    ) -> Result<Vec<UsageRecord>, StoreError> {
-        self.inner.records(tenant, segment, after, limit).await
-    }
 }
+
+delegate_store!(Rows, Directory, Quotas, Batches, Work: [] Witness, it => it.inner);
+delegate_store!(Ledger but Witness::remember: [] Witness, it => it.inner);
 
 #[async_trait]
 impl Store for Witness {

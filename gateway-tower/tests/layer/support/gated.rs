@@ -6,13 +6,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::delegate_store;
-use monetization_core::ids::{RecordId, SegmentId, TenantId};
 use monetization_core::memory::MemoryStore;
 use monetization_core::store::{
-    Appended, Directory, Kind, Ledger, Refusal, Row, RowKey, SegmentRow, Store, StoreError,
-    StoreErrorKind,
+    Appended, Directory, Kind, Ledger, Refusal, Row, RowKey, Store, StoreError, StoreErrorKind,
 };
-use monetization_core::usage::{Sum, UsageRecord};
+use monetization_core::usage::UsageRecord;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -62,11 +60,8 @@ impl GatedStore {
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl Ledger for GatedStore {
-    async fn append(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
+    async fn pass_gate(&self, records: &[UsageRecord]) -> Result<Vec<Appended>, StoreError> {
         self.batches.lock().unwrap().push(records.len());
         let mut gate = self.gate.subscribe();
         let opened = gate.wait_for(|gate| *gate != Gate::Shut).await;
@@ -75,36 +70,6 @@ impl Ledger for GatedStore {
         }
         self.is_away()?;
         self.inner.append(records).await
-    }
-
-    async fn sums(&self, tenant: TenantId, segment: SegmentId) -> Result<Vec<Sum>, StoreError> {
-        self.inner.sums(tenant, segment).await
-    }
-
-    async fn sums_of_origin(
-        &self,
-        tenant: TenantId,
-        origin: SegmentId,
-    ) -> Result<Vec<Sum>, StoreError> {
-        self.inner.sums_of_origin(tenant, origin).await
-    }
-
-    async fn segment(
-        &self,
-        tenant: TenantId,
-        segment: SegmentId,
-    ) -> Result<Option<SegmentRow>, StoreError> {
-        self.inner.segment(tenant, segment).await
-    }
-
-    async fn records(
-        &self,
-        tenant: TenantId,
-        segment: SegmentId,
-        after: Option<RecordId>,
-        limit: usize,
-    ) -> Result<Vec<UsageRecord>, StoreError> {
-        self.inner.records(tenant, segment, after, limit).await
     }
 }
 
@@ -119,6 +84,7 @@ impl Store for GatedStore {
     }
 }
 
+delegate_store!(Ledger but GatedStore::pass_gate: [] GatedStore, it => it.inner);
 // While the store is there.
 delegate_store!(Rows, Quotas, Batches, Work: [] GatedStore, it => {
     it.is_away()?;

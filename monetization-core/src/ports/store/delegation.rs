@@ -10,7 +10,9 @@ use super::{Batches, Directory, Ledger, Quotas, Rows, Store, StoreError, Work};
 /// delay or to change one thing, and leave the rest as it is.
 ///
 /// What stands after the colon: the wrapper's generics in brackets, the wrapper, and where the
-/// inner store is.
+/// inner store is. `Ledger but Wrapper::function: ...` hands on all of the ledger but what it is
+/// given: records go to this async function of the wrapper, which takes and answers what
+/// [`Ledger::append`](crate::store::Ledger::append) does.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -156,15 +158,28 @@ macro_rules! delegate_store {
             }
         }
     };
-    (Ledger: [$($generics:tt)*] $type:ty, $store:ident => $inner:expr) => {
+    (Ledger: $generics:tt $type:ty, $store:ident => $inner:expr) => {
+        $crate::delegate_store!(@ledger $generics $type, $store => $inner, records => {
+            $inner.append(records)
+        });
+    };
+    (Ledger but $append:path: $generics:tt $type:ty, $store:ident => $inner:expr) => {
+        $crate::delegate_store!(@ledger $generics $type, $store => $inner, records => {
+            $append($store, records)
+        });
+    };
+    (
+        @ledger [$($generics:tt)*] $type:ty, $store:ident => $inner:expr,
+        $records:ident => $append:block
+    ) => {
         #[$crate::store::async_trait]
         impl $($generics)* $crate::store::Ledger for $type {
             async fn append(
                 &self,
-                records: &[$crate::usage::UsageRecord],
+                $records: &[$crate::usage::UsageRecord],
             ) -> ::core::result::Result<Vec<$crate::store::Appended>, $crate::store::StoreError> {
                 let $store = self;
-                $inner.append(records).await
+                $append.await
             }
 
             async fn sums(
