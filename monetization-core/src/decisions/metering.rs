@@ -249,10 +249,7 @@ fn transaction(prices: &[UsagePrice], amount: &Counted) -> Result<Option<Counted
     Ok(Some(Counted {
         meter: Percentage::charges(amount.meter),
         quantity: percentage.charge(price.meter.scale, amount.quantity)?,
-        tally: match percentage.free_events {
-            0 => Tally::Add,
-            free => Tally::After(free),
-        },
+        tally: Tally::After(percentage.free_events),
     }))
 }
 

@@ -73,7 +73,10 @@ use crate::subscription::Segment;
 
 use committed::{Adjustment, adjustments};
 
+pub use late::{LateUse, late_lines};
+
 mod committed;
+mod late;
 
 /// What one segment has used, by meter.
 /// Quantities are in the scale of their meter.
@@ -92,24 +95,14 @@ pub struct SegmentUse<'a> {
     pub used: Used,
 }
 
-/// One segment of a period that was billed, and what came late for it.
-///
-/// The lines of late use are differences of two whole amounts, so that paying in two parts costs
-/// what paying at once would have cost, rounding included.
-#[derive(Debug, Clone)]
-pub struct LateUse<'a> {
-    /// The segment with what of it has been billed: its own total and late use paid since.
-    pub billed: SegmentUse<'a>,
-    /// What came late.
-    pub late: Used,
-}
-
 /// The usage lines of one billing period, whose segments come in the order of time, and what its
 /// commitments add or take off.
 ///
-/// Each segment is rated by its own terms; a meter that they do not price makes no line, and its
-/// use still counts towards the included units and the tiers of later segments that do. Commitments
-/// are those of the last segment.
+/// Each segment is rated by its own terms, and costs what it makes the price of the period grow by; a
+/// meter that they do not price makes no line, and its use still counts towards the included units and
+/// the tiers of later segments that do. The first segment that prices a meter is billed the price of no
+/// use, too. A price that falls with use (by volume) takes off at most what earlier segments were
+/// billed at that same price. Commitments are those of the last segment.
 ///
 /// A metered plan has a line for each meter it prices, also where nothing was used.
 ///
@@ -118,114 +111,28 @@ pub struct LateUse<'a> {
 pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     let mut lines = Vec::new();
     let mut before = Used::new();
-    for (place, segment) in segments.iter().enumerate() {
+    let mut billed: Vec<(&UsagePrice, Money)> = Vec::new();
+    let lasts = meters_of_lasts(segments);
+    for segment in segments {
+        let dates = dates(segment.schedule, segment.segment.span);
+        let earlier = billed.len();
         for price in segment.terms.usage() {
-            let line = rate(segment, price, (place > 0).then_some(&before))?;
-            let dates = dates(segment.schedule, segment.segment.span);
+            let billed_before = billed.get(..earlier).unwrap_or_default();
+            let line = rate(segment, price, (&before, billed_before))?;
+            let amount = rounded(segment.terms, &line.parts)?.checked_sub(line.taken_off)?;
+            billed.push((price, amount));
             lines.push(Line {
                 description: describe(price, &line, &dates),
-                amount: line_amount(segment.terms, &line)?,
+                amount,
                 item: LineItem::Usage(line),
             });
         }
-        let grown = grown(segment, &before);
+        let grown = grown(&segment.used, &before, &lasts);
         add(&mut before, &grown)?;
     }
     let committed = adjustments(segments, &lines)?;
     lines.extend(committed.into_iter().filter_map(Adjustment::into_line));
     Ok(lines)
-}
-
-/// The lines for use of one billing period that came late, whose segments come in the order of time:
-/// what the whole costs less what was billed. Late use of a meter that its own segment does not price
-/// costs nothing, and changes the price of nothing else.
-///
-/// # Errors
-/// [`MoneyError::Overflow`] where an amount does not fit.
-pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
-    let mut known: Vec<SegmentUse<'_>> = period.iter().map(|it| it.billed.clone()).collect();
-    let mut lines = Vec::new();
-    let mut usage = usage_lines(&known)?;
-    let billed = adjustments(&known, &usage)?;
-    for (place, LateUse { billed, late }) in period.iter().enumerate() {
-        for price in billed.terms.usage() {
-            let of_price: Used = [price.meter.id, price.priced().0]
-                .into_iter()
-                .filter_map(|meter| Some((meter, *late.get(&meter)?)))
-                .collect();
-            if of_price.is_empty() {
-                continue;
-            }
-            if let Some(segment) = known.get_mut(place) {
-                add(&mut segment.used, &of_price)?;
-            }
-            let whole = usage_lines(&known)?;
-            let used = of(&of_price, price.meter.id);
-            lines.extend(late_line(billed, (price, used), &usage, &whole)?);
-            usage = whole;
-        }
-    }
-    let whole = adjustments(&known, &usage)?;
-    for (whole, billed) in whole.into_iter().zip(billed) {
-        lines.extend(whole.since(&billed)?.into_line());
-    }
-    Ok(lines)
-}
-
-/// What `late` units of one meter add to its lines of the period.
-fn late_line(
-    of: &SegmentUse<'_>,
-    (price, late): (&UsagePrice, Quantity),
-    billed: &[Line],
-    whole: &[Line],
-) -> Result<Option<Line>, MoneyError> {
-    let (meter, currency) = (price.meter.id, of.terms.currency());
-    let (billed_amount, billed_charged, _) = of_meter(billed, meter, currency)?;
-    let (amount, charged, last) = of_meter(whole, meter, currency)?;
-    let difference = amount.checked_sub(billed_amount)?;
-    let Some(last) = last else {
-        return Ok(None);
-    };
-    let parts = last.parts.clone();
-    let line = UsageLine {
-        segment: of.segment.id,
-        meter,
-        used: late,
-        charged: charged.checked_sub(billed_charged)?,
-        billed_before: rounded(of.terms, &parts)?.checked_sub(difference)?,
-        parts,
-    };
-    let meter = &price.meter;
-    Ok(Some(Line {
-        item: LineItem::LateUsage(line),
-        description: format!(
-            "{} {} of an earlier period, recorded after it was closed",
-            meter.scale.render(late),
-            meter.name
-        ),
-        amount: difference,
-    }))
-}
-
-/// What the usage lines of a meter come to, how much they charge, and the last of them.
-fn of_meter(
-    lines: &[Line],
-    meter: MeterId,
-    currency: crate::money::Currency,
-) -> Result<(Money, Quantity, Option<&UsageLine>), MoneyError> {
-    let mut found = (Money::zero(currency), Quantity::ZERO, None);
-    for line in lines {
-        if let LineItem::Usage(usage) = &line.item
-            && usage.meter == meter
-        {
-            found = (
-                found.0.checked_add(line.amount)?,
-                found.1.checked_add(usage.charged)?,
-                Some(usage),
-            );
-        }
-    }
-    Ok(found)
 }
 
 /// The lines that are due at the start: setup fee and first base price, each where it is not
@@ -284,31 +191,27 @@ pub fn total(terms: &PlanTerms, lines: &[Line]) -> Result<Money, MoneyError> {
     Money::sum(terms.currency(), lines.iter().map(|line| line.amount))
 }
 
-/// The use of one meter in one segment. `before` is what earlier segments of the period used: the first
-/// one, which has none, is billed the price of no use too, later ones only what they add.
+/// The use of one meter in one segment. `before` is what earlier segments of the period used, and
+/// `billed` what each of their prices came to.
 fn rate(
     segment: &SegmentUse<'_>,
     price: &UsagePrice,
-    before: Option<&Used>,
+    (before, billed): (&Used, &[(&UsagePrice, Money)]),
 ) -> Result<UsageLine, MoneyError> {
     let (meter, (priced, _)) = (price.meter.id, price.priced());
-    let before_of = |meter| before.map_or(Quantity::ZERO, |before| of(before, meter));
     let used = of(&segment.used, meter);
-    let earlier = before_of(priced).above(price.included);
-    let grown = match (before, price.meter.aggregation) {
-        (Some(before), Aggregation::Last) => used.above(of(before, meter)),
+    let earlier = of(before, priced).above(price.included);
+    let grown = match price.meter.aggregation {
+        Aggregation::Last => used.above(of(before, meter)),
         _ => of(&segment.used, priced),
     };
-    let whole = before_of(priced).checked_add(grown)?.above(price.included);
-    let billed_before = match before {
-        Some(_) => rounded(segment.terms, &parts(price, earlier)?)?,
-        None => Money::zero(segment.terms.currency()),
-    };
+    let whole = of(before, priced).checked_add(grown)?.above(price.included);
     let mut parts = parts(price, whole)?;
+    let taken_off = taken_off(segment.terms, price, (earlier, &parts), billed)?;
     let mut charged = whole.checked_sub(earlier)?;
     if let Price::Percentage(percentage) = &price.price {
         charged = used;
-        let used = before_of(meter).checked_add(used)?;
+        let used = of(before, meter).checked_add(used)?;
         for part in &mut parts {
             (part.quantity, part.unit_price, part.flat) = (used, percentage.rate, percentage.fee);
         }
@@ -319,7 +222,36 @@ fn rate(
         used,
         charged,
         parts,
-        billed_before,
+        taken_off,
+    })
+}
+
+/// What is taken off the price of a whole: what `earlier` units of it cost, the price of no use only
+/// where it was billed.
+fn taken_off(
+    terms: &PlanTerms,
+    price: &UsagePrice,
+    (earlier, whole): (Quantity, &[LinePart]),
+    billed: &[(&UsagePrice, Money)],
+) -> Result<Money, MoneyError> {
+    let is_first = !billed
+        .iter()
+        .any(|(other, _)| other.meter.id == price.meter.id);
+    if is_first && earlier == Quantity::ZERO {
+        return Ok(Money::zero(terms.currency()));
+    }
+    let mut taken_off = rounded(terms, &parts(price, earlier)?)?;
+    if is_first {
+        let no_use = rounded(terms, &parts(price, Quantity::ZERO)?)?;
+        taken_off = taken_off.checked_sub(no_use)?;
+    }
+    let at_this_price = billed.iter().filter(|(other, _)| other.is_priced_as(price));
+    let billed = Money::sum(terms.currency(), at_this_price.map(|(_, amount)| *amount))?;
+    let at_most = rounded(terms, whole)?.checked_add(billed)?;
+    Ok(if taken_off.minor() > at_most.minor() {
+        at_most
+    } else {
+        taken_off
     })
 }
 
@@ -340,20 +272,16 @@ fn rounded(terms: &PlanTerms, parts: &[LinePart]) -> Result<Money, MoneyError> {
     exact.round(terms.currency(), terms.rounding())
 }
 
-fn line_amount(terms: &PlanTerms, line: &UsageLine) -> Result<Money, MoneyError> {
-    rounded(terms, &line.parts)?.checked_sub(line.billed_before)
-}
-
 fn describe(price: &UsagePrice, line: &UsageLine, dates: &str) -> String {
     let meter = &price.meter;
     let used = meter.scale.render(line.used);
+    let charged = meter.scale.render(line.charged);
     let paid_for = if line.charged == line.used {
         String::new()
+    } else if price.included == Quantity::ZERO {
+        format!(", {charged} more than before")
     } else {
-        format!(
-            ", {} of them beyond those included",
-            meter.scale.render(line.charged)
-        )
+        format!(", {charged} of them beyond those included")
     };
     format!("{used} {}{paid_for}, {dates}", meter.name)
 }
@@ -364,16 +292,22 @@ fn dates(schedule: &Schedule, span: Span) -> String {
     format!("{start} to {end}")
 }
 
+/// The meters of which the last quantity counts, in any of these terms.
+fn meters_of_lasts(segments: &[SegmentUse<'_>]) -> Vec<MeterId> {
+    let prices = segments.iter().flat_map(|segment| segment.terms.usage());
+    prices
+        .filter(|price| price.meter.aggregation == Aggregation::Last)
+        .map(|price| price.meter.id)
+        .collect()
+}
+
 /// By how much a segment makes the use of its period grow. What was last is not added up: the
 /// greatest of what was last in each segment counts.
-fn grown(segment: &SegmentUse<'_>, before: &Used) -> Used {
-    let mut grown = segment.used.clone();
-    for price in segment.terms.usage() {
-        let meter = price.meter.id;
-        if price.meter.aggregation == Aggregation::Last
-            && let Some(last) = grown.get_mut(&meter)
-        {
-            *last = last.above(of(before, meter));
+fn grown(used: &Used, before: &Used, lasts: &[MeterId]) -> Used {
+    let mut grown = used.clone();
+    for (meter, quantity) in &mut grown {
+        if lasts.contains(meter) {
+            *quantity = quantity.above(of(before, *meter));
         }
     }
     grown

@@ -238,8 +238,8 @@ pub struct BundleLine {
 /// The use of one meter in one segment, as it is billed.
 ///
 /// A price applies to all that its billing period has used so far. `parts` are its steps, and what
-/// earlier lines of the period were billed for the same is taken off: the line's amount is the sum of
-/// the parts, rounded, less `billed_before`.
+/// those units cost that were used earlier in the period is taken off: the line's amount is the sum of
+/// the parts, rounded, less `taken_off`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageLine {
     /// The segment in which it was used.
@@ -252,8 +252,9 @@ pub struct UsageLine {
     pub charged: Quantity,
     /// The steps of the price, for the whole period so far.
     pub parts: Vec<LinePart>,
-    /// What of them was billed already.
-    pub billed_before: Money,
+    /// What is taken off: what the units before these cost at this price, and no more than what was
+    /// billed at it, so that no line takes back what another price has earned.
+    pub taken_off: Money,
 }
 
 /// One step of a price: so many units of one tier.

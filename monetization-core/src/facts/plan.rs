@@ -380,6 +380,12 @@ impl UsagePrice {
         }
     }
 
+    /// Whether the same use of the same meter costs the same under both.
+    pub(crate) fn is_priced_as(&self, other: &Self) -> bool {
+        let by = |it: &Self| (it.meter.id, it.included, it.zero_use);
+        by(self) == by(other) && self.price == other.price
+    }
+
     /// The included units as a quota that stops calls.
     fn included_quota(&self) -> Quota {
         let counts = if self.meter.name.as_str() == Meter::REQUESTS {

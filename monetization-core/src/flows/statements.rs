@@ -176,7 +176,7 @@ impl Monetizer {
                 .into_iter()
                 .map(|sum| (sum.key.meter, sum.total))
                 .collect();
-            uses.push((*segment, terms, used));
+            uses.push((segment.until(end), terms, used));
             late.extend(others);
         }
         let uses: Vec<SegmentUse<'_>> = uses

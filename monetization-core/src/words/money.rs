@@ -422,8 +422,8 @@ pub struct Scale(u8);
 impl Scale {
     /// Whole units.
     pub const WHOLE: Self = Self(0);
-    /// Millionths.
-    pub const FINEST: Self = Self(6);
+    /// Hundred-millionths, for what single transactions cost: finer than any quantity from outside.
+    pub(crate) const CHARGES: Self = Self(8);
     /// The most decimals there are.
     pub const DECIMALS_MAX: u8 = 6;
 

@@ -12,7 +12,10 @@ use monetization_core::product::{Meter, MeterDraft, Unit};
 use monetization_core::rating::{Used, usage_lines};
 use serde_json::{Value, json};
 
-use super::case::{Case, Checked, SCALE, exact, plan, same, text, used};
+use super::case::{Case, Checked, exact, plan, same, text, used};
+
+/// Decimals of the amounts that are charged.
+const DECIMALS: u8 = 2;
 
 pub(super) fn run(case: &Case) -> Option<Checked> {
     match case.model.as_str() {
@@ -83,7 +86,7 @@ fn transactions(input: &Value) -> Vec<String> {
 fn terms(percentage: &Value) -> PlanTerms {
     let draft = MeterDraft {
         unit: Unit::Amount,
-        decimals: Scale::try_from(SCALE).unwrap(),
+        decimals: Scale::try_from(DECIMALS).unwrap(),
         ..MeterDraft::new("sales".parse().unwrap())
     };
     let meter = draft.check(MeterId::derived(&[b"sales"])).unwrap();

@@ -63,7 +63,7 @@ struct UsageLineView {
     used: String,
     charged: String,
     parts: Vec<PartView>,
-    billed_before: Money,
+    taken_off: Money,
 }
 
 /// One step of a price; its amount is in major units and not rounded.
@@ -238,7 +238,7 @@ impl UsageLineView {
             used: scale.render(line.used),
             charged: scale.render(line.charged),
             parts: parts.collect(),
-            billed_before: line.billed_before,
+            taken_off: line.taken_off,
         }
     }
 }

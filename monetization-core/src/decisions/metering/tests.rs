@@ -7,7 +7,7 @@ use crate::product::MeterDraft;
 #[test]
 fn a_transaction_whose_price_cannot_be_expressed_is_refused() {
     let sales = meter(r#"{"name":"sales","unit":"amount"}"#);
-    let terms = priced(&sales, r#"{"rate":"999999999"}"#);
+    let terms = priced(&sales, r#"{"rate":"10000"}"#);
     let report = |amount| reported(&sales, terms.usage(), (Some(amount), None));
     assert_eq!(report("1000").unwrap().len(), 2);
     assert_eq!(report("999999999999999").unwrap_err().field(), "quantity");
@@ -298,7 +298,7 @@ fn a_transaction_is_charged_when_it_is_recorded() {
         (charged.quantity.scaled(), charged.tally)
     };
     let rate = r#"{"rate":"2.5","fee":"0.1"}"#;
-    assert_eq!(charged(rate, "40.00"), (1_100_000, Tally::Add));
+    assert_eq!(charged(rate, "40.00"), (110_000_000, Tally::After(0)));
     let free = r#"{"rate":"2.5","free_events":3}"#;
-    assert_eq!(charged(free, "40.00"), (1_000_000, Tally::After(3)));
+    assert_eq!(charged(free, "40.00"), (100_000_000, Tally::After(3)));
 }

@@ -47,9 +47,10 @@ pub(super) fn adjustments(
     let Some(period) = segments.first().map(|first| first.segment.period) else {
         return Ok(Vec::new());
     };
-    let within = segments
-        .iter()
-        .filter(|it| it.segment.span.start < period.end);
+    let within = segments.iter().filter(|it| {
+        let span = it.segment.span;
+        span.start < span.end && span.start < period.end
+    });
     let Some(last) = within.clone().next_back() else {
         return Ok(Vec::new());
     };

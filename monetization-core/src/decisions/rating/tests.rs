@@ -9,6 +9,8 @@ use crate::period::Cycle;
 use crate::plan::{Billing, TermsDraft, UsageDraft};
 use crate::product::Meter;
 
+mod changes;
+
 static SCHEDULE: Schedule = Schedule::new(crate::clock::Timestamp::EPOCH, Cycle::MONTH);
 
 fn meter() -> Meter {
@@ -267,40 +269,9 @@ fn late_use_below_the_commitment_costs_nothing_more_b15() {
     assert_eq!(cents(&late(&terms, id, (100, 10))), 0);
 }
 
-#[test]
-fn late_use_of_an_earlier_segment_costs_what_the_period_would_have_cost_more() {
-    let tiers = r#""graduated":[{"up_to":"10","unit_price":"3"},{"unit_price":"1"}]"#;
-    let terms = priced(tiers);
-    let mut period: Vec<LateUse<'_>> = uses(&[(&terms, 8), (&terms, 8)])
-        .into_iter()
-        .map(|billed| LateUse {
-            billed,
-            late: Used::new(),
-        })
-        .collect();
-    period[0].late = used_of(4);
-    // 16 units cost 36, and 20 cost 40: the late ones take the place of later ones in the first tier.
-    assert_eq!(cents(&late_lines(&period).unwrap()), 400);
-    assert_eq!(cents(&lines(&[(&terms, 12), (&terms, 8)])), 4_000);
-}
-
-/// The first segment's plan prices nothing, and the second's is capped: nothing is billed, or taken off.
-#[test]
-fn late_use_of_a_segment_without_a_price_changes_nothing_else() {
-    let draft = r#"{"billing":"free","currency":"USD","cycle":"month"}"#;
-    let free = PlanTerms::new(serde_json::from_str(draft).unwrap(), &[meter()]).unwrap();
-    let capped = priced(r#""included":"10","unit_price":"1","commitment":{"maximum":"5"}"#);
-    let billed = uses(&[(&free, 3), (&capped, 12)]).into_iter();
-    let late = [used_of(6), Used::new()];
-    let period = billed
-        .zip(late)
-        .map(|(billed, late)| LateUse { billed, late });
-    assert_eq!(late_lines(&period.collect::<Vec<_>>()), Ok(Vec::new()));
-}
-
 /// R-V4: what a line says of itself is what it costs.
 #[test]
-fn a_line_shows_the_steps_of_its_price_and_what_was_billed_before() {
+fn a_line_shows_the_steps_of_its_price_and_what_is_taken_off() {
     let terms = priced(
         r#""included":"5","volume":[{"up_to":"10","unit_price":"2"},{"unit_price":"1","flat":"4"}]"#,
     );
@@ -309,7 +280,7 @@ fn a_line_shows_the_steps_of_its_price_and_what_was_billed_before() {
         LineItem::Usage(usage) => {
             let part = usage.parts[0];
             let steps = (part.tier, part.quantity.scaled(), part.amount.to_string());
-            (steps, usage.billed_before.minor(), line.amount.minor())
+            (steps, usage.taken_off.minor(), line.amount.minor())
         }
         other => panic!("{other:?}"),
     });

@@ -61,8 +61,8 @@ pub enum Price {
 /// A share of the amount of each transaction, which is what its meter counts, in major units of the
 /// plan's currency.
 ///
-/// What a transaction costs is worked out when it is recorded, by the terms of its time of use, to a
-/// millionth of a major unit, half away from zero; the line is the sum of that, rounded once.
+/// What a transaction costs is worked out exactly when it is recorded, by the terms of its time of use;
+/// the line is the sum of that, rounded once.
 ///
 /// ```
 /// use monetization_core::money::{Quantity, Scale};
@@ -76,14 +76,14 @@ pub enum Price {
 ///     free_events: 0,
 /// };
 /// let charge = |amount: u64| percentage.charge(Scale::WHOLE, Quantity::from_scaled(amount as i64));
-/// assert_eq!(Percentage::SCALE.render(charge(80)?), "4.392000");
-/// assert_eq!(Percentage::SCALE.render(charge(10_000)?), "12.000000");
+/// assert_eq!(Percentage::SCALE.render(charge(80)?), "4.39200000");
+/// assert_eq!(Percentage::SCALE.render(charge(10_000)?), "12.00000000");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "complete by definition")]
 pub struct Percentage {
-    /// Of a hundred; at most 10 decimals.
+    /// Of a hundred, at most [`RATE_MAX`](Self::RATE_MAX); no finer than what transactions cost.
     pub rate: UnitPrice,
     /// What each transaction costs besides.
     pub fee: UnitPrice,
@@ -96,8 +96,12 @@ pub struct Percentage {
 }
 
 impl Percentage {
-    /// Of what transactions cost: millionths of a major unit.
-    pub const SCALE: Scale = Scale::FINEST;
+    /// The greatest rate: a hundred times the amount, for costs that are passed on with a markup.
+    pub const RATE_MAX: u32 = 10_000;
+
+    /// Of what transactions cost: hundred-millionths of a major unit, so that a rate in hundredths of
+    /// a per cent of an amount in cents has two decimals to spare.
+    pub const SCALE: Scale = Scale::CHARGES;
 
     /// The meter that sums up what transactions of this one cost. It is nobody's to name: it belongs
     /// to the price.
@@ -109,7 +113,7 @@ impl Percentage {
     /// What one transaction of this amount costs, in [`SCALE`](Self::SCALE).
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] where that does not fit.
+    /// [`MoneyError::Overflow`] where that does not fit: beyond 92 thousand million major units.
     pub fn charge(&self, scale: Scale, amount: Quantity) -> Result<Quantity, MoneyError> {
         let bound = |bound: Option<UnitPrice>| bound.map(Exact::once).transpose();
         let share = Exact::of(self.rate, amount, scale)?.percent();

@@ -145,6 +145,61 @@ fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
 }
 
 #[test]
+fn a_percentage_is_exact_or_refused_with_what_is_allowed() {
+    let sales = |decimals: u8| {
+        let draft = format!(r#"{{"name":"sales","unit":"amount","decimals":{decimals}}}"#);
+        let draft: crate::product::MeterDraft = serde_json::from_str(&draft).unwrap();
+        draft
+            .check(crate::ids::MeterId::derived(&[b"sales"]))
+            .unwrap()
+    };
+    let priced = |decimals, percentage: &str| {
+        let draft = format!(
+            r#"{{"billing":"metered","currency":"USD","cycle":"month",
+                "usage":[{{"meter":"sales","percentage":{{{percentage}}}}}]}}"#
+        );
+        let terms = PlanTerms::new(serde_json::from_str(&draft).unwrap(), &[sales(decimals)]);
+        terms.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let exact = [
+        (2, r#""rate":"2.3750""#),
+        (0, r#""rate":"0.000001""#),
+        (6, r#""rate":"3.00""#),
+        (2, r#""rate":"10000""#),
+        (2, r#""rate":"1","fee":"0.00000001""#),
+    ];
+    for (decimals, percentage) in exact {
+        assert_eq!(priced(decimals, percentage), Ok(()), "{percentage}");
+    }
+    let at = "usage[0].percentage";
+    let refused = [
+        (
+            2,
+            r#""rate":"2.37505""#,
+            "rate: it has too many decimals: allowed are 4, for amounts with 2",
+        ),
+        (
+            6,
+            r#""rate":"2.9""#,
+            "rate: it has too many decimals: allowed are 0, for amounts with 6",
+        ),
+        (
+            2,
+            r#""rate":"10000.01""#,
+            "rate: 10000.01 is too much: allowed is 10000",
+        ),
+        (
+            2,
+            r#""rate":"1","fee":"0.000000001""#,
+            "fee: it has too many decimals: allowed are 8, for amounts with 2",
+        ),
+    ];
+    for (decimals, percentage, problem) in refused {
+        assert_eq!(priced(decimals, percentage), Err(format!("{at}.{problem}")));
+    }
+}
+
+#[test]
 fn only_the_use_of_a_metered_plan_can_be_committed_to() {
     let fixed =
         r#"{"billing":"fixed","currency":"USD","cycle":"month","commitment":{"minimum":"1"}}"#;

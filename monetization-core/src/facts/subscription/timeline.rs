@@ -100,6 +100,13 @@ impl Segment {
             span: of.span,
         }
     }
+
+    /// What of it lies before the end of its subscription; nothing is a stretch, too.
+    pub(crate) fn until(mut self, end: Timestamp) -> Self {
+        self.span.start = self.span.start.min(end);
+        self.span.end = self.span.end.min(end);
+        self
+    }
 }
 
 /// A segment before it has an identity.

@@ -144,11 +144,10 @@ impl Tally {
             }
             (Self::After(free), kept) => {
                 let seen = kept.map_or(Quantity::ZERO, |kept| kept.value);
-                if seen.scaled() >= i64::from(free) {
-                    return (quantity, Tallied { value: seen, at });
-                }
+                let is_free = seen.scaled() < i64::from(free);
                 let value = seen.checked_add(one).unwrap_or(seen);
-                (Quantity::ZERO, Tallied { value, at })
+                let grown = if is_free { Quantity::ZERO } else { quantity };
+                (grown, Tallied { value, at })
             }
         }
     }
@@ -187,6 +186,14 @@ mod tests {
         assert_eq!(sums(|_| Tally::After(2), &counted), [0, 0, 8, 16, 18]);
         let once = |quantity: i64| Tally::once(&quantity.to_be_bytes());
         assert_eq!(sums(once, &counted), [5, 8, 16, 16, 18]);
+    }
+
+    #[test]
+    fn transactions_are_counted_on_beyond_the_free_ones() {
+        let free = |seconds: i64| Tally::After(if seconds < 3 { 1 } else { 4 });
+        let counted = [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)];
+        // The plan changes with the third: of four free ones, two were there before.
+        assert_eq!(sums(free, &counted), [0, 2, 2, 2, 7]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The price of a meter as somebody writes it, and what makes it right.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::field::FieldError;
@@ -341,11 +342,28 @@ impl PercentageDraft {
             let problem = "a percentage is of amounts: allowed are meters in the unit amount that are summed up";
             return Err(FieldError::new(path, problem));
         }
-        if self.rate.decimal().scale() > 10 {
-            return refuse(
-                "rate",
-                "it has too many decimals: allowed are 10".to_owned(),
-            );
+        let most = Decimal::from(Percentage::RATE_MAX);
+        if self.rate.decimal() > most {
+            let problem = format!("{} is too much: allowed is {most}", self.rate);
+            return refuse("rate", problem);
+        }
+        let finest = u32::from(Percentage::SCALE.decimals());
+        // Of a hundred, of an amount with decimals of its own.
+        let of_amount = u32::from(meter.scale.decimals()).saturating_add(2);
+        let bounds = [
+            ("rate", Some(self.rate), finest.saturating_sub(of_amount)),
+            ("fee", self.fee, finest),
+            ("minimum", self.minimum, finest),
+            ("maximum", self.maximum, finest),
+        ];
+        for (field, price, allowed) in bounds {
+            if price.is_some_and(|price| price.decimal().normalize().scale() > allowed) {
+                let problem = format!(
+                    "it has too many decimals: allowed are {allowed}, for amounts with {}",
+                    meter.scale.decimals()
+                );
+                return refuse(field, problem);
+            }
         }
         if let (Some(minimum), Some(maximum)) = (self.minimum, self.maximum)
             && maximum.decimal() < minimum.decimal()
