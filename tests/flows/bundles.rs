@@ -12,6 +12,7 @@ use monetization_core::secret::Secret;
 use monetization_core::store::StoreExt;
 use monetization_core::subscription::Subscription;
 
+use crate::checking::Database;
 use crate::world::{DAY, World, ok, text};
 
 const TERMS: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month", "bundles": [
@@ -27,7 +28,10 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let world = World::new(Invoicing::ByCore).await;
+        Self::within(World::new(Invoicing::ByCore).await, TERMS).await
+    }
+
+    async fn within(world: World, terms: &str) -> Self {
         let resource = |name: &str| {
             let json = format!(
                 r#"{{"identifier": "{name}", "method": "GET", "path": "/{name}", "name": "{name}"}}"#
@@ -59,7 +63,7 @@ impl Shop {
             product,
             name: text("prepaid"),
             approval: Approval::Automatic,
-            terms: serde_json::from_str(TERMS).unwrap(),
+            terms: serde_json::from_str(terms).unwrap(),
         };
         let (plan, _) = monetizer.create_plan(tenant, new).await.unwrap();
         let ordered = world.subscribe(&plan).await;
@@ -183,4 +187,35 @@ async fn a_bundle_that_is_not_sold_is_refused_with_those_that_are() {
         .await;
     let error = shop.buy("ten", None).await.unwrap_err();
     assert!(matches!(error, FlowError::Illegal(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_is_checked_for_calls_that_nobody_bought_b4() {
+    let database = Database::new();
+    let world = database.world(Invoicing::ByCore).await;
+    let limited = TERMS.replace(
+        r#""bundles""#,
+        r#""quotas": [{"window": "ever", "resource": "browse", "max": 5, "overage": "strict"}], "bundles""#,
+    );
+    let shop = Shop::within(world, &limited).await;
+    shop.buy("gift", None).await.unwrap();
+    shop.buy("ten", None).await.unwrap();
+    shop.world.settle().await;
+    shop.world.pay_all().await;
+    assert_eq!(shop.calls("/search", 20).await, 11);
+    assert_eq!(shop.calls("/browse", 20).await, 5);
+    assert_eq!(database.broken().await, Vec::<String>::new());
+    for unpaid in [
+        "UPDATE fact SET body = json_remove(body, '$.prepaid') WHERE kind = 'subscription'",
+        "UPDATE fact SET body = json_replace(body, '$.prepaid.search', 10) WHERE kind = 'subscription'",
+        "UPDATE fact SET body = json_replace(body, '$.terms.quotas[0].max', 4) WHERE kind = 'plan_version'",
+    ] {
+        let broken = database.tampered(unpaid).await.broken().await;
+        assert!(
+            broken
+                .iter()
+                .any(|it| it.starts_with("quotas_within_limit")),
+            "{unpaid}: {broken:?}"
+        );
+    }
 }

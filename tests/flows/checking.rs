@@ -73,7 +73,7 @@ impl Database {
     }
 
     /// A copy in which something was done by hand that the store would never do.
-    async fn tampered(&self, by: &'static str) -> Self {
+    pub async fn tampered(&self, by: &'static str) -> Self {
         let copy = self.backed_up().await;
         let mut connection = connect(copy.path()).await;
         let done = sqlx::query(by).execute(&mut connection).await;
