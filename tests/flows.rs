@@ -59,6 +59,8 @@ mod restoring;
 mod revenue;
 #[path = "flows/sleeping.rs"]
 mod sleeping;
+#[path = "flows/statements.rs"]
+mod statements;
 #[path = "flows/subscribing.rs"]
 mod subscribing;
 #[path = "flows/tampering.rs"]

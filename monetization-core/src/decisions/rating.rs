@@ -135,6 +135,21 @@ pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError>
     Ok(lines)
 }
 
+/// What the segments of one period have used together: of a meter of which the last quantity counts,
+/// the greatest of what was last in each.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] where a sum does not fit.
+pub fn period_use(segments: &[SegmentUse<'_>]) -> Result<Used, MoneyError> {
+    let mut all = Used::new();
+    let lasts = meters_of_lasts(segments);
+    for segment in segments {
+        let grown = grown(&segment.used, &all, &lasts);
+        add(&mut all, &grown)?;
+    }
+    Ok(all)
+}
+
 /// The lines that are due at the start: setup fee and first base price, each where it is not
 /// nothing.
 ///

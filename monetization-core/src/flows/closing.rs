@@ -231,6 +231,7 @@ impl Monetizer {
             lines,
             terms,
             continues,
+            used: _,
         } = self.period_bill(subscription, end, segments).await?;
         let mut change = self.change();
         let mut invoiced = false;

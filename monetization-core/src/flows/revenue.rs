@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{FlowError, Monetizer};
 use crate::clock::Span;
 use crate::ids::{ConsumerId, ProductId, SubscriptionId, TenantId};
-use crate::invoice::{Invoice, InvoiceState};
+use crate::invoice::{Invoice, InvoiceState, Occasion};
 use crate::money::{Currency, Money, MoneyError};
 use crate::plan::PlanVersion;
 use crate::store::{Index, RowKey, StoreExt};
@@ -46,7 +46,7 @@ pub struct Earned {
     pub paid: Money,
     /// Invoiced and not paid, or not yet; what was taken back is in neither.
     pub unpaid: Money,
-    /// What closing the running period now would invoice.
+    /// What closing the running period now would invoice, where no engine has done so.
     pub accrued: Money,
 }
 
@@ -75,8 +75,8 @@ impl Earned {
 pub struct RevenueQuestion {
     /// Of these products; of all if nothing is said.
     pub products: Option<Vec<ProductId>>,
-    /// Invoices of this time, by when they were made, and the running period where it has begun by the
-    /// end of it; all if nothing is said.
+    /// Invoices of this time, by when they were made, and what runs where now lies in it; all if nothing
+    /// is said.
     pub span: Option<Span>,
 }
 
@@ -122,9 +122,15 @@ impl Monetizer {
         let version = subscription.timeline.version_at(self.now());
         let terms = self.must::<PlanVersion>(tenant, version).await?.fact.terms;
         let mut earned = BTreeMap::from([(terms.currency(), Earned::nothing(terms.currency()))]);
+        let mut is_invoiced = false;
         let key = RowKey::new(Index::InvoicesOfSubscription, id);
         for stored in self.store.facts_by::<Invoice>(tenant, key).await? {
             let invoice = stored.fact;
+            // An engine may have invoiced a period that is not closed here yet.
+            is_invoiced |= matches!(
+                invoice.occasion,
+                Occasion::Period { index, .. } if index == subscription.closed_periods
+            );
             if span.is_some_and(|span| !span.contains(invoice.issued_at)) {
                 continue;
             }
@@ -142,7 +148,8 @@ impl Monetizer {
             *amount = amount.checked_add(invoice.total)?;
         }
         let mut problem = None;
-        if is_running(subscription) && span.is_none_or(|span| span.contains(self.now())) {
+        let runs = is_running(subscription) && !is_invoiced;
+        if runs && span.is_none_or(|span| span.contains(self.now())) {
             match self.statement(tenant, id).await {
                 Ok(statement) => {
                     let currency = statement.total.currency();

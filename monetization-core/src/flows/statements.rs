@@ -11,7 +11,9 @@ use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TenantId};
 use crate::invoice::Line;
 use crate::money::{Money, MoneyError, Quantity};
 use crate::plan::{EnforcedQuota, PlanTerms, PlanVersion};
-use crate::rating::{LateUse, SegmentUse, Used, base_line, late_lines, total, usage_lines};
+use crate::rating::{
+    LateUse, SegmentUse, Used, base_line, late_lines, period_use, total, usage_lines,
+};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::subscription::{Segment, Subscription};
 use crate::usage::Sum;
@@ -27,7 +29,8 @@ pub struct Statement {
     pub period: Span,
     /// The instant it speaks of.
     pub as_of: Timestamp,
-    /// What was used, a meter each.
+    /// What was used in the period, of each meter that was used or has a price. What came late for an
+    /// earlier period is in the lines alone.
     pub used: Vec<MeterUse>,
     /// How much of each quota is used.
     pub limits: Vec<LimitUse>,
@@ -40,11 +43,11 @@ pub struct Statement {
 /// What was used of one meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterUse {
-    /// The meter, with the price in force now where it has one.
+    /// The meter.
     pub meter: MeterId,
     /// How much, in the meter's scale.
     pub used: Quantity,
-    /// How much the base price pays for in the whole period.
+    /// How much the base price pays for in the whole period, by the terms in force now.
     pub included: Quantity,
 }
 
@@ -62,6 +65,8 @@ pub struct LimitUse {
 /// What closing a period bills, and whether another period follows.
 pub(super) struct PeriodBill {
     pub(super) lines: Vec<Line>,
+    /// What the period has used; what came late for earlier ones is in the lines alone.
+    pub(super) used: Used,
     /// The terms in force at the end.
     pub(super) terms: PlanTerms,
     pub(super) continues: bool,
@@ -91,32 +96,29 @@ impl Monetizer {
             .map_or(period.end, |end| end.min(period.end));
         let segments = open_segments(&subscription, end);
         let bill = self.period_bill(&subscription, end, &segments).await?;
-        let mut used = Used::new();
-        for segment in &segments {
-            for sum in self.store.sums(tenant, segment.id).await? {
-                let known = used.get(&sum.key.meter).copied().unwrap_or_default();
-                used.insert(sum.key.meter, known.checked_add(sum.total)?);
-            }
+        let now = self.now();
+        let last = Timestamp::from_micros(end.as_micros().saturating_sub(1));
+        let in_force = subscription
+            .timeline
+            .version_at(now.min(last).max(period.start));
+        let in_force = self.must::<PlanVersion>(tenant, in_force).await?.fact.terms;
+        let mut used = bill.used;
+        let mut included = Used::new();
+        for price in in_force.usage() {
+            used.entry(price.meter.id).or_default();
+            included.insert(price.meter.id, price.included);
         }
-        let included = |meter: MeterId| {
-            let price = bill
-                .terms
-                .usage()
-                .iter()
-                .find(|price| price.meter.id == meter);
-            price.map_or(Quantity::ZERO, |price| price.included)
-        };
         let used = used.into_iter().map(|(meter, used)| MeterUse {
             meter,
             used,
-            included: included(meter),
+            included: included.get(&meter).copied().unwrap_or_default(),
         });
         let used = used.collect();
         Ok(Statement {
             period,
-            as_of: self.now(),
+            as_of: now,
             used,
-            limits: self.limits(&subscription, &bill.terms, period).await?,
+            limits: self.limits(&subscription, &in_force, period).await?,
             total: total(&bill.terms, &bill.lines)?,
             lines: bill.lines,
         })
@@ -208,6 +210,7 @@ impl Monetizer {
         }
         Ok(PeriodBill {
             lines,
+            used: period_use(&uses)?,
             terms: last,
             continues,
         })

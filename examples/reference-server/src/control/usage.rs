@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::flows::{Ingested, LimitUse, Statement, UsageEvent};
+use monetization_core::flows::{FlowError, Ingested, LimitUse, MeterUse, Statement, UsageEvent};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::LineItem;
 use monetization_core::money::Money;
@@ -79,7 +79,7 @@ struct UsedView {
     remaining: String,
     /// When it starts anew.
     resets_at: Timestamp,
-    /// What the use costs so far.
+    /// What the use of the period costs so far.
     cost: Money,
 }
 
@@ -149,41 +149,43 @@ pub(super) async fn statement(
         .await?;
     let product = product.ok_or_else(Problem::not_found)?.fact;
     let statement = app.monetizer.statement(caller.tenant, id).await?;
-    let used = statement.used.iter().filter_map(|used| {
-        let meter = product.meters.iter().find(|meter| meter.id == used.meter)?;
-        Some(UsedView {
-            meter: meter.name.clone(),
-            unit: meter.unit,
-            used: meter.scale.render(used.used),
-            included: meter.scale.render(used.included),
-            remaining: meter.scale.render(used.included.above(used.used)),
-            resets_at: statement.period.end,
-            cost: cost_of(&statement, meter),
-        })
-    });
+    let mut used = Vec::with_capacity(statement.used.len());
+    for of_meter in &statement.used {
+        let mut meters = product.meters.iter();
+        if let Some(meter) = meters.find(|meter| meter.id == of_meter.meter) {
+            used.push(UsedView::new(of_meter, meter, &statement)?);
+        }
+    }
     let limits = statement.limits.iter();
     let limits = limits.map(|limit| LimitView::new(limit, &product));
     Ok(axum::Json(StatementView {
         subscription: id,
         period: statement.period,
         as_of: statement.as_of,
-        used: used.collect(),
+        used,
         limits: limits.collect(),
         lines: LineView::all(statement.lines, Some(&product)),
         total: statement.total,
     }))
 }
 
-/// What the lines of a meter come to.
-fn cost_of(statement: &Statement, meter: &Meter) -> Money {
-    let lines = statement.lines.iter().filter(|line| match &line.item {
-        LineItem::Usage(usage) | LineItem::LateUsage(usage) => usage.meter == meter.id,
-        _ => false,
-    });
-    let currency = statement.total.currency();
-    let sum = Money::sum(currency, lines.map(|line| line.amount));
-    // All lines together fit, and these are some of them.
-    sum.unwrap_or(Money::zero(currency))
+impl UsedView {
+    fn new(of: &MeterUse, meter: &Meter, statement: &Statement) -> Result<Self, FlowError> {
+        let lines = statement
+            .lines
+            .iter()
+            .filter(|line| matches!(&line.item, LineItem::Usage(usage) if usage.meter == meter.id));
+        let cost = Money::sum(statement.total.currency(), lines.map(|line| line.amount))?;
+        Ok(Self {
+            meter: meter.name.clone(),
+            unit: meter.unit,
+            used: meter.scale.render(of.used),
+            included: meter.scale.render(of.included),
+            remaining: meter.scale.render(of.included.above(of.used)),
+            resets_at: statement.period.end,
+            cost,
+        })
+    }
 }
 
 impl LimitView {

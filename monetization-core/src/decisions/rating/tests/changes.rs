@@ -147,6 +147,13 @@ fn what_was_last_counts_once_whatever_prices_it_in_between() {
         described(&[(&unsold, 10), (&unsold, 12), (&sold, 13)]),
         [line(100, "13 seats, 1 more than before")]
     );
+    for (parts, most) in [
+        ([(&sold, 10), (&unsold, 4)], 10),
+        ([(&unsold, 10), (&sold, 14)], 14),
+    ] {
+        let used = period_use(&uses(&parts)).unwrap();
+        assert_eq!(used[&meter().id].scaled(), most);
+    }
     let included = terms(r#"{"meter":"seats","unit_price":"1","included":"3"}"#);
     assert_eq!(
         described(&[(&included, 10)]),
