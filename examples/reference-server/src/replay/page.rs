@@ -364,13 +364,19 @@ fn consumers(report: &Report) -> String {
 fn left_out(report: &Report) -> String {
     let log = &report.log;
     let mut said = String::new();
-    if !log.left_out.is_empty() || log.late > 0 || !log.broken_off.is_empty() {
+    if !log.left_out.is_empty() || log.late > 0 || log.crowded > 0 || !log.broken_off.is_empty() {
         said.push_str("<h2>What is wrong with the log</h2>\n");
     }
     if log.late > 0 {
         let late = counted(log.late);
         said.push_str(&format!(
             "<p>{late} calls lie more than 5 minutes behind a later one, and were made 5 minutes behind the latest.</p>\n"
+        ));
+    }
+    if log.crowded > 0 {
+        let crowded = counted(log.crowded);
+        said.push_str(&format!(
+            "<p>{crowded} calls were made behind an earlier line: too many lie within 5 minutes.</p>\n"
         ));
     }
     for broken in &log.broken_off {

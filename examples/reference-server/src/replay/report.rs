@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::bill::Bill;
 use super::drive::{Driven, Person};
-use super::reading;
+use super::intake::Read;
 use super::tally::{QUOTA, RATE, Tally};
 
 /// What a log would have cost and earned under one plan, or under two of them.
@@ -38,7 +38,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LogReport {
-    /// The files, in the order in which they were read.
+    /// The files, in the order in which they were named.
     pub files: Vec<String>,
     /// Lines, without empty ones.
     pub lines: u64,
@@ -48,9 +48,12 @@ pub struct LogReport {
     pub first_at: Option<Timestamp>,
     /// See `first_at`.
     pub last_at: Option<Timestamp>,
-    /// Calls that lie more than five minutes behind a later one, and were made five minutes behind
-    /// the latest.
+    /// Calls that lie more than five minutes behind a later one of their log, and were made five minutes
+    /// behind the latest.
     pub late: u64,
+    /// Calls that lie less behind, but were made behind an earlier line: more calls lay within five minutes
+    /// than are held back.
+    pub crowded: u64,
     /// Lines that are left out, by the reason.
     pub left_out: Vec<LeftOutReport>,
     /// Files that could not be read to their end, and why.
@@ -172,7 +175,7 @@ pub(super) struct Parts {
     pub(super) files: Vec<String>,
     pub(super) consumer_by: String,
     pub(super) currency: Currency,
-    pub(super) read: reading::Read,
+    pub(super) read: Read,
     /// Each plan by its name.
     pub(super) driven: Vec<(String, Driven)>,
 }
@@ -206,10 +209,14 @@ impl Report {
         })
     }
 
-    /// Whether there was anything to replay, and all of it was read.
+    /// Whether there was anything to replay, all of it was read, and at least half of it was made at its
+    /// own time.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.log.calls > 0 && self.log.broken_off.is_empty()
+        let log = &self.log;
+        let lost = log.left_out.iter().map(|reason| reason.lines);
+        let lost = lost.fold(log.late, u64::saturating_add);
+        log.calls > 0 && log.broken_off.is_empty() && lost <= log.lines.saturating_sub(lost)
     }
 }
 
@@ -235,7 +242,7 @@ impl Figures {
 
 fn log_report(
     files: Vec<String>,
-    read: reading::Read,
+    read: Read,
     stretch: Option<(Timestamp, Timestamp)>,
 ) -> LogReport {
     let name = |file: usize| files.get(file).cloned().unwrap_or_default();
@@ -267,6 +274,7 @@ fn log_report(
         first_at: stretch.map(|(first, _)| first),
         last_at: stretch.map(|(_, last)| last),
         late: read.late,
+        crowded: read.crowded,
         left_out,
         broken_off: broken_off.collect(),
         files,

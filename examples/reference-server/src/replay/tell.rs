@@ -66,6 +66,13 @@ fn tell_log(report: &Report, out: &mut impl Write) -> io::Result<()> {
             counted(log.late)
         )?;
     }
+    if log.crowded > 0 {
+        writeln!(
+            out,
+            "{} calls are made behind an earlier line: too many lie within 5 minutes",
+            counted(log.crowded)
+        )?;
+    }
     tell_left_out(log, out)
 }
 
