@@ -28,6 +28,7 @@
 
 use std::fmt;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -55,6 +56,7 @@ pub use report::{
 mod bill;
 mod command;
 mod drive;
+mod files;
 mod intake;
 mod leaps;
 mod market;
@@ -192,6 +194,17 @@ pub enum ReplayError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file would be written over that is read, or written for something else.
+    #[error("failed to write {path}: it is {what}")]
+    Overwritten {
+        /// Which one.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The standard input is named again.
+    #[error("the standard input is named twice: allowed is one -")]
+    InputTwice,
     /// A plan cannot be read.
     #[error(transparent)]
     Plan(#[from] PlanChoiceError),
@@ -242,4 +255,14 @@ pub enum ReplayError {
     /// The trace cannot be written.
     #[error("failed to write the trace")]
     Trace(#[source] std::io::Error),
+}
+
+impl ReplayError {
+    fn file(doing: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            doing,
+            path: path.display().to_string(),
+            source,
+        }
+    }
 }
