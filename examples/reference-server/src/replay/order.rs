@@ -112,6 +112,8 @@ pub(super) mod tests {
 
     use super::*;
 
+    const NONE: [u64; 0] = [];
+
     pub(in crate::replay) fn call(line: u64, second: i64) -> Call {
         Call {
             at: Timestamp::from_secs(second),
@@ -128,7 +130,7 @@ pub(super) mod tests {
     /// The lines in the order in which they are made, with the seconds of that, and those that are late.
     fn ordered(seconds: impl IntoIterator<Item = i64>) -> (Vec<(u64, i64)>, Vec<u64>) {
         let (made, late, crowded) = ordered_holding(HELD_MAX, seconds);
-        assert_eq!(crowded, []);
+        assert_eq!(crowded, NONE);
         (made, late)
     }
 
@@ -159,7 +161,7 @@ pub(super) mod tests {
         let (made, late) = ordered([1_000, 700, 1_000, 900, 2_000]);
         let expected = [(2, 700), (4, 900), (1, 1_000), (3, 1_000), (5, 2_000)];
         assert_eq!(made, expected);
-        assert_eq!(late, []);
+        assert_eq!(late, NONE);
     }
 
     #[test]
