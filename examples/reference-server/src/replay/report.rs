@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bill::Bill;
 use super::drive::{Driven, Person};
 use super::intake::Read;
-use super::tally::{QUOTA, RATE, Tally};
+use super::tally::Tally;
 
 /// What a log would have cost and earned under one plan, or under two of them.
 ///
@@ -164,10 +164,8 @@ pub struct StepReport {
     pub from: Timestamp,
     /// Calls in the log.
     pub calls: u64,
-    /// Calls that each plan refuses because of a rate.
-    pub rate_exceeded: Vec<u64>,
-    /// Calls that each plan refuses because of a quota.
-    pub quota_exceeded: Vec<u64>,
+    /// Calls that each plan refuses, by the code that clients are told.
+    pub refused: Vec<BTreeMap<&'static str, u64>>,
 }
 
 /// What a report is made from.
@@ -234,9 +232,17 @@ impl Figures {
         }
     }
 
-    /// Calls that were refused for this reason.
-    pub(super) fn refused_by(&self, code: &str) -> u64 {
-        self.refused.get(code).copied().unwrap_or_default()
+    /// Calls that were refused, for whatever reason.
+    pub(super) fn refused_calls(&self) -> u64 {
+        self.refused.values().copied().fold(0, u64::saturating_add)
+    }
+
+    /// The reason for which most were refused, of those the first by its name; `None` where none was.
+    pub(super) fn refused_mostly(&self) -> Option<&'static str> {
+        let reasons = self.refused.iter().rev();
+        reasons
+            .max_by_key(|(_, count)| **count)
+            .map(|(reason, _)| *reason)
     }
 }
 
@@ -344,10 +350,13 @@ fn course(driven: &[Driven]) -> CourseReport {
     let Some(first) = driven.first() else {
         return CourseReport::default();
     };
-    let of = |index: usize, code: &str| {
+    let of = |index: usize| {
         let of_all = driven.iter().map(|plan| plan.course.steps().nth(index));
         of_all
-            .map(|step| step.map_or(0, |(_, tally)| tally.refused_by(code)))
+            .map(|step| {
+                step.map(|(_, tally)| tally.refused.clone())
+                    .unwrap_or_default()
+            })
             .collect()
     };
     let steps = first.course.steps().enumerate();
@@ -357,8 +366,7 @@ fn course(driven: &[Driven]) -> CourseReport {
             .map(|(index, (from, tally))| StepReport {
                 from,
                 calls: tally.calls,
-                rate_exceeded: of(index, RATE),
-                quota_exceeded: of(index, QUOTA),
+                refused: of(index),
             })
             .collect(),
     }

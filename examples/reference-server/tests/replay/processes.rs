@@ -50,6 +50,8 @@ fn the_table_names_who_pays_and_what_is_earned() {
         "11 lines are left out",
         "75.97.9.59",
         "The difference is +",
+        "refused then  mostly          pays then",
+        "208  quota_exceeded       7.00",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
