@@ -380,7 +380,7 @@ mod tests {
         }
     }
 
-    /// As Apache writes it with the format that the README has.
+    /// As Apache writes it with the format that the README has, and a header.
     const APACHE: &str = r#"{"time":"[17/May/2015:12:05:03 +0200]","remote_addr":"192.0.2.7","remote_user":"bob","request":"POST /a?b=c HTTP/1.1","status":"201","bytes_sent":"12","http_x_api_key":"k-1"}"#;
 
     #[test]
