@@ -66,7 +66,7 @@ pub(super) enum LeftOut {
     Crowd,
     #[error("its time is far from those of the lines around it")]
     Leap,
-    #[error("its time is before 1970, or too late for a billing period to end")]
+    #[error("its time is before 1990, or too late for a billing period to end")]
     Calendar,
 }
 
@@ -94,6 +94,8 @@ impl LeftOut {
 /// Consumers that are told from each other: each takes memory for as long as a replay lasts.
 const CONSUMERS_MAX: usize = 100_000;
 const CONSUMER_BYTES_MAX: usize = 512;
+/// The first instant of 1990: no log is older, and clocks that were never set are in 1970 or 1980.
+const WEB_BEGAN: Timestamp = Timestamp::from_secs(631_152_000);
 /// Lines that are named for each reason.
 const NAMED_MAX: usize = 5;
 
@@ -127,7 +129,7 @@ impl<'a> Intake<'a> {
         }
         let entry = line.entry(&self.wanted.by).map_err(LeftOut::Malformed)?;
         let path = canonical_path(&entry.target).map_err(LeftOut::Ambiguous)?;
-        if !(Timestamp::EPOCH..=self.wanted.until).contains(&entry.at) {
+        if !(WEB_BEGAN..=self.wanted.until).contains(&entry.at) {
             return Err(LeftOut::Calendar);
         }
         let asked = self.wanted.asked.then(|| {

@@ -98,7 +98,13 @@ fn one_wrong_first_line_takes_no_other_line_along() {
         "01/Jan/0001:00:00:00",
     ];
     for time in times {
-        for count in [1, 2] {
+        // A clock that was never set may write many lines.
+        let counts = if time.contains("1970") {
+            [1, 20]
+        } else {
+            [1, 2]
+        };
+        for count in counts {
             let log = line(time, "/").repeat(count) + good;
             let report = replay(&free(), &log);
             assert_eq!(report.consumers, expected.consumers, "{time}");
