@@ -49,6 +49,7 @@ plans   | 1000000 | plan files and quantities of junk, cut off or mutated: answe
 estimates | 100000 | estimates and break-evens against prices and against counting unit by unit | an_estimate_is_the_price_rounded_once_and_its_lines_add_up_r_v4 the_cheaper_plan_changes_where_it_is_said_and_not_before
 logs    | 20000000 | lines of access logs, junk or with mistakes: a call or a reason, whatever they are | any_bytes_are_a_call_or_a_reason lines_with_mistakes_are_a_call_or_a_reason any_text_has_as_many_lines_as_it_is_long any_text_is_a_time_or_none
 replay  | -       | 300 logs written up to five minutes late have the result of those in order; a line of 4 GiB is never held | lines_that_lie_up_to_five_minutes_behind_change_nothing a_line_of_a_gigabyte_is_never_held
+million | -       | a million lines of a log have the totals of a naive count, in flat memory; told are the lines of a second | a_million_lines_have_the_totals_of_a_naive_count_and_take_no_memory
 mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS

@@ -1,5 +1,5 @@
 //! Reads access logs of web servers and proxies: the common and the combined format of Apache and
-//! nginx, and JSON lines as nginx, Caddy and Traefik write them.
+//! nginx, and JSON lines as Apache, nginx, Caddy and Traefik write them.
 //!
 //! Only what a call needs is read. What follows the size in a line of the combined format is looked at
 //! only where the consumer is told by it, so that a line that was cut off there still counts. The
@@ -7,7 +7,7 @@
 //!
 //! | what | text | JSON: the first that is there |
 //! |---|---|---|
-//! | address | the first word | `remote_addr`, `client_ip`, `remote_ip`, `ClientHost`, `ClientAddr`, `request.client_ip`, `request.remote_ip` |
+//! | address | the first word; behind a virtual host the second; of a list of addresses the first | `remote_addr`, `client_ip`, `remote_ip`, `ClientHost`, `ClientAddr`, `request.client_ip`, `request.remote_ip` |
 //! | user | the third field | `remote_user`, `user_id`, `user`, `ClientUsername` |
 //! | time | `[17/May/2015:10:05:03 +0000]` | `time_iso8601`, `StartUTC`, `msec`, `time_local`, `ts`, `time`, `timestamp`, `@timestamp` |
 //! | method and target | `"GET /path HTTP/1.1"` | `request`; `request_method` and `request_uri`, `RequestMethod` and `RequestPath`, `method` and `uri` or `path`, also within `request` |
@@ -16,8 +16,8 @@
 //! | bytes of the request | | `request_length`, `RequestContentSize`, `bytes_read` |
 //! | a header `X-Name` | `Referer` and `User-Agent` of the combined format | `http_x_name`, `request_X-Name`, `request.headers.X-Name` |
 //!
-//! Times of JSON lines are RFC 3339, as Apache writes them, or seconds since 1970 with or without a
-//! fraction; numbers may stand in quotation marks.
+//! Times of JSON lines are RFC 3339, as Apache writes them with or without brackets, or seconds since 1970
+//! with or without a fraction; numbers may stand in quotation marks.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};

@@ -84,15 +84,16 @@ pub enum Command {
     /// through the real limits and the real metering; then the periods are closed. It says who would
     /// have been refused and why, what each would pay, and what is earned. Lines that are no call
     /// are left out, counted and named. Nothing is kept and nothing outside of this process is contacted.
-    /// The exit code is 1 where there is no call or a log breaks off.
+    /// The exit code is 1 where there is no call, a log breaks off, or most lines are left out or come
+    /// too late for their own time.
     Replay(Box<ReplayArgs>),
 }
 
 /// What is replayed.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// Access logs of Apache and nginx (common, combined) or JSON lines of nginx, Caddy or Traefik,
-    /// oldest first; - for the standard input. What is compressed by gzip is recognised.
+    /// Access logs of Apache and nginx (common, combined) or JSON lines of Apache, nginx, Caddy or
+    /// Traefik, in any order; - for the standard input. What is compressed by gzip is recognised.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// The plan that everybody is on: a plan file in TOML, with #NAME behind it where it has
@@ -114,8 +115,13 @@ pub struct ReplayArgs {
     /// Write what becomes of each line under --plan, as lines of JSON.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// How many consumers are shown.
-    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    /// How many consumers are shown; JSON has all of them.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 10,
+        conflicts_with = "json"
+    )]
     pub top: usize,
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::ServeArgs;
 use crate::data_directory::DataDirectory;
 use crate::plan_choice::PlanChoiceError;
-use crate::plans::{Offer, PlansError};
+use crate::plans::{PlansError, SalesFile};
 use crate::report;
 use crate::settings::Settings;
 use network::Addresses;
@@ -87,8 +87,8 @@ pub async fn examine(args: ServeArgs, unknown: &[String], clock: &Clock) -> Diag
 fn look_at_plans(settings: &Settings, diagnosis: &mut Diagnosis) {
     let mend = "mend what is named: a server does not start with it";
     for path in &settings.plans {
-        match Offer::read(path) {
-            Ok(offer) => diagnosis.ok("plans", offer.summary()),
+        match SalesFile::read(path) {
+            Ok(sales) => diagnosis.ok("plans", sales.summary()),
             Err(PlansError::File(PlanChoiceError::File(error))) => {
                 for mistake in error.mistakes() {
                     let found = format!("{}:{mistake}", error.file());

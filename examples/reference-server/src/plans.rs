@@ -48,13 +48,13 @@ pub enum PlansError {
 
 /// A file with what it sells.
 #[derive(Debug)]
-pub(crate) struct Offer {
+pub(crate) struct SalesFile {
     path: PathBuf,
     file: PlanFile,
     product: ProductDraft,
 }
 
-impl Offer {
+impl SalesFile {
     /// Reads a file and sees that a server can sell it.
     pub(crate) fn read(path: &Path) -> Result<Self, PlansError> {
         let choice = PlanChoice {
@@ -89,20 +89,20 @@ pub(crate) async fn put_on_sale(
     tenant: TenantId,
     paths: &[PathBuf],
 ) -> Result<(), PlansError> {
-    let offers: Result<Vec<Offer>, PlansError> =
-        paths.iter().map(|path| Offer::read(path)).collect();
-    for offer in offers? {
+    let files: Result<Vec<SalesFile>, PlansError> =
+        paths.iter().map(|path| SalesFile::read(path)).collect();
+    for sales in files? {
         let seller = Seller {
             monetizer,
             tenant,
-            offer: &offer,
+            sales: &sales,
         };
-        let slug = &offer.product.slug;
+        let slug = &sales.product.slug;
         let product = seller.product().await;
         let product =
             product.map_err(|source| seller.refused(format!("product {slug}"), source))?;
         let mut made = 0_usize;
-        for plan in offer.file.plans() {
+        for plan in sales.file.plans() {
             let sold = seller.plan(&product, plan).await;
             let what = || format!("plan {}", plan.draft.name);
             made = made.saturating_add(
@@ -111,7 +111,7 @@ pub(crate) async fn put_on_sale(
             );
         }
         if made == 0 {
-            report::line(format_args!("{}: all of them are there", offer.summary()));
+            report::line(format_args!("{}: all of them are there", sales.summary()));
         }
     }
     Ok(())
@@ -120,13 +120,13 @@ pub(crate) async fn put_on_sale(
 struct Seller<'a> {
     monetizer: &'a Monetizer,
     tenant: TenantId,
-    offer: &'a Offer,
+    sales: &'a SalesFile,
 }
 
 impl Seller<'_> {
     fn refused(&self, what: String, source: FlowError) -> PlansError {
         PlansError::Refused {
-            path: self.offer.path.clone(),
+            path: self.sales.path.clone(),
             what,
             source: source.into(),
         }
@@ -134,7 +134,7 @@ impl Seller<'_> {
 
     /// The product that is there, or a new one.
     async fn product(&self) -> Result<Product, FlowError> {
-        let draft = &self.offer.product;
+        let draft = &self.sales.product;
         let key = RowKey::new(Index::ProductSlug, &draft.slug);
         let store = self.monetizer.store();
         if let Some(known) = store.fact_by::<Product>(self.tenant, key).await? {
@@ -148,7 +148,7 @@ impl Seller<'_> {
             description: draft.description.clone(),
             gateway_endpoint: draft.gateway_endpoint.clone(),
             resources: draft.resources.clone(),
-            meters: self.offer.file.meter_drafts().to_vec(),
+            meters: self.sales.file.meter_drafts().to_vec(),
         };
         let mut product = self.monetizer.create_product(self.tenant, new).await?;
         if draft.status != ProductState::Draft {
@@ -167,7 +167,7 @@ impl Seller<'_> {
 
     /// Meters never change once a product is made.
     fn check_meters(&self, product: &Product) -> Result<(), FieldError> {
-        for meter in self.offer.file.meters() {
+        for meter in self.sales.file.meters() {
             match product.meter(meter.name.as_str()) {
                 Some(known)
                     if Meter {

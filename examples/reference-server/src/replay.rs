@@ -11,23 +11,28 @@
 //!   line lies in, so everybody is charged as many periods. Whoever first calls later pays for them
 //!   as well: a plan is compared for the whole stretch of the log.
 //! * What is due at the start is paid at once, at the mock provider. Invoices of periods are made and not sent.
-//! * A line may lie five minutes behind a later one and is made at its own time.
+//! * Several logs are one: their calls are made in the order of their times, however the logs are named.
+//! * A line may lie five minutes behind a later one of its log and is made at its own time.
 //!   What lies further behind is counted, and made five minutes behind the latest line.
-//!   Lines of one instant are made in the order in which they stand.
+//!   Lines of one instant are made in the order in which they stand, those of the log that begins
+//!   earlier first.
 //! * Nobody changes what they do because they were refused.
 //!
-//! A line that is no call, or one that the gateway would not read, is left out, counted and named.
+//! A line that is no call, one that the gateway would not read, and one whose time is wrong by all that the
+//! lines around it say, is left out, counted and named.
 //!
 //! # Memory
 //!
-//! Lines are read one at a time; what is kept is what lies within five minutes, a subscription for each
+//! Lines are read one at a time; what is kept is what lies within five minutes of each log, a subscription for each
 //! consumer, and an invoice for each consumer and period. The ledger keeps sums and no records.
 
 use std::fmt;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
+use monetization_core::clock::Timestamp;
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
 use monetization_core::money::{Currency, MoneyError};
@@ -37,7 +42,7 @@ use monetization_core::subscription::SubscriptionState;
 
 use crate::access_log::ConsumerBy;
 use crate::plan_choice::PlanChoiceError;
-use reading::{Reader, Wanted};
+use intake::{Wanted, billable_until};
 use report::Parts;
 use trace::Trace;
 
@@ -51,12 +56,16 @@ pub use report::{
 mod bill;
 mod command;
 mod drive;
+mod files;
+mod intake;
+mod leaps;
 mod market;
 mod offer;
 mod order;
 mod page;
 mod reading;
 mod report;
+mod source;
 mod tally;
 mod tell;
 mod trace;
@@ -95,7 +104,7 @@ impl Report {
 }
 
 impl Replay {
-    /// Replays these logs, one behind the other. Each plan is on a thread of its own; the lines are
+    /// Replays these logs side by side. Each plan is on a thread of its own; the lines are
     /// read on this one, and `progress` hears how many were.
     ///
     /// # Errors
@@ -108,6 +117,10 @@ impl Replay {
         let wanted = Wanted {
             by: self.consumer_by.clone(),
             asked: offers.iter().any(|offer| !offer.resources.is_empty()),
+            until: offers
+                .iter()
+                .map(|offer| billable_until(offer.terms.cycle))
+                .fold(Timestamp::MAX, Timestamp::min),
         };
         let (read, driven) = thread::scope(|scope| {
             let (mut to, mut driving) = (Vec::new(), Vec::new());
@@ -117,11 +130,8 @@ impl Replay {
                 to.push(sender);
                 driving.push(scope.spawn(move || drive::drive(offer, &receiver, trace)));
             }
-            let mut reader = Reader::new(wanted, to);
-            let mut logs = logs.into_iter().enumerate();
-            let read = logs
-                .try_for_each(|(file, log)| reader.read(file, log.lines, &mut progress))
-                .and_then(|()| reader.end());
+            let logs = logs.into_iter().map(|log| log.lines).collect();
+            let read = reading::read(logs, wanted, to, &mut progress);
             let driven: Vec<_> = driving.into_iter().map(|plan| plan.join()).collect();
             (read, driven)
         });
@@ -184,6 +194,17 @@ pub enum ReplayError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file would be written over that is read, or written for something else.
+    #[error("failed to write {path}: it is {what}")]
+    Overwritten {
+        /// Which one.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The standard input is named again.
+    #[error("the standard input is named twice: allowed is one -")]
+    InputTwice,
     /// A plan cannot be read.
     #[error(transparent)]
     Plan(#[from] PlanChoiceError),
@@ -234,4 +255,14 @@ pub enum ReplayError {
     /// The trace cannot be written.
     #[error("failed to write the trace")]
     Trace(#[source] std::io::Error),
+}
+
+impl ReplayError {
+    fn file(doing: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            doing,
+            path: path.display().to_string(),
+            source,
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Tables for a terminal.
+//! Tables for a terminal, and the figures in them.
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +37,17 @@ pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     std::iter::once(&heads).chain(rows).map(line).collect()
+}
+
+/// Digits with commas between thousands.
+pub(crate) fn thousands(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len().saturating_mul(2));
+    for (place, digit) in digits.chars().enumerate() {
+        let left = digits.len().saturating_sub(place);
+        if place > 0 && left.is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -10,6 +10,7 @@ mod replay {
     mod billing;
     mod formats;
     mod hostile;
+    mod million;
     mod naive;
     mod order;
     mod page;

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use http::{HeaderName, Method};
@@ -80,11 +81,16 @@ pub enum LineError {
     /// It begins like a JSON object and is none.
     #[error("the line is not one JSON object")]
     Json,
-    /// It does not begin with an address.
-    #[error("the address is missing")]
+    /// It does not begin with an address, an identity and a user, or its address is a list of something
+    /// else.
+    #[error(
+        "the address is missing, or more stands before the time than address, identity and user"
+    )]
     Address,
     /// Its time is missing or none.
-    #[error("the time is missing or not like [17/May/2015:10:05:03 +0000]")]
+    #[error(
+        "the time is missing or not like [17/May/2015:10:05:03 +0000], or in JSON 2015-05-17T10:05:03+00:00 or 1431857103.123"
+    )]
     Time,
     /// Its request is missing, is not closed, or is not method, target and version.
     #[error("the request is not like \"GET /path HTTP/1.1\"")]
@@ -105,7 +111,7 @@ impl<'a> Entry<'a> {
     pub fn parse(line: &'a [u8], by: &ConsumerBy) -> Result<Self, LineError> {
         if line.len() > LINE_BYTES_MAX {
             Err(LineError::TooLong)
-        } else if line.starts_with(b"{") {
+        } else if line.trim_ascii_start().starts_with(b"{") {
             json::parse(line, by)
         } else {
             text::parse(line, by)
@@ -142,6 +148,26 @@ pub(super) fn request(line: &str) -> Option<(Method, &str)> {
             .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let method = Method::from_bytes(method.as_bytes()).ok()?;
     (is_version && !target.is_empty()).then_some((method, target))
+}
+
+/// Who called, of an address, with or without the port of its connection, or a list of addresses of
+/// which each proxy adds one: its first. `None` for a list that does not begin with an address.
+pub(super) fn client(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    if let Some((first, _)) = text.split_once(',') {
+        return Some(Cow::Owned(address(first.trim())?));
+    }
+    // Without a look at it first, each line would pay for what few have.
+    let socket = text.contains(':').then(|| text.parse::<SocketAddr>());
+    match socket {
+        Some(Ok(socket)) => Some(Cow::Owned(socket.ip().to_string())),
+        _ => Some(text),
+    }
+}
+
+fn address(text: &str) -> Option<String> {
+    let socket = || text.parse::<SocketAddr>().map(|socket| socket.ip());
+    let address = text.parse::<IpAddr>().or_else(|_| socket()).ok()?;
+    Some(address.to_string())
 }
 
 /// What a text says, if it says anything: `-` and nothing say that there is nothing.

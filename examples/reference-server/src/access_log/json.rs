@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
 
 use http::{HeaderName, Method};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::entry::{ConsumerBy, Entry, LineError, request, said, size, status};
+use super::entry::{ConsumerBy, Entry, LineError, client, request, said, size, status};
 use super::time;
 
 /// Reads one line.
@@ -151,7 +150,10 @@ impl<'a> Found<'a, '_> {
             None => Ok(0),
         };
         let consumer = match by {
-            ConsumerBy::Address => self.field(What::Address).map(without_port),
+            ConsumerBy::Address => match self.field(What::Address) {
+                Some(address) => Some(client(address).ok_or(LineError::Address)?),
+                None => None,
+            },
             ConsumerBy::User => self.field(What::User),
             ConsumerBy::Header(_) => self.value.take(),
         };
@@ -183,14 +185,6 @@ impl<'a> Found<'a, '_> {
                 (!target.contains(' ')).then_some((method, target))
             }
         }
-    }
-}
-
-/// Some write the port of the connection behind the address.
-fn without_port(address: Cow<'_, str>) -> Cow<'_, str> {
-    match address.parse::<SocketAddr>() {
-        Ok(socket) => Cow::Owned(socket.ip().to_string()),
-        Err(_) => address,
     }
 }
 
@@ -384,6 +378,34 @@ mod tests {
             let other = read(line, "header:x-other").unwrap();
             assert_eq!(other.consumer, None);
         }
+    }
+
+    /// As Apache writes it with the format that the README has, and a header.
+    const APACHE: &str = r#"{"time":"[17/May/2015:12:05:03 +0200]","remote_addr":"192.0.2.7","remote_user":"bob","request":"POST /a?b=c HTTP/1.1","status":"201","bytes_sent":"12","http_x_api_key":"k-1"}"#;
+
+    #[test]
+    fn lines_of_apache_say_the_same() {
+        let expected = Entry {
+            received_bytes: 0,
+            at: "2015-05-17T10:05:03Z".parse().unwrap(),
+            ..read(NGINX, "address").unwrap()
+        };
+        assert_eq!(read(APACHE, "address"), Ok(expected.clone()));
+        let spaced = format!("\t {APACHE} ");
+        assert_eq!(read(&spaced, "address"), Ok(expected));
+        let key = read(APACHE, "header:X-API-Key").unwrap();
+        assert_eq!(key.consumer.unwrap(), "k-1");
+        let nobody = APACHE.replace("\"bob\"", "\"-\"");
+        assert_eq!(read(&nobody, "user").unwrap().consumer, None);
+    }
+
+    #[test]
+    fn of_a_list_of_addresses_the_first_is_the_client() {
+        let list = NGINX.replace("192.0.2.7", "192.0.2.8, 10.0.0.1");
+        let entry = read(&list, "address").unwrap();
+        assert_eq!(entry.consumer.unwrap(), "192.0.2.8");
+        let list = NGINX.replace("192.0.2.7", "unknown, 10.0.0.1");
+        assert_eq!(read(&list, "address"), Err(LineError::Address));
     }
 
     #[test]

@@ -5,8 +5,11 @@ use super::entry::{ConsumerBy, Entry, LineError};
 /// Bytes a line may have.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// What some editors and tools begin a file of UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The lines of a log, one after the other, in memory that is used again. Empty lines are counted
-/// and passed over.
+/// and passed over. A byte order mark is no part of the first.
 ///
 /// No more than [`LINE_BYTES_MAX`] bytes of a line are ever held, however long it is.
 #[derive(Debug)]
@@ -58,6 +61,9 @@ impl<R: BufRead> Lines<R> {
             if !whole && self.bytes.len() > LINE_BYTES_MAX {
                 self.from.skip_until(b'\n')?;
             }
+            if self.number == 1 && self.bytes.starts_with(BYTE_ORDER_MARK) {
+                self.bytes.drain(..BYTE_ORDER_MARK.len());
+            }
             let line = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if !line.is_empty() {
@@ -106,6 +112,13 @@ mod tests {
             lengths(b"ab\r\n\nc\n\nd"),
             [(1, Some(2)), (3, Some(1)), (5, Some(1))]
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(lengths(b"\xef\xbb\xbfab\ncd"), [(1, Some(2)), (2, Some(2))]);
+        assert_eq!(lengths(b"\xef\xbb\xbf\r\ncd"), [(2, Some(2))]);
+        assert_eq!(lengths(b"ab\n\xef\xbb\xbfcd"), [(1, Some(2)), (2, Some(5))]);
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! The common and the combined format.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use http::header::{REFERER, USER_AGENT};
 
-use super::entry::{ConsumerBy, Entry, LineError, request, said, size, status};
+use super::entry::{ConsumerBy, Entry, LineError, client, request, said, size, status};
 use super::time;
 
 /// Reads one line.
 pub(super) fn parse<'a>(line: &'a [u8], by: &ConsumerBy) -> Result<Entry<'a>, LineError> {
-    let (address, rest) = split(line, b' ').ok_or(LineError::Address)?;
-    if address.is_empty() {
+    let (first, rest) = split(line, b' ').ok_or(LineError::Address)?;
+    if first.is_empty() {
         return Err(LineError::Address);
     }
-    // Between address and time stand two names, of which the second may have blanks in it.
     let (names, rest) = split(rest, b'[').ok_or(LineError::Time)?;
+    let (address, user) = who(first, names).ok_or(LineError::Address)?;
     let (at, rest) = split(rest, b']').ok_or(LineError::Time)?;
     let at = time::apache(at).ok_or(LineError::Time)?;
     let rest = rest.strip_prefix(b" \"").ok_or(LineError::Request)?;
@@ -34,8 +35,10 @@ pub(super) fn parse<'a>(line: &'a [u8], by: &ConsumerBy) -> Result<Entry<'a>, Li
     let status = field().and_then(status).ok_or(LineError::Status)?;
     let sent_bytes = field().and_then(size).ok_or(LineError::Size)?;
     let consumer = match by {
-        ConsumerBy::Address => said(String::from_utf8_lossy(address)),
-        ConsumerBy::User => user(names),
+        ConsumerBy::Address => {
+            said(client(String::from_utf8_lossy(address)).ok_or(LineError::Address)?)
+        }
+        ConsumerBy::User => said(String::from_utf8_lossy(user)),
         ConsumerBy::Header(REFERER) => header(fields.next(), 0),
         ConsumerBy::Header(USER_AGENT) => header(fields.next(), 1),
         ConsumerBy::Header(_) => None,
@@ -51,10 +54,40 @@ pub(super) fn parse<'a>(line: &'a [u8], by: &ConsumerBy) -> Result<Entry<'a>, Li
     })
 }
 
-/// The second of two names before the time.
-fn user(names: &[u8]) -> Option<Cow<'_, str>> {
-    let (_, user) = split(names.trim_ascii_end(), b' ')?;
-    said(String::from_utf8_lossy(user))
+/// The client and the user of `CLIENT IDENTITY USER`, of which the user may have blanks in it, by its first
+/// word and the others. The client may be a list of addresses, and a virtual host may stand before it.
+fn who<'a>(first: &'a [u8], names: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let mut address = first;
+    let (mut identity, mut user) = split(names.trim_ascii_end(), b' ')?;
+    if identity != b"-" {
+        let is_host = !address.ends_with(b",") && !is_address(address);
+        if is_host && is_address(listed(identity)) {
+            address = identity;
+            (identity, user) = split(user, b' ')?;
+        }
+    }
+    let mut last = address;
+    while last.ends_with(b",") {
+        last = identity;
+        (identity, user) = split(user, b' ')?;
+        if !is_address(listed(last)) {
+            return None;
+        }
+    }
+    // Anything else between them would be taken for a part of the user, or of the identity.
+    let is_one = !user.contains(&b' ');
+    let is_user = is_one || identity == b"-" && !user.starts_with(b"- ");
+    is_user.then_some((address, user))
+}
+
+/// An address of a list, without what parts it from the next.
+fn listed(word: &[u8]) -> &[u8] {
+    word.strip_suffix(b",").unwrap_or(word)
+}
+
+fn is_address(word: &[u8]) -> bool {
+    let word = str::from_utf8(word);
+    word.is_ok_and(|word| word.parse::<IpAddr>().is_ok())
 }
 
 /// One of the texts in quotation marks that follow the size.
@@ -203,6 +236,49 @@ mod tests {
         assert_eq!(consumer(&combined, "header:x-api-key"), None);
         assert!("cookie".parse::<ConsumerBy>().is_err());
         assert!("header:a b".parse::<ConsumerBy>().is_err());
+    }
+
+    /// Debian's format for virtual hosts, and what proxies write, made one consumer of everybody.
+    #[test]
+    fn a_client_stands_behind_its_virtual_host_and_first_in_a_list() {
+        let table = [
+            ("www.example.com:80 192.0.2.7 - -", "192.0.2.7"),
+            ("www.example.com 2001:db8::1 - bob", "2001:db8::1"),
+            ("10.0.0.1:443 192.0.2.7 - bob the builder", "192.0.2.7"),
+            ("www.example.com:80 192.0.2.7, 10.0.0.1 - -", "192.0.2.7"),
+            ("192.0.2.7, 10.0.0.1 - -", "192.0.2.7"),
+            ("192.0.2.7, 10.0.0.1, 2001:db8::1 - bob", "192.0.2.7"),
+            ("192.0.2.7,10.0.0.1 - -", "192.0.2.7"),
+            ("192.0.2.7:1234, 10.0.0.1 - -", "192.0.2.7"),
+            ("192.0.2.7:1234 - -", "192.0.2.7"),
+            ("client.example.com identity bob", "client.example.com"),
+        ];
+        for (names, client) in table {
+            let line = LINE.replace("192.0.2.7 - bob", names);
+            assert_eq!(
+                consumer(&line, "address").as_deref(),
+                Some(client),
+                "{names}"
+            );
+            let user = names
+                .split_once(" bob")
+                .map(|(_, rest)| format!("bob{rest}"));
+            assert_eq!(consumer(&line, "user"), user, "{names}");
+        }
+        for names in [
+            "www.example.com:80 client.example.com - -",
+            "www.example.com:80 192.0.2.7 -",
+            "10.0.0.1 192.0.2.7 - -",
+            "unknown, 192.0.2.7 - -",
+            "192.0.2.7, unknown - -",
+            "unknown,192.0.2.7 - -",
+            "192.0.2.7, 10.0.0.1",
+            "192.0.2.7 - - bob",
+            "192.0.2.7 -",
+        ] {
+            let line = LINE.replace("192.0.2.7 - bob", names);
+            assert_eq!(read(&line), Err(LineError::Address), "{names}");
+        }
     }
 
     #[test]

@@ -25,15 +25,21 @@ pub(super) fn apache(text: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_secs(local.checked_sub(offset(zone)?)?))
 }
 
-/// Any of the times of JSON logs: RFC 3339, Apache's, or seconds since 1970.
+/// Any of the times of JSON logs: RFC 3339, also with an offset without its colon; Apache's, with or
+/// without brackets; or seconds since 1970.
 pub(super) fn json(text: &str) -> Option<Timestamp> {
     if let Some(at) = seconds(text) {
         return Some(at);
     }
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Timestamp::try_from(at.with_timezone(&Utc)).ok();
+    let within = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Some(at) = apache(within.unwrap_or(text).as_bytes()) {
+        return Some(at);
     }
-    apache(text.as_bytes())
+    let at = DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
+    Timestamp::try_from(at.ok()?.with_timezone(&Utc)).ok()
 }
 
 /// `1431857103` or `1431857103.123`; what is below a microsecond is cut off.
@@ -92,7 +98,10 @@ mod tests {
         let table = [
             ("17/May/2015:12:05:03 +0200", "2015-05-17T10:05:03Z"),
             ("17/May/2015:00:05:03 -0930", "2015-05-17T09:35:03Z"),
+            ("[17/May/2015:12:05:03 +0200]", "2015-05-17T10:05:03Z"),
             ("2015-05-17T12:05:03+02:00", "2015-05-17T10:05:03Z"),
+            ("2015-05-17T12:05:03+0200", "2015-05-17T10:05:03Z"),
+            ("2015-05-17T12:05:03.25+0200", "2015-05-17T10:05:03.25Z"),
             ("2015-05-17T10:05:03.123Z", "2015-05-17T10:05:03.123Z"),
             (
                 "2015-05-17T10:05:03.123456789Z",
@@ -119,6 +128,10 @@ mod tests {
             "17/May/2015:10:05:03 0000",
             "17/May/2015:10:05:03",
             "17/May/2015:10:05:03 +0000 ",
+            "[17/May/2015:10:05:03 +0000",
+            "17/May/2015:10:05:03 +0000]",
+            "2015-05-17T12:05:03",
+            "2015-05-17T12:05:03+02000",
             "1431857103123",
             "-1",
             "1.",

@@ -1,5 +1,7 @@
 //! Values on an axis: round numbers, and where they stand.
 
+use crate::table::thousands;
+
 /// What an axis shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,7 +28,7 @@ impl Axis {
         let size = value.unsigned_abs();
         let (whole, rest) = (size.checked_div(one), size.checked_rem(one));
         let sign = if value < 0 { "-" } else { "" };
-        let whole = thousands(whole.unwrap_or_default());
+        let whole = thousands(&whole.unwrap_or_default().to_string());
         match rest.unwrap_or_default() {
             0 => format!("{sign}{whole}"),
             rest => {
@@ -35,19 +37,6 @@ impl Axis {
             }
         }
     }
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len().saturating_mul(2));
-    for (place, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(place);
-        if place > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Round numbers over a range of values.

@@ -18,7 +18,7 @@ use crate::app::App;
 /// A product as everybody sees it: what it is and what it costs, and nothing of where it is
 /// served.
 #[derive(Debug, Serialize)]
-pub(super) struct Offer {
+pub(super) struct OfferView {
     id: ProductId,
     slug: Slug,
     name: Name,
@@ -33,7 +33,7 @@ pub(super) struct Offer {
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Params(page): Params<Page>,
-) -> Result<axum::Json<List<Offer>>, Problem> {
+) -> Result<axum::Json<List<OfferView>>, Problem> {
     let on_sale = |product: &Product| product.state.is_on_sale();
     let products = page
         .read(app.store(), (app.tenant, None), on_sale, |product| product)
@@ -44,21 +44,21 @@ pub(super) async fn list(
     }
     let mut plans = plans.into_iter();
     Ok(axum::Json(products.map(|product| {
-        Offer::new(product, plans.next().unwrap_or_default())
+        OfferView::new(product, plans.next().unwrap_or_default())
     })))
 }
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Id(id): Id<ProductId>,
-) -> Result<axum::Json<Offer>, Problem> {
+) -> Result<axum::Json<OfferView>, Problem> {
     let found = app.store().fact::<Product>(app.tenant, id).await?;
     let product = found
         .map(|stored| stored.fact)
         .filter(|product| product.state.is_on_sale())
         .ok_or_else(Problem::not_found)?;
     let plans = app.plans_on_sale(&product).await?;
-    Ok(axum::Json(Offer::new(product, plans)))
+    Ok(axum::Json(OfferView::new(product, plans)))
 }
 
 impl App {
@@ -80,7 +80,7 @@ impl App {
     }
 }
 
-impl Offer {
+impl OfferView {
     fn new(product: Product, plans: Vec<PlanView>) -> Self {
         Self {
             id: product.id,

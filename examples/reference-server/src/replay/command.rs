@@ -1,45 +1,60 @@
 //! The command `replay`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::files::Files;
 use super::{Log, Offer, Replay, ReplayError, TraceTo, tell};
 use crate::access_log::{Opened, open};
 use crate::cli::ReplayArgs;
 use crate::plan_choice::PlanChoice;
 
-/// Replays what the command line says and tells what it comes to; answers whether there was a call
-/// and every log was read to its end.
+/// Replays what the command line says and tells what it comes to; answers whether
+/// [it is whole](super::Report::is_whole).
+///
+/// Files that are written are opened before anything is read, and none that is read is written.
 ///
 /// # Errors
 /// [`ReplayError`].
 pub fn command(args: &ReplayArgs, mut out: impl Write) -> Result<bool, ReplayError> {
-    let replay = Replay {
+    let plan = PlanChoice::new(&args.plan);
+    let other = args.compare.as_deref().map(PlanChoice::new);
+    let mut replay = Replay {
         consumer_by: args.consumer_by.clone(),
-        plan: offer(&args.plan)?,
-        compare: args.compare.as_deref().map(offer).transpose()?,
-        trace: args.trace.as_deref().map(trace_to).transpose()?,
+        plan: Offer::chosen(&plan)?,
+        compare: other.as_ref().map(Offer::chosen).transpose()?,
+        trace: None,
     };
+    let mut files = Files::default();
     let (mut logs, mut progress) = (Vec::new(), Progress::default());
     for path in &args.files {
-        let opened = open(path).map_err(|error| failed("open", path, error))?;
+        files.read(path)?;
+        let opened = open(path).map_err(|error| ReplayError::file("open", path, error))?;
         progress.add(&opened);
         logs.push(Log {
             name: path.display().to_string(),
             lines: opened.reader,
         });
     }
+    for choice in [Some(plan), other].into_iter().flatten() {
+        files.note(&choice.path, "a plan file");
+    }
+    for path in [&args.trace, &args.html].into_iter().flatten() {
+        files.may_write(path)?;
+    }
+    let mut create = |path: &PathBuf, what| files.create(path, what);
+    let trace = args.trace.as_ref().map(|path| create(path, "the trace"));
+    replay.trace = trace.transpose()?.map(traced);
+    let page = args.html.as_ref().map(|path| create(path, "the page"));
+    let page = page.transpose()?;
     let bar = progress.bar();
     let report = replay.run(logs, |lines| progress.show(&bar, lines))?;
     bar.finish_and_clear();
-    if let Some(path) = &args.html {
-        fs::write(path, report.page()).map_err(|error| failed("write", path, error))?;
-    }
     if args.json {
         serde_json::to_writer_pretty(&mut out, &report)
             .map_err(std::io::Error::from)
@@ -48,24 +63,15 @@ pub fn command(args: &ReplayArgs, mut out: impl Write) -> Result<bool, ReplayErr
     } else {
         tell::tell(&report, args.top, &mut out).map_err(ReplayError::System)?;
     }
+    if let (Some(mut file), Some(path)) = (page, &args.html) {
+        file.write_all(report.page().as_bytes())
+            .map_err(|error| ReplayError::file("write", path, error))?;
+    }
     Ok(report.is_whole())
 }
 
-fn offer(text: &str) -> Result<Offer, ReplayError> {
-    Ok(Offer::chosen(&PlanChoice::new(text))?)
-}
-
-fn trace_to(path: &Path) -> Result<TraceTo, ReplayError> {
-    let file = File::create(path).map_err(|error| failed("write", path, error))?;
-    Ok(TraceTo(Box::new(BufWriter::new(file))))
-}
-
-fn failed(doing: &'static str, path: &Path, source: std::io::Error) -> ReplayError {
-    ReplayError::File {
-        doing,
-        path: path.display().to_string(),
-        source,
-    }
+fn traced(file: File) -> TraceTo {
+    TraceTo(Box::new(BufWriter::new(file)))
 }
 
 /// How far the logs were read.

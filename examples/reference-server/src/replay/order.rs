@@ -38,10 +38,20 @@ pub(super) struct Asked {
     pub(super) path: String,
 }
 
-/// Puts calls in the order of their times; those of one instant stay in the order of their lines.
-///
-/// What lies further behind the latest than [`BEHIND_MAX`] is made so much behind it, so that time
-/// never goes back.
+/// How a call was put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// At its own time.
+    InTime,
+    /// It lies further behind the latest than [`BEHIND_MAX`], and is made so much behind it.
+    Late,
+    /// It lies no further behind, but behind one that had to be let go because too many were held;
+    /// it is made as soon as that.
+    Crowded,
+}
+
+/// Puts calls of one log in the order of their times; those of one instant stay in the order of their
+/// lines. Time never goes back.
 #[derive(Debug)]
 pub(super) struct Order {
     held_max: usize,
@@ -62,19 +72,19 @@ impl Order {
         }
     }
 
-    /// The latest time there was; `None` before the first.
-    pub(super) fn latest(&self) -> Option<Timestamp> {
-        (self.latest > Timestamp::MIN).then_some(self.latest)
-    }
-
-    /// Takes a call; answers whether it comes too late to be made at its own time.
-    pub(super) fn put(&mut self, mut call: Call) -> bool {
+    /// Takes a call.
+    pub(super) fn put(&mut self, mut call: Call) -> Placed {
         self.latest = self.latest.max(call.at);
-        let at = call.at.max(self.horizon()).max(self.reached);
-        let late = at > call.at;
-        call.at = at;
+        let placed = if call.at < self.horizon() {
+            Placed::Late
+        } else if call.at < self.reached {
+            Placed::Crowded
+        } else {
+            Placed::InTime
+        };
+        call.at = call.at.max(self.horizon()).max(self.reached);
         self.held.push(Reverse(call));
-        late
+        placed
     }
 
     /// The next call that none can come before any more.
@@ -97,12 +107,14 @@ impl Order {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn call(line: u64, second: i64) -> Call {
+    const NONE: [u64; 0] = [];
+
+    pub(in crate::replay) fn call(line: u64, second: i64) -> Call {
         Call {
             at: Timestamp::from_secs(second),
             file: 0,
@@ -115,19 +127,25 @@ mod tests {
         }
     }
 
-    /// The lines in the order in which they are made, with the seconds of that, and how many are late.
-    fn ordered(seconds: impl IntoIterator<Item = i64>) -> (Vec<(u64, i64)>, usize) {
-        ordered_holding(HELD_MAX, seconds)
+    /// The lines in the order in which they are made, with the seconds of that, and those that are late.
+    fn ordered(seconds: impl IntoIterator<Item = i64>) -> (Vec<(u64, i64)>, Vec<u64>) {
+        let (made, late, crowded) = ordered_holding(HELD_MAX, seconds);
+        assert_eq!(crowded, NONE);
+        (made, late)
     }
 
     fn ordered_holding(
         held_max: usize,
         seconds: impl IntoIterator<Item = i64>,
-    ) -> (Vec<(u64, i64)>, usize) {
+    ) -> (Vec<(u64, i64)>, Vec<u64>, Vec<u64>) {
         let mut order = Order::holding(held_max);
-        let (mut late, mut calls) = (Vec::new(), Vec::new());
+        let (mut late, mut crowded, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for (line, second) in (1..).zip(seconds) {
-            late.extend(order.put(call(line, second)).then_some(line));
+            match order.put(call(line, second)) {
+                Placed::InTime => {}
+                Placed::Late => late.push(line),
+                Placed::Crowded => crowded.push(line),
+            }
             calls.extend(std::iter::from_fn(|| order.next()));
         }
         calls.extend(std::iter::from_fn(|| order.rest()));
@@ -135,7 +153,7 @@ mod tests {
             .iter()
             .map(|call| (call.line, call.at.as_micros() / 1_000_000))
             .collect();
-        (made, late.len())
+        (made, late, crowded)
     }
 
     #[test]
@@ -143,7 +161,7 @@ mod tests {
         let (made, late) = ordered([1_000, 700, 1_000, 900, 2_000]);
         let expected = [(2, 700), (4, 900), (1, 1_000), (3, 1_000), (5, 2_000)];
         assert_eq!(made, expected);
-        assert_eq!(late, 0);
+        assert_eq!(late, NONE);
     }
 
     #[test]
@@ -151,15 +169,23 @@ mod tests {
         let (made, late) = ordered([1_000, 699, 10, 1_100, 900]);
         let expected = [(2, 700), (3, 700), (5, 900), (1, 1_000), (4, 1_100)];
         assert_eq!(made, expected);
-        assert_eq!(late, 2);
+        assert_eq!(late, [2, 3]);
     }
 
     #[test]
     fn where_too_many_lie_close_the_earliest_go_first_and_time_does_not_go_back() {
-        let (made, late) = ordered_holding(2, [50, 40, 30, 35, 10, 60]);
-        let expected = [(3, 30), (4, 35), (5, 35), (2, 40), (1, 50), (6, 60)];
+        let (made, late, crowded) = ordered_holding(2, [350, 340, 330, 335, 310, 49, 360]);
+        let expected = [
+            (3, 330),
+            (4, 335),
+            (5, 335),
+            (6, 335),
+            (2, 340),
+            (1, 350),
+            (7, 360),
+        ];
         assert_eq!(made, expected);
-        assert_eq!(late, 1);
+        assert_eq!((late, crowded), (vec![6], vec![5]));
     }
 
     proptest! {
@@ -179,7 +205,7 @@ mod tests {
             }
             by_hand.sort_by_key(|(_, second)| *second);
             prop_assert_eq!(made, by_hand);
-            prop_assert_eq!(late, behind.len());
+            prop_assert_eq!(late, behind);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use monetization_core::clock::Timestamp;
 
-use super::report::{ConsumerReport, CourseReport, Figures, PlanReport, Report, StepReport};
-use super::tell::{ASSUMED, amount, apart, counted, plain, visible};
+use super::report::{ConsumerReport, CourseReport, Figures, Report, StepReport};
+use super::tell::{ASSUMED, amount, counted, plain, visible};
 use crate::chart::{Axis, BarChart, Bars, escape};
+use crate::table::thousands;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#f9fafb;--card:#fff;--ink:#1f2937;--faint:#6b7280;--rule:#e5e7eb}\
@@ -101,7 +102,7 @@ fn cards(report: &Report) -> String {
         cards.push((format!("{name} earns"), total));
         cards.push((
             format!("refused under {name}"),
-            counted(refused(report, plan)),
+            counted(plan.sum.refused_calls()),
         ));
     }
     if let Some(difference) = &report.difference {
@@ -123,17 +124,9 @@ fn cards(report: &Report) -> String {
     )
 }
 
-fn refused(report: &Report, plan: &PlanReport) -> u64 {
-    report.log.calls.saturating_sub(plan.sum.granted)
-}
-
 fn charts(report: &Report) -> Vec<BarChart> {
     let mut charts = vec![calls_over_time(&report.course)];
-    if report
-        .consumers
-        .iter()
-        .any(|consumer| refused_of(consumer) > 0)
-    {
+    if report.plans.iter().any(|plan| plan.refused_consumers > 0) {
         charts.push(refusals_over_time(report));
     }
     let pays = |consumer: &&ConsumerReport| consumer.plans.iter().any(|of| of.total_minor != 0);
@@ -143,15 +136,6 @@ fn charts(report: &Report) -> Vec<BarChart> {
     }
     charts.extend(differences(report));
     charts
-}
-
-fn refused_of(consumer: &ConsumerReport) -> u64 {
-    let refused = |of: &Figures| consumer.calls.saturating_sub(of.granted);
-    consumer
-        .plans
-        .iter()
-        .map(refused)
-        .fold(0, u64::saturating_add)
 }
 
 fn calls_over_time(course: &CourseReport) -> BarChart {
@@ -177,27 +161,37 @@ fn refusals_over_time(report: &Report) -> BarChart {
             .map(|step| signed(count(step)))
             .collect(),
     };
-    let at = |counts: &[u64], plan: usize| counts.get(plan).copied().unwrap_or_default();
-    let bars = match report.plans.as_slice() {
-        [_] => vec![
-            of("over a rate".to_owned(), &|step| at(&step.rate_exceeded, 0)),
-            of("over a quota".to_owned(), &|step| {
-                at(&step.quota_exceeded, 0)
-            }),
-        ],
+    let bars: Vec<Bars> = match report.plans.as_slice() {
+        // Of one plan by the reason, of two by the plan.
+        [plan] => {
+            let reasons = plan.sum.refused.keys();
+            let count = |step: &StepReport, reason| {
+                let refused = step.refused.first().and_then(|of| of.get(reason));
+                refused.copied().unwrap_or_default()
+            };
+            reasons
+                .map(|reason| of((*reason).to_owned(), &|step| count(step, reason)))
+                .collect()
+        }
         plans => plans
             .iter()
             .enumerate()
             .map(|(plan, report)| {
                 of(visible(&report.name), &|step| {
-                    let rate = at(&step.rate_exceeded, plan);
-                    rate.saturating_add(at(&step.quota_exceeded, plan))
+                    let refused = step.refused.get(plan).into_iter();
+                    let refused = refused.flat_map(|of| of.values().copied());
+                    refused.fold(0, u64::saturating_add)
                 })
             })
             .collect(),
     };
+    // A single bar has no legend.
+    let title = match bars.as_slice() {
+        [bar] => format!("Refused calls: {}", bar.name),
+        _ => "Refused calls".to_owned(),
+    };
     BarChart {
-        title: "Refused calls".to_owned(),
+        title,
         y: Axis::new(each(course), 0),
         names: moments(course),
         bars,
@@ -320,8 +314,8 @@ fn plans(report: &Report) -> String {
                 text(&plan.name)
             ),
             counted(sum.granted),
-            apart(&sum.billed),
-            counted(refused(report, plan)),
+            thousands(&sum.billed),
+            refused(sum, sum.refused.iter()),
             many(plan.refused_consumers),
             counted(sum.invoices),
             amount(&sum.fixed),
@@ -347,8 +341,10 @@ fn consumers(report: &Report) -> String {
     let rows = report.consumers.iter().take(LISTED_MAX).map(|consumer| {
         let mut row = vec![text(&consumer.name), counted(consumer.calls)];
         for of in &consumer.plans {
-            let refused = consumer.calls.saturating_sub(of.granted);
-            row.extend([apart(&of.billed), counted(refused), amount(&of.total)]);
+            let most = of.refused_mostly();
+            let reasons = of.refused.iter();
+            let refused = refused(of, reasons.filter(|(reason, _)| Some(**reason) == most));
+            row.extend([thousands(&of.billed), refused, amount(&of.total)]);
         }
         row.extend(consumer.difference.as_deref().map(amount));
         row
@@ -361,16 +357,33 @@ fn consumers(report: &Report) -> String {
     table(&heads, rows) + &more
 }
 
+/// How many calls are refused, and for these reasons.
+fn refused<'a>(of: &Figures, reasons: impl Iterator<Item = (&'a &'static str, &'a u64)>) -> String {
+    let reasons = reasons.map(|(reason, count)| format!("{reason}: {}", counted(*count)));
+    let reasons = reasons.collect::<Vec<_>>().join("<br>");
+    let all = counted(of.refused_calls());
+    match reasons.as_str() {
+        "" => all,
+        reasons => format!("{all}<br><span class=\"faint\">{reasons}</span>"),
+    }
+}
+
 fn left_out(report: &Report) -> String {
     let log = &report.log;
     let mut said = String::new();
-    if !log.left_out.is_empty() || log.late > 0 || !log.broken_off.is_empty() {
+    if !log.left_out.is_empty() || log.late > 0 || log.crowded > 0 || !log.broken_off.is_empty() {
         said.push_str("<h2>What is wrong with the log</h2>\n");
     }
     if log.late > 0 {
         let late = counted(log.late);
         said.push_str(&format!(
             "<p>{late} calls lie more than 5 minutes behind a later one, and were made 5 minutes behind the latest.</p>\n"
+        ));
+    }
+    if log.crowded > 0 {
+        let crowded = counted(log.crowded);
+        said.push_str(&format!(
+            "<p>{crowded} calls were made behind an earlier line: too many lie within 5 minutes.</p>\n"
         ));
     }
     for broken in &log.broken_off {

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::bill::Bill;
 use super::drive::{Driven, Person};
-use super::reading;
-use super::tally::{QUOTA, RATE, Tally};
+use super::intake::Read;
+use super::tally::Tally;
 
 /// What a log would have cost and earned under one plan, or under two of them.
 ///
@@ -38,7 +38,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LogReport {
-    /// The files, in the order in which they were read.
+    /// The files, in the order in which they were named.
     pub files: Vec<String>,
     /// Lines, without empty ones.
     pub lines: u64,
@@ -48,9 +48,12 @@ pub struct LogReport {
     pub first_at: Option<Timestamp>,
     /// See `first_at`.
     pub last_at: Option<Timestamp>,
-    /// Calls that lie more than five minutes behind a later one, and were made five minutes behind
-    /// the latest.
+    /// Calls that lie more than five minutes behind a later one of their log, and were made five minutes
+    /// behind the latest.
     pub late: u64,
+    /// Calls that lie less behind, but were made behind an earlier line: more calls lay within five minutes
+    /// than are held back.
+    pub crowded: u64,
     /// Lines that are left out, by the reason.
     pub left_out: Vec<LeftOutReport>,
     /// Files that could not be read to their end, and why.
@@ -161,10 +164,8 @@ pub struct StepReport {
     pub from: Timestamp,
     /// Calls in the log.
     pub calls: u64,
-    /// Calls that each plan refuses because of a rate.
-    pub rate_exceeded: Vec<u64>,
-    /// Calls that each plan refuses because of a quota.
-    pub quota_exceeded: Vec<u64>,
+    /// Calls that each plan refuses, by the code that clients are told.
+    pub refused: Vec<BTreeMap<&'static str, u64>>,
 }
 
 /// What a report is made from.
@@ -172,7 +173,7 @@ pub(super) struct Parts {
     pub(super) files: Vec<String>,
     pub(super) consumer_by: String,
     pub(super) currency: Currency,
-    pub(super) read: reading::Read,
+    pub(super) read: Read,
     /// Each plan by its name.
     pub(super) driven: Vec<(String, Driven)>,
 }
@@ -206,10 +207,14 @@ impl Report {
         })
     }
 
-    /// Whether there was anything to replay, and all of it was read.
+    /// Whether there was anything to replay, all of it was read, and at least half of it was made at its
+    /// own time.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.log.calls > 0 && self.log.broken_off.is_empty()
+        let log = &self.log;
+        let lost = log.left_out.iter().map(|reason| reason.lines);
+        let lost = lost.fold(log.late, u64::saturating_add);
+        log.calls > 0 && log.broken_off.is_empty() && lost <= log.lines.saturating_sub(lost)
     }
 }
 
@@ -227,15 +232,23 @@ impl Figures {
         }
     }
 
-    /// Calls that were refused for this reason.
-    pub(super) fn refused_by(&self, code: &str) -> u64 {
-        self.refused.get(code).copied().unwrap_or_default()
+    /// Calls that were refused, for whatever reason.
+    pub(super) fn refused_calls(&self) -> u64 {
+        self.refused.values().copied().fold(0, u64::saturating_add)
+    }
+
+    /// The reason for which most were refused, of those the first by its name; `None` where none was.
+    pub(super) fn refused_mostly(&self) -> Option<&'static str> {
+        let reasons = self.refused.iter().rev();
+        reasons
+            .max_by_key(|(_, count)| **count)
+            .map(|(reason, _)| *reason)
     }
 }
 
 fn log_report(
     files: Vec<String>,
-    read: reading::Read,
+    read: Read,
     stretch: Option<(Timestamp, Timestamp)>,
 ) -> LogReport {
     let name = |file: usize| files.get(file).cloned().unwrap_or_default();
@@ -267,6 +280,7 @@ fn log_report(
         first_at: stretch.map(|(first, _)| first),
         last_at: stretch.map(|(_, last)| last),
         late: read.late,
+        crowded: read.crowded,
         left_out,
         broken_off: broken_off.collect(),
         files,
@@ -336,10 +350,13 @@ fn course(driven: &[Driven]) -> CourseReport {
     let Some(first) = driven.first() else {
         return CourseReport::default();
     };
-    let of = |index: usize, code: &str| {
+    let of = |index: usize| {
         let of_all = driven.iter().map(|plan| plan.course.steps().nth(index));
         of_all
-            .map(|step| step.map_or(0, |(_, tally)| tally.refused_by(code)))
+            .map(|step| {
+                step.map(|(_, tally)| tally.refused.clone())
+                    .unwrap_or_default()
+            })
             .collect()
     };
     let steps = first.course.steps().enumerate();
@@ -349,8 +366,7 @@ fn course(driven: &[Driven]) -> CourseReport {
             .map(|(index, (from, tally))| StepReport {
                 from,
                 calls: tally.calls,
-                rate_exceeded: of(index, RATE),
-                quota_exceeded: of(index, QUOTA),
+                refused: of(index),
             })
             .collect(),
     }

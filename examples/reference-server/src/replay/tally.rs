@@ -41,17 +41,12 @@ impl Tally {
     pub(super) fn refused(&self) -> u64 {
         self.calls.saturating_sub(self.granted)
     }
-
-    /// Calls that were refused for this reason.
-    pub(super) fn refused_by(&self, reason: &str) -> u64 {
-        self.refused.get(reason).copied().unwrap_or_default()
-    }
 }
 
 /// A rate was exceeded.
-pub(super) const RATE: &str = "rate_exceeded";
+const RATE: &str = "rate_exceeded";
 /// A quota was used up.
-pub(super) const QUOTA: &str = "quota_exceeded";
+const QUOTA: &str = "quota_exceeded";
 
 /// Why a call is refused, as the gateway tells clients.
 pub(super) fn reason(denial: &Denial) -> &'static str {
@@ -174,7 +169,7 @@ mod tests {
         assert_eq!(steps[1].0, start.saturating_add(Duration::from_secs(900)));
         assert!(steps[..111].iter().all(|(_, step)| step.calls == 900));
         let total: u64 = steps.iter().map(|(_, step)| step.calls).sum();
-        let refused: u64 = steps.iter().map(|(_, step)| step.refused_by(RATE)).sum();
+        let refused: u64 = steps.iter().map(|(_, step)| step.refused[RATE]).sum();
         assert_eq!((total, refused), (100_000, 10_000));
     }
 

@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 
 use super::report::{ConsumerReport, Figures, LogReport, PlanReport, Report};
-use super::tally::{QUOTA, RATE};
-use crate::table::{Column, lines};
+use crate::table::{Column, lines, thousands};
 
 /// What a replay takes for granted, for people.
-pub(super) const ASSUMED: [&str; 4] = [
+pub(super) const ASSUMED: [&str; 5] = [
     "Every subscription begins with the first line of the log and ends with the billing period that the last \
      line lies in: everybody is charged as many periods.",
     "What is due is paid at once.",
     "Calls are answered as they were: by the plan, those that failed cost nothing.",
+    "Nobody buys calls in advance: every call of an operation that the plan has bundles of is refused.",
     "Nobody calls more, less or otherwise because of the plan.",
 ];
 
@@ -66,6 +66,13 @@ fn tell_log(report: &Report, out: &mut impl Write) -> io::Result<()> {
             counted(log.late)
         )?;
     }
+    if log.crowded > 0 {
+        writeln!(
+            out,
+            "{} calls are made behind an earlier line: too many lie within 5 minutes",
+            counted(log.crowded)
+        )?;
+    }
     tell_left_out(log, out)
 }
 
@@ -98,11 +105,10 @@ fn tell_left_out(log: &LogReport, out: &mut impl Write) -> io::Result<()> {
 fn tell_plan(report: &Report, plan: &PlanReport, out: &mut impl Write) -> io::Result<()> {
     let (sum, currency) = (&plan.sum, report.currency);
     writeln!(out, "\n{}: {}", visible(&plan.name), plain(&plan.price))?;
-    let refused = report.log.calls.saturating_sub(sum.granted);
     let mut row = |what: &str, figure: String| writeln!(out, "  {what:<36} {figure:>14}");
     row("calls let through", counted(sum.granted))?;
-    row("calls that count as used", apart(&sum.billed))?;
-    row("calls refused", counted(refused))?;
+    row("calls that count as used", thousands(&sum.billed))?;
+    row("calls refused", counted(sum.refused_calls()))?;
     for (code, count) in &sum.refused {
         row(&format!("  {code}"), counted(*count))?;
     }
@@ -127,16 +133,18 @@ fn tell_consumers(report: &Report, top: usize, out: &mut impl Write) -> io::Resu
         Column::Left("consumer"),
         Column::Right("calls"),
         Column::Right("used"),
-        Column::Right("over a rate"),
-        Column::Right("over a quota"),
+        Column::Right("refused"),
+        Column::Left("mostly"),
         Column::Right("pays"),
     ];
     let two = [
         Column::Left("consumer"),
         Column::Right("calls"),
         Column::Right("refused"),
+        Column::Left("mostly"),
         Column::Right("pays"),
         Column::Right("refused then"),
+        Column::Left("mostly"),
         Column::Right("pays then"),
         Column::Right("difference"),
     ];
@@ -158,22 +166,27 @@ fn row_of_one(consumer: &ConsumerReport) -> Option<Vec<String>> {
     Some(vec![
         visible(&consumer.name),
         counted(consumer.calls),
-        apart(&figures.billed),
-        counted(figures.refused_by(RATE)),
-        counted(figures.refused_by(QUOTA)),
+        thousands(&figures.billed),
+        counted(figures.refused_calls()),
+        mostly(figures),
         amount(&figures.total),
     ])
 }
 
 fn row_of_two(consumer: &ConsumerReport) -> Vec<String> {
     let of = |figures: &Figures| {
-        let refused = consumer.calls.saturating_sub(figures.granted);
-        [counted(refused), amount(&figures.total)]
+        let refused = counted(figures.refused_calls());
+        [refused, mostly(figures), amount(&figures.total)]
     };
     let mut row = vec![visible(&consumer.name), counted(consumer.calls)];
     row.extend(consumer.plans.iter().flat_map(of));
     row.extend(consumer.difference.as_deref().map(amount));
     row
+}
+
+/// Why most of the calls were refused that were; nothing where none was.
+fn mostly(figures: &Figures) -> String {
+    figures.refused_mostly().unwrap_or_default().to_owned()
 }
 
 /// As [`plain`], and not too long for a column.
@@ -203,19 +216,7 @@ fn is_plain(letter: char) -> bool {
 
 /// A number with its thousands apart.
 pub(super) fn counted(number: u64) -> String {
-    apart(&number.to_string())
-}
-
-pub(super) fn apart(digits: &str) -> String {
-    let mut text = String::with_capacity(digits.len());
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    thousands(&number.to_string())
 }
 
 /// An amount with its thousands apart.
@@ -225,8 +226,8 @@ pub(super) fn amount(text: &str) -> String {
         None => ("", text),
     };
     match size.split_once('.') {
-        Some((whole, rest)) => format!("{sign}{}.{rest}", apart(whole)),
-        None => format!("{sign}{}", apart(size)),
+        Some((whole, rest)) => format!("{sign}{}.{rest}", thousands(whole)),
+        None => format!("{sign}{}", thousands(size)),
     }
 }
 
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_stand_thousands() {
         let texts = [0, 999, 1_000, 1_234_567].map(counted);
         assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
         let texts = ["-1234.50", "999", "1000", "0.001"].map(amount);

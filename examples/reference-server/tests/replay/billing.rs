@@ -36,6 +36,10 @@ fn the_slice_meets_every_limit_and_every_tier() {
         .map(|bill| (bill.over_rate, bill.over_quota))
         .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert!(rate > 4 && quota > 4, "{rate} {quota}");
+    let flowing = of("free with a rate that flows");
+    let refused: u64 = flowing.values().map(|bill| bill.over_rate).sum();
+    let granted: u64 = flowing.values().map(|bill| bill.granted).sum();
+    assert!(refused > 40 && granted > 200, "{refused} {granted}");
     let graduated = of("graduated");
     let most = graduated.values().map(|bill| bill.billed.len()).max();
     assert!(most > Some(40), "{most:?}");
@@ -77,8 +81,8 @@ fn two_plans_are_compared_for_each_consumer_and_in_all() {
     assert_eq!(sum, difference);
     assert_ne!(sum, 0);
     for (step, alone) in both.course.steps.iter().zip(&alone[1].course.steps) {
-        assert_eq!(step.quota_exceeded[1], alone.quota_exceeded[0]);
-        assert_eq!(step.quota_exceeded[0], 0);
+        assert_eq!(step.refused[1], alone.refused[0]);
+        assert!(step.refused[0].is_empty());
     }
 }
 
@@ -109,18 +113,73 @@ fn calls_of_no_operation_are_refused_where_a_product_declares_its_own() {
     );
     let file = PlanFile::parse("plans.toml", file.as_bytes()).unwrap();
     let report = replay(&Offer::of(&file, None).unwrap(), SLICE);
-    let images = naive::calls(SLICE).into_iter().filter(|call| {
-        let line = SLICE.lines().nth(usize::try_from(call.line).unwrap() - 1);
-        let words: Vec<&str> = line.unwrap().split(' ').collect();
-        let path = words[6].split('?').next().unwrap();
-        let name = path.strip_prefix("/images/");
-        words[5] == "\"GET" && name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
-    });
-    let images = u64::try_from(images.count()).unwrap();
+    let images = asked("/images/");
     let sum = &report.plans[0].sum;
+    let others = report.log.calls - images;
     assert!(images > 0);
     assert_eq!(sum.granted, images);
-    assert_eq!(sum.refused["no_such_resource"], report.log.calls - images);
+    assert_eq!(sum.refused["no_such_resource"], others);
+    let steps = report.course.steps.iter();
+    let over_time: u64 = steps.flat_map(|step| step.refused[0].values()).sum();
+    assert_eq!(over_time, others);
+    let page = report.page();
+    let named = format!("<br><span class=\"faint\">no_such_resource: {others}</span>");
+    assert!(page.contains(&named), "{page}");
+    assert!(page.contains("Refused calls: no_such_resource"));
+    // Whom it concerns stands beside the reason.
+    let first = &report.consumers[0];
+    let refused = first.plans[0].refused["no_such_resource"];
+    let row =
+        format!("<td>{refused}<br><span class=\"faint\">no_such_resource: {refused}</span></td>");
+    assert!(page.contains(&row), "{row}");
+}
+
+#[test]
+fn calls_that_are_sold_in_advance_are_refused_since_nobody_buys_any() {
+    let file = format!(
+        r#"
+        [product]
+        slug = "site"
+        name = "Site"
+        description = ""
+        gateway_endpoint = "http://localhost"
+        resources = [{{ method = "GET", path = "/images/{{name}}", identifier = "images", name = "Images" }},
+                     {{ method = "GET", path = "/favicon.ico", identifier = "icon", name = "Icon" }}]
+        {}"#,
+        plans::terms(
+            r#"billing = "fixed"
+            cycle = "month"
+            bundles = [{ name = "ten", resource = "images", calls = 10, price = "1.00" }]"#
+        )
+    );
+    let file = PlanFile::parse("plans.toml", file.as_bytes()).unwrap();
+    let report = replay(&Offer::of(&file, None).unwrap(), SLICE);
+    let [images, icons] = ["/images/", "/favicon.ico"].map(asked);
+    let sum = &report.plans[0].sum;
+    assert!(images > 10 && icons > 10);
+    assert_eq!(sum.granted, icons);
+    assert_eq!(sum.refused["quota_exceeded"], images);
+    let others = report.log.calls - images - icons;
+    assert_eq!(sum.refused["no_such_resource"], others);
+    assert!(report.page().contains("Nobody buys calls in advance"));
+}
+
+/// The calls of the slice by GET of a path that begins so, with one segment at most behind it.
+fn asked(prefix: &str) -> u64 {
+    let is_of = |path: &str| {
+        let path = path.split('?').next().unwrap();
+        path == prefix
+            || prefix.ends_with('/')
+                && path
+                    .strip_prefix(prefix)
+                    .is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    };
+    let of = naive::calls(SLICE).into_iter().filter(|call| {
+        let line = SLICE.lines().nth(usize::try_from(call.line).unwrap() - 1);
+        let words: Vec<&str> = line.unwrap().split(' ').collect();
+        words[5] == "\"GET" && is_of(words[6])
+    });
+    u64::try_from(of.count()).unwrap()
 }
 
 #[test]

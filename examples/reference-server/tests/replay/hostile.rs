@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use reference_server::access_log::{ConsumerBy, Entry, LINE_BYTES_MAX, Lines};
 use reference_server::replay::Report;
 
-use super::world::{SLICE, free, log, of_one, replay, text};
+use super::world::{SLICE, free, log, memory_max, of_one, replay, text};
 
 fn left_out(report: &Report) -> BTreeMap<&str, u64> {
     let mut reasons = BTreeMap::new();
@@ -98,14 +98,6 @@ fn a_line_of_a_gigabyte_is_never_held() {
     assert_eq!(left_out(&report)["line_too_long"], 1);
     let grown = memory_max().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes");
-}
-
-/// The most memory that this process has had, in bytes; 0 where nobody says.
-fn memory_max() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
-    kilobytes.map_or(0, |number| number.parse::<u64>().unwrap() << 10)
 }
 
 fn by() -> impl Strategy<Value = ConsumerBy> {

@@ -47,6 +47,8 @@ fn second(word: &str) -> i64 {
 pub(super) struct Limits {
     /// Calls of a calendar minute.
     pub(super) minute: Option<u64>,
+    /// Seconds after which there is room for one call more, and for how many at most.
+    pub(super) bucket: Option<(i64, i64)>,
     /// Calls of a calendar day that count.
     pub(super) day: Option<u64>,
     /// Calls of a billing period that count.
@@ -80,6 +82,21 @@ pub(super) struct NaiveBill {
     pub(super) cents: i64,
 }
 
+/// What each call pours in runs out second by second.
+#[derive(Debug, Default)]
+struct Bucket {
+    /// Seconds until it is empty.
+    level: i64,
+    second: i64,
+}
+
+impl Bucket {
+    fn run_out(&mut self, until: i64) {
+        self.level = (self.level - (until - self.second)).max(0);
+        self.second = until;
+    }
+}
+
 /// What becomes of everybody.
 pub(super) fn bills(plan: &NaivePlan, calls: &[NaiveCall]) -> BTreeMap<String, NaiveBill> {
     let first = calls[0].second;
@@ -88,6 +105,7 @@ pub(super) fn bills(plan: &NaivePlan, calls: &[NaiveCall]) -> BTreeMap<String, N
     let mut bills: BTreeMap<String, NaiveBill> = BTreeMap::new();
     let mut counters: BTreeMap<(&str, &str, i64), u64> = BTreeMap::new();
     let mut used: BTreeMap<(&str, i64), u64> = BTreeMap::new();
+    let mut buckets: BTreeMap<&str, Bucket> = BTreeMap::new();
     for call in calls {
         let (consumer, limits) = (call.consumer.as_str(), plan.limits);
         let period = (call.second - first) / length;
@@ -107,9 +125,15 @@ pub(super) fn bills(plan: &NaivePlan, calls: &[NaiveCall]) -> BTreeMap<String, N
             bill.over_quota += 1;
             continue;
         }
-        if rate {
+        let bucket = buckets.entry(consumer).or_default();
+        bucket.run_out(call.second);
+        let is_full = |(each, most): (i64, i64)| bucket.level + each > each * most;
+        if rate || limits.bucket.is_some_and(is_full) {
             bill.over_rate += 1;
             continue;
+        }
+        if let Some((each, _)) = limits.bucket {
+            bucket.level += each;
         }
         bill.granted += 1;
         let counts = limits.attempts || (200..300).contains(&call.status);

@@ -24,6 +24,8 @@ fn a_page_shows_calls_refusals_revenue_and_the_difference() {
         "Who would pay more, and who less",
         "<bdi>75.97.9.59</bdi>",
         "the path has an empty segment",
+        "quota_exceeded: ",
+        "rate_exceeded: ",
         "prefers-color-scheme",
     ] {
         assert!(page.contains(part), "{part}");

@@ -15,6 +15,7 @@ const NOTHING: NaivePlan = NaivePlan {
 };
 const NO_LIMITS: Limits = Limits {
     minute: None,
+    bucket: None,
     day: None,
     period: None,
     attempts: false,
@@ -45,6 +46,17 @@ fn without_use() -> Vec<Plan> {
                 limits: Limits {
                     minute: Some(40),
                     day: Some(30),
+                    ..NO_LIMITS
+                },
+                ..NOTHING
+            },
+        ),
+        (
+            "free with a rate that flows",
+            free(r#"rates = [{ kind = "gcra", count = 2, seconds = 60, burst = 4 }]"#),
+            NaivePlan {
+                limits: Limits {
+                    bucket: Some((30, 4)),
                     ..NO_LIMITS
                 },
                 ..NOTHING

@@ -50,6 +50,8 @@ fn the_table_names_who_pays_and_what_is_earned() {
         "11 lines are left out",
         "75.97.9.59",
         "The difference is +",
+        "refused then  mostly          pays then",
+        "208  quota_exceeded       7.00",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -61,7 +63,7 @@ fn the_table_names_who_pays_and_what_is_earned() {
 fn mistakes_of_the_command_line_are_told_before_anything_is_read() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("plans.toml"), &plans::named("free").1).unwrap();
-    let table: [(&[&str], &str); 5] = [
+    let table: [(&[&str], &str); 8] = [
         (&["-", "--plan", "none.toml"], "failed to read none.toml"),
         (&["-", "--plan", "plans.toml#Gold"], "Gold"),
         (
@@ -76,13 +78,91 @@ fn mistakes_of_the_command_line_are_told_before_anything_is_read() {
             &["-", "--plan", "plans.toml", "--trace", "no/such/place"],
             "no/such/place",
         ),
+        (
+            &["-", "--plan", "plans.toml", "--html", "no/such/page"],
+            "failed to write no/such/page",
+        ),
+        (&["-", "-", "--plan", "plans.toml"], "named twice"),
+        (
+            &["-", "--plan", "plans.toml", "--json", "--top", "50"],
+            "--top",
+        ),
     ];
     for (arguments, problem) in table {
         let output = command(directory.path(), &[&["replay"], arguments].concat(), SLICE);
         assert!(!output.status.success());
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains(problem), "{arguments:?}: {told}");
+        assert_eq!(output.stdout, b"", "{arguments:?}");
     }
+}
+
+/// A trace or a page that was named like a log erased it.
+#[test]
+fn no_file_that_is_read_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let plan = &plans::named("free").1;
+    std::fs::write(at("plans.toml"), plan).unwrap();
+    std::fs::write(at("a.log"), SLICE).unwrap();
+    std::fs::write(at("b.log"), SLICE).unwrap();
+    std::fs::hard_link(at("b.log"), at("linked.log")).unwrap();
+    let table: [(&[&str], &str); 6] = [
+        (&["--trace", "a.log"], "one of the logs"),
+        (&["--html", "a.log"], "one of the logs"),
+        (&["--html", "./b.log"], "one of the logs"),
+        (&["--trace", "linked.log"], "one of the logs"),
+        (&["--html", "plans.toml"], "a plan file"),
+        (&["--trace", "new", "--html", "new"], "the trace"),
+    ];
+    for (outputs, what) in table {
+        let read = ["replay", "a.log", "b.log", "--plan", "plans.toml"];
+        let output = command(directory.path(), &[&read, outputs].concat(), "");
+        assert!(!output.status.success(), "{outputs:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(&format!("it is {what}")), "{told}");
+    }
+    for log in ["a.log", "b.log"] {
+        assert_eq!(std::fs::read_to_string(at(log)).unwrap(), SLICE);
+    }
+    assert_eq!(&std::fs::read_to_string(at("plans.toml")).unwrap(), plan);
+    let twice = ["--trace", "/dev/null", "--html", "/dev/null"];
+    let read = ["replay", "a.log", "--plan", "plans.toml"];
+    let output = command(directory.path(), &[&read[..], &twice].concat(), "");
+    assert!(
+        output.status.success(),
+        "a device loses nothing: {output:?}"
+    );
+}
+
+#[test]
+fn the_standard_input_is_not_written_where_it_is_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.log");
+    std::fs::write(&path, SLICE).unwrap();
+    let plans = directory.path().join("plans.toml");
+    std::fs::write(plans, &plans::named("free").1).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_reference-server"))
+        .args(["replay", "-", "--plan", "plans.toml", "--trace", "a.log"])
+        .current_dir(directory.path())
+        .stdin(std::fs::File::open(&path).unwrap())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), SLICE);
+}
+
+#[test]
+fn the_exit_code_is_1_where_most_lines_are_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let plans = directory.path().join("plans.toml");
+    std::fs::write(plans, &plans::named("free").1).unwrap();
+    let junk = SLICE.to_owned() + &"nonsense\n".repeat(SLICE.lines().count());
+    let arguments = ["replay", "-", "--plan", "plans.toml"];
+    let output = command(directory.path(), &arguments, &junk);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("499 calls"), "{told}");
 }
 
 fn command(directory: &Path, arguments: &[&str], input: &str) -> Output {
