@@ -25,6 +25,7 @@ use crate::store::{BatchState, Closing, Kind, Listing, Stored, Write};
 use crate::subscription::{
     BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
 };
+use crate::usage::SumKey;
 
 /// What a run of closing has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -325,13 +326,14 @@ impl Monetizer {
         segments: &[Segment],
     ) -> Result<bool, FlowError> {
         for segment in segments {
-            let sums = self.store.sums(tenant, segment.id).await?;
+            let before = SumKey::before(segment.id);
+            let next = self.store.unsealed(tenant, Some(before), 1).await?.pop();
+            let is_sealed = next.is_none_or(|next| next.segment.id != segment.id);
             let batches = self.store.batches(tenant, segment.id).await?;
-            let sealed = sums.iter().all(|sum| sum.sealed == sum.total);
             let answered = batches
                 .iter()
                 .all(|batch| batch.state != BatchState::Sealed);
-            if !sealed || !answered {
+            if !is_sealed || !answered {
                 return Ok(false);
             }
         }
