@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue};
+use monetization_core::engine::CancelMode;
 use monetization_core::flows::{FlowError, NewPlan, NewProduct, ProductChange};
-use monetization_core::invoice::{InvoiceState, Invoicing};
+use monetization_core::invoice::{InvoiceState, Invoicing, Occasion};
 use monetization_core::plan::Approval;
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{Denial, Target};
 use monetization_core::secret::Secret;
-use monetization_core::store::StoreExt;
 use monetization_core::subscription::Subscription;
+use monetization_core::text::ForeignId;
 
+use crate::meanwhile;
 use crate::world::{DAY, World, ok, text};
 
 const TERMS: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month", "bundles": [
@@ -27,7 +29,10 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let world = World::new(Invoicing::ByCore).await;
+        Self::open_in(World::new(Invoicing::ByCore).await).await
+    }
+
+    async fn open_in(world: World) -> Self {
         let resource = |name: &str| {
             let json = format!(
                 r#"{{"identifier": "{name}", "method": "GET", "path": "/{name}", "name": "{name}"}}"#
@@ -79,7 +84,20 @@ impl Shop {
             .world
             .monetizer
             .buy_bundle(tenant, id, &bundle, key.as_ref());
-        bought.await.map(|invoice| invoice.state)
+        bought.await.map(|bought| bought.invoice.state)
+    }
+
+    /// How the invoice of the only bundle stands.
+    async fn bundle(&self) -> InvoiceState {
+        let mut invoices = self.world.invoices(self.subscription.id).await;
+        invoices.retain(|invoice| invoice.occasion == Occasion::Bundle);
+        assert_eq!(invoices.len(), 1);
+        invoices[0].state
+    }
+
+    /// The provider's name of the newest invoice.
+    fn newest(&self) -> ForeignId {
+        self.world.provider.invoices().pop().unwrap().id
     }
 
     /// How many of so many calls are let through.
@@ -155,12 +173,102 @@ async fn a_bundle_that_is_not_paid_in_time_is_taken_back_and_blocks_nothing() {
     assert_eq!(invoices.last().unwrap().state, InvoiceState::Void);
     assert_eq!(shop.calls("/search", 1).await, 0);
     assert_eq!(shop.calls("/browse", 1).await, 1);
-    let tenant = shop.world.tenant_id();
-    let kept = shop
-        .world
-        .store
-        .fact::<Subscription>(tenant, shop.subscription.id);
-    assert!(kept.await.unwrap().unwrap().fact.blocks.is_empty());
+    let kept = shop.world.subscription(shop.subscription.id).await;
+    assert!(kept.blocks.is_empty());
+}
+
+/// A payment that had failed once took the invoice out of the job's sight, and it could be paid for ever.
+#[tokio::test]
+async fn a_bundle_whose_payment_failed_is_taken_back_in_time_too_b4() {
+    let shop = Shop::open().await;
+    shop.buy("ten", None).await.unwrap();
+    shop.world.settle().await;
+    let newest = shop.newest();
+    shop.world.provider.fail_payment(newest.as_str()).unwrap();
+    shop.world.settle().await;
+    assert_eq!(shop.bundle().await, InvoiceState::PastDue);
+    assert_eq!(shop.calls("/browse", 1).await, 1);
+    shop.world.pass(DAY * 8).await;
+    shop.world.settle().await;
+    assert_eq!(shop.bundle().await, InvoiceState::Void);
+    let there = shop.world.provider.invoices().pop().unwrap();
+    assert_eq!(there.state, InvoiceState::Void);
+}
+
+/// The invoice outlived its subscription: whoever paid it had nothing for the money.
+#[tokio::test]
+async fn a_bundle_is_taken_back_when_its_subscription_ends_b4() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        for (mode, before) in [
+            (CancelMode::Now, InvoiceState::Void),
+            (CancelMode::AtPeriodEnd, InvoiceState::Open),
+        ] {
+            let shop = Shop::open_in(World::new(invoicing).await).await;
+            shop.world.pass_until("2026-01-30T12:00:00Z").await;
+            shop.buy("ten", None).await.unwrap();
+            shop.world.settle().await;
+            let newest = shop.newest();
+            shop.world.cancel(shop.subscription.id, mode).await;
+            shop.world.settle().await;
+            assert_eq!(shop.bundle().await, before, "{invoicing:?} {mode:?}");
+            shop.world.pass_until("2026-02-02T12:00:00Z").await;
+            shop.world.settle().await;
+            assert_eq!(shop.bundle().await, InvoiceState::Void);
+            let there = shop.world.provider.invoices();
+            let there = there.iter().find(|invoice| invoice.id == newest).unwrap();
+            assert_eq!(there.state, InvoiceState::Void, "{invoicing:?} {mode:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_is_not_bought_while_its_subscription_is_being_cancelled_b4() {
+    let (world, before) = meanwhile::world().await;
+    let shop = Shop::open_in(world).await;
+    let (monetizer, of) = (shop.world.monetizer.clone(), shop.subscription.clone());
+    let cancel = async move {
+        let cancelled = monetizer.cancel(of.tenant, of.id, CancelMode::Now);
+        cancelled.await.unwrap();
+    };
+    *before.lock().unwrap() = Some(Box::pin(cancel));
+    let error = shop.buy("ten", None).await.unwrap_err();
+    assert!(matches!(error, FlowError::Illegal(_)), "{error}");
+    assert_eq!(shop.world.invoices(shop.subscription.id).await, []);
+}
+
+#[tokio::test]
+async fn a_payment_of_a_bundle_after_the_end_is_told_and_buys_nothing_b4() {
+    let shop = Shop::open().await;
+    let id = shop.subscription.id;
+    shop.world.pass_until("2026-01-30T12:00:00Z").await;
+    shop.buy("ten", None).await.unwrap();
+    shop.world.settle().await;
+    shop.world.cancel(id, CancelMode::AtPeriodEnd).await;
+    // It ends, and is paid before a job has taken it back.
+    shop.world.pass_until("2026-02-02T12:00:00Z").await;
+    let (provider, monetizer) = (&shop.world.provider, &shop.world.monetizer);
+    provider.pay(shop.newest().as_str()).unwrap();
+    let (mock, secrets) = (text("mock"), provider.webhook_secrets());
+    let mut told = Vec::new();
+    for message in provider.deliveries() {
+        let taken = monetizer.take_in(&mock, &secrets, &message.headers, &message.body);
+        told.extend(taken.await.unwrap().contradictions);
+    }
+    assert_eq!(told.len(), 1);
+    assert!(told[0].ends_with(&format!("it was paid, and {id} is over")));
+    assert_eq!(shop.bundle().await, InvoiceState::Paid);
+    assert!(shop.world.subscription(id).await.prepaid.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_key_buys_one_bundle_and_no_other_b4() {
+    let shop = Shop::open().await;
+    shop.buy("ten", Some("first")).await.unwrap();
+    let FlowError::Field(error) = shop.buy("gift", Some("first")).await.unwrap_err() else {
+        panic!("it was bought");
+    };
+    assert_eq!(error.field(), "request_key");
+    assert_eq!(shop.bundle().await, InvoiceState::Draft);
 }
 
 #[tokio::test]
@@ -176,10 +284,7 @@ async fn a_bundle_that_is_not_sold_is_refused_with_those_that_are() {
         "{error}"
     );
     shop.world
-        .cancel(
-            shop.subscription.id,
-            monetization_core::engine::CancelMode::Now,
-        )
+        .cancel(shop.subscription.id, CancelMode::Now)
         .await;
     let error = shop.buy("ten", None).await.unwrap_err();
     assert!(matches!(error, FlowError::Illegal(_)), "{error}");

@@ -12,9 +12,18 @@ use crate::intent::{Intent, Operation};
 use crate::invoice::{BundleLine, Invoice, InvoiceState, Line, LineItem, Occasion};
 use crate::plan::{Bundle, PlanTerms, PlanVersion};
 use crate::product::IllegalMove;
-use crate::store::{StoreExt, Write};
+use crate::store::{ChangeSet, Index, RowKey, StoreExt, Stored, Write};
 use crate::subscription::{Subscription, SubscriptionState};
 use crate::text::{ForeignId, Slug};
+
+/// What came of buying a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bought {
+    /// Its invoice.
+    pub invoice: Invoice,
+    /// Whether it is new; otherwise the order was recognised.
+    pub new: bool,
+}
 
 impl Monetizer {
     /// Buys a bundle of the plan that is in force. The same order again, by its `request_key`, is the
@@ -22,7 +31,8 @@ impl Monetizer {
     ///
     /// # Errors
     /// [`FlowError::NotFound`]; [`FlowError::Field`] for a bundle that the plan does not sell, with those
-    /// that it does; [`FlowError::Illegal`] for a subscription that is not in force;
+    /// that it does, and for a `request_key` that another bundle was bought under;
+    /// [`FlowError::Illegal`] for a subscription that is not in force;
     /// [`FlowError::Unable`] where the engine collects no invoices; [`FlowError::Store`].
     pub async fn buy_bundle(
         &self,
@@ -30,7 +40,7 @@ impl Monetizer {
         subscription: SubscriptionId,
         bundle: &Slug,
         request_key: Option<&ForeignId>,
-    ) -> Result<Invoice, FlowError> {
+    ) -> Result<Bought, FlowError> {
         let (tenant_fact, engine) = self.engine_of(tenant).await?;
         if engine.invoices.is_none() {
             return Err(unable(engine, "collect invoices"));
@@ -45,7 +55,7 @@ impl Monetizer {
         };
         for _ in 0..ATTEMPTS_MAX {
             if let Some(known) = self.store.fact::<Invoice>(tenant, id).await? {
-                return Ok(known.fact);
+                return Ok(recognised(known.fact, bundle)?);
             }
             let mut stored = self.must::<Subscription>(tenant, subscription).await?;
             if stored.fact.state != SubscriptionState::Active {
@@ -66,7 +76,6 @@ impl Monetizer {
             let mut change = self.change();
             if invoice.state == InvoiceState::Paid {
                 stored.fact.add_prepaid(&invoice);
-                change.writes.push(stored.write()?);
             } else {
                 let operation = Operation::IssueInvoice { invoice: id };
                 change
@@ -74,8 +83,10 @@ impl Monetizer {
                     .push(Intent::new(tenant, operation, self.now()));
             }
             change.writes.push(Write::insert(&invoice)?);
+            // Written though it may be as it was: whoever ends it meanwhile knows nothing of this invoice.
+            change.writes.push(stored.write()?);
             match self.apply(&change).await {
-                Ok(true) => return Ok(invoice),
+                Ok(true) => return Ok(Bought { invoice, new: true }),
                 // The same order came twice at once, or the subscription has changed: look again.
                 Ok(false) | Err(FlowError::Conflict(_)) => {}
                 Err(error) => return Err(error),
@@ -83,6 +94,38 @@ impl Monetizer {
         }
         Err(FlowError::Contended)
     }
+
+    /// Takes back what of a subscription's bundles has not been paid: it is over, and nobody could use
+    /// their calls.
+    pub(super) async fn take_back_bundles(
+        &self,
+        of: &Subscription,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        for invoice in self.unpaid_bundles(of).await? {
+            self.take_back(invoice, change)?;
+        }
+        Ok(())
+    }
+
+    async fn unpaid_bundles(&self, of: &Subscription) -> Result<Vec<Stored<Invoice>>, FlowError> {
+        let key = RowKey::new(Index::InvoicesOfSubscription, of.id);
+        let mut invoices = self.store.facts_by::<Invoice>(of.tenant, key).await?;
+        invoices.retain(|it| it.fact.occasion == Occasion::Bundle && it.fact.due().is_some());
+        Ok(invoices)
+    }
+}
+
+fn recognised(invoice: Invoice, bundle: &Slug) -> Result<Bought, FieldError> {
+    let same = |line: &Line| matches!(&line.item, LineItem::Bundle(it) if it.bundle == *bundle);
+    if invoice.lines.iter().any(same) {
+        return Ok(Bought {
+            invoice,
+            new: false,
+        });
+    }
+    let problem = format!("it was used for another order, which became {}", invoice.id);
+    Err(FieldError::new("request_key", problem))
 }
 
 fn find<'a>(terms: &'a PlanTerms, name: &Slug) -> Result<&'a Bundle, FieldError> {
@@ -105,6 +148,7 @@ fn find<'a>(terms: &'a PlanTerms, name: &Slug) -> Result<&'a Bundle, FieldError>
 fn line(bundle: &Bundle) -> Line {
     Line {
         item: LineItem::Bundle(BundleLine {
+            bundle: bundle.name.clone(),
             resource: bundle.resource.clone(),
             calls: bundle.calls,
         }),

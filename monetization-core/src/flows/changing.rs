@@ -14,7 +14,7 @@ use crate::engine::CancelMode;
 use crate::field::FieldError;
 use crate::ids::{PlanVersionId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
-use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::invoice::{Invoice, InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
 use crate::period::{Schedule, TimeZone};
 use crate::plan::PlanVersion;
@@ -25,7 +25,8 @@ use crate::subscription::{
 
 impl Monetizer {
     /// Ends a subscription, now or with its period. Use up to then is billed; an unpaid first
-    /// invoice is taken back. Ending what is ending or over changes nothing.
+    /// invoice is taken back, and so are bundles that are unpaid when it ends. Ending what is ending
+    /// or over changes nothing.
     ///
     /// | state before | now | with the period |
     /// |---|---|---|
@@ -216,7 +217,10 @@ impl Monetizer {
         let open = open.ok_or(MoneyError::Overflow)?.start;
         let soonest = open.saturating_add(Duration::from_micros(1));
         match subscription.state {
-            SubscriptionState::Draining => timeline.ends_at = Some(now.max(soonest)),
+            SubscriptionState::Draining => {
+                timeline.ends_at = Some(now.max(soonest));
+                self.take_back_bundles(subscription, change).await?;
+            }
             SubscriptionState::Ending if timeline.ends_at.is_none() => {
                 timeline.ends_at = timeline
                     .schedule
@@ -261,17 +265,11 @@ impl Monetizer {
             }
             Invoicing::ByCore => {
                 let invoice = invoice_id(id, Occasion::Start);
-                if let Some(mut stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
+                if let Some(stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
                     if stored.fact.state == InvoiceState::Paid {
                         return Ok(false);
                     }
-                    stored.fact.state = stored.fact.state.on(InvoiceEvent::Voided)?;
-                    change.writes.push(stored.write()?);
-                    change.intents.push(Intent::new(
-                        tenant,
-                        Operation::VoidInvoice { invoice },
-                        now,
-                    ));
+                    self.take_back(stored, change)?;
                 }
             }
         }
