@@ -6,12 +6,13 @@
 use super::invoicing::Draft;
 use super::operations::unable;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::clock::Span;
 use crate::field::FieldError;
 use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{BundleLine, Invoice, InvoiceState, Line, LineItem, Occasion};
 use crate::plan::{Bundle, PlanTerms, PlanVersion};
-use crate::product::IllegalMove;
+use crate::product::{IllegalMove, Product, Resource};
 use crate::store::{ChangeSet, Index, RowKey, StoreExt, Stored, Write};
 use crate::subscription::{Subscription, SubscriptionState};
 use crate::text::{ForeignId, Slug};
@@ -31,7 +32,9 @@ impl Monetizer {
     ///
     /// # Errors
     /// [`FlowError::NotFound`]; [`FlowError::Field`] for a bundle that the plan does not sell, with those
-    /// that it does, and for a `request_key` that another bundle was bought under;
+    /// that it does, for one whose calls could not be had, because the operation is gone or the
+    /// subscription moves to a version that sells none, and for a `request_key` that another bundle was
+    /// bought under;
     /// [`FlowError::Illegal`] for a subscription that is not in force;
     /// [`FlowError::Unable`] where the engine collects no invoices; [`FlowError::Store`].
     pub async fn buy_bundle(
@@ -64,6 +67,7 @@ impl Monetizer {
             let version = stored.fact.timeline.version_at(self.now());
             let terms = self.must::<PlanVersion>(tenant, version).await?.fact.terms;
             let bought = find(&terms, bundle)?;
+            self.check_lasting(&stored.fact, bought).await?;
             let draft = Draft {
                 occasion: Occasion::Bundle,
                 lines: vec![line(bought)],
@@ -104,6 +108,57 @@ impl Monetizer {
     ) -> Result<(), FlowError> {
         for invoice in self.unpaid_bundles(of).await? {
             self.take_back(invoice, change)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses terms under which calls that are bought in advance would be lost: of some operation
+    /// there are calls left, paid or still to be paid, and the terms sell none. What is used up stays so,
+    /// and whoever buys more changes the subscription.
+    pub(super) async fn check_keeps_bundles(
+        &self,
+        of: &Subscription,
+        terms: &PlanTerms,
+    ) -> Result<(), FlowError> {
+        let mut bought = of.clone();
+        for invoice in self.unpaid_bundles(of).await? {
+            bought.add_prepaid(&invoice.fact);
+        }
+        let now = self.now();
+        let any_period = Span {
+            start: now,
+            end: now,
+        };
+        let resources = bought.prepaid.keys();
+        for resource in resources.filter(|it| !terms.sells_calls_of(it)) {
+            let quota = bought.prepaid_quota(resource);
+            let window = quota.name.window.containing(now, any_period);
+            let counter = self.store.quota(of.tenant, of.id, quota.name, window);
+            let left = quota.max.saturating_sub(counter.await?.committed);
+            if left > 0 {
+                let problem = format!(
+                    "it sells no calls of {resource}, and {left} that were bought in advance are left: choose a version that does, or wait until they are used"
+                );
+                return Err(FieldError::new("version", problem).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a bundle whose calls could not be had: the operation is gone, or a version is to come
+    /// that sells none of them.
+    async fn check_lasting(&self, of: &Subscription, bought: &Bundle) -> Result<(), FlowError> {
+        let product = self.must::<Product>(of.tenant, of.product).await?.fact;
+        Resource::known(&product.resources, &bought.resource, "bundle")?;
+        for version in of.timeline.versions_from(self.now()) {
+            let version = self.must::<PlanVersion>(of.tenant, version).await?.fact;
+            if !version.terms.sells_calls_of(&bought.resource) {
+                let problem = format!(
+                    "the subscription moves to version {} of its plan, which sells no calls of {}",
+                    version.number, bought.resource
+                );
+                return Err(FieldError::new("bundle", problem).into());
+            }
         }
         Ok(())
     }
