@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderValue};
 use monetization_core::engine::CancelMode;
 use monetization_core::flows::{FlowError, NewPlan, NewProduct, ProductChange};
+use monetization_core::ids::{PlanVersionId, ProductId};
 use monetization_core::invoice::{InvoiceState, Invoicing, Occasion};
-use monetization_core::plan::Approval;
+use monetization_core::plan::{Approval, Plan, TermsDraft};
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{Denial, Target};
 use monetization_core::secret::Secret;
@@ -14,17 +15,20 @@ use monetization_core::subscription::Subscription;
 use monetization_core::text::ForeignId;
 
 use crate::meanwhile;
-use crate::world::{DAY, World, ok, text};
+use crate::world::{DAY, HOUR, World, ok, text};
 
 const TERMS: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month", "bundles": [
     {"name": "ten", "resource": "search", "calls": 10, "price": "5.00"},
     {"name": "gift", "resource": "search", "calls": 1, "price": "0"}]}"#;
+
+const WITHOUT: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month"}"#;
 
 /// A subscriber to a product of two resources, one of which is sold in advance.
 struct Shop {
     world: World,
     subscription: Subscription,
     key: Secret,
+    plan: Plan,
 }
 
 impl Shop {
@@ -60,12 +64,7 @@ impl Shop {
             .enable_monetization(tenant, product, &BTreeMap::new())
             .await
             .unwrap();
-        let new = NewPlan {
-            product,
-            name: text("prepaid"),
-            approval: Approval::Automatic,
-            terms: serde_json::from_str(TERMS).unwrap(),
-        };
+        let new = new_plan(product, TERMS);
         let (plan, _) = monetizer.create_plan(tenant, new).await.unwrap();
         let ordered = world.subscribe(&plan).await;
         let (_, key) = ordered.key.unwrap();
@@ -73,6 +72,7 @@ impl Shop {
         Self {
             subscription: ordered.subscription,
             key,
+            plan,
             world,
         }
     }
@@ -85,6 +85,33 @@ impl Shop {
             .monetizer
             .buy_bundle(tenant, id, &bundle, key.as_ref());
         bought.await.map(|bought| bought.invoice.state)
+    }
+
+    /// Makes the next version of the plan.
+    async fn revise(&self, json: &str) -> PlanVersionId {
+        let monetizer = &self.world.monetizer;
+        let revised = monetizer.revise_plan(self.plan.tenant, self.plan.id, terms(json));
+        revised.await.unwrap().1.id
+    }
+
+    async fn migrate(
+        &self,
+        version: PlanVersionId,
+        at: Option<&str>,
+    ) -> Result<Subscription, FlowError> {
+        let of = &self.subscription;
+        let monetizer = &self.world.monetizer;
+        monetizer
+            .migrate(of.tenant, of.id, version, at.map(text))
+            .await
+    }
+
+    async fn remove(&self, resource: &str) -> Result<Product, FlowError> {
+        let (tenant, product) = (self.plan.tenant, self.plan.product);
+        let monetizer = &self.world.monetizer;
+        monetizer
+            .remove_resource(tenant, product, &text(resource))
+            .await
     }
 
     /// How the invoice of the only bundle stands.
@@ -288,4 +315,107 @@ async fn a_bundle_that_is_not_sold_is_refused_with_those_that_are() {
         .await;
     let error = shop.buy("ten", None).await.unwrap_err();
     assert!(matches!(error, FlowError::Illegal(_)), "{error}");
+}
+
+/// Another version of the plan took the calls away that were paid, or opened the operation to all.
+#[tokio::test]
+async fn paid_calls_outlast_a_change_of_the_plan_b4() {
+    let shop = Shop::open().await;
+    let without = shop.revise(WITHOUT).await;
+    let with = shop.revise(TERMS).await;
+    let refused = async |at: Option<&str>| {
+        let error = shop.migrate(without, at).await.unwrap_err();
+        let FlowError::Field(error) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(error.field(), "version");
+    };
+    // It may still be paid.
+    shop.buy("ten", None).await.unwrap();
+    refused(None).await;
+    shop.world.settle().await;
+    shop.world.pay_all().await;
+    assert_eq!(shop.calls("/search", 9).await, 9);
+    refused(None).await;
+    refused(Some("2026-06-01T00:00:00Z")).await;
+    shop.migrate(with, None).await.unwrap();
+    shop.world.pass(HOUR).await;
+    assert_eq!(shop.calls("/search", 2).await, 1);
+    // Nothing is left, and nothing more is sold.
+    shop.migrate(without, Some("2026-06-01T00:00:00Z"))
+        .await
+        .unwrap();
+    for bundle in ["ten", "gift"] {
+        let FlowError::Field(error) = shop.buy(bundle, None).await.unwrap_err() else {
+            panic!("{bundle} was sold");
+        };
+        assert_eq!(error.field(), "bundle");
+    }
+    shop.world.pass_until("2026-06-02T00:00:00Z").await;
+    assert_eq!(shop.calls("/search", 20).await, 20);
+}
+
+/// Calls were sold that nobody could make: only what new subscribers get was looked at.
+#[tokio::test]
+async fn an_operation_stays_while_anybody_is_on_a_version_that_counts_it_b4() {
+    let shop = Shop::open().await;
+    let without = shop.revise(WITHOUT).await;
+    let FlowError::InUse { problem } = shop.remove("search").await.unwrap_err() else {
+        panic!("it was removed");
+    };
+    assert!(
+        problem.contains("version 1 of the plan prepaid"),
+        "{problem}"
+    );
+    shop.migrate(without, Some("2026-01-20T00:00:00Z"))
+        .await
+        .unwrap();
+    let still = shop.remove("search").await.unwrap_err();
+    assert!(matches!(still, FlowError::InUse { .. }), "{still}");
+    shop.world.pass_until("2026-01-21T00:00:00Z").await;
+    assert_eq!(shop.remove("search").await.unwrap().resources.len(), 1);
+    let FlowError::Field(error) = shop.buy("ten", None).await.unwrap_err() else {
+        panic!("it was sold");
+    };
+    assert_eq!(error.field(), "bundle");
+}
+
+#[tokio::test]
+async fn an_operation_stays_where_a_plan_begins_to_count_it_meanwhile_b4() {
+    for begins in ["with another version", "with another plan"] {
+        let (world, before) = meanwhile::world().await;
+        let shop = Shop::open_in(world).await;
+        let without = shop.revise(WITHOUT).await;
+        shop.migrate(without, None).await.unwrap();
+        shop.world.pass(HOUR).await;
+        let (monetizer, plan) = (shop.world.monetizer.clone(), shop.plan.clone());
+        let count_it = async move {
+            if begins == "with another version" {
+                let revised = monetizer.revise_plan(plan.tenant, plan.id, terms(TERMS));
+                revised.await.unwrap();
+            } else {
+                let new = new_plan(plan.product, TERMS);
+                monetizer.create_plan(plan.tenant, new).await.unwrap();
+            }
+        };
+        *before.lock().unwrap() = Some(Box::pin(count_it));
+        let error = shop.remove("search").await.unwrap_err();
+        assert!(
+            matches!(error, FlowError::InUse { .. }),
+            "{begins}: {error}"
+        );
+    }
+}
+
+fn terms(json: &str) -> TermsDraft {
+    serde_json::from_str(json).unwrap()
+}
+
+fn new_plan(product: ProductId, json: &str) -> NewPlan {
+    NewPlan {
+        product,
+        name: text("prepaid"),
+        approval: Approval::Automatic,
+        terms: terms(json),
+    }
 }
