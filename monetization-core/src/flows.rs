@@ -53,6 +53,7 @@ use crate::subscription::Subscription;
 use crate::tenant::Tenant;
 use crate::text::{ForeignId, Slug};
 
+pub use bundling::Bought;
 pub use catalogue::{NewPlan, NewProduct, ProductChange};
 pub use closing::Closed;
 pub use credentials::Credentials;

@@ -182,7 +182,8 @@ CREATE TABLE sum (
     meter INTEGER NOT NULL REFERENCES meter (number),
     total INTEGER NOT NULL CHECK (total >= 0),
     sealed INTEGER NOT NULL CHECK (sealed BETWEEN 0 AND total),
-    -- Whether the engine invoices the segment.
+    -- Whether the engine invoices it: it does so in its segments, but for sums of what was last,
+    -- which may become less.
     by_engine INTEGER NOT NULL CHECK (by_engine IN (0, 1)),
     PRIMARY KEY (segment, origin, meter)
 ) STRICT, WITHOUT ROWID;

@@ -212,6 +212,7 @@ macro_rules! store_suite {
         $crate::store_suite!(@checks tallies $backend => [
             a_sum_of_the_greatest_is_the_greatest,
             a_sum_of_the_last_is_what_was_used_last,
+            what_was_last_is_never_offered_for_sealing,
             a_value_counts_once,
             a_sum_begins_after_so_many,
             records_tell_how_they_were_tallied,

@@ -3,35 +3,41 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue};
+use monetization_core::engine::CancelMode;
 use monetization_core::flows::{FlowError, NewPlan, NewProduct, ProductChange};
-use monetization_core::invoice::{InvoiceState, Invoicing};
-use monetization_core::plan::Approval;
+use monetization_core::ids::{PlanVersionId, ProductId};
+use monetization_core::invoice::{InvoiceState, Invoicing, Occasion};
+use monetization_core::plan::{Approval, Plan, TermsDraft};
 use monetization_core::product::{Product, ProductState};
 use monetization_core::runtime::{Denial, Target};
 use monetization_core::secret::Secret;
-use monetization_core::store::StoreExt;
 use monetization_core::subscription::Subscription;
+use monetization_core::text::ForeignId;
 
 use crate::checking::Database;
-use crate::world::{DAY, World, ok, text};
+use crate::meanwhile;
+use crate::world::{DAY, HOUR, World, ok, text};
 
 const TERMS: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month", "bundles": [
     {"name": "ten", "resource": "search", "calls": 10, "price": "5.00"},
     {"name": "gift", "resource": "search", "calls": 1, "price": "0"}]}"#;
+
+const WITHOUT: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month"}"#;
 
 /// A subscriber to a product of two resources, one of which is sold in advance.
 struct Shop {
     world: World,
     subscription: Subscription,
     key: Secret,
+    plan: Plan,
 }
 
 impl Shop {
     async fn open() -> Self {
-        Self::within(World::new(Invoicing::ByCore).await, TERMS).await
+        Self::open_in(World::new(Invoicing::ByCore).await, TERMS).await
     }
 
-    async fn within(world: World, terms: &str) -> Self {
+    async fn open_in(world: World, terms: &str) -> Self {
         let resource = |name: &str| {
             let json = format!(
                 r#"{{"identifier": "{name}", "method": "GET", "path": "/{name}", "name": "{name}"}}"#
@@ -59,12 +65,7 @@ impl Shop {
             .enable_monetization(tenant, product, &BTreeMap::new())
             .await
             .unwrap();
-        let new = NewPlan {
-            product,
-            name: text("prepaid"),
-            approval: Approval::Automatic,
-            terms: serde_json::from_str(terms).unwrap(),
-        };
+        let new = new_plan(product, terms);
         let (plan, _) = monetizer.create_plan(tenant, new).await.unwrap();
         let ordered = world.subscribe(&plan).await;
         let (_, key) = ordered.key.unwrap();
@@ -72,6 +73,7 @@ impl Shop {
         Self {
             subscription: ordered.subscription,
             key,
+            plan,
             world,
         }
     }
@@ -83,7 +85,47 @@ impl Shop {
             .world
             .monetizer
             .buy_bundle(tenant, id, &bundle, key.as_ref());
-        bought.await.map(|invoice| invoice.state)
+        bought.await.map(|bought| bought.invoice.state)
+    }
+
+    /// Makes the next version of the plan.
+    async fn revise(&self, json: &str) -> PlanVersionId {
+        let monetizer = &self.world.monetizer;
+        let revised = monetizer.revise_plan(self.plan.tenant, self.plan.id, terms(json));
+        revised.await.unwrap().1.id
+    }
+
+    async fn migrate(
+        &self,
+        version: PlanVersionId,
+        at: Option<&str>,
+    ) -> Result<Subscription, FlowError> {
+        let of = &self.subscription;
+        let monetizer = &self.world.monetizer;
+        monetizer
+            .migrate(of.tenant, of.id, version, at.map(text))
+            .await
+    }
+
+    async fn remove(&self, resource: &str) -> Result<Product, FlowError> {
+        let (tenant, product) = (self.plan.tenant, self.plan.product);
+        let monetizer = &self.world.monetizer;
+        monetizer
+            .remove_resource(tenant, product, &text(resource))
+            .await
+    }
+
+    /// How the invoice of the only bundle stands.
+    async fn bundle(&self) -> InvoiceState {
+        let mut invoices = self.world.invoices(self.subscription.id).await;
+        invoices.retain(|invoice| invoice.occasion == Occasion::Bundle);
+        assert_eq!(invoices.len(), 1);
+        invoices[0].state
+    }
+
+    /// The provider's name of the newest invoice.
+    fn newest(&self) -> ForeignId {
+        self.world.provider.invoices().pop().unwrap().id
     }
 
     /// How many of so many calls are let through.
@@ -159,12 +201,102 @@ async fn a_bundle_that_is_not_paid_in_time_is_taken_back_and_blocks_nothing() {
     assert_eq!(invoices.last().unwrap().state, InvoiceState::Void);
     assert_eq!(shop.calls("/search", 1).await, 0);
     assert_eq!(shop.calls("/browse", 1).await, 1);
-    let tenant = shop.world.tenant_id();
-    let kept = shop
-        .world
-        .store
-        .fact::<Subscription>(tenant, shop.subscription.id);
-    assert!(kept.await.unwrap().unwrap().fact.blocks.is_empty());
+    let kept = shop.world.subscription(shop.subscription.id).await;
+    assert!(kept.blocks.is_empty());
+}
+
+/// A payment that had failed once took the invoice out of the job's sight, and it could be paid for ever.
+#[tokio::test]
+async fn a_bundle_whose_payment_failed_is_taken_back_in_time_too_b4() {
+    let shop = Shop::open().await;
+    shop.buy("ten", None).await.unwrap();
+    shop.world.settle().await;
+    let newest = shop.newest();
+    shop.world.provider.fail_payment(newest.as_str()).unwrap();
+    shop.world.settle().await;
+    assert_eq!(shop.bundle().await, InvoiceState::PastDue);
+    assert_eq!(shop.calls("/browse", 1).await, 1);
+    shop.world.pass(DAY * 8).await;
+    shop.world.settle().await;
+    assert_eq!(shop.bundle().await, InvoiceState::Void);
+    let there = shop.world.provider.invoices().pop().unwrap();
+    assert_eq!(there.state, InvoiceState::Void);
+}
+
+/// The invoice outlived its subscription: whoever paid it had nothing for the money.
+#[tokio::test]
+async fn a_bundle_is_taken_back_when_its_subscription_ends_b4() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        for (mode, before) in [
+            (CancelMode::Now, InvoiceState::Void),
+            (CancelMode::AtPeriodEnd, InvoiceState::Open),
+        ] {
+            let shop = Shop::open_in(World::new(invoicing).await, TERMS).await;
+            shop.world.pass_until("2026-01-30T12:00:00Z").await;
+            shop.buy("ten", None).await.unwrap();
+            shop.world.settle().await;
+            let newest = shop.newest();
+            shop.world.cancel(shop.subscription.id, mode).await;
+            shop.world.settle().await;
+            assert_eq!(shop.bundle().await, before, "{invoicing:?} {mode:?}");
+            shop.world.pass_until("2026-02-02T12:00:00Z").await;
+            shop.world.settle().await;
+            assert_eq!(shop.bundle().await, InvoiceState::Void);
+            let there = shop.world.provider.invoices();
+            let there = there.iter().find(|invoice| invoice.id == newest).unwrap();
+            assert_eq!(there.state, InvoiceState::Void, "{invoicing:?} {mode:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_is_not_bought_while_its_subscription_is_being_cancelled_b4() {
+    let (world, before) = meanwhile::world().await;
+    let shop = Shop::open_in(world, TERMS).await;
+    let (monetizer, of) = (shop.world.monetizer.clone(), shop.subscription.clone());
+    let cancel = async move {
+        let cancelled = monetizer.cancel(of.tenant, of.id, CancelMode::Now);
+        cancelled.await.unwrap();
+    };
+    *before.lock().unwrap() = Some(Box::pin(cancel));
+    let error = shop.buy("ten", None).await.unwrap_err();
+    assert!(matches!(error, FlowError::Illegal(_)), "{error}");
+    assert_eq!(shop.world.invoices(shop.subscription.id).await, []);
+}
+
+#[tokio::test]
+async fn a_payment_of_a_bundle_after_the_end_is_told_and_buys_nothing_b4() {
+    let shop = Shop::open().await;
+    let id = shop.subscription.id;
+    shop.world.pass_until("2026-01-30T12:00:00Z").await;
+    shop.buy("ten", None).await.unwrap();
+    shop.world.settle().await;
+    shop.world.cancel(id, CancelMode::AtPeriodEnd).await;
+    // It ends, and is paid before a job has taken it back.
+    shop.world.pass_until("2026-02-02T12:00:00Z").await;
+    let (provider, monetizer) = (&shop.world.provider, &shop.world.monetizer);
+    provider.pay(shop.newest().as_str()).unwrap();
+    let (mock, secrets) = (text("mock"), provider.webhook_secrets());
+    let mut told = Vec::new();
+    for message in provider.deliveries() {
+        let taken = monetizer.take_in(&mock, &secrets, &message.headers, &message.body);
+        told.extend(taken.await.unwrap().contradictions);
+    }
+    assert_eq!(told.len(), 1);
+    assert!(told[0].ends_with(&format!("it was paid, and {id} is over")));
+    assert_eq!(shop.bundle().await, InvoiceState::Paid);
+    assert!(shop.world.subscription(id).await.prepaid.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_key_buys_one_bundle_and_no_other_b4() {
+    let shop = Shop::open().await;
+    shop.buy("ten", Some("first")).await.unwrap();
+    let FlowError::Field(error) = shop.buy("gift", Some("first")).await.unwrap_err() else {
+        panic!("it was bought");
+    };
+    assert_eq!(error.field(), "request_key");
+    assert_eq!(shop.bundle().await, InvoiceState::Draft);
 }
 
 #[tokio::test]
@@ -180,10 +312,7 @@ async fn a_bundle_that_is_not_sold_is_refused_with_those_that_are() {
         "{error}"
     );
     shop.world
-        .cancel(
-            shop.subscription.id,
-            monetization_core::engine::CancelMode::Now,
-        )
+        .cancel(shop.subscription.id, CancelMode::Now)
         .await;
     let error = shop.buy("ten", None).await.unwrap_err();
     assert!(matches!(error, FlowError::Illegal(_)), "{error}");
@@ -197,7 +326,7 @@ async fn a_database_is_checked_for_calls_that_nobody_bought_b4() {
         r#""bundles""#,
         r#""quotas": [{"window": "ever", "resource": "browse", "max": 5, "overage": "strict"}], "bundles""#,
     );
-    let shop = Shop::within(world, &limited).await;
+    let shop = Shop::open_in(world, &limited).await;
     shop.buy("gift", None).await.unwrap();
     shop.buy("ten", None).await.unwrap();
     shop.world.settle().await;
@@ -217,5 +346,108 @@ async fn a_database_is_checked_for_calls_that_nobody_bought_b4() {
                 .any(|it| it.starts_with("quotas_within_limit")),
             "{unpaid}: {broken:?}"
         );
+    }
+}
+
+/// Another version of the plan took the calls away that were paid, or opened the operation to all.
+#[tokio::test]
+async fn paid_calls_outlast_a_change_of_the_plan_b4() {
+    let shop = Shop::open().await;
+    let without = shop.revise(WITHOUT).await;
+    let with = shop.revise(TERMS).await;
+    let refused = async |at: Option<&str>| {
+        let error = shop.migrate(without, at).await.unwrap_err();
+        let FlowError::Field(error) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(error.field(), "version");
+    };
+    // It may still be paid.
+    shop.buy("ten", None).await.unwrap();
+    refused(None).await;
+    shop.world.settle().await;
+    shop.world.pay_all().await;
+    assert_eq!(shop.calls("/search", 9).await, 9);
+    refused(None).await;
+    refused(Some("2026-06-01T00:00:00Z")).await;
+    shop.migrate(with, None).await.unwrap();
+    shop.world.pass(HOUR).await;
+    assert_eq!(shop.calls("/search", 2).await, 1);
+    // Nothing is left, and nothing more is sold.
+    shop.migrate(without, Some("2026-06-01T00:00:00Z"))
+        .await
+        .unwrap();
+    for bundle in ["ten", "gift"] {
+        let FlowError::Field(error) = shop.buy(bundle, None).await.unwrap_err() else {
+            panic!("{bundle} was sold");
+        };
+        assert_eq!(error.field(), "bundle");
+    }
+    shop.world.pass_until("2026-06-02T00:00:00Z").await;
+    assert_eq!(shop.calls("/search", 20).await, 20);
+}
+
+/// Calls were sold that nobody could make: only what new subscribers get was looked at.
+#[tokio::test]
+async fn an_operation_stays_while_anybody_is_on_a_version_that_counts_it_b4() {
+    let shop = Shop::open().await;
+    let without = shop.revise(WITHOUT).await;
+    let FlowError::InUse { problem } = shop.remove("search").await.unwrap_err() else {
+        panic!("it was removed");
+    };
+    assert!(
+        problem.contains("version 1 of the plan prepaid"),
+        "{problem}"
+    );
+    shop.migrate(without, Some("2026-01-20T00:00:00Z"))
+        .await
+        .unwrap();
+    let still = shop.remove("search").await.unwrap_err();
+    assert!(matches!(still, FlowError::InUse { .. }), "{still}");
+    shop.world.pass_until("2026-01-21T00:00:00Z").await;
+    assert_eq!(shop.remove("search").await.unwrap().resources.len(), 1);
+    let FlowError::Field(error) = shop.buy("ten", None).await.unwrap_err() else {
+        panic!("it was sold");
+    };
+    assert_eq!(error.field(), "bundle");
+}
+
+#[tokio::test]
+async fn an_operation_stays_where_a_plan_begins_to_count_it_meanwhile_b4() {
+    for begins in ["with another version", "with another plan"] {
+        let (world, before) = meanwhile::world().await;
+        let shop = Shop::open_in(world, TERMS).await;
+        let without = shop.revise(WITHOUT).await;
+        shop.migrate(without, None).await.unwrap();
+        shop.world.pass(HOUR).await;
+        let (monetizer, plan) = (shop.world.monetizer.clone(), shop.plan.clone());
+        let count_it = async move {
+            if begins == "with another version" {
+                let revised = monetizer.revise_plan(plan.tenant, plan.id, terms(TERMS));
+                revised.await.unwrap();
+            } else {
+                let new = new_plan(plan.product, TERMS);
+                monetizer.create_plan(plan.tenant, new).await.unwrap();
+            }
+        };
+        *before.lock().unwrap() = Some(Box::pin(count_it));
+        let error = shop.remove("search").await.unwrap_err();
+        assert!(
+            matches!(error, FlowError::InUse { .. }),
+            "{begins}: {error}"
+        );
+    }
+}
+
+fn terms(json: &str) -> TermsDraft {
+    serde_json::from_str(json).unwrap()
+}
+
+fn new_plan(product: ProductId, json: &str) -> NewPlan {
+    NewPlan {
+        product,
+        name: text("prepaid"),
+        approval: Approval::Automatic,
+        terms: terms(json),
     }
 }

@@ -20,10 +20,13 @@ const FIXED: &str = r#"{"billing":"fixed","currency":"USD","cycle":"month","base
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What somebody else does right before the next change is applied.
+pub type Before = Arc<Mutex<Option<Work>>>;
+
 /// Lets somebody else do something right before the next change is applied.
 struct Interrupted {
     inner: MemoryStore,
-    before: Arc<Mutex<Option<Work>>>,
+    before: Before,
 }
 
 impl fmt::Debug for Interrupted {
@@ -64,19 +67,24 @@ impl Store for Interrupted {
     }
 }
 
-/// Two invoices, and the payment of the first is heard of while the second is marked: the mark saw the
-/// block of the first and wrote none, the payment saw nothing due and took it away.
-#[tokio::test]
-async fn a_payment_of_one_invoice_leaves_the_block_of_another_that_falls_due_meanwhile() {
-    let before: Arc<Mutex<Option<Work>>> = Arc::default();
+/// A world in which somebody else may do something in between.
+pub async fn world() -> (World, Before) {
+    let before = Before::default();
     let interrupted = Arc::clone(&before);
     let world = World::over(Invoicing::ByCore, |clock| {
         Arc::new(Interrupted {
             inner: MemoryStore::new(clock),
             before: interrupted,
         })
-    })
-    .await;
+    });
+    (world.await, before)
+}
+
+/// Two invoices, and the payment of the first is heard of while the second is marked: the mark saw the
+/// block of the first and wrote none, the payment saw nothing due and took it away.
+#[tokio::test]
+async fn a_payment_of_one_invoice_leaves_the_block_of_another_that_falls_due_meanwhile() {
+    let (world, before) = world().await;
     let (subscription, _) = world.subscriber(FIXED).await;
     for end in ["2026-02-01T13:00:00Z", "2026-03-01T13:00:00Z"] {
         world.pass_until(end).await;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use monetization_core::clock::Timestamp;
+use monetization_core::engine::CancelMode;
 use monetization_core::flows::{FlowError, Ingested, UsageEvent};
 use monetization_core::invoice::{Invoice, Invoicing};
 use monetization_core::money::Quantity;
 use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions};
-use monetization_core::subscription::Subscription;
+use monetization_core::subscription::{Subscription, SubscriptionState};
 
 use crate::world::{World, ok, text};
 
@@ -277,6 +278,41 @@ async fn what_was_last_is_never_sealed_for_an_engine() {
     sums.sort_unstable();
     let of = Quantity::from_scaled;
     assert_eq!(sums, [(of(4), of(0)), (of(200), of(200))]);
+}
+
+/// What no engine is told of was waited for: such a subscription never ended, and its engine went on
+/// charging.
+#[tokio::test]
+async fn what_was_last_keeps_no_subscription_from_ending_c5() {
+    for (mode, ends) in [
+        (CancelMode::Now, "2026-01-03T00:01:00Z"),
+        (CancelMode::AtPeriodEnd, "2026-02-02T00:00:00Z"),
+    ] {
+        let world = World::new(Invoicing::ByEngine).await;
+        let usage = r#"{"meter": "documents", "unit_price": "1"}"#;
+        let subscription = subscriber(&world, usage).await;
+        let mut reporter = Reporter {
+            world: &world,
+            subscription: &subscription,
+            reported: 0,
+        };
+        let at = "2026-01-03T00:00:00Z";
+        world.pass_until(at).await;
+        for meter in ["documents", "level"] {
+            let answer = reporter.report(meter, ("7", ""), at).await;
+            assert_eq!(answer, Ingested::Accepted);
+        }
+        world.cancel(subscription.id, mode).await;
+        world.pass_until(ends).await;
+        world.settle().await;
+        let draining = world.subscription(subscription.id).await;
+        assert_eq!(draining.state, SubscriptionState::Draining, "{mode:?}");
+        world.publish().await;
+        world.settle().await;
+        let ended = world.subscription(subscription.id).await;
+        assert_eq!(ended.state, SubscriptionState::Ended, "{mode:?}");
+        assert!(!world.provider.subscriptions()[0].live, "{mode:?}");
+    }
 }
 
 #[tokio::test]

@@ -188,11 +188,7 @@ fn is_counted(filter: &CallFilter, billed: bool, call: &MeteredCall<'_>) -> bool
         Some(status) => filter.status.iter().any(|it| it.matches(status)),
         None => false,
     };
-    let by_resource = filter.resources.is_empty()
-        || call
-            .resource
-            .is_some_and(|called| filter.resources.contains(called));
-    by_status && by_resource
+    by_status && filter.covers(call.resource)
 }
 
 fn of_call(meter: &Meter, measured: &Measured) -> Option<Counted> {

@@ -104,10 +104,18 @@ pub struct Invoice {
 impl Invoice {
     /// When it falls due, while it can.
     ///
-    /// `None` once it is past due, paid or over: then no job has to look at it.
+    /// `None` once it is past due, paid or over: then no job has to look at it. A bundle is looked at
+    /// until it is paid or taken back, though a payment of it may have failed before.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        matches!(self.state, InvoiceState::Draft | InvoiceState::Open).then_some(self.due_at)
+        let is_awaited = match self.state {
+            InvoiceState::Draft | InvoiceState::Open => true,
+            InvoiceState::PastDue | InvoiceState::Uncollectible => {
+                self.occasion == Occasion::Bundle
+            }
+            InvoiceState::Paid | InvoiceState::Void => false,
+        };
+        is_awaited.then_some(self.due_at)
     }
 
     /// Checks that its lines are in its currency and add up to its total.
@@ -229,6 +237,8 @@ pub enum LineItem {
 /// Calls of one operation that are bought in advance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleLine {
+    /// Which bundle of the plan, by its name.
+    pub bundle: Slug,
     /// The operation, by its identifier.
     pub resource: Slug,
     /// How many.

@@ -47,7 +47,7 @@ use crate::ids::{MeterId, PlanId, PlanVersionId, ProductId, TenantId};
 use crate::money::{Currency, Money, Quantity, Rounding, Scale};
 use crate::period::{Alignment, Cycle, Proration};
 use crate::product::{Meter, Product, Resource};
-use crate::text::Name;
+use crate::text::{Name, Slug};
 
 pub use bundle::{Bundle, BundleDraft};
 pub use draft::{
@@ -252,6 +252,12 @@ impl PlanTerms {
     #[must_use]
     pub fn bundles(&self) -> &[Bundle] {
         &self.bundles
+    }
+
+    /// Whether calls of this operation can be bought in advance.
+    #[must_use]
+    pub fn sells_calls_of(&self, resource: &Slug) -> bool {
+        self.bundles.iter().any(|it| it.resource == *resource)
     }
 
     /// What may pass in a long time, as the request path enforces it, counting included units that

@@ -111,16 +111,22 @@ impl Subscription {
         let mut sold: Vec<&Slug> = terms.bundles().iter().map(|it| &it.resource).collect();
         sold.sort_unstable();
         sold.dedup();
-        quotas.extend(sold.into_iter().map(|resource| {
-            let prepaid = Quota {
-                counts: QuotaCounts::Resource(resource.clone()),
-                window: QuotaWindow::Ever,
-                max: self.prepaid.get(resource).copied().unwrap_or(0),
-                overage: Overage::Strict,
-            };
-            prepaid.enforced(self.product)
-        }));
+        let prepaid = sold
+            .into_iter()
+            .map(|resource| self.prepaid_quota(resource));
+        quotas.extend(prepaid);
         quotas
+    }
+
+    /// What lets calls of this operation through that were bought in advance.
+    pub(crate) fn prepaid_quota(&self, resource: &Slug) -> EnforcedQuota {
+        let prepaid = Quota {
+            counts: QuotaCounts::Resource(resource.clone()),
+            window: QuotaWindow::Ever,
+            max: self.prepaid.get(resource).copied().unwrap_or(0),
+            overage: Overage::Strict,
+        };
+        prepaid.enforced(self.product)
     }
 
     /// Adds the calls that a paid invoice has bought.

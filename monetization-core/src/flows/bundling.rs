@@ -6,15 +6,25 @@
 use super::invoicing::Draft;
 use super::operations::unable;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::clock::Span;
 use crate::field::FieldError;
 use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{BundleLine, Invoice, InvoiceState, Line, LineItem, Occasion};
 use crate::plan::{Bundle, PlanTerms, PlanVersion};
-use crate::product::IllegalMove;
-use crate::store::{StoreExt, Write};
+use crate::product::{IllegalMove, Product, Resource};
+use crate::store::{ChangeSet, Index, RowKey, StoreExt, Stored, Write};
 use crate::subscription::{Subscription, SubscriptionState};
 use crate::text::{ForeignId, Slug};
+
+/// What came of buying a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bought {
+    /// Its invoice.
+    pub invoice: Invoice,
+    /// Whether it is new; otherwise the order was recognised.
+    pub new: bool,
+}
 
 impl Monetizer {
     /// Buys a bundle of the plan that is in force. The same order again, by its `request_key`, is the
@@ -22,7 +32,10 @@ impl Monetizer {
     ///
     /// # Errors
     /// [`FlowError::NotFound`]; [`FlowError::Field`] for a bundle that the plan does not sell, with those
-    /// that it does; [`FlowError::Illegal`] for a subscription that is not in force;
+    /// that it does, for one whose calls could not be had, because the operation is gone or the
+    /// subscription moves to a version that sells none, and for a `request_key` that another bundle was
+    /// bought under;
+    /// [`FlowError::Illegal`] for a subscription that is not in force;
     /// [`FlowError::Unable`] where the engine collects no invoices; [`FlowError::Store`].
     pub async fn buy_bundle(
         &self,
@@ -30,7 +43,7 @@ impl Monetizer {
         subscription: SubscriptionId,
         bundle: &Slug,
         request_key: Option<&ForeignId>,
-    ) -> Result<Invoice, FlowError> {
+    ) -> Result<Bought, FlowError> {
         let (tenant_fact, engine) = self.engine_of(tenant).await?;
         if engine.invoices.is_none() {
             return Err(unable(engine, "collect invoices"));
@@ -45,7 +58,7 @@ impl Monetizer {
         };
         for _ in 0..ATTEMPTS_MAX {
             if let Some(known) = self.store.fact::<Invoice>(tenant, id).await? {
-                return Ok(known.fact);
+                return Ok(recognised(known.fact, bundle)?);
             }
             let mut stored = self.must::<Subscription>(tenant, subscription).await?;
             if stored.fact.state != SubscriptionState::Active {
@@ -54,6 +67,7 @@ impl Monetizer {
             let version = stored.fact.timeline.version_at(self.now());
             let terms = self.must::<PlanVersion>(tenant, version).await?.fact.terms;
             let bought = find(&terms, bundle)?;
+            self.check_lasting(&stored.fact, bought).await?;
             let draft = Draft {
                 occasion: Occasion::Bundle,
                 lines: vec![line(bought)],
@@ -66,7 +80,6 @@ impl Monetizer {
             let mut change = self.change();
             if invoice.state == InvoiceState::Paid {
                 stored.fact.add_prepaid(&invoice);
-                change.writes.push(stored.write()?);
             } else {
                 let operation = Operation::IssueInvoice { invoice: id };
                 change
@@ -74,8 +87,10 @@ impl Monetizer {
                     .push(Intent::new(tenant, operation, self.now()));
             }
             change.writes.push(Write::insert(&invoice)?);
+            // Written though it may be as it was: whoever ends it meanwhile knows nothing of this invoice.
+            change.writes.push(stored.write()?);
             match self.apply(&change).await {
-                Ok(true) => return Ok(invoice),
+                Ok(true) => return Ok(Bought { invoice, new: true }),
                 // The same order came twice at once, or the subscription has changed: look again.
                 Ok(false) | Err(FlowError::Conflict(_)) => {}
                 Err(error) => return Err(error),
@@ -83,6 +98,89 @@ impl Monetizer {
         }
         Err(FlowError::Contended)
     }
+
+    /// Takes back what of a subscription's bundles has not been paid: it is over, and nobody could use
+    /// their calls.
+    pub(super) async fn take_back_bundles(
+        &self,
+        of: &Subscription,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        for invoice in self.unpaid_bundles(of).await? {
+            self.take_back(invoice, change)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses terms under which calls that are bought in advance would be lost: of some operation
+    /// there are calls left, paid or still to be paid, and the terms sell none. What is used up stays so,
+    /// and whoever buys more changes the subscription.
+    pub(super) async fn check_keeps_bundles(
+        &self,
+        of: &Subscription,
+        terms: &PlanTerms,
+    ) -> Result<(), FlowError> {
+        let mut bought = of.clone();
+        for invoice in self.unpaid_bundles(of).await? {
+            bought.add_prepaid(&invoice.fact);
+        }
+        let now = self.now();
+        let any_period = Span {
+            start: now,
+            end: now,
+        };
+        let resources = bought.prepaid.keys();
+        for resource in resources.filter(|it| !terms.sells_calls_of(it)) {
+            let quota = bought.prepaid_quota(resource);
+            let window = quota.name.window.containing(now, any_period);
+            let counter = self.store.quota(of.tenant, of.id, quota.name, window);
+            let left = quota.max.saturating_sub(counter.await?.committed);
+            if left > 0 {
+                let problem = format!(
+                    "it sells no calls of {resource}, and {left} that were bought in advance are left: choose a version that does, or wait until they are used"
+                );
+                return Err(FieldError::new("version", problem).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a bundle whose calls could not be had: the operation is gone, or a version is to come
+    /// that sells none of them.
+    async fn check_lasting(&self, of: &Subscription, bought: &Bundle) -> Result<(), FlowError> {
+        let product = self.must::<Product>(of.tenant, of.product).await?.fact;
+        Resource::known(&product.resources, &bought.resource, "bundle")?;
+        for version in of.timeline.versions_from(self.now()) {
+            let version = self.must::<PlanVersion>(of.tenant, version).await?.fact;
+            if !version.terms.sells_calls_of(&bought.resource) {
+                let problem = format!(
+                    "the subscription moves to version {} of its plan, which sells no calls of {}",
+                    version.number, bought.resource
+                );
+                return Err(FieldError::new("bundle", problem).into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn unpaid_bundles(&self, of: &Subscription) -> Result<Vec<Stored<Invoice>>, FlowError> {
+        let key = RowKey::new(Index::InvoicesOfSubscription, of.id);
+        let mut invoices = self.store.facts_by::<Invoice>(of.tenant, key).await?;
+        invoices.retain(|it| it.fact.occasion == Occasion::Bundle && it.fact.due().is_some());
+        Ok(invoices)
+    }
+}
+
+fn recognised(invoice: Invoice, bundle: &Slug) -> Result<Bought, FieldError> {
+    let same = |line: &Line| matches!(&line.item, LineItem::Bundle(it) if it.bundle == *bundle);
+    if invoice.lines.iter().any(same) {
+        return Ok(Bought {
+            invoice,
+            new: false,
+        });
+    }
+    let problem = format!("it was used for another order, which became {}", invoice.id);
+    Err(FieldError::new("request_key", problem))
 }
 
 fn find<'a>(terms: &'a PlanTerms, name: &Slug) -> Result<&'a Bundle, FieldError> {
@@ -105,6 +203,7 @@ fn find<'a>(terms: &'a PlanTerms, name: &Slug) -> Result<&'a Bundle, FieldError>
 fn line(bundle: &Bundle) -> Line {
     Line {
         item: LineItem::Bundle(BundleLine {
+            bundle: bundle.name.clone(),
             resource: bundle.resource.clone(),
             calls: bundle.calls,
         }),

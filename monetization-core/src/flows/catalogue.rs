@@ -169,7 +169,8 @@ impl Monetizer {
 
     /// Makes a plan with its first version.
     ///
-    /// One change with both rows: there is no plan without a version. Neither is known to the engine
+    /// One change with both rows, and with the product as it is: there is no plan without a version, and
+    /// none of operations that are taken out meanwhile. Neither is known to the engine
     /// until the product is put on sale again, or somebody subscribes.
     ///
     /// # Errors
@@ -180,28 +181,31 @@ impl Monetizer {
         tenant: TenantId,
         new: NewPlan,
     ) -> Result<(Plan, PlanVersion), FlowError> {
-        let product = self.must::<Product>(tenant, new.product).await?.fact;
-        let plan = self.id::<PlanId>();
-        let version = self.version(&product, (plan, 1), &new.name, new.terms)?;
-        let plan = Plan {
-            id: plan,
-            tenant,
-            product: product.id,
-            name: new.name,
-            state: PlanState::Active,
-            current: version.id,
-            number: 1,
-            approval: new.approval,
-            created_at: self.now(),
-        };
-        let mut change = self.change();
-        change.writes.push(Write::insert(&version)?);
-        change.writes.push(Write::insert(&plan)?);
-        if self.apply(&change).await? {
-            Ok((plan, version))
-        } else {
-            Err(FlowError::Contended)
+        for _ in 0..ATTEMPTS_MAX {
+            let product = self.must::<Product>(tenant, new.product).await?;
+            let id = self.id::<PlanId>();
+            let version = self.version(&product.fact, (id, 1), &new.name, new.terms.clone())?;
+            let plan = Plan {
+                id,
+                tenant,
+                product: product.fact.id,
+                name: new.name.clone(),
+                state: PlanState::Active,
+                current: version.id,
+                number: 1,
+                approval: new.approval,
+                created_at: self.now(),
+            };
+            let mut change = self.change();
+            change.writes.push(Write::insert(&version)?);
+            change.writes.push(Write::insert(&plan)?);
+            // As it is: whoever takes an operation out of it meanwhile has not seen this plan.
+            change.writes.push(product.write()?);
+            if self.apply(&change).await? {
+                return Ok((plan, version));
+            }
         }
+        Err(FlowError::Contended)
     }
 
     /// Makes the next version of a plan: what new subscribers get. Those who have an earlier one
@@ -217,17 +221,14 @@ impl Monetizer {
     ) -> Result<(Plan, PlanVersion), FlowError> {
         for _ in 0..ATTEMPTS_MAX {
             let mut stored = self.must::<Plan>(tenant, plan).await?;
-            let product = self
-                .must::<Product>(tenant, stored.fact.product)
-                .await?
-                .fact;
+            let product = self.must::<Product>(tenant, stored.fact.product).await?;
             let before = self
                 .must::<PlanVersion>(tenant, stored.fact.current)
                 .await?
                 .fact;
             let number = stored.fact.number.saturating_add(1);
-            let version =
-                self.version(&product, (plan, number), &stored.fact.name, terms.clone())?;
+            let name = &stored.fact.name;
+            let version = self.version(&product.fact, (plan, number), name, terms.clone())?;
             let kept = [
                 (
                     "currency",
@@ -249,6 +250,8 @@ impl Monetizer {
             let mut change = self.change();
             change.writes.push(Write::insert(&version)?);
             change.writes.push(stored.write()?);
+            // As for a plan that is made.
+            change.writes.push(product.write()?);
             if self.apply(&change).await? {
                 return Ok((stored.fact, version));
             }

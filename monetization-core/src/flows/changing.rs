@@ -14,10 +14,11 @@ use crate::engine::CancelMode;
 use crate::field::FieldError;
 use crate::ids::{PlanVersionId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
-use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::invoice::{Invoice, InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
 use crate::period::{Schedule, TimeZone};
 use crate::plan::PlanVersion;
+use crate::product::IllegalMove;
 use crate::store::{ChangeSet, StoreExt};
 use crate::subscription::{
     BlockReason, Subscription, SubscriptionEvent, SubscriptionState, Timeline,
@@ -25,7 +26,8 @@ use crate::subscription::{
 
 impl Monetizer {
     /// Ends a subscription, now or with its period. Use up to then is billed; an unpaid first
-    /// invoice is taken back. Ending what is ending or over changes nothing.
+    /// invoice is taken back, and so are bundles that are unpaid when it ends. Ending what is ending
+    /// or over changes nothing.
     ///
     /// | state before | now | with the period |
     /// |---|---|---|
@@ -104,8 +106,9 @@ impl Monetizer {
     /// `at` is the start of the period that is open.
     ///
     /// # Errors
-    /// [`FlowError::Field`] for a version of another plan, for a subscription that the engine
-    /// invoices, or for too many changes; [`FlowError::Illegal`] where it is not in force.
+    /// [`FlowError::Field`] for a version of another plan, for one that sells no calls of an operation
+    /// of which some that were bought in advance are left, for a subscription that the engine invoices,
+    /// or for too many changes; [`FlowError::Illegal`] where it is not in force.
     pub async fn migrate(
         &self,
         tenant: TenantId,
@@ -117,28 +120,22 @@ impl Monetizer {
         let now = self.now();
         let earliest = now.saturating_add(self.settings.change_notice);
         let at = at.map_or(earliest, |at| at.max(earliest));
-        self.change_subscription(tenant, id, |subscription, _| {
-            if version.plan != subscription.plan {
-                return Err(FieldError::new("version", "it is a version of another plan").into());
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = self.must::<Subscription>(tenant, id).await?;
+            let mut moved = stored.clone();
+            migrate(&mut moved.fact, &version, (now, at))?;
+            self.check_keeps_bundles(&stored.fact, &version.terms)
+                .await?;
+            if moved == stored {
+                return Ok(stored.fact);
             }
-            if subscription.invoicing == Invoicing::ByEngine {
-                let problem = "the engine invoices this subscription and keeps its prices: cancel it and subscribe again";
-                return Err(FieldError::new("version", problem).into());
+            let mut change = self.change();
+            change.writes.push(moved.write()?);
+            if self.apply(&change).await? {
+                return Ok(moved.fact);
             }
-            if !matches!(subscription.state, SubscriptionState::Active | SubscriptionState::AwaitingPayment) {
-                return Err(crate::product::IllegalMove::new(subscription.state, "Migrate").into());
-            }
-            let timeline = &mut subscription.timeline;
-            if timeline.changes.len() >= Timeline::CHANGES_MAX {
-                let problem = format!("too many changes of plan: allowed are {}", Timeline::CHANGES_MAX);
-                return Err(FieldError::new("version", problem).into());
-            }
-            let open = timeline.schedule.period(subscription.closed_periods);
-            let at = at.max(open.ok_or(MoneyError::Overflow)?.start);
-            timeline.change(now, at, version.id);
-            Ok(())
-        })
-        .await
+        }
+        Err(FlowError::Contended)
     }
 
     /// Lets the billing periods of a subscription go by another time zone. The running period stays as
@@ -166,7 +163,7 @@ impl Monetizer {
                 SubscriptionState::Active | SubscriptionState::AwaitingPayment
             ) {
                 return Err(
-                    crate::product::IllegalMove::new(subscription.state, "MoveZone").into(),
+                    IllegalMove::new(subscription.state, "MoveZone").into(),
                 );
             }
             let schedule = &mut subscription.timeline.schedule;
@@ -216,7 +213,10 @@ impl Monetizer {
         let open = open.ok_or(MoneyError::Overflow)?.start;
         let soonest = open.saturating_add(Duration::from_micros(1));
         match subscription.state {
-            SubscriptionState::Draining => timeline.ends_at = Some(now.max(soonest)),
+            SubscriptionState::Draining => {
+                timeline.ends_at = Some(now.max(soonest));
+                self.take_back_bundles(subscription, change).await?;
+            }
             SubscriptionState::Ending if timeline.ends_at.is_none() => {
                 timeline.ends_at = timeline
                     .schedule
@@ -261,17 +261,11 @@ impl Monetizer {
             }
             Invoicing::ByCore => {
                 let invoice = invoice_id(id, Occasion::Start);
-                if let Some(mut stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
+                if let Some(stored) = self.store.fact::<Invoice>(tenant, invoice).await? {
                     if stored.fact.state == InvoiceState::Paid {
                         return Ok(false);
                     }
-                    stored.fact.state = stored.fact.state.on(InvoiceEvent::Voided)?;
-                    change.writes.push(stored.write()?);
-                    change.intents.push(Intent::new(
-                        tenant,
-                        Operation::VoidInvoice { invoice },
-                        now,
-                    ));
+                    self.take_back(stored, change)?;
                 }
             }
         }
@@ -299,4 +293,37 @@ impl Monetizer {
         }
         Err(FlowError::Contended)
     }
+}
+
+/// Lets this version hold from `at` on, as seen `now`.
+fn migrate(
+    subscription: &mut Subscription,
+    version: &PlanVersion,
+    (now, at): (Timestamp, Timestamp),
+) -> Result<(), FlowError> {
+    if version.plan != subscription.plan {
+        return Err(FieldError::new("version", "it is a version of another plan").into());
+    }
+    if subscription.invoicing == Invoicing::ByEngine {
+        let problem = "the engine invoices this subscription and keeps its prices: cancel it and subscribe again";
+        return Err(FieldError::new("version", problem).into());
+    }
+    if !matches!(
+        subscription.state,
+        SubscriptionState::Active | SubscriptionState::AwaitingPayment
+    ) {
+        return Err(IllegalMove::new(subscription.state, "Migrate").into());
+    }
+    let timeline = &mut subscription.timeline;
+    if timeline.changes.len() >= Timeline::CHANGES_MAX {
+        let problem = format!(
+            "too many changes of plan: allowed are {}",
+            Timeline::CHANGES_MAX
+        );
+        return Err(FieldError::new("version", problem).into());
+    }
+    let open = timeline.schedule.period(subscription.closed_periods);
+    let at = at.max(open.ok_or(MoneyError::Overflow)?.start);
+    timeline.change(now, at, version.id);
+    Ok(())
 }

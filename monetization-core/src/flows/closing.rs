@@ -25,6 +25,7 @@ use crate::store::{BatchState, Closing, Kind, Listing, Stored, Write};
 use crate::subscription::{
     BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
 };
+use crate::usage::SumKey;
 
 /// What a run of closing has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,7 +126,10 @@ impl Monetizer {
                 after = row.due_at.map(|due_at| (due_at, row.id));
                 let mut invoice = Stored::<Invoice>::read(row)?;
                 if invoice.fact.occasion == Occasion::Bundle {
-                    self.take_back_bundle(invoice).await?;
+                    // It is sold no more. A payment that comes first wins.
+                    let mut change = self.change();
+                    self.take_back(invoice, &mut change)?;
+                    self.apply(&change).await?;
                     continue;
                 }
                 invoice.fact.state = invoice.fact.state.on(InvoiceEvent::FellDue)?;
@@ -144,19 +148,6 @@ impl Monetizer {
                 return Ok(marked);
             }
         }
-    }
-
-    /// Calls in advance that are not paid in time are sold no more. A payment that comes first wins.
-    async fn take_back_bundle(&self, mut invoice: Stored<Invoice>) -> Result<(), FlowError> {
-        invoice.fact.state = invoice.fact.state.on(InvoiceEvent::Voided)?;
-        let operation = Operation::VoidInvoice {
-            invoice: invoice.fact.id,
-        };
-        let mut change = self.change();
-        let intent = Intent::new(invoice.fact.tenant, operation, self.now());
-        change.intents.push(intent);
-        change.writes.push(invoice.write()?);
-        self.apply(&change).await.map(drop)
     }
 
     /// Closes the earliest open period of a subscription, or brings its end about.
@@ -266,6 +257,7 @@ impl Monetizer {
         if !continues {
             if subscription.state == SubscriptionState::Ending {
                 subscription.on(SubscriptionEvent::EndReached)?;
+                self.take_back_bundles(subscription, &mut change).await?;
             }
             subscription.on(SubscriptionEvent::Drained)?;
         }
@@ -290,6 +282,7 @@ impl Monetizer {
         if !continues(subscription, end) {
             if subscription.state == SubscriptionState::Ending {
                 subscription.on(SubscriptionEvent::EndReached)?;
+                self.take_back_bundles(subscription, &mut change).await?;
                 change.writes.push(stored.write()?);
                 let moved = self.apply(&change).await?;
                 return Ok(moved.then_some(Step::Closed {
@@ -326,13 +319,14 @@ impl Monetizer {
         segments: &[Segment],
     ) -> Result<bool, FlowError> {
         for segment in segments {
-            let sums = self.store.sums(tenant, segment.id).await?;
+            let before = SumKey::before(segment.id);
+            let next = self.store.unsealed(tenant, Some(before), 1).await?.pop();
+            let is_sealed = next.is_none_or(|next| next.segment.id != segment.id);
             let batches = self.store.batches(tenant, segment.id).await?;
-            let sealed = sums.iter().all(|sum| sum.sealed == sum.total);
             let answered = batches
                 .iter()
                 .all(|batch| batch.state != BatchState::Sealed);
-            if !sealed || !answered {
+            if !is_sealed || !answered {
                 return Ok(false);
             }
         }

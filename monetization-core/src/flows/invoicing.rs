@@ -1,10 +1,12 @@
-//! How core makes invoices.
+//! How core makes invoices, and takes them back.
 
 use super::{FlowError, Monetizer};
 use crate::ids::{InvoiceId, SubscriptionId, TypedId};
-use crate::invoice::{Invoice, InvoiceState, Invoicing, Line, Occasion};
+use crate::intent::{Intent, Operation};
+use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, Occasion};
 use crate::plan::PlanTerms;
 use crate::rating::total;
+use crate::store::{ChangeSet, Stored};
 use crate::subscription::Subscription;
 use crate::tenant::Tenant;
 
@@ -57,6 +59,22 @@ impl Monetizer {
         };
         invoice.check()?;
         Ok(invoice)
+    }
+
+    /// Takes an invoice back that has not been paid, here and at the engine.
+    pub(super) fn take_back(
+        &self,
+        mut invoice: Stored<Invoice>,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        let Invoice { id, tenant, .. } = invoice.fact;
+        invoice.fact.state = invoice.fact.state.on(InvoiceEvent::Voided)?;
+        change.writes.push(invoice.write()?);
+        let operation = Operation::VoidInvoice { invoice: id };
+        change
+            .intents
+            .push(Intent::new(tenant, operation, self.now()));
+        Ok(())
     }
 }
 

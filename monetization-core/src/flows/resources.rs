@@ -2,13 +2,16 @@
 //!
 //! Their identifiers never change: quotas, meters and bundles name them. What a call of one leads to may.
 
+use std::collections::BTreeSet;
+
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::field::FieldError;
-use crate::ids::{ProductId, TenantId};
+use crate::ids::{PlanVersionId, ProductId, TenantId};
 use crate::plan::{Plan, PlanVersion, QuotaCounts};
-use crate::product::{Method, Product, Resource};
+use crate::product::{Meter, Method, Product, Resource};
 use crate::routing::Routes;
-use crate::store::{Index, RowKey, StoreExt};
+use crate::store::{Index, RowKey, StoreExt, Stored};
+use crate::subscription::SubscriptionState;
 use crate::text::{ForeignId, Name, Prose, Slug};
 
 /// What is to change about an operation; what is left out stays.
@@ -86,46 +89,74 @@ impl Monetizer {
     /// Takes an operation out of a product.
     ///
     /// # Errors
-    /// [`FlowError::InUse`] while a meter or the current version of a plan counts its calls, or where it
-    /// is the only one, which would open everything; [`FlowError::NotFound`], [`FlowError::Store`].
+    /// [`FlowError::InUse`] while a meter counts its calls, or a plan version that can be subscribed to or
+    /// that somebody is on or will be, or where it is the only one, which would open everything;
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
     pub async fn remove_resource(
         &self,
         tenant: TenantId,
         product: ProductId,
         identifier: &Slug,
     ) -> Result<Product, FlowError> {
-        let fact = self.must::<Product>(tenant, product).await?.fact;
-        let mut users: Vec<String> = Vec::new();
-        let meters = fact.meters.iter();
-        let meters = meters.filter(|meter| meter.filter.resources.contains(identifier));
-        users.extend(meters.map(|meter| format!("the meter {}", meter.name)));
-        let key = RowKey::new(Index::PlansOfProduct, product);
-        for plan in self.store.facts_by::<Plan>(tenant, key).await? {
-            let version = self.must::<PlanVersion>(tenant, plan.fact.current).await?;
-            let terms = &version.fact.terms;
-            let counted = QuotaCounts::Resource(identifier.clone());
-            let is_counted = terms.quotas().iter().any(|quota| quota.counts == counted)
-                || terms.bundles().iter().any(|it| it.resource == *identifier);
-            users.extend(is_counted.then(|| format!("the plan {}", plan.fact.name)));
-        }
-        if let Some(user) = users.first() {
-            let problem = format!("{user} counts calls of {identifier}: change it first");
-            return Err(FlowError::InUse { problem });
-        }
-        self.edit_resources(tenant, product, |all| {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Product>(tenant, product).await?;
+            if let Some(user) = self.user_of(&stored.fact, identifier).await? {
+                let problem = format!("{user} counts calls of {identifier}: change it first");
+                return Err(FlowError::InUse { problem });
+            }
+            let all = &mut stored.fact.resources;
             let before = all.len();
             all.retain(|resource| resource.identifier != *identifier);
             match all.len() {
-                after if after == before => Err(not_found(identifier)),
-                0 => Err(FlowError::InUse {
-                    problem: format!(
+                after if after == before => return Err(not_found(identifier)),
+                0 => {
+                    let problem = format!(
                         "{identifier} is the only one, and without any every path would be open: add another first"
-                    ),
-                }),
-                _ => Ok(()),
+                    );
+                    return Err(FlowError::InUse { problem });
+                }
+                _ => {}
             }
-        })
-        .await
+            if self.write_resources(&stored).await? {
+                return Ok(stored.fact);
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    /// What of a product counts calls of this operation, if anything does. Whoever makes another
+    /// version of a plan writes the product as well, so that it is of the same version as what was looked
+    /// at. Calls that were bought in advance are left only under versions that sell them.
+    async fn user_of(
+        &self,
+        product: &Product,
+        identifier: &Slug,
+    ) -> Result<Option<String>, FlowError> {
+        let counts = |meter: &&Meter| meter.filter.resources.contains(identifier);
+        if let Some(meter) = product.meters.iter().find(counts) {
+            return Ok(Some(format!("the meter {}", meter.name)));
+        }
+        let tenant = product.tenant;
+        let key = RowKey::new(Index::PlansOfProduct, product.id);
+        let plans = self.store.facts_by::<Plan>(tenant, key).await?;
+        let mut versions: BTreeSet<PlanVersionId> =
+            plans.iter().map(|plan| plan.fact.current).collect();
+        for subscription in self.live_subscriptions(tenant, product.id).await? {
+            if subscription.fact.state != SubscriptionState::Draining {
+                versions.extend(subscription.fact.timeline.versions_from(self.now()));
+            }
+        }
+        for version in versions {
+            let version = self.must::<PlanVersion>(tenant, version).await?.fact;
+            let terms = &version.terms;
+            let counted = QuotaCounts::Resource(identifier.clone());
+            let limits = terms.quotas().iter().any(|quota| quota.counts == counted);
+            if limits || terms.sells_calls_of(identifier) {
+                let user = format!("version {} of the plan {}", version.number, version.name);
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     async fn edit_resources(
@@ -137,14 +168,19 @@ impl Monetizer {
         for _ in 0..ATTEMPTS_MAX {
             let mut stored = self.must::<Product>(tenant, product).await?;
             edit(&mut stored.fact.resources)?;
-            Routes::new(&stored.fact.resources)?;
-            let mut change = self.change();
-            change.writes.push(stored.write()?);
-            if self.apply(&change).await? {
+            if self.write_resources(&stored).await? {
                 return Ok(stored.fact);
             }
         }
         Err(FlowError::Contended)
+    }
+
+    /// Writes a product whose operations lead to different places; `false` where it was changed meanwhile.
+    async fn write_resources(&self, product: &Stored<Product>) -> Result<bool, FlowError> {
+        Routes::new(&product.fact.resources)?;
+        let mut change = self.change();
+        change.writes.push(product.write()?);
+        self.apply(&change).await
     }
 }
 

@@ -13,9 +13,11 @@ use http::HeaderMap;
 use super::operations::unable;
 use super::references::thing;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::access::{Closed, access};
 use crate::engine::{EngineEvent, EngineInvoice, News};
 use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, LineItem, Occasion};
+use crate::product::ProductState;
 use crate::reference::{ObjectKind, Place, Reference};
 use crate::secret::Secret;
 use crate::store::{ChangeSet, Conflict, Index, RowKey, StoreExt, Stored, Write};
@@ -29,8 +31,9 @@ pub struct TakenIn {
     pub event: ForeignId,
     /// Whether it was new; otherwise it had been taken in before.
     pub new: bool,
-    /// News that contradicts what is settled here, such as a payment of what was taken back:
-    /// nothing was changed, and an operator has to look at it.
+    /// News that contradicts what is settled here, for an operator to look at. A payment of what was
+    /// taken back changes nothing; one of a bundle whose subscription is over is written down and buys
+    /// no calls.
     pub contradictions: Vec<String>,
 }
 
@@ -220,7 +223,8 @@ impl Monetizer {
             .load_subscription(effect, tenant, invoice.subscription)
             .await?
             .fact;
-        if is_newly_paid {
+        let is_over = access(subscription, ProductState::Active, self.now()) == Err(Closed::Ended);
+        if is_newly_paid && !is_over {
             subscription.add_prepaid(&invoice);
         }
         if start
@@ -228,6 +232,11 @@ impl Monetizer {
             && subscription.state == SubscriptionState::AwaitingPayment
         {
             subscription.on(SubscriptionEvent::FirstPaid)?;
+        }
+        if is_newly_paid && is_over && invoice.occasion == Occasion::Bundle {
+            let of = invoice.subscription;
+            let problem = format!("invoice {id}: it was paid, and {of} is over");
+            effect.contradictions.push(problem);
         }
         Ok(())
     }

@@ -21,10 +21,8 @@ impl Batches for MemoryStore {
         limit: usize,
     ) -> Result<Vec<UnsealedSum>, StoreError> {
         let state = self.state();
-        let later = state
-            .books
-            .sums_of(tenant)
-            .filter(|sum| after.is_none_or(|after| sum.key > after));
+        let growing = state.books.growing_sums_of(tenant);
+        let later = growing.filter(|sum| after.is_none_or(|after| sum.key > after));
         let unsealed = later.filter_map(|sum| state.unsealed(tenant, sum));
         Ok(unsealed.take(limit).collect())
     }

@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use super::quotas::{Lease, LeaseKey, QuotaKey};
 use super::{MemoryStore, State};
-use crate::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
+use crate::ids::{RecordId, SegmentId, TenantId};
 use crate::money::Quantity;
 use crate::store::{
     Appended, Closing, Ledger, QuotaCounter, Refusal, SegmentRow, StoreError, StoreErrorKind,
@@ -97,11 +96,12 @@ pub(super) struct Kept {
     successor: Option<Segment>,
 }
 
-/// A sum: what was used, and how much of it is in batches.
+/// A sum: what was used, how much of it is in batches, and whether it may become less.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Amount {
     pub(super) total: Quantity,
     pub(super) sealed: Quantity,
+    may_shrink: bool,
 }
 
 impl State {
@@ -220,6 +220,7 @@ impl Books {
             let mut amount = kept.unwrap_or_default();
             let total = amount.total.checked_add(added);
             amount.total = total.map_err(|_| Refusal::Overflow)?;
+            amount.may_shrink = counted.tally.may_shrink();
             growth.sums.insert(key, amount);
         }
         Ok(growth)
@@ -257,19 +258,21 @@ impl Books {
         self.segments.insert(key, closed);
     }
 
-    pub(super) fn sums_of(&self, tenant: TenantId) -> impl Iterator<Item = Sum> {
+    fn sums_of(&self, tenant: TenantId) -> impl Iterator<Item = Sum> {
         let sums = self.sums.iter();
         sums.filter(move |((of, _), _)| *of == tenant).map(sum)
     }
 
+    /// The sums that an engine may be told of.
+    pub(super) fn growing_sums_of(&self, tenant: TenantId) -> impl Iterator<Item = Sum> {
+        let sums = self.sums.iter();
+        sums.filter(move |((of, _), amount)| *of == tenant && !amount.may_shrink)
+            .map(sum)
+    }
+
     /// The sums that one segment pays for: they stand side by side.
     fn sums_of_segment(&self, tenant: TenantId, segment: SegmentId) -> impl Iterator<Item = Sum> {
-        let first = SumKey {
-            segment,
-            origin: SegmentId::from_uuid(Uuid::nil()),
-            meter: MeterId::from_uuid(Uuid::nil()),
-        };
-        let sums = self.sums.range((tenant, first)..);
+        let sums = self.sums.range((tenant, SumKey::before(segment))..);
         sums.take_while(move |((of, key), _)| *of == tenant && key.segment == segment)
             .map(sum)
     }

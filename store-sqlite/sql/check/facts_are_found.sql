@@ -16,7 +16,12 @@ SELECT fact.kind || ' ' || coalesce(body ->> 'id', lower(hex(fact.id))) AS id,
         WHEN kind = 'subscription' AND (due_at IS NULL) <> (
             body ->> 'state' IN ('pending_approval', 'rejected', 'ended')
         ) THEN 'no job looks at it when its period ends, or one does though it is over'
-        WHEN kind = 'invoice' AND (due_at IS NULL) = (body ->> 'state' IN ('draft', 'open'))
+        WHEN kind = 'invoice' AND (due_at IS NULL) = (
+            body ->> 'state' IN ('draft', 'open') OR (
+                body ->> 'state' IN ('past_due', 'uncollectible')
+                AND body ->> '$.occasion.kind' = 'bundle'
+            )
+        )
             THEN 'no job looks at it when it is past due, or one does though it is settled'
     END AS problem
 FROM fact

@@ -168,7 +168,8 @@ impl Judge<'_> {
             let added = self.added(record, counted, (key, origin, sum.meter), is_late)?;
             let total = self.hot.totals.entry(sum).or_default();
             *total = total.saturating_add(added);
-            self.draft.sums.push((sum, added, payer.by_engine));
+            let by_engine = payer.by_engine && !counted.tally.may_shrink();
+            self.draft.sums.push((sum, added, by_engine));
             let first = position == 0;
             self.draft.records.push(RecordRow {
                 key,

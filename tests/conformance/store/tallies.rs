@@ -29,6 +29,23 @@ pub async fn a_sum_of_the_last_is_what_was_used_last(bench: &Bench) {
     }
 }
 
+/// What may become less is told to no engine, however much of it there is.
+pub async fn what_was_last_is_never_offered_for_sealing(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let mut record = tallied(bench, &of, of.segment(0), (5, 10), Tally::Max);
+    record.counted.push(Counted {
+        tally: Tally::Last,
+        ..Counted::new(bench.sample.id(), Quantity::from_scaled(7))
+    });
+    append_new(&store, &[record]).await;
+    let sums = store.sums(of.tenant, of.segment(0).id).await.unwrap();
+    assert_eq!(sums.len(), 2);
+    let unsealed = store.unsealed(of.tenant, None, ALL).await.unwrap();
+    let offered: Vec<_> = unsealed.iter().map(|unsealed| unsealed.sum.key).collect();
+    assert_eq!(offered, [own(&of, 0)]);
+}
+
 /// Five values, two of which are the same.
 pub async fn a_value_counts_once(bench: &Bench) {
     for at_once in [true, false] {

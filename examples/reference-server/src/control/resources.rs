@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use monetization_core::field::FieldError;
-use monetization_core::flows::ResourceChange;
+use monetization_core::flows::{Bought, ResourceChange};
 use monetization_core::ids::{ProductId, SubscriptionId};
 use monetization_core::product::Method;
 use monetization_core::text::{ForeignId, Name, Prose, Slug};
@@ -104,12 +104,17 @@ pub(super) async fn buy(
     let bought = app
         .monetizer
         .buy_bundle(caller.tenant, id, &body.bundle, key.as_ref());
-    let invoice = bought.await?.id;
+    let Bought { invoice, new } = bought.await?;
     app.carry_out_soon().await;
-    let invoice = app.own_invoice(caller, invoice).await?;
+    let invoice = app.own_invoice(caller, invoice.id).await?;
     let product = app.product_of(&invoice).await?;
     let view = InvoiceView::new(invoice, product.as_ref());
-    Ok((StatusCode::CREATED, axum::Json(view)).into_response())
+    let status = if new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, axum::Json(view)).into_response())
 }
 
 /// What the path names; nothing is there under what is no name.

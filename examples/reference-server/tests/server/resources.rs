@@ -68,16 +68,16 @@ async fn calls_in_advance_are_ordered_paid_and_used_b4() {
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
 
     let order = json!({ "bundle": "two", "request_key": "order-1" });
-    let invoice = world
-        .developer(Method::POST, &bundles, order.clone())
-        .await
-        .ok();
+    let invoice = world.developer(Method::POST, &bundles, order.clone()).await;
+    assert_eq!(invoice.status, StatusCode::CREATED);
+    let invoice = invoice.ok();
     assert_eq!(
         invoice["lines"][0]["description"],
         "2 calls of now in advance"
     );
-    let again = world.developer(Method::POST, &bundles, order).await.ok();
-    assert_eq!(again["id"], invoice["id"]);
+    let again = world.developer(Method::POST, &bundles, order).await;
+    assert_eq!(again.status, StatusCode::OK);
+    assert_eq!(again.ok()["id"], invoice["id"]);
     world.pay(&invoice["payment_url"].text()).await;
     for expected in [200, 200, 429] {
         let called = world.call(&bought.key, "/weather/now").await;

@@ -25,6 +25,14 @@ meter = "tokens"
 stairstep = [{ up_to = "10", price = "1" }, { price = "2" }]
 commitment = { minimum = "1" }
 
+[[plans]]
+name = "In advance"
+
+[plans.terms]
+billing = "fixed"
+currency = "EUR"
+cycle = "month"
+
 [[plans.terms.bundles]]
 name = "ten"
 resource = "forecast"

@@ -9,7 +9,7 @@ use crate::plan::{
     Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PlanTerms, Quota,
     QuotaCounts, QuotaDraft, QuotaWindow, Rate, UsagePrice,
 };
-use crate::product::{Aggregation, Meter, Resource};
+use crate::product::{Aggregation, Meter, Resource, Source};
 use crate::text::Name;
 
 pub use price::{CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TierDraft, UsageDraft};
@@ -132,7 +132,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
     let usage = check_usage(&draft, of)?;
     let commitment = draft.commitment.check("commitment", draft.currency)?;
     let quotas = check_limits(&draft, &usage, of)?;
-    let bundles = check_bundles(&draft, &quotas, of)?;
+    let bundles = check_bundles(&draft, (&usage, &quotas), of)?;
     let TermsDraft {
         billing,
         cycle,
@@ -278,10 +278,11 @@ fn check_limits(
     Ok(quotas)
 }
 
-/// Bundles with names and resources of their own: what is bought in advance is a quota for ever.
+/// Bundles with names of their own, of calls that nothing else limits for ever or charges for: what is
+/// bought in advance is a quota for ever, and is paid already.
 fn check_bundles(
     draft: &TermsDraft,
-    quotas: &[Quota],
+    (usage, quotas): (&[UsagePrice], &[Quota]),
     of: &Countable<'_>,
 ) -> Result<Vec<Bundle>, FieldError> {
     if draft.billing == Billing::Free && !draft.bundles.is_empty() {
@@ -302,6 +303,17 @@ fn check_bundles(
         });
         if is_limited {
             let problem = "a quota for ever limits its calls already: leave one of both out";
+            return Err(FieldError::new(format!("{path}.resource"), problem));
+        }
+        let mut priced = usage.iter().map(|usage| &usage.meter);
+        let counts = |meter: &Meter| {
+            meter.source == Source::Calls && meter.filter.covers(Some(&bundle.resource))
+        };
+        if let Some(meter) = priced.find(|meter| counts(meter)) {
+            let problem = format!(
+                "the plan charges for its calls by the meter {}, and they would be paid twice: leave one of both out",
+                meter.name
+            );
             return Err(FieldError::new(format!("{path}.resource"), problem));
         }
         if bundles.iter().any(|other| other.name == bundle.name) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::{MeterId, ProductId, TypedId};
-use crate::product::Unit;
+use crate::product::{MeterDraft, Unit};
 
 fn requests() -> Meter {
     Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
@@ -148,7 +148,7 @@ fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
 fn a_percentage_is_exact_or_refused_with_what_is_allowed() {
     let sales = |decimals: u8| {
         let draft = format!(r#"{{"name":"sales","unit":"amount","decimals":{decimals}}}"#);
-        let draft: crate::product::MeterDraft = serde_json::from_str(&draft).unwrap();
+        let draft: MeterDraft = serde_json::from_str(&draft).unwrap();
         draft
             .check(crate::ids::MeterId::derived(&[b"sales"]))
             .unwrap()
@@ -319,4 +319,48 @@ fn terms_read_back_as_stored() {
     .unwrap();
     let stored = serde_json::to_string(&terms).unwrap();
     assert_eq!(serde_json::from_str::<PlanTerms>(&stored).unwrap(), terms);
+}
+
+/// Each call was paid when it was bought, and once more by the price of its use.
+#[test]
+fn calls_are_not_sold_in_advance_and_by_use_as_well_b4() {
+    let of = |usage: &str, filter: &str| {
+        let meter = |name: &str, source: &str| MeterDraft {
+            filter: serde_json::from_str(filter).unwrap(),
+            ..serde_json::from_str(&format!(r#"{{"name": "{name}", "source": "{source}"}}"#))
+                .unwrap()
+        };
+        let checked = |draft: MeterDraft| {
+            let id = MeterId::derived(&[draft.name.as_str().as_bytes()]);
+            draft.check(id).unwrap()
+        };
+        let resource = |name: &str| {
+            let json = format!(
+                r#"{{"identifier": "{name}", "method": "GET", "path": "/{name}", "name": "{name}"}}"#
+            );
+            serde_json::from_str::<Resource>(&json).unwrap()
+        };
+        let meters = [meter("queries", "calls"), meter("volume", "bytes")].map(checked);
+        let draft = format!(
+            r#"{{"billing": "metered", "currency": "USD", "cycle": "month",
+                "usage": [{{"meter": "{usage}", "unit_price": "1"}}],
+                "bundles": [{{"name": "ten", "resource": "search", "calls": 10, "price": "5"}}]}}"#
+        );
+        let countable = Countable {
+            meters: &meters,
+            resources: &[resource("search"), resource("browse")],
+        };
+        PlanTerms::new(serde_json::from_str(&draft).unwrap(), countable)
+    };
+    for filter in ["{}", r#"{"resources": ["browse", "search"]}"#] {
+        let error = of("queries", filter).unwrap_err();
+        assert_eq!(error.field(), "bundles[0].resource");
+        assert!(error.problem().contains("queries"), "{error}");
+    }
+    for (usage, filter) in [
+        ("queries", r#"{"resources": ["browse"]}"#),
+        ("volume", "{}"),
+    ] {
+        assert_eq!(of(usage, filter).unwrap().bundles().len(), 1, "{usage}");
+    }
 }

@@ -180,6 +180,12 @@ pub struct CallFilter {
 }
 
 impl CallFilter {
+    /// Whether calls of this operation are counted, as far as operations go.
+    pub(crate) fn covers(&self, resource: Option<&Slug>) -> bool {
+        self.resources.is_empty()
+            || resource.is_some_and(|resource| self.resources.contains(resource))
+    }
+
     /// Whether it names operations of a product that has these.
     ///
     /// # Errors

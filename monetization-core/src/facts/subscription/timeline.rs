@@ -149,6 +149,12 @@ impl Timeline {
         in_force.map_or(self.first, |change| change.version)
     }
 
+    /// The version in force at `at`, and those that are to follow it.
+    pub fn versions_from(&self, at: Timestamp) -> impl Iterator<Item = PlanVersionId> {
+        let later = self.changes.iter().filter(move |change| change.at > at);
+        std::iter::once(self.version_at(at)).chain(later.map(|change| change.version))
+    }
+
     /// Lets another version hold from `at` on, in the place of all that was to hold later.
     ///
     /// Somebody whose clock is ahead may have written use down after a later change already. So what

@@ -113,6 +113,13 @@ impl Tally {
         *self == Self::Add
     }
 
+    /// Whether a sum may become less by it. No engine is told of such a sum: nothing that was sealed is
+    /// taken back.
+    #[must_use]
+    pub fn may_shrink(self) -> bool {
+        self == Self::Last
+    }
+
     /// By how much `quantity`, used `at`, makes the sum grow, and what is to be remembered from then on.
     /// `is_late` is for use whose segment was closed before it came.
     #[must_use]

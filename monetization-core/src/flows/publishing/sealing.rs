@@ -13,7 +13,7 @@ use crate::flows::references::thing;
 use crate::flows::{FlowError, Monetizer};
 use crate::ids::{SubscriptionId, TenantId};
 use crate::money::Quantity;
-use crate::product::{Aggregation, Meter, Product};
+use crate::product::{Meter, Product};
 use crate::reference::{ObjectKind, Place, Realm};
 use crate::store::{Batch, BatchState, Listing, Sealed, UnsealedSum};
 use crate::subscription::{Segment, Subscription};
@@ -132,11 +132,6 @@ impl Monetizer {
         let meter = meter.ok_or_else(|| FlowError::NotFound {
             id: sum.key.meter.to_string(),
         })?;
-        // What was last may become less, and nothing that was sealed is taken back. No plan that an
-        // engine invoices has a price for it.
-        if meter.aggregation == Aggregation::Last {
-            return Ok(false);
-        }
         let used_at = self.reported_as_used_at(segment);
         let whole = sum.total.checked_sub(sum.sealed)?;
         let state = match sealer.sealing {

@@ -27,7 +27,8 @@ use crate::usage::{Sum, SumKey};
 #[async_trait]
 pub trait Batches: Port {
     /// Sums of the tenant's segments that the engine invoices and that hold more than is sealed,
-    /// after this key, by key, at most `limit`.
+    /// after this key, by key, at most `limit`. Sums that [may shrink](crate::usage::Tally::may_shrink)
+    /// are none of them.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
