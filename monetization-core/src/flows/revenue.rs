@@ -35,7 +35,7 @@ pub struct RevenueRow {
     pub product: ProductId,
     /// What it has earned.
     pub earned: Earned,
-    /// Why the running period is not in `accrued`, where it could not be rated.
+    /// Why the running period is not in `accrued`, where it could not be rated or added.
     pub problem: Option<String>,
 }
 
@@ -62,10 +62,36 @@ impl Earned {
         }
     }
 
-    fn add(&mut self, other: &Self) -> Result<(), MoneyError> {
-        self.paid = self.paid.checked_add(other.paid)?;
-        self.unpaid = self.unpaid.checked_add(other.unpaid)?;
-        self.accrued = self.accrued.checked_add(other.accrued)?;
+    fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        Ok(Self {
+            paid: self.paid.checked_add(other.paid)?,
+            unpaid: self.unpaid.checked_add(other.unpaid)?,
+            accrued: self.accrued.checked_add(other.accrued)?,
+        })
+    }
+}
+
+impl Revenue {
+    /// Adds a row; one whose running period does not fit the sums has that as its problem.
+    fn add(&mut self, mut row: RevenueRow) -> Result<(), MoneyError> {
+        if let Err(error) = self.count(&row) {
+            row.problem = Some(error.to_string());
+            row.earned.accrued = Money::zero(row.earned.accrued.currency());
+            self.count(&row)?;
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn count(&mut self, row: &RevenueRow) -> Result<(), MoneyError> {
+        let currency = row.earned.paid.currency();
+        let nothing = Earned::nothing(currency);
+        let product = (row.product, currency);
+        let of_product = self.products.get(&product).copied().unwrap_or(nothing);
+        let of_product = of_product.plus(row.earned)?;
+        let total = self.total.get(&currency).copied().unwrap_or(nothing);
+        self.total.insert(currency, total.plus(row.earned)?);
+        self.products.insert(product, of_product);
         Ok(())
     }
 }
@@ -97,18 +123,11 @@ impl Monetizer {
             for subscription in page {
                 let asked = question.products.as_ref();
                 if asked.is_none_or(|asked| asked.contains(&subscription.product)) {
-                    let rows = self.earned_by(&subscription, question.span).await?;
-                    revenue.rows.extend(rows);
+                    for row in self.earned_by(&subscription, question.span).await? {
+                        revenue.add(row)?;
+                    }
                 }
             }
-        }
-        for row in &revenue.rows {
-            let currency = row.earned.paid.currency();
-            let nothing = Earned::nothing(currency);
-            let of_product = revenue.products.entry((row.product, currency));
-            of_product.or_insert(nothing).add(&row.earned)?;
-            let total = revenue.total.entry(currency);
-            total.or_insert(nothing).add(&row.earned)?;
         }
         Ok(revenue)
     }

@@ -151,15 +151,15 @@ pub(super) async fn invoices(
         lines: Vec::new(),
         total: Vec::new(),
     };
-    for invoice in app.invoices_of(caller).await? {
-        let is_asked = products
+    let is_asked = |invoice: &Invoice| {
+        products
             .as_ref()
             .is_none_or(|asked| asked.contains(&invoice.product))
             && span.is_none_or(|span| span.contains(invoice.issued_at))
-            && invoice.state != InvoiceState::Void;
-        if is_asked {
-            view.add(invoice)?;
-        }
+            && invoice.state != InvoiceState::Void
+    };
+    for invoice in app.invoices_of(caller, is_asked).await? {
+        view.add(invoice)?;
     }
     match params.format {
         Format::Json => Ok(axum::Json(view).into_response()),
@@ -234,11 +234,17 @@ impl App {
         }
     }
 
-    async fn invoices_of(&self, caller: Caller) -> Result<Vec<Invoice>, Problem> {
+    /// Those of the caller's that are asked for; no others are held.
+    async fn invoices_of(
+        &self,
+        caller: Caller,
+        is_asked: impl Fn(&Invoice) -> bool,
+    ) -> Result<Vec<Invoice>, Problem> {
         if let Role::Developer { consumer } = caller.role {
             let key = RowKey::new(Index::InvoicesOfConsumer, consumer);
             let own = self.store().facts_by::<Invoice>(caller.tenant, key).await?;
-            return Ok(own.into_iter().map(|stored| stored.fact).collect());
+            let own = own.into_iter().map(|stored| stored.fact);
+            return Ok(own.filter(is_asked).collect());
         }
         let mut all = Vec::new();
         let mut listing = Listing {
@@ -250,7 +256,7 @@ impl App {
         loop {
             let rows = self.store().rows(caller.tenant, &listing).await?;
             for row in &rows {
-                all.push(Stored::<Invoice>::read(row)?.fact);
+                all.extend(Some(Stored::<Invoice>::read(row)?.fact).filter(&is_asked));
             }
             listing.after = rows.last().map(|row| row.id);
             if rows.len() < listing.limit {
@@ -362,5 +368,28 @@ fn harmless(cell: &str) -> String {
         format!("'{cell}")
     } else {
         cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn what_a_spreadsheet_takes_for_a_formula_is_quoted_and_amounts_are_not_h6() {
+        for formula in ["=1+1", "+SUM(A1)", "-2+3", "@now", "\tx", "\r=1"] {
+            assert_eq!(harmless(formula), format!("'{formula}"));
+        }
+        for plain in [
+            "-12.50",
+            "+3",
+            "0.00",
+            "a=b",
+            "",
+            "2026-01-01T00:00:00Z",
+            "search",
+        ] {
+            assert_eq!(harmless(plain), plain);
+        }
     }
 }

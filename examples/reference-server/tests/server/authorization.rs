@@ -1,7 +1,7 @@
 use http::{Method, StatusCode};
 use monetization_core::secret::Secret;
 use reference_server::control::routes::{Access, RoleKind, Route, table};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::world::{World, free};
 
@@ -117,13 +117,13 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
     let key = world.developer(Method::GET, &keys, Value::Null).await.ok()[0]["id"].clone();
     let key = key.as_str().unwrap();
     let (_, stranger) = world.stranger().await;
-    let rival = serde_json::json!({ "name": "A rival" });
+    let rival = json!({ "name": "A rival" });
     let rival = world
         .owner(Method::POST, "/api/v1/publishers", rival)
         .await
         .ok()["id"]
         .clone();
-    let token = serde_json::json!({ "role": "publisher", "publisher": rival });
+    let token = json!({ "role": "publisher", "publisher": rival });
     let token = world
         .owner(Method::POST, "/api/v1/tokens", token)
         .await
@@ -139,10 +139,13 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
         (Method::POST, format!("{subscription}/keys")),
         (Method::DELETE, format!("/api/v1/keys/{key}")),
         (Method::GET, consumer),
+        (Method::POST, format!("{subscription}/bundles")),
+        (Method::POST, format!("{subscription}/time-zone")),
     ];
     for (method, path) in foreign_to_developer {
+        let body = body_of(&path);
         let reply = world
-            .ask(Some(&stranger), method.clone(), &path, Value::Null)
+            .ask(Some(&stranger), method.clone(), &path, body)
             .await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
     }
@@ -157,11 +160,30 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
         (Method::GET, subscription.clone()),
         (Method::POST, format!("{subscription}/block")),
         (Method::GET, format!("{subscription}/usage")),
+        (
+            Method::POST,
+            format!("/api/v1/products/{product}/resources"),
+        ),
+        (
+            Method::PATCH,
+            format!("/api/v1/products/{product}/resources/r"),
+        ),
+        (
+            Method::DELETE,
+            format!("/api/v1/products/{product}/resources/r"),
+        ),
+        (
+            Method::GET,
+            format!("/api/v1/reports/revenue?product={product}"),
+        ),
+        (
+            Method::GET,
+            format!("/api/v1/reports/invoices?product={product}"),
+        ),
     ];
     for (method, path) in foreign_to_publisher {
-        let reply = world
-            .ask(Some(&rival), method.clone(), &path, Value::Null)
-            .await;
+        let body = body_of(&path);
+        let reply = world.ask(Some(&rival), method.clone(), &path, body).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
     }
     for token in [&stranger, &rival] {
@@ -172,6 +194,26 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
                 .ok();
             assert_eq!(reply["items"].as_array().unwrap().len(), 0, "{list}");
         }
+        let lines = "/api/v1/reports/invoices";
+        let lines = world.ask(Some(token), Method::GET, lines, Value::Null);
+        assert_eq!(lines.await.ok(), json!({ "lines": [], "total": [] }));
+    }
+    let revenue = "/api/v1/reports/revenue";
+    let revenue = world.ask(Some(&rival), Method::GET, revenue, Value::Null);
+    let nothing = json!({ "subscriptions": [], "products": [], "total": [] });
+    assert_eq!(revenue.await.ok(), nothing);
+}
+
+/// What has to be said there, so that only whose it is can be wrong.
+fn body_of(path: &str) -> Value {
+    match path.rsplit('/').next().unwrap() {
+        "bundles" => json!({ "bundle": "b" }),
+        "time-zone" => json!({ "time_zone": "UTC" }),
+        "resources" => {
+            json!({ "identifier": "r", "method": "GET", "path": "/r", "name": "n" })
+        }
+        "r" => json!({ "name": "n" }),
+        _ => Value::Null,
     }
 }
 
