@@ -18,7 +18,7 @@ use crate::plan_choice::{PlanChoice, PlanChoiceError};
 use comparison::Compared;
 
 pub(crate) use document::{Estimated, document};
-pub(crate) use quantities::{meter, parsed};
+pub(crate) use quantities::{meter, parsed, transactions};
 
 mod comparison;
 mod document;
@@ -72,7 +72,7 @@ pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), Estimate
                 used: &used,
                 span,
             };
-            let estimate = estimate_terms(&question)?;
+            let estimate = estimate_terms(&question).map_err(told)?;
             let estimated = Estimated {
                 name: Some(&plan.draft.name),
                 terms: &plan.terms,
@@ -110,7 +110,10 @@ fn compare(
         Some(text) => quantities::range(text, meters)?,
         None => {
             let meter = ranged(pair, meters)?;
-            (meter, Range::of_interest(pair, &used, meter.id)?)
+            (
+                meter,
+                Range::of_interest(pair, &used, meter.id).map_err(told)?,
+            )
         }
     };
     if used.contains_key(&meter.id) {
@@ -120,7 +123,7 @@ fn compare(
         );
         return Err(FieldError::new("--usage", problem).into());
     }
-    let comparison = compare_terms(pair, &used, range)?;
+    let comparison = compare_terms(pair, &used, range).map_err(told)?;
     let compared = Compared {
         names: (first.draft.name.as_str(), second.draft.name.as_str()),
         terms: pair,
@@ -140,6 +143,20 @@ fn compare(
         compared.tell(&mut out)?;
     }
     Ok(())
+}
+
+/// An error of core by the option that it is about.
+fn told(error: EstimateError) -> EstimateCommandError {
+    match error {
+        EstimateError::Question(error) => {
+            FieldError::new(format!("--{}", error.field()), error.problem()).into()
+        }
+        EstimateError::Transactions { ref meter } => {
+            let problem = format!("{error}: allowed is {meter}=AMOUNT/TRANSACTIONS");
+            FieldError::new("--usage", problem).into()
+        }
+        EstimateError::Money(error) => EstimateError::from(error).into(),
+    }
 }
 
 /// The meters of both files; those of one name have to count alike.

@@ -6,15 +6,14 @@
 //! line carries its reasons.
 //!
 //! ```
-//! use monetization_core::estimate::{Question, estimate};
+//! use monetization_core::estimate::{Question, Usage, estimate};
 //! use monetization_core::ids::{MeterId, TypedId};
 //! use monetization_core::money::Quantity;
 //! use monetization_core::plan::PlanTerms;
 //! use monetization_core::product::Meter;
-//! use monetization_core::rating::Used;
 //!
 //! let requests = Meter::requests(MeterId::derived(&[b"requests"]))?;
-//! let used = Used::from([(requests.id, Quantity::from_scaled(12_345))]);
+//! let used = Usage::from([(requests.id, Quantity::from_scaled(12_345).into())]);
 //! let draft = r#"{"billing": "metered", "currency": "USD", "cycle": "month", "base_price": "25.00",
 //!     "usage": [{"meter": "requests", "included": "1000",
 //!                "graduated": [{"up_to": "10000", "unit_price": "0.01"}, {"unit_price": "0.007"}]}]}"#;
@@ -36,16 +35,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
 use crate::clock::{Span, Timestamp};
 use crate::field::FieldError;
 use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{Invoicing, Line, LineItem};
-use crate::money::{Money, MoneyError, Quantity};
+use crate::money::{Money, MoneyError, Quantity, Rounding};
 use crate::period::Schedule;
-use crate::plan::{Overage, PlanTerms, Price, QuotaCounts, QuotaWindow, UsagePrice};
+use crate::plan::{Overage, PlanTerms, QuotaCounts, QuotaWindow, UsagePrice};
 use crate::product::Meter;
 use crate::rating::{SegmentUse, Used, base_line, start_lines, total, usage_lines};
 use crate::subscription::Segment;
+use crate::text::Slug;
+use transactions::Transactions;
 
 pub use comparing::{BreakEven, Comparison, Point, Range, Side, compare};
 pub use reason::{Packages, Reason};
@@ -53,6 +57,7 @@ pub use reason::{Packages, Reason};
 mod comparing;
 mod explaining;
 mod reason;
+mod transactions;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +65,53 @@ mod reason;
 pub struct Question<'a> {
     /// What it costs.
     pub terms: &'a PlanTerms,
-    /// What is used in each billing period, by meter. What the terms do not price costs nothing. An
-    /// amount that a percentage is taken of is taken for one transaction.
-    pub used: &'a Used,
+    /// What is used in each billing period, by meter. What the terms do not price costs nothing.
+    pub used: &'a Usage,
     /// From when until when somebody subscribes; one billing period if nothing is said.
     pub span: Option<Span>,
+}
+
+/// What is used in a billing period, by meter.
+pub type Usage = BTreeMap<MeterId, Asked>;
+
+/// What is used of one meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Asked {
+    /// How much, in the meter's scale.
+    pub quantity: Quantity,
+    /// In how many transactions of the same amount, where the meter counts amounts: what is left over goes
+    /// to the first ones, a smallest unit each. [Prices of transactions](UsagePrice::is_of_each_transaction)
+    /// need to know.
+    pub transactions: Option<NonZeroU64>,
+}
+
+impl Asked {
+    /// What is left of it where so much passes: of its transactions those that begin within that.
+    fn cut(self, passed: Quantity) -> Self {
+        let (asked, passes) = (self.quantity.scaled(), passed.scaled());
+        let begun = |count: NonZeroU64| {
+            let passing = i128::from(count.get()).checked_mul(passes.into())?;
+            let begun = Rounding::Up.divide(passing, asked.into())?;
+            NonZeroU64::new(u64::try_from(begun).ok()?)
+        };
+        if passed >= self.quantity {
+            return self;
+        }
+        Self {
+            quantity: passed,
+            transactions: self.transactions.and_then(begun),
+        }
+    }
+}
+
+impl From<Quantity> for Asked {
+    fn from(quantity: Quantity) -> Self {
+        Self {
+            quantity,
+            transactions: None,
+        }
+    }
 }
 
 /// What it costs.
@@ -110,6 +157,12 @@ pub enum EstimateError {
     /// An amount does not fit.
     #[error("an amount is too large to be told")]
     Money(#[from] MoneyError),
+    /// An amount whose transactions are priced each by itself, and whose number is not said.
+    #[error("{meter}: each transaction has its price: how many they are is missing")]
+    Transactions {
+        /// The meter of the amount.
+        meter: Slug,
+    },
     /// The question makes no sense.
     #[error(transparent)]
     Question(#[from] FieldError),
@@ -124,10 +177,11 @@ pub const PERIODS_MAX: u32 = 120;
 /// costs nothing and is named in the reasons.
 ///
 /// # Errors
-/// [`EstimateError`] where an amount does not fit, or the span is empty or has more than
+/// [`EstimateError`] where an amount does not fit, the number of transactions is missing, or the span is empty or has more than
 /// [`PERIODS_MAX`] periods.
 pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
     let terms = question.terms;
+    transactions::check(terms, question.used)?;
     let mut periods = Vec::new();
     let mut sum = Money::zero(terms.currency());
     let schedule = schedule(terms, question.span)?;
@@ -195,21 +249,19 @@ fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<(Span, Span)>, E
 /// What one period costs whose setup and base price are `start`.
 fn period(
     terms: &PlanTerms,
-    used: &Used,
+    asked: &Usage,
     (schedule, (whole, span)): (&Schedule, (Span, Span)),
     start: Vec<Line>,
 ) -> Result<Period, MoneyError> {
-    let mut passed = used.clone();
-    for (meter, quantity) in &mut passed {
-        *quantity = let_through(terms, *meter, *quantity);
-    }
+    let passed = passed(terms, asked);
+    let mut used: Used = passed
+        .iter()
+        .map(|(meter, it)| (*meter, it.quantity))
+        .collect();
     for price in terms.usage() {
-        if let Price::Percentage(percentage) = &price.price {
-            let amount = passed.get(&price.meter.id).copied().unwrap_or_default();
-            let is_paid = amount > Quantity::ZERO && percentage.free_events == 0;
-            let charge = percentage.charge(price.meter.scale, amount)?;
-            let charge = Some(charge).filter(|_| is_paid).unwrap_or_default();
-            passed.insert(price.priced().0, charge);
+        let passed = passed.get(&price.meter.id).copied().unwrap_or_default();
+        if let Some(transactions) = Transactions::of(price, passed) {
+            used.insert(price.priced().0, transactions.charge()?);
         }
     }
     let segment = Segment {
@@ -225,17 +277,31 @@ fn period(
         segment,
         terms,
         schedule,
-        used: passed,
+        used,
     }])?;
     let lines: Vec<Line> = start.into_iter().chain(rated).collect();
     let total = total(terms, &lines)?;
-    let is_cut = span != whole;
-    let explained = lines.iter().map(|line| explain(terms, used, is_cut, line));
+    let told = Told {
+        terms,
+        asked,
+        passed: &passed,
+        is_cut: span != whole,
+    };
+    let explained: Result<_, MoneyError> = lines.iter().map(|line| told.explain(line)).collect();
     Ok(Period {
         span,
-        lines: explained.collect(),
+        lines: explained?,
         total,
     })
+}
+
+/// What the plan lets through of what is asked for in a billing period.
+fn passed(terms: &PlanTerms, asked: &Usage) -> Usage {
+    let passed = asked.iter().map(|(meter, asked)| {
+        let quantity = let_through(terms, *meter, asked.quantity);
+        (*meter, asked.cut(quantity))
+    });
+    passed.collect()
 }
 
 /// How much of `asked` the plan lets through in a billing period.
@@ -261,39 +327,53 @@ fn let_through(terms: &PlanTerms, meter: MeterId, asked: Quantity) -> Quantity {
         .fold(asked, Quantity::min)
 }
 
-fn explain(terms: &PlanTerms, used: &Used, is_cut: bool, line: &Line) -> EstimatedLine {
-    let of = |meter: MeterId| priced(terms, meter);
-    let (what, quantity, reasons) = match &line.item {
-        LineItem::Setup => ("setup".to_owned(), None, vec![Reason::Once]),
-        LineItem::Base { share, .. } => {
-            let reason = Reason::Base {
-                cycle: terms.cycle().to_string(),
-                is_cut,
-                share: share.map(|share| share.to_string()),
-            };
-            ("base price".to_owned(), None, vec![reason])
-        }
-        LineItem::Usage(usage) | LineItem::LateUsage(usage) => match of(usage.meter) {
-            Some(price) => {
-                let asked = used.get(&usage.meter).copied().unwrap_or_default();
-                let reasons = explaining::of_usage(terms, price, (asked, usage), line.amount);
-                let quantity = price.meter.scale.render(asked);
-                (price.meter.name.to_string(), Some(quantity), reasons)
+/// A period whose lines are told.
+struct Told<'a> {
+    terms: &'a PlanTerms,
+    asked: &'a Usage,
+    passed: &'a Usage,
+    is_cut: bool,
+}
+
+impl Told<'_> {
+    fn explain(&self, line: &Line) -> Result<EstimatedLine, MoneyError> {
+        let of = |meter: MeterId| priced(self.terms, meter);
+        let (what, quantity, reasons) = match &line.item {
+            LineItem::Setup => ("setup".to_owned(), None, vec![Reason::Once]),
+            LineItem::Base { share, .. } => {
+                let reason = Reason::Base {
+                    cycle: self.terms.cycle().to_string(),
+                    is_cut: self.is_cut,
+                    share: share.map(|share| share.to_string()),
+                };
+                ("base price".to_owned(), None, vec![reason])
             }
-            None => (line.description.clone(), None, Vec::new()),
-        },
-        LineItem::Commitment(commitment) => {
-            let price = commitment.meter.and_then(of);
-            let (what, reason) = explaining::of_commitment(terms, price, commitment);
-            (what, None, vec![reason])
-        }
-        LineItem::Bundle(_) | LineItem::Mirrored => (line.description.clone(), None, Vec::new()),
-    };
-    EstimatedLine {
-        what,
-        quantity,
-        amount: line.amount,
-        reasons,
+            LineItem::Usage(usage) | LineItem::LateUsage(usage) => match of(usage.meter) {
+                Some(price) => {
+                    let of = |used: &Usage| used.get(&usage.meter).copied().unwrap_or_default();
+                    let (asked, passed) = (of(self.asked), of(self.passed));
+                    let used = (asked, passed, usage);
+                    let reasons = explaining::of_usage(self.terms, price, used, line.amount)?;
+                    let quantity = price.meter.scale.render(asked.quantity);
+                    (price.meter.name.to_string(), Some(quantity), reasons)
+                }
+                None => (line.description.clone(), None, Vec::new()),
+            },
+            LineItem::Commitment(commitment) => {
+                let price = commitment.meter.and_then(of);
+                let (what, reason) = explaining::of_commitment(self.terms, price, commitment);
+                (what, None, vec![reason])
+            }
+            LineItem::Bundle(_) | LineItem::Mirrored => {
+                (line.description.clone(), None, Vec::new())
+            }
+        };
+        Ok(EstimatedLine {
+            what,
+            quantity,
+            amount: line.amount,
+            reasons,
+        })
     }
 }
 

@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{MeterId, PlanId, PlanVersionId, ProductId, TenantId};
-use crate::money::{Currency, Money, Quantity, Rounding, Scale};
+use crate::money::{Currency, Money, Quantity, Rounding, Scale, UnitPrice};
 use crate::period::{Alignment, Cycle, Proration};
 use crate::product::{Meter, Product, Resource};
 use crate::text::Name;
@@ -377,6 +377,21 @@ impl UsagePrice {
         match self.price {
             Price::Percentage(_) => (Percentage::charges(self.meter.id), Percentage::SCALE),
             _ => (self.meter.id, self.meter.scale),
+        }
+    }
+
+    /// Whether it matters in how many transactions an amount is made: where each has a fee, a least or a most,
+    /// or where some are free.
+    #[must_use]
+    pub fn is_of_each_transaction(&self) -> bool {
+        match &self.price {
+            Price::Percentage(percentage) => {
+                percentage.fee != UnitPrice::ZERO
+                    || percentage.minimum.is_some()
+                    || percentage.maximum.is_some()
+                    || percentage.free_events > 0
+            }
+            _ => false,
         }
     }
 

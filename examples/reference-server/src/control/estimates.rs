@@ -3,14 +3,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use monetization_core::clock::Span;
-use monetization_core::estimate::{EstimateError, Question, estimate};
+use monetization_core::estimate::{Asked, EstimateError, Question, Usage, estimate};
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
 use monetization_core::ids::{MeterId, PlanId, TypedId};
 use monetization_core::plan::{Countable, Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
 use monetization_core::plan_file::PlanFile;
 use monetization_core::product::{Meter, MeterDraft, Product, Resource};
-use monetization_core::rating::Used;
 use monetization_core::store::StoreExt;
 use monetization_core::text::Name;
 use serde::Deserialize;
@@ -19,7 +18,7 @@ use super::input::{Caller, Json, MaybeCaller};
 use super::problem::Problem;
 use super::products::ResourceDto;
 use crate::app::App;
-use crate::estimate::{Estimated, document, instant, meter, parsed};
+use crate::estimate::{Estimated, document, instant, meter, parsed, transactions};
 
 /// What is to be estimated: a plan, or terms that are written out.
 #[derive(Debug, Deserialize)]
@@ -33,11 +32,29 @@ pub(super) struct EstimateBody {
     /// The operations that quotas of `terms` are of.
     #[serde(default)]
     resources: Vec<ResourceDto>,
-    /// What is used in each billing period: quantities by the names of meters.
+    /// What is used in each billing period, by the names of meters.
     #[serde(default)]
-    usage: BTreeMap<String, String>,
+    usage: BTreeMap<String, UsedBody>,
     from: Option<String>,
     to: Option<String>,
+}
+
+/// A quantity, or an amount with the number of equal transactions that it is made in.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a quantity as text, or {\"quantity\": text, \"transactions\": text}"
+)]
+enum UsedBody {
+    Quantity(String),
+    Amount(AmountBody),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AmountBody {
+    quantity: String,
+    transactions: Option<String>,
 }
 
 /// The terms that are asked about.
@@ -75,11 +92,10 @@ pub(super) async fn create(
             return Err(FieldError::new("terms", "a plan is given: leave one of them out").into());
         }
     };
-    let mut used = Used::new();
-    for (name, quantity) in &usage {
-        let field = format!("usage.{name}");
+    let mut used = Usage::new();
+    for (name, body) in &usage {
         let meter = meter("usage", name, &subject.meters)?;
-        used.insert(meter.id, parsed(&field, quantity, meter)?);
+        used.insert(meter.id, body.asked(meter)?);
     }
     let terms = &subject.terms;
     let question = Question {
@@ -90,6 +106,11 @@ pub(super) async fn create(
     let estimate = estimate(&question).map_err(|error| match error {
         EstimateError::Money(error) => Problem::from(FlowError::from(error)),
         EstimateError::Question(error) => error.into(),
+        EstimateError::Transactions { ref meter } => {
+            let problem =
+                format!("{error}: allowed is {{\"quantity\": \"1000\", \"transactions\": \"10\"}}");
+            FieldError::new(format!("usage.{meter}"), problem).into()
+        }
     })?;
     Ok(axum::Json(document(&Estimated {
         name: subject.name.as_ref(),
@@ -99,6 +120,23 @@ pub(super) async fn create(
         span,
         estimate: &estimate,
     })))
+}
+
+impl UsedBody {
+    fn asked(&self, meter: &Meter) -> Result<Asked, FieldError> {
+        let field = format!("usage.{}", meter.name);
+        let (quantity, count) = match self {
+            Self::Quantity(quantity) => (quantity, None),
+            Self::Amount(body) => (&body.quantity, body.transactions.as_deref()),
+        };
+        let field_of_count = format!("{field}.transactions");
+        Ok(Asked {
+            quantity: parsed(&field, quantity, meter)?,
+            transactions: count
+                .map(|count| transactions(&field_of_count, count, meter))
+                .transpose()?,
+        })
+    }
 }
 
 fn span(body: &EstimateBody) -> Result<Option<Span>, FieldError> {

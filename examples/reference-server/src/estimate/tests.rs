@@ -91,6 +91,55 @@ fn two_plans_stand_side_by_side_with_their_break_even() {
     assert_eq!(document["to"], "1000");
 }
 
+const MARKET: &str = r#"
+[[meters]]
+name = "sales"
+unit = "amount"
+
+[[plans]]
+name = "Market"
+
+[plans.terms]
+billing = "metered"
+currency = "USD"
+cycle = "month"
+usage = [{ meter = "sales", percentage = { rate = "2.9", fee = "0.30", maximum = "12" } }]
+"#;
+
+#[test]
+fn an_amount_is_estimated_by_its_transactions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("market.toml");
+    std::fs::write(&path, MARKET).unwrap();
+    let args = |usage: &str| EstimateArgs {
+        plan: path.display().to_string(),
+        usage: vec![usage.to_owned()],
+        ..EstimateArgs::default()
+    };
+    let told = told(&args("sales=1000000/10000"));
+    assert!(
+        told.contains("32000.00  10000 x 3.2 = 32000, each 2.9 % of 100 and 0.30"),
+        "{told}"
+    );
+    for (usage, expected) in [
+        (
+            "sales=5",
+            "--usage: sales: each transaction has its price: how many they are is missing: \
+             allowed is sales=AMOUNT/TRANSACTIONS",
+        ),
+        (
+            "sales=5/0",
+            "--usage: sales: \"0\" is no number of transactions: allowed is 1 to 999999999999999",
+        ),
+        (
+            "requests=5/1",
+            "--usage: requests: only amounts are made in transactions: allowed is a quantity alone",
+        ),
+    ] {
+        assert_eq!(refused(&args(usage)), expected);
+    }
+}
+
 #[test]
 fn options_that_make_no_sense_are_refused_by_name() {
     let with = |change: fn(&mut EstimateArgs)| {
@@ -146,7 +195,7 @@ fn options_that_make_no_sense_are_refused_by_name() {
                 (it.compare, it.range) =
                     (Some(format!("{PLANS}#Flat")), Some("requests=5..1".into()))
             }),
-            "range: ",
+            "--range: ",
         ),
         (
             with(|it| {
@@ -186,7 +235,7 @@ proptest! {
         let file = PlanChoice::new(PLANS).file().unwrap();
         let used = quantities::used(std::slice::from_ref(&text), file.meters());
         if let Ok(used) = used {
-            prop_assert!(used.values().all(|quantity| quantity.scaled() >= 0));
+            prop_assert!(used.values().all(|used| used.quantity.scaled() >= 0));
         }
         if let Err(error) = quantities::range(&text, file.meters()) {
             prop_assert!(error.to_string().starts_with("--range: "));

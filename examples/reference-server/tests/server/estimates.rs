@@ -108,6 +108,42 @@ async fn terms_that_are_written_out_are_estimated_over_a_span() {
     );
 }
 
+#[tokio::test]
+async fn an_amount_is_asked_about_with_its_transactions() {
+    let world = World::start().await;
+    let ask = |sales: Value| {
+        json!({
+            "terms": {
+                "billing": "metered", "currency": "USD", "cycle": "month",
+                "usage": [{ "meter": "sales", "percentage": { "rate": "2.9", "fee": "0.30", "free_events": 1 } }],
+            },
+            "meters": [{ "name": "sales", "unit": "amount" }],
+            "usage": { "sales": sales },
+        })
+    };
+    let body = ask(json!({ "quantity": "1000000", "transactions": "10000" }));
+    let estimate = asked_by_anybody(&world, body).await.ok();
+    assert_eq!(estimate["total"]["amount"], "31996.80");
+    let reasons = &estimate["periods"][0]["lines"][0]["reasons"];
+    assert_eq!(reasons[0]["kind"], "free_transactions");
+    assert_eq!(reasons[1]["transactions"], "9999");
+    for (sales, field) in [
+        (json!("1000000"), "usage.sales"),
+        (
+            json!({ "quantity": "1", "transactions": "0" }),
+            "usage.sales.transactions",
+        ),
+        (
+            json!({ "quantity": "-1", "transactions": "1" }),
+            "usage.sales",
+        ),
+        (json!({ "quantity": "1", "count": "1" }), "usage.sales"),
+    ] {
+        let reply = asked_by_anybody(&world, ask(sales.clone())).await;
+        assert_eq!(reply.field(), field, "{sales}");
+    }
+}
+
 /// An operation, and terms that limit it.
 fn search() -> (Value, Value) {
     let search =

@@ -1,11 +1,11 @@
 //! Two plans over a range of use: which one costs less, and from which quantity on.
 
-use super::{EstimateError, let_through, period, priced, schedule};
+use super::{EstimateError, Usage, let_through, period, priced, schedule, transactions};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::{Money, MoneyError, Quantity};
 use crate::plan::{PlanTerms, Price, UsagePrice};
-use crate::rating::{Used, base_line};
+use crate::rating::base_line;
 
 /// The quantities of one meter that are looked at, first and last included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +77,11 @@ const STEPS: i64 = 200;
 /// does not fit.
 pub fn compare(
     (first, second): (&PlanTerms, &PlanTerms),
-    used: &Used,
+    used: &Usage,
     range: Range,
 ) -> Result<Comparison, EstimateError> {
     check(first, second, range)?;
+    check_transactions((first, second), used, range.meter)?;
     let pair = Pair {
         first,
         second,
@@ -115,7 +116,7 @@ impl Range {
     /// As [`compare`].
     pub fn of_interest(
         (first, second): (&PlanTerms, &PlanTerms),
-        used: &Used,
+        used: &Usage,
         meter: MeterId,
     ) -> Result<Self, EstimateError> {
         let price = priced(first, meter).or_else(|| priced(second, meter));
@@ -170,6 +171,25 @@ fn check(first: &PlanTerms, second: &PlanTerms, range: Range) -> Result<(), Fiel
     Ok(())
 }
 
+/// Only what does not depend on the number of transactions can be told of an amount alone.
+fn check_transactions(
+    (first, second): (&PlanTerms, &PlanTerms),
+    used: &Usage,
+    meter: MeterId,
+) -> Result<(), EstimateError> {
+    for terms in [first, second] {
+        transactions::check(terms, used)?;
+        if let Some(price) = priced(terms, meter).filter(|it| it.is_of_each_transaction()) {
+            let problem = format!(
+                "{} is priced by the transaction, and how many they are is not known: allowed are other meters",
+                price.meter.name
+            );
+            return Err(FieldError::new("range", problem).into());
+        }
+    }
+    Ok(())
+}
+
 /// Quantities at even distances over the range, both ends included.
 fn even(range: Range) -> Vec<Quantity> {
     let (from, to) = (range.from.scaled(), range.to.scaled());
@@ -216,14 +236,14 @@ fn bounds(price: &UsagePrice) -> Vec<Quantity> {
 struct Pair<'a> {
     first: &'a PlanTerms,
     second: &'a PlanTerms,
-    used: &'a Used,
+    used: &'a Usage,
     meter: MeterId,
 }
 
 impl Pair<'_> {
     fn at(&self, quantity: Quantity) -> Result<Point, EstimateError> {
         let mut used = self.used.clone();
-        used.insert(self.meter, quantity);
+        used.insert(self.meter, quantity.into());
         let cost = |terms: &PlanTerms| -> Result<Money, EstimateError> {
             let schedule = schedule(terms, None)?;
             let whole = schedule.period(0).ok_or(MoneyError::Overflow)?;

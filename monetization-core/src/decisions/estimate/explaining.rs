@@ -1,23 +1,25 @@
 //! From the lines that rating makes to the reasons of their amounts.
 
+use super::Asked;
 use super::reason::{Packages, Reason};
+use super::transactions::Transactions;
 use crate::invoice::{CommitmentBound, CommitmentLine, LinePart, UsageLine};
-use crate::money::{Exact, Money, Quantity, Scale};
+use crate::money::{Exact, Money, MoneyError, Quantity, Scale};
 use crate::plan::{PlanTerms, Price, UsagePrice};
 
 /// Why the use of a meter costs `amount`.
 pub(super) fn of_usage(
     terms: &PlanTerms,
     price: &UsagePrice,
-    (asked, line): (Quantity, &UsageLine),
+    (asked, passed, line): (Asked, Asked, &UsageLine),
     amount: Money,
-) -> Vec<Reason> {
+) -> Result<Vec<Reason>, MoneyError> {
     let render = |quantity| price.meter.scale.render(quantity);
     let mut reasons = Vec::new();
-    if line.used < asked {
+    if passed.quantity < asked.quantity {
         reasons.push(Reason::Refused {
-            asked: render(asked),
-            let_through: render(line.used),
+            asked: render(asked.quantity),
+            let_through: render(passed.quantity),
         });
     }
     if price.included != Quantity::ZERO {
@@ -27,27 +29,23 @@ pub(super) fn of_usage(
             charged: render(line.charged),
         });
     }
-    let is_charged =
-        |part: &&LinePart| part.quantity != Quantity::ZERO || !part.flat.decimal().is_zero();
-    let parts = line.parts.iter().filter(is_charged);
     let before = reasons.len();
-    reasons.extend(parts.map(|part| match &price.price {
-        Price::Percentage(percentage) => Reason::Percentage {
-            rate: percentage.rate.to_string(),
-            of: render(part.quantity),
-            fee: percentage.fee.to_string(),
-            amount: part.amount.to_string(),
-        },
-        _ => tier(price, part),
-    }));
+    if let Some(transactions) = Transactions::of(price, passed) {
+        reasons.extend(transactions.reasons()?);
+    } else {
+        let is_charged =
+            |part: &&LinePart| part.quantity != Quantity::ZERO || !part.flat.decimal().is_zero();
+        let parts = line.parts.iter().filter(is_charged);
+        reasons.extend(parts.map(|part| tier(price, part)));
+    }
     if reasons.len() == before {
         reasons.push(Reason::Nothing);
     }
-    let exact = line
-        .parts
-        .iter()
-        .try_fold(Exact::ZERO, |sum, part| sum.checked_add(part.amount));
-    let exact = exact.map(|exact| exact.to_string()).unwrap_or_default();
+    let mut exact = Exact::ZERO;
+    for part in &line.parts {
+        exact = exact.checked_add(part.amount)?;
+    }
+    let exact = exact.to_string();
     if exact != shortened(&amount.amount()) {
         reasons.push(Reason::Rounded {
             exact,
@@ -55,7 +53,7 @@ pub(super) fn of_usage(
             amount: amount.amount(),
         });
     }
-    reasons
+    Ok(reasons)
 }
 
 fn tier(price: &UsagePrice, part: &LinePart) -> Reason {

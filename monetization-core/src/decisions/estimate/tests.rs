@@ -24,8 +24,8 @@ pub(super) fn fixed(price: &str) -> PlanTerms {
     ))
 }
 
-fn used(quantity: i64) -> Used {
-    Used::from([(requests().id, Quantity::from_scaled(quantity))])
+fn used(quantity: i64) -> Usage {
+    Usage::from([(requests().id, Quantity::from_scaled(quantity).into())])
 }
 
 fn of(terms: &PlanTerms, quantity: i64, span: Option<(&str, &str)>) -> Estimate {
