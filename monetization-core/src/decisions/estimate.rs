@@ -44,11 +44,11 @@ use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{Invoicing, Line, LineItem};
 use crate::money::{Money, MoneyError, Quantity, Rounding};
 use crate::period::Schedule;
-use crate::plan::{Overage, PlanTerms, QuotaCounts, QuotaWindow, UsagePrice};
-use crate::product::Meter;
+use crate::plan::{PlanTerms, UsagePrice};
 use crate::rating::{SegmentUse, Used, base_line, start_lines, total, usage_lines};
 use crate::subscription::Segment;
 use crate::text::Slug;
+use refusing::Quotas;
 use transactions::Transactions;
 
 pub use comparing::{BreakEven, Comparison, Point, Range, Side, compare};
@@ -57,6 +57,7 @@ pub use reason::{Packages, Reason};
 mod comparing;
 mod explaining;
 mod reason;
+mod refusing;
 mod transactions;
 
 /// What is asked.
@@ -171,10 +172,14 @@ pub enum EstimateError {
 /// Periods that are estimated at once.
 pub const PERIODS_MAX: u32 = 120;
 
+/// Tiers of all prices in all periods together that are estimated at once: each may be a reason of its own.
+pub const STEPS_MAX: usize = 5_000;
+
 /// What the use of `question` would cost.
 ///
-/// Use that the plan would refuse, beyond included units or a quota of the period that are strict,
-/// costs nothing and is named in the reasons.
+/// Use that the plan would refuse, beyond included units or quotas that are strict, costs nothing and is named
+/// in the reasons. It is taken to come as early as quotas let it: of every window that a period touches all that
+/// is left passes. Not looked at are rates and quotas of single operations; reports are never refused.
 ///
 /// # Errors
 /// [`EstimateError`] where an amount does not fit, the number of transactions is missing, or the span is empty or has more than
@@ -185,13 +190,18 @@ pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
     let mut periods = Vec::new();
     let mut sum = Money::zero(terms.currency());
     let schedule = schedule(terms, question.span)?;
-    for (index, spans) in (0..).zip(spans(&schedule, question.span)?) {
+    let spans = spans(&schedule, question.span)?;
+    check_steps(terms, spans.len())?;
+    let mut quotas = Quotas::of(terms);
+    for (index, spans) in (0..).zip(spans) {
         let start = if index == 0 {
             start_lines(terms, &schedule)?
         } else {
             base_line(terms, &schedule, index)?.into_iter().collect()
         };
-        let period = period(terms, question.used, (&schedule, spans), start)?;
+        let passed = quotas.pass(question.used, spans);
+        let used = (question.used, &passed);
+        let period = period(terms, used, (&schedule, spans), start)?;
         sum = sum.checked_add(period.total)?;
         periods.push(period);
     }
@@ -201,7 +211,8 @@ pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
     })
 }
 
-/// Where billing periods are counted from if nothing is said: any instant gives the same amounts.
+/// Where billing periods are counted from if nothing is said. Another instant gives other amounts only where
+/// quotas of days, months and years refuse.
 const ANCHOR: Timestamp = Timestamp::from_micros(946_684_800_000_000);
 
 /// The billing periods of whoever subscribes at the start of the span, in UTC. Where no span is asked
@@ -218,12 +229,18 @@ fn schedule(terms: &PlanTerms, span: Option<Span>) -> Result<Schedule, EstimateE
     Ok(starting(whole.start))
 }
 
-/// Each period as a whole, and what of it lies in the question's span.
-fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<(Span, Span)>, EstimateError> {
+/// A billing period, and what of it lies in the question's span.
+#[derive(Debug, Clone, Copy)]
+struct Spans {
+    whole: Span,
+    part: Span,
+}
+
+fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<Spans>, EstimateError> {
     let beyond = || EstimateError::from(FieldError::new("to", "it is beyond the calendar"));
     let Some(span) = span else {
         let whole = schedule.period(0).ok_or_else(beyond)?;
-        return Ok(vec![(whole, whole)]);
+        return Ok(vec![Spans { whole, part: whole }]);
     };
     if span.end <= span.start {
         let problem = format!(
@@ -239,21 +256,35 @@ fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<(Span, Span)>, E
             return Ok(spans);
         }
         let end = whole.end.min(span.end);
-        spans.push((whole, Span { end, ..whole }));
+        let part = Span { end, ..whole };
+        spans.push(Spans { whole, part });
     }
     let problem =
         format!("these are more than {PERIODS_MAX} billing periods: allowed is an earlier end");
     Err(FieldError::new("to", problem).into())
 }
 
-/// What one period costs whose setup and base price are `start`.
+/// Sees that what is to be told is not too much.
+fn check_steps(terms: &PlanTerms, periods: usize) -> Result<(), FieldError> {
+    let tiers = terms.usage().iter().map(|price| price.price.tiers());
+    let tiers: usize = tiers.sum();
+    let allowed = STEPS_MAX.checked_div(tiers).unwrap_or(periods);
+    if periods <= allowed {
+        return Ok(());
+    }
+    let problem = format!(
+        "{periods} billing periods of {tiers} tiers are too much: allowed is an end within {allowed} periods"
+    );
+    Err(FieldError::new("to", problem))
+}
+
+/// What one period costs whose setup and base price are `start`, where so much was asked for and passed.
 fn period(
     terms: &PlanTerms,
-    asked: &Usage,
-    (schedule, (whole, span)): (&Schedule, (Span, Span)),
+    (asked, passed): (&Usage, &Usage),
+    (schedule, spans): (&Schedule, Spans),
     start: Vec<Line>,
 ) -> Result<Period, MoneyError> {
-    let passed = passed(terms, asked);
     let mut used: Used = passed
         .iter()
         .map(|(meter, it)| (*meter, it.quantity))
@@ -269,9 +300,9 @@ fn period(
         subscription: SubscriptionId::derived(&[b"estimate"]),
         version: PlanVersionId::derived(&[b"estimate"]),
         invoicing: Invoicing::ByCore,
-        period_index: schedule.index_at(whole.start).unwrap_or(0),
-        period: whole,
-        span,
+        period_index: schedule.index_at(spans.whole.start).unwrap_or(0),
+        period: spans.whole,
+        span: spans.part,
     };
     let rated = usage_lines(&[SegmentUse {
         segment,
@@ -284,47 +315,15 @@ fn period(
     let told = Told {
         terms,
         asked,
-        passed: &passed,
-        is_cut: span != whole,
+        passed,
+        is_cut: spans.part != spans.whole,
     };
     let explained: Result<_, MoneyError> = lines.iter().map(|line| told.explain(line)).collect();
     Ok(Period {
-        span,
+        span: spans.part,
         lines: explained?,
         total,
     })
-}
-
-/// What the plan lets through of what is asked for in a billing period.
-fn passed(terms: &PlanTerms, asked: &Usage) -> Usage {
-    let passed = asked.iter().map(|(meter, asked)| {
-        let quantity = let_through(terms, *meter, asked.quantity);
-        (*meter, asked.cut(quantity))
-    });
-    passed.collect()
-}
-
-/// How much of `asked` the plan lets through in a billing period.
-fn let_through(terms: &PlanTerms, meter: MeterId, asked: Quantity) -> Quantity {
-    let Some(price) = priced(terms, meter) else {
-        return asked;
-    };
-    let included = (price.overage == Overage::Strict).then_some(price.included);
-    let quotas = terms
-        .quotas()
-        .iter()
-        .filter(|quota| quota.window == QuotaWindow::Period && quota.overage == Overage::Strict);
-    let quotas = quotas
-        .filter(|quota| match &quota.counts {
-            QuotaCounts::Calls => price.meter.name.as_str() == Meter::REQUESTS,
-            QuotaCounts::Meter(limited) => limited.id == meter,
-            QuotaCounts::Resource(_) => false,
-        })
-        .filter_map(|quota| price.meter.scale.whole(quota.max));
-    included
-        .into_iter()
-        .chain(quotas)
-        .fold(asked, Quantity::min)
 }
 
 /// A period whose lines are told.

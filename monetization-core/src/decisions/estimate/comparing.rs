@@ -1,10 +1,12 @@
 //! Two plans over a range of use: which one costs less, and from which quantity on.
 
-use super::{EstimateError, Usage, let_through, period, priced, schedule, transactions};
+use super::refusing::Quotas;
+use super::{EstimateError, Spans, Usage, period, priced, schedule, transactions};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::{Money, MoneyError, Quantity};
-use crate::plan::{PlanTerms, Price, UsagePrice};
+use crate::period::Schedule;
+use crate::plan::PlanTerms;
 use crate::rating::base_line;
 
 /// The quantities of one meter that are looked at, first and last included.
@@ -211,26 +213,25 @@ fn edges((first, second): (&PlanTerms, &PlanTerms), meter: MeterId) -> Vec<Quant
         let Some(price) = priced(terms, meter) else {
             continue;
         };
-        let passes = let_through(terms, meter, Quantity::from_scaled(i64::MAX));
-        if passes.scaled() < i64::MAX {
-            edges.push(passes);
+        if let Ok((_, spans)) = first_period(terms) {
+            let all = Quantity::from_scaled(i64::MAX);
+            let passes = Quotas::of(terms).take(meter, all, spans);
+            edges.extend(Some(passes).filter(|passes| *passes < all));
         }
         edges.push(price.included);
         let beyond = |bound: Quantity| bound.checked_add(price.included).ok();
-        edges.extend(bounds(price).into_iter().filter_map(beyond));
+        let tiers = (0..price.price.tiers()).filter_map(|place| price.price.tier(place));
+        let bounds = tiers.filter_map(|tier| tier.up_to.or(tier.package));
+        edges.extend(bounds.filter_map(beyond));
     }
     edges
 }
 
-fn bounds(price: &UsagePrice) -> Vec<Quantity> {
-    match &price.price {
-        Price::PerUnit { .. } | Price::Percentage(_) => Vec::new(),
-        Price::Graduated { tiers } | Price::Volume { tiers } => {
-            tiers.iter().filter_map(|tier| tier.up_to).collect()
-        }
-        Price::Stairstep { steps } => steps.iter().filter_map(|step| step.up_to).collect(),
-        Price::Package { size, .. } => vec![*size],
-    }
+/// What is compared: one whole billing period.
+fn first_period(terms: &PlanTerms) -> Result<(Schedule, Spans), EstimateError> {
+    let schedule = schedule(terms, None)?;
+    let whole = schedule.period(0).ok_or(MoneyError::Overflow)?;
+    Ok((schedule, Spans { whole, part: whole }))
 }
 
 struct Pair<'a> {
@@ -245,10 +246,10 @@ impl Pair<'_> {
         let mut used = self.used.clone();
         used.insert(self.meter, quantity.into());
         let cost = |terms: &PlanTerms| -> Result<Money, EstimateError> {
-            let schedule = schedule(terms, None)?;
-            let whole = schedule.period(0).ok_or(MoneyError::Overflow)?;
+            let (schedule, spans) = first_period(terms)?;
             let base = base_line(terms, &schedule, 0)?.into_iter().collect();
-            Ok(period(terms, &used, (&schedule, (whole, whole)), base)?.total)
+            let passed = Quotas::of(terms).pass(&used, spans);
+            Ok(period(terms, (&used, &passed), (&schedule, spans), base)?.total)
         };
         Ok(Point {
             quantity,

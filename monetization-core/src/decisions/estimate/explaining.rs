@@ -5,7 +5,8 @@ use super::reason::{Packages, Reason};
 use super::transactions::Transactions;
 use crate::invoice::{CommitmentBound, CommitmentLine, LinePart, UsageLine};
 use crate::money::{Exact, Money, MoneyError, Quantity, Scale};
-use crate::plan::{PlanTerms, Price, UsagePrice};
+use crate::plan::{PlanTerms, UsagePrice};
+use crate::product::Meter;
 
 /// Why the use of a meter costs `amount`.
 pub(super) fn of_usage(
@@ -20,6 +21,7 @@ pub(super) fn of_usage(
         reasons.push(Reason::Refused {
             asked: render(asked.quantity),
             let_through: render(passed.quantity),
+            is_exact: price.meter.name.as_str() == Meter::REQUESTS,
         });
     }
     if price.included != Quantity::ZERO {
@@ -58,24 +60,12 @@ pub(super) fn of_usage(
 
 fn tier(price: &UsagePrice, part: &LinePart) -> Reason {
     let scale = price.meter.scale;
-    let bounds: Vec<Option<Quantity>> = match &price.price {
-        Price::Graduated { tiers } | Price::Volume { tiers } => {
-            tiers.iter().map(|tier| tier.up_to).collect()
-        }
-        Price::Stairstep { steps } => steps.iter().map(|step| step.up_to).collect(),
-        Price::PerUnit { .. } | Price::Package { .. } | Price::Percentage(_) => Vec::new(),
-    };
-    let size = match &price.price {
-        Price::Package { size, .. } => Some(*size),
-        Price::Graduated { tiers } | Price::Volume { tiers } => {
-            tiers.get(part.tier).and_then(|tier| tier.package)
-        }
-        Price::PerUnit { .. } | Price::Stairstep { .. } | Price::Percentage(_) => None,
-    };
+    let tier = |place: usize| price.price.tier(place);
     let bound = |place: Option<usize>| {
-        let bound = place.and_then(|place| bounds.get(place).copied().flatten());
+        let bound = place.and_then(tier)?.up_to;
         bound.map(|bound| scale.render(bound))
     };
+    let size = tier(part.tier).and_then(|tier| tier.package);
     let packages = part.packages.zip(size);
     Reason::Tier {
         model: price.price.model(),

@@ -32,6 +32,9 @@ pub enum Reason {
         asked: String,
         /// What passes.
         let_through: String,
+        /// Whether it is exactly that; what is counted at the end of calls lets the one through that exceeds
+        /// it.
+        is_exact: bool,
     },
     /// Some units are paid for by the base price.
     Included {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pricing::{Priced, price};
+use crate::product::Meter;
 
 pub(super) fn requests() -> Meter {
     Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
@@ -183,6 +184,35 @@ fn spans_that_make_no_sense_are_refused() {
             "{error}"
         );
     }
+}
+
+/// Eight prices of a hundred tiers for ten years were 96,000 reasons, more than a hundred megabytes.
+#[test]
+fn an_estimate_of_too_many_steps_is_refused_with_how_many_periods_are_allowed() {
+    let tiers: Vec<String> = (1..100)
+        .map(|place| format!(r#"{{"up_to": "{place}", "unit_price": "1"}}"#))
+        .collect();
+    let usage = format!(r#""graduated": [{}, {{"flat": "1"}}]"#, tiers.join(","));
+    let terms = metered(&usage, "");
+    let until = |end: &str| {
+        let used = used(1_000);
+        let span = Some(Span {
+            start: "2026-01-01T00:00:00Z".parse().unwrap(),
+            end: end.parse().unwrap(),
+        });
+        estimate(&Question {
+            terms: &terms,
+            used: &used,
+            span,
+        })
+    };
+    let told = until("2030-03-01T00:00:00Z").unwrap();
+    let reasons = told.periods.iter().map(|it| it.lines[0].reasons.len());
+    assert_eq!(reasons.sum::<usize>(), STEPS_MAX);
+    assert_eq!(
+        until("2030-03-02T00:00:00Z").unwrap_err().to_string(),
+        "to: 51 billing periods of 100 tiers are too much: allowed is an end within 50 periods"
+    );
 }
 
 #[test]

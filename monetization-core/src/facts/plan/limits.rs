@@ -17,12 +17,14 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::Datelike;
 use monetization_rate_limiter::{Gcra, Limit, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Span, Timestamp};
 use crate::field::FieldError;
 use crate::ids::{MeterId, ProductId, ResourceId};
+use crate::period::TimeZone;
 use crate::product::{Meter, Resource, Unit};
 use crate::text::Slug;
 
@@ -410,5 +412,35 @@ impl QuotaWindow {
                 end: Timestamp::MAX,
             },
         }
+    }
+
+    /// How many of its stretches a span touches that is not empty and lies within one billing period.
+    ///
+    /// ```
+    /// use monetization_core::clock::Span;
+    /// use monetization_core::plan::QuotaWindow;
+    ///
+    /// let span = Span { start: "2026-01-31T10:00:00Z".parse()?, end: "2026-02-28T00:00:00Z".parse()? };
+    /// let touched = QuotaWindow::ALL.map(|window| window.touched_by(span));
+    /// assert_eq!(touched, [28, 2, 1, 1, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn touched_by(self, span: Span) -> u32 {
+        let last = span.end.saturating_sub(Duration::from_micros(1));
+        let number = |at: Timestamp| {
+            let date = TimeZone::UTC.date(at);
+            match self {
+                Self::Day => date.num_days_from_ce(),
+                Self::Month => date
+                    .year()
+                    .saturating_mul(12)
+                    .saturating_add(i32::try_from(date.month0()).unwrap_or_default()),
+                Self::Year => date.year(),
+                Self::Period | Self::Ever => 0,
+            }
+        };
+        let between = number(last).saturating_sub(number(span.start));
+        u32::try_from(between).unwrap_or_default().saturating_add(1)
     }
 }

@@ -22,10 +22,15 @@ impl fmt::Display for Reason {
                 let note = ", and whole though this one ends early";
                 out.write_str(if *is_cut { note } else { "" })
             }
-            Self::Refused { asked, let_through } => {
+            Self::Refused {
+                asked,
+                let_through,
+                is_exact,
+            } => {
+                let more = if *is_exact { "" } else { " or a little more" };
                 write!(
                     out,
-                    "{asked} asked for, {let_through} let through: the plan refuses the rest"
+                    "{asked} asked for, {let_through}{more} let through: the plan refuses the rest"
                 )
             }
             Self::Included {
