@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
+use http::StatusCode;
 use monetization_core::clock::Span;
 use monetization_core::estimate::{Asked, EstimateError, Question, Usage, estimate};
 use monetization_core::field::FieldError;
@@ -13,6 +15,8 @@ use monetization_core::product::{Meter, MeterDraft, Product, Resource};
 use monetization_core::store::StoreExt;
 use monetization_core::text::Name;
 use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::input::{Caller, Json, MaybeCaller};
 use super::problem::Problem;
@@ -68,7 +72,7 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     MaybeCaller(caller): MaybeCaller,
     Json(body): Json<EstimateBody>,
-) -> Result<axum::Json<serde_json::Value>, Problem> {
+) -> Result<axum::Json<Value>, Problem> {
     let span = span(&body)?;
     let usage = body.usage;
     let subject = match (body.plan, body.terms) {
@@ -97,29 +101,79 @@ pub(super) async fn create(
         let meter = meter("usage", name, &subject.meters)?;
         used.insert(meter.id, body.asked(meter)?);
     }
-    let terms = &subject.terms;
-    let question = Question {
-        terms,
-        used: &used,
-        span,
-    };
-    let estimate = estimate(&question).map_err(|error| match error {
-        EstimateError::Money(error) => Problem::from(FlowError::from(error)),
-        EstimateError::Question(error) => error.into(),
-        EstimateError::Transactions { ref meter } => {
-            let problem =
-                format!("{error}: allowed is {{\"quantity\": \"1000\", \"transactions\": \"10\"}}");
-            FieldError::new(format!("usage.{meter}"), problem).into()
+    let work = move || subject.document(&used, span);
+    let document = app.estimators.run(work).await??;
+    Ok(axum::Json(document))
+}
+
+/// Where estimates are worked out: a few at a time, beside the threads that serve calls.
+#[derive(Debug)]
+pub(crate) struct Estimators {
+    turns: Semaphore,
+    /// How long one waits for a turn.
+    wait_max: Duration,
+}
+
+impl Estimators {
+    /// Estimates that are worked out at a time.
+    const AT_ONCE_MAX: usize = 2;
+
+    /// Does `work` once it is its turn.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = tokio::time::timeout(self.wait_max, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            let detail = "many others are estimating: try again";
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                detail,
+            ));
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| {
+            let detail = "something went wrong";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+        })
+    }
+}
+
+impl Default for Estimators {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(Self::AT_ONCE_MAX),
+            wait_max: Duration::from_secs(1),
         }
-    })?;
-    Ok(axum::Json(document(&Estimated {
-        name: subject.name.as_ref(),
-        terms,
-        meters: &subject.meters,
-        used: &used,
-        span,
-        estimate: &estimate,
-    })))
+    }
+}
+
+impl Subject {
+    fn document(&self, used: &Usage, span: Option<Span>) -> Result<Value, Problem> {
+        let question = Question {
+            terms: &self.terms,
+            used,
+            span,
+        };
+        let estimate = estimate(&question).map_err(|error| match error {
+            EstimateError::Money(error) => Problem::from(FlowError::from(error)),
+            EstimateError::Question(error) => error.into(),
+            EstimateError::Transactions { ref meter } => {
+                let problem = format!(
+                    "{error}: allowed is {{\"quantity\": \"1000\", \"transactions\": \"10\"}}"
+                );
+                FieldError::new(format!("usage.{meter}"), problem).into()
+            }
+        })?;
+        Ok(document(&Estimated {
+            name: self.name.as_ref(),
+            terms: &self.terms,
+            meters: &self.meters,
+            used,
+            span,
+            estimate: &estimate,
+        }))
+    }
 }
 
 impl UsedBody {
@@ -219,5 +273,28 @@ impl App {
             meters: product.meters,
             terms: version.ok_or_else(missing)?.fact.terms,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Anybody could have estimates worked out at once, as many as they liked, on the threads that serve calls.
+    #[tokio::test]
+    async fn few_estimates_are_worked_out_at_a_time_and_others_wait_for_a_while() {
+        let estimators = Estimators {
+            wait_max: Duration::from_millis(1),
+            ..Estimators::default()
+        };
+        let here = std::thread::current().id();
+        let there = || std::thread::current().id();
+        assert_ne!(estimators.run(there).await.unwrap(), here);
+        let all = u32::try_from(Estimators::AT_ONCE_MAX).unwrap();
+        let under_way = estimators.turns.acquire_many(all).await.unwrap();
+        let refused = estimators.run(there).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("busy"), "{refused:?}");
+        drop(under_way);
+        assert!(estimators.run(there).await.is_ok());
     }
 }

@@ -217,3 +217,14 @@ async fn a_token_that_is_none_is_not_taken_for_nobody() {
     let reply = world.ask(Some(&junk), Method::POST, PATH, json!({})).await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
 }
+
+/// Whoever asked let all gates read the news.
+#[test]
+fn only_an_estimate_is_asked_with_a_body_and_changes_nothing() {
+    let table = reference_server::control::routes::table();
+    let asking = table
+        .iter()
+        .filter(|route| route.method != Method::GET && !route.changes());
+    let asking: Vec<&str> = asking.map(|route| route.path).collect();
+    assert_eq!(asking, [PATH]);
+}
