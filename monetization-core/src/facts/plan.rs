@@ -19,7 +19,7 @@
 //!     "quotas": [{"window": "day", "max": 500, "overage": "loose"}]
 //! }"#;
 //! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests.clone()])?;
-//! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per request after 1000");
+//! assert_eq!(terms.label(), "25.00 USD per month + 1000 requests included");
 //! assert_eq!(terms.due_at_start()?.to_string(), "25.00 USD");
 //! // Included units with strict overage are a quota of the billing period beside those written.
 //! assert_eq!(terms.enforced_quotas(ProductId::derived(&[b"weather"])).len(), 2);

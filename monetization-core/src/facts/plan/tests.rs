@@ -82,6 +82,16 @@ fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
             "two prices",
         ),
         (
+            r#""unit_price":"1","overage":"strict""#,
+            "usage[0].overage",
+            "leave it out, or say included",
+        ),
+        (
+            r#""unit_price":"1","included":"0","overage":"strict""#,
+            "usage[0].overage",
+            "leave it out, or say included",
+        ),
+        (
             r#""graduated":[]"#,
             "usage[0].graduated",
             "allowed are 1 to 100",
@@ -169,31 +179,6 @@ fn terms_are_written_as_they_were_read() {
             ..TermsDraft::new(terms.billing(), terms.currency(), terms.cycle())
         };
         assert_eq!(PlanTerms::new(draft, &[requests()]), Ok(terms), "{written}");
-    }
-}
-
-#[test]
-fn labels_tell_of_every_kind_of_price() {
-    let table = [
-        (
-            r#""graduated":[{"up_to":"5","unit_price":"1"},{"unit_price":"0.5"}]"#,
-            "0.5 to 1 USD per request, by tier",
-        ),
-        (
-            r#""volume":[{"up_to":"5","unit_price":"1"},{"unit_price":"0.5"}]"#,
-            "0.5 to 1 USD per request, by volume",
-        ),
-        (
-            r#""stairstep":[{"up_to":"9","price":"30"},{"price":"100"}]"#,
-            "2 steps of requests",
-        ),
-        (
-            r#""package":{"size":"10","price":"1"},"included":"5""#,
-            "1 USD per 10 requests after 5",
-        ),
-    ];
-    for (price, label) in table {
-        assert_eq!(usage(price).unwrap().label(), label);
     }
 }
 
