@@ -240,7 +240,7 @@ fn check_limits(
     let mut limits = Vec::with_capacity(draft.rates.len());
     for (index, rate) in draft.rates.iter().enumerate() {
         let limit = rate.limit();
-        limits.push(limit.map_err(|error| FieldError::new(format!("rates[{index}]"), error))?);
+        limits.push(limit.map_err(|error| error.within(&format!("rates[{index}]")))?);
     }
     monetization_rate_limiter::Limits::new(limits)
         .map_err(|error| FieldError::new("rates", error))?;

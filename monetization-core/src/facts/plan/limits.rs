@@ -18,7 +18,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::Datelike;
-use monetization_rate_limiter::{Gcra, Limit, Window};
+use monetization_rate_limiter::{Gcra, GcraError, Limit, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Span, Timestamp};
@@ -61,7 +61,8 @@ impl Rate {
     /// The limiter's form of it.
     ///
     /// # Errors
-    /// A [`FieldError`] naming `seconds` where the limiter cannot keep so long a stretch.
+    /// A [`FieldError`] where the limiter cannot keep so long a stretch, or so long a time for a burst to come
+    /// back.
     pub fn limit(&self) -> Result<Limit, FieldError> {
         match *self {
             Self::Calendar { window, max } => Ok(Limit::calendar(window.window(), max)),
@@ -72,8 +73,18 @@ impl Rate {
             } => {
                 let per = Duration::from_secs(u64::from(seconds.get()));
                 let gcra = Gcra::new(count, per, burst);
-                gcra.map(Limit::gcra)
-                    .map_err(|error| FieldError::new("seconds", error))
+                gcra.map(Limit::gcra).map_err(|error| match error {
+                    GcraError::BurstTooLarge => {
+                        let interval = per.as_nanos().div_ceil(count.get().into());
+                        let most = Gcra::REFILL_MAX.as_nanos().checked_div(interval);
+                        let most = most.unwrap_or_default();
+                        FieldError::new("burst", format!("{error}: allowed are 1 to {most}"))
+                    }
+                    _ => {
+                        let most = Gcra::PERIOD_MAX.as_secs();
+                        FieldError::new("seconds", format!("{error}: allowed are 1 to {most}"))
+                    }
+                })
             }
         }
     }
