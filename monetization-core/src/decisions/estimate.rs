@@ -155,7 +155,7 @@ pub struct EstimatedLine {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum EstimateError {
-    /// An amount does not fit.
+    /// An amount that depends on no field of the question does not fit.
     #[error("an amount is too large to be told")]
     Money(#[from] MoneyError),
     /// An amount whose transactions are priced each by itself, and whose number is not said.
@@ -201,14 +201,26 @@ pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
         };
         let passed = quotas.pass(question.used, spans);
         let used = (question.used, &passed);
-        let period = period(terms, used, (&schedule, spans), start)?;
-        sum = sum.checked_add(period.total)?;
+        let period = period(terms, used, (&schedule, spans), start);
+        let period = period.map_err(|error| too_large("usage", terms, error))?;
+        let added = sum.checked_add(period.total);
+        sum = added.map_err(|error| too_large("to", terms, error))?;
         periods.push(period);
     }
     Ok(Estimate {
         periods,
         total: sum,
     })
+}
+
+/// That what `field` asks about comes to more than can be told.
+fn too_large(field: &str, terms: &PlanTerms, error: MoneyError) -> EstimateError {
+    let MoneyError::Overflow = error else {
+        return error.into();
+    };
+    let most = Money::new(i64::MAX, terms.currency());
+    let problem = format!("what it comes to is too large: allowed is what costs at most {most}");
+    FieldError::new(field, problem).into()
 }
 
 /// Where billing periods are counted from if nothing is said. Another instant gives other amounts only where

@@ -1,7 +1,7 @@
 //! Two plans over a range of use: which one costs less, and from which quantity on.
 
 use super::refusing::Quotas;
-use super::{EstimateError, Spans, Usage, period, priced, schedule, transactions};
+use super::{EstimateError, Spans, Usage, period, priced, schedule, too_large, transactions};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::{Money, MoneyError, Quantity};
@@ -82,6 +82,17 @@ pub fn compare(
     used: &Usage,
     range: Range,
 ) -> Result<Comparison, EstimateError> {
+    compared((first, second), used, range).map_err(|error| match error {
+        EstimateError::Money(error) => too_large("range", first, error),
+        other => other,
+    })
+}
+
+fn compared(
+    (first, second): (&PlanTerms, &PlanTerms),
+    used: &Usage,
+    range: Range,
+) -> Result<Comparison, EstimateError> {
     check(first, second, range)?;
     check_transactions((first, second), used, range.meter)?;
     let pair = Pair {
@@ -112,38 +123,63 @@ pub fn compare(
 
 impl Range {
     /// A range that shows what matters: beyond every edge of both plans' prices, and beyond the first
-    /// quantity at which the plan that costs less changes, where there is one.
+    /// quantity at which the plan that costs less changes, where there is one; as far as both can be told.
     ///
     /// # Errors
     /// As [`compare`].
     pub fn of_interest(
-        (first, second): (&PlanTerms, &PlanTerms),
+        plans: (&PlanTerms, &PlanTerms),
         used: &Usage,
         meter: MeterId,
     ) -> Result<Self, EstimateError> {
-        let price = priced(first, meter).or_else(|| priced(second, meter));
+        let price = priced(plans.0, meter).or_else(|| priced(plans.1, meter));
         let one = price.and_then(|price| price.meter.scale.whole(1));
         let one = one.map_or(1, Quantity::scaled);
-        let last = edges((first, second), meter).into_iter().max();
+        let last = edges(plans, meter).into_iter().max();
         let last = last.unwrap_or_default().scaled().saturating_mul(2);
-        let from = Quantity::ZERO;
-        let mut to = last.max(one.saturating_mul(1_000));
-        let most = to.max(one.saturating_mul(1_000_000_000));
-        let range = |to| Self {
+        let until = |to| Self {
             meter,
-            from,
+            from: Quantity::ZERO,
             to: Quantity::from_scaled(to),
         };
+        let mut to = last.max(one.saturating_mul(1_000));
+        let mut comparison = loop {
+            match told(plans, used, until(to))? {
+                Some(comparison) => break comparison,
+                None if to < 10 => return compare(plans, used, until(to)).map(|it| it.range),
+                None => to = to.checked_div(10).unwrap_or_default(),
+            }
+        };
+        let most = to.max(one.saturating_mul(1_000_000_000));
         let mut wider = to;
-        while wider <= most {
-            let comparison = compare((first, second), used, range(wider))?;
-            if let Some(found) = comparison.break_even.first() {
-                to = to.max(found.at.quantity.scaled().saturating_mul(2));
+        while comparison.break_even.is_empty() {
+            wider = wider.saturating_mul(10);
+            if wider > most {
                 break;
             }
-            wider = wider.saturating_mul(10);
+            let Some(found) = told(plans, used, until(wider))? else {
+                break;
+            };
+            comparison = found;
         }
-        Ok(range(to))
+        let Some(found) = comparison.break_even.first() else {
+            return Ok(until(to));
+        };
+        let to = to.max(found.at.quantity.scaled().saturating_mul(2));
+        let is_told = told(plans, used, until(to))?.is_some();
+        Ok(if is_told { until(to) } else { comparison.range })
+    }
+}
+
+/// The comparison; `None` where an amount does not fit.
+fn told(
+    plans: (&PlanTerms, &PlanTerms),
+    used: &Usage,
+    range: Range,
+) -> Result<Option<Comparison>, EstimateError> {
+    match compared(plans, used, range) {
+        Err(EstimateError::Money(MoneyError::Overflow)) => Ok(None),
+        compared => compared.map(Some),
     }
 }
 

@@ -186,6 +186,28 @@ fn spans_that_make_no_sense_are_refused() {
     }
 }
 
+#[test]
+fn an_amount_that_is_too_large_is_told_by_field_with_what_is_allowed() {
+    let terms = metered(r#""unit_price": "100000""#, "");
+    let of = |quantity: i64, span| {
+        let used = used(quantity);
+        let question = Question {
+            terms: &terms,
+            used: &used,
+            span,
+        };
+        estimate(&question).unwrap_err().to_string()
+    };
+    let allowed =
+        "what it comes to is too large: allowed is what costs at most 92233720368547758.07 USD";
+    assert_eq!(of(999_999_999_999_999, None), format!("usage: {allowed}"));
+    let year = Span {
+        start: "2026-01-01T00:00:00Z".parse().unwrap(),
+        end: "2027-01-01T00:00:00Z".parse().unwrap(),
+    };
+    assert_eq!(of(100_000_000_000, Some(year)), format!("to: {allowed}"));
+}
+
 /// Eight prices of a hundred tiers for ten years were 96,000 reasons, more than a hundred megabytes.
 #[test]
 fn an_estimate_of_too_many_steps_is_refused_with_how_many_periods_are_allowed() {

@@ -33,6 +33,33 @@ fn a_break_even_far_away_is_found_and_none_where_there_is_none() {
     assert_eq!(comparison.break_even, []);
 }
 
+/// Widening went on until an amount did not fit, and no range was found at all.
+#[test]
+fn a_range_of_interest_ends_where_amounts_can_no_longer_be_told() {
+    let dear = metered(r#""unit_price": "999999999""#, "");
+    let dearer = metered(
+        r#""unit_price": "999999999.5""#,
+        r#", "base_price": "1""#,
+    );
+    let range = Range::of_interest((&dear, &dearer), &Usage::new(), requests().id).unwrap();
+    assert_eq!(range.to.scaled(), 1_000);
+    // The last edge is dearer than can be told already.
+    let tiers = r#""graduated": [{"up_to": "100000000", "unit_price": "999999999"}, {"unit_price": "1"}]"#;
+    let edge = metered(tiers, "");
+    let range = Range::of_interest((&edge, &dear), &Usage::new(), requests().id).unwrap();
+    assert_eq!(range.to.scaled(), 20_000_000);
+    let beyond = Range {
+        to: Quantity::from_scaled(200_000_000),
+        ..range
+    };
+    assert_eq!(
+        compare((&edge, &dear), &Usage::new(), beyond)
+            .unwrap_err()
+            .to_string(),
+        "range: what it comes to is too large: allowed is what costs at most 92233720368547758.07 USD"
+    );
+}
+
 #[test]
 fn plans_of_two_currencies_or_cycles_are_not_compared() {
     let yen =
