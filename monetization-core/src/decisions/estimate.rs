@@ -44,7 +44,7 @@ use crate::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
 use crate::invoice::{Invoicing, Line, LineItem};
 use crate::money::{Money, MoneyError, Quantity, Rounding};
 use crate::period::Schedule;
-use crate::plan::{PlanTerms, UsagePrice};
+use crate::plan::PlanTerms;
 use crate::rating::{SegmentUse, Used, base_line, start_lines, total, usage_lines};
 use crate::subscription::Segment;
 use crate::text::Slug;
@@ -82,7 +82,7 @@ pub struct Asked {
     /// How much, in the meter's scale.
     pub quantity: Quantity,
     /// In how many transactions of the same amount, where the meter counts amounts: what is left over goes
-    /// to the first ones, a smallest unit each. [Prices of transactions](UsagePrice::is_of_each_transaction)
+    /// to the first ones, a smallest unit each. [Prices of transactions](crate::plan::UsagePrice::is_of_each_transaction)
     /// need to know.
     pub transactions: Option<NonZeroU64>,
 }
@@ -249,7 +249,11 @@ struct Spans {
 }
 
 fn spans(schedule: &Schedule, span: Option<Span>) -> Result<Vec<Spans>, EstimateError> {
-    let beyond = || EstimateError::from(FieldError::new("to", "it is beyond the calendar"));
+    let beyond = || {
+        let last = Timestamp::MAX;
+        let problem = format!("a billing period ends beyond the calendar: allowed is up to {last}");
+        EstimateError::from(FieldError::new("to", problem))
+    };
     let Some(span) = span else {
         let whole = schedule.period(0).ok_or_else(beyond)?;
         return Ok(vec![Spans { whole, part: whole }]);
@@ -348,7 +352,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn explain(&self, line: &Line) -> Result<EstimatedLine, MoneyError> {
-        let of = |meter: MeterId| priced(self.terms, meter);
+        let of = |meter: MeterId| self.terms.price_of(meter);
         let (what, quantity, reasons) = match &line.item {
             LineItem::Setup => ("setup".to_owned(), None, vec![Reason::Once]),
             LineItem::Base { share, .. } => {
@@ -386,11 +390,6 @@ impl Told<'_> {
             reasons,
         })
     }
-}
-
-/// The price of a meter, where it has one.
-fn priced(terms: &PlanTerms, meter: MeterId) -> Option<&UsagePrice> {
-    terms.usage().iter().find(|price| price.meter.id == meter)
 }
 
 #[cfg(test)]

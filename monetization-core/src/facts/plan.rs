@@ -230,6 +230,12 @@ impl PlanTerms {
         &self.usage
     }
 
+    /// What the use of this meter costs, where it has a price.
+    #[must_use]
+    pub fn price_of(&self, meter: MeterId) -> Option<&UsagePrice> {
+        self.usage.iter().find(|price| price.meter.id == meter)
+    }
+
     /// What the use of a period costs at least and at most, all meters together.
     #[must_use]
     pub fn commitment(&self) -> Commitment {

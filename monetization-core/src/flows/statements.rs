@@ -99,11 +99,7 @@ impl Monetizer {
             }
         }
         let included = |meter: MeterId| {
-            let price = bill
-                .terms
-                .usage()
-                .iter()
-                .find(|price| price.meter.id == meter);
+            let price = bill.terms.price_of(meter);
             price.map_or(Quantity::ZERO, |price| price.included)
         };
         let used = used.into_iter().map(|(meter, used)| MeterUse {

@@ -9,8 +9,8 @@ use monetization_core::estimate::{Asked, EstimateError, Question, Usage, estimat
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
 use monetization_core::ids::{MeterId, PlanId, TypedId};
+use monetization_core::money::Currency;
 use monetization_core::plan::{Countable, Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
-use monetization_core::plan_file::PlanFile;
 use monetization_core::product::{Meter, MeterDraft, Product, Resource};
 use monetization_core::store::StoreExt;
 use monetization_core::text::Name;
@@ -22,7 +22,7 @@ use super::input::{Caller, Json, MaybeCaller};
 use super::problem::Problem;
 use super::products::ResourceDto;
 use crate::app::App;
-use crate::estimate::{Estimated, document, instant, meter, parsed, transactions};
+use crate::estimate::{Estimated, document, meter, parsed, span, transactions};
 
 /// What is to be estimated: a plan, or terms that are written out.
 #[derive(Debug, Deserialize)]
@@ -39,6 +39,8 @@ pub(super) struct EstimateBody {
     /// What is used in each billing period, by the names of meters.
     #[serde(default)]
     usage: BTreeMap<String, UsedBody>,
+    /// The currency that is expected: nothing is converted.
+    currency: Option<Currency>,
     from: Option<String>,
     to: Option<String>,
 }
@@ -73,7 +75,7 @@ pub(super) async fn create(
     MaybeCaller(caller): MaybeCaller,
     Json(body): Json<EstimateBody>,
 ) -> Result<axum::Json<Value>, Problem> {
-    let span = span(&body)?;
+    let span = span("", body.from.as_deref(), body.to.as_deref())?;
     let usage = body.usage;
     let subject = match (body.plan, body.terms) {
         (Some(plan), None) if body.meters.is_empty() && body.resources.is_empty() => {
@@ -96,6 +98,7 @@ pub(super) async fn create(
             return Err(FieldError::new("terms", "a plan is given: leave one of them out").into());
         }
     };
+    subject.check_currency(body.currency)?;
     let mut used = Usage::new();
     for (name, body) in &usage {
         let meter = meter("usage", name, &subject.meters)?;
@@ -149,6 +152,19 @@ impl Default for Estimators {
 }
 
 impl Subject {
+    fn check_currency(&self, expected: Option<Currency>) -> Result<(), FieldError> {
+        let own = self.terms.currency();
+        match expected.filter(|expected| *expected != own) {
+            Some(expected) => {
+                let problem = format!(
+                    "the plan is not in {expected}, and nothing is converted: allowed is {own}"
+                );
+                Err(FieldError::new("currency", problem))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn document(&self, used: &Usage, span: Option<Span>) -> Result<Value, Problem> {
         let question = Question {
             terms: &self.terms,
@@ -193,18 +209,6 @@ impl UsedBody {
     }
 }
 
-fn span(body: &EstimateBody) -> Result<Option<Span>, FieldError> {
-    match (&body.from, &body.to) {
-        (None, None) => Ok(None),
-        (Some(from), Some(to)) => Ok(Some(Span {
-            start: instant("from", from)?,
-            end: instant("to", to)?,
-        })),
-        (Some(_), None) => Err(FieldError::new("to", "it is missing: from needs it")),
-        (None, Some(_)) => Err(FieldError::new("from", "it is missing: to needs it")),
-    }
-}
-
 /// Terms that are written out, checked against the meters and resources beside them.
 fn written(
     draft: TermsDraft,
@@ -215,25 +219,9 @@ fn written(
         let problem = format!("too many: allowed are {}", Product::RESOURCES_MAX);
         return Err(FieldError::new("resources", problem).into());
     }
-    if drafts.len() > PlanFile::METERS_MAX {
-        let problem = format!("too many: allowed are {}", PlanFile::METERS_MAX);
-        return Err(FieldError::new("meters", problem).into());
-    }
-    let id = |name: &str| MeterId::derived(&[b"estimate", name.as_bytes()]);
-    let requests = Meter::requests(id(Meter::REQUESTS));
-    let mut meters = vec![requests.map_err(|error| FieldError::new("meters", error))?];
-    for (index, draft) in drafts.into_iter().enumerate() {
-        let within = |name: &str| format!("meters[{index}].{name}");
-        if meters.iter().any(|meter| meter.name == draft.name) {
-            let problem = "it is there already: allowed is a name of its own";
-            return Err(FieldError::new(within("name"), problem).into());
-        }
-        let id = id(draft.name.as_str());
-        let meter = draft.check(id);
-        meters
-            .push(meter.map_err(|error| FieldError::new(within(error.field()), error.problem()))?);
-    }
     let resources: Vec<Resource> = resources.into_iter().map(Into::into).collect();
+    let id = |name: &str| MeterId::derived(&[b"estimate", name.as_bytes()]);
+    let meters = MeterDraft::check_all(drafts, &resources, id)?;
     let countable = Countable {
         meters: &meters,
         resources: &resources,

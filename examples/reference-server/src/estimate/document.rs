@@ -27,11 +27,8 @@ pub(crate) struct Estimated<'a> {
 impl Estimated<'_> {
     /// Meters that are used and have no price, with their quantities.
     pub(super) fn unpriced(&self) -> Vec<(&Meter, String)> {
-        let is_priced = |meter: &Meter| {
-            let mut prices = self.terms.usage().iter();
-            prices.any(|price| price.meter.id == meter.id)
-        };
-        let meters = self.meters.iter().filter(|meter| !is_priced(meter));
+        let meters = self.meters.iter();
+        let meters = meters.filter(|meter| self.terms.price_of(meter.id).is_none());
         let used = meters.filter_map(|meter| Some((meter, self.used.get(&meter.id)?)));
         used.map(|(meter, used)| (meter, meter.scale.render(used.quantity)))
             .collect()

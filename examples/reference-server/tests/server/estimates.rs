@@ -16,7 +16,7 @@ async fn anybody_may_ask_what_a_plan_on_sale_would_cost() {
     let world = World::start().await;
     let product = world.product("weather").await;
     let plan = world.plan(&product, metered("0.01")).await;
-    let body = json!({ "plan": plan, "usage": { "requests": "250" } });
+    let body = json!({ "plan": plan, "usage": { "requests": "250" }, "currency": "usd" });
     let estimate = asked_by_anybody(&world, body).await.ok();
     assert_eq!(
         estimate["total"],
@@ -196,6 +196,16 @@ async fn a_question_that_makes_no_sense_is_answered_by_field() {
             "usage.requests",
         ),
         (json!({ "plan": plan, "from": "2026-01-01" }), "to"),
+        (json!({ "plan": plan, "currency": "EUR" }), "currency"),
+        (json!({ "plan": plan, "currency": "dollar" }), "currency"),
+        (
+            json!({ "terms": terms, "meters": [{ "name": "m", "filter": { "status": ["2xx"] } }] }),
+            "meters[0].filter",
+        ),
+        (
+            json!({ "terms": terms, "meters": [{ "name": "m", "source": "calls", "filter": { "resources": ["gone"] } }] }),
+            "meters[0].filter.resources[0]",
+        ),
         (
             json!({ "plan": plan, "from": "2026-01-01", "to": "2025-01-01" }),
             "to",

@@ -1,7 +1,7 @@
 //! Two plans over a range of use: which one costs less, and from which quantity on.
 
 use super::refusing::Quotas;
-use super::{EstimateError, Spans, Usage, period, priced, schedule, too_large, transactions};
+use super::{EstimateError, Spans, Usage, period, schedule, too_large, transactions};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::{Money, MoneyError, Quantity};
@@ -132,7 +132,7 @@ impl Range {
         used: &Usage,
         meter: MeterId,
     ) -> Result<Self, EstimateError> {
-        let price = priced(plans.0, meter).or_else(|| priced(plans.1, meter));
+        let price = plans.0.price_of(meter).or_else(|| plans.1.price_of(meter));
         let one = price.and_then(|price| price.meter.scale.whole(1));
         let one = one.map_or(1, Quantity::scaled);
         let last = edges(plans, meter).into_iter().max();
@@ -217,7 +217,10 @@ fn check_transactions(
 ) -> Result<(), EstimateError> {
     for terms in [first, second] {
         transactions::check(terms, used)?;
-        if let Some(price) = priced(terms, meter).filter(|it| it.is_of_each_transaction()) {
+        if let Some(price) = terms
+            .price_of(meter)
+            .filter(|it| it.is_of_each_transaction())
+        {
             let problem = format!(
                 "{} is priced by the transaction, and how many they are is not known: allowed are other meters",
                 price.meter.name
@@ -246,7 +249,7 @@ fn even(range: Range) -> Vec<Quantity> {
 fn edges((first, second): (&PlanTerms, &PlanTerms), meter: MeterId) -> Vec<Quantity> {
     let mut edges = Vec::new();
     for terms in [first, second] {
-        let Some(price) = priced(terms, meter) else {
+        let Some(price) = terms.price_of(meter) else {
             continue;
         };
         if let Ok((_, spans)) = first_period(terms) {

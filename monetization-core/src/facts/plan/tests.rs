@@ -82,16 +82,6 @@ fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
             "two prices",
         ),
         (
-            r#""unit_price":"1","overage":"strict""#,
-            "usage[0].overage",
-            "leave it out, or say included",
-        ),
-        (
-            r#""unit_price":"1","included":"0","overage":"strict""#,
-            "usage[0].overage",
-            "leave it out, or say included",
-        ),
-        (
             r#""graduated":[]"#,
             "usage[0].graduated",
             "allowed are 1 to 100",
@@ -152,6 +142,21 @@ fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
         assert_eq!(error.field(), field, "{error}");
         assert!(error.problem().contains(allowed), "{error}");
     }
+}
+
+/// It made a strict quota of nothing, under which no call ever passed.
+#[test]
+fn strict_overage_without_included_units_is_refused() {
+    for included in ["", r#","included":"0""#] {
+        let error =
+            usage(&format!(r#""unit_price":"1","overage":"strict"{included}"#)).unwrap_err();
+        assert_eq!(error.field(), "usage[0].overage");
+        assert!(
+            error.problem().ends_with("leave it out, or say included"),
+            "{error}"
+        );
+    }
+    assert!(usage(r#""unit_price":"1","overage":"strict","included":"1""#).is_ok());
 }
 
 #[test]

@@ -37,14 +37,12 @@ fn a_break_even_far_away_is_found_and_none_where_there_is_none() {
 #[test]
 fn a_range_of_interest_ends_where_amounts_can_no_longer_be_told() {
     let dear = metered(r#""unit_price": "999999999""#, "");
-    let dearer = metered(
-        r#""unit_price": "999999999.5""#,
-        r#", "base_price": "1""#,
-    );
+    let dearer = metered(r#""unit_price": "999999999.5""#, r#", "base_price": "1""#);
     let range = Range::of_interest((&dear, &dearer), &Usage::new(), requests().id).unwrap();
     assert_eq!(range.to.scaled(), 1_000);
     // The last edge is dearer than can be told already.
-    let tiers = r#""graduated": [{"up_to": "100000000", "unit_price": "999999999"}, {"unit_price": "1"}]"#;
+    let tiers =
+        r#""graduated": [{"up_to": "100000000", "unit_price": "999999999"}, {"unit_price": "1"}]"#;
     let edge = metered(tiers, "");
     let range = Range::of_interest((&edge, &dear), &Usage::new(), requests().id).unwrap();
     assert_eq!(range.to.scaled(), 20_000_000);
