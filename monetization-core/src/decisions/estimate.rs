@@ -182,8 +182,8 @@ pub const STEPS_MAX: usize = 5_000;
 /// is left passes. Not looked at are rates and quotas of single operations; reports are never refused.
 ///
 /// # Errors
-/// [`EstimateError`] where an amount does not fit, the number of transactions is missing, or the span is empty or has more than
-/// [`PERIODS_MAX`] periods.
+/// [`EstimateError`] where an amount does not fit, the number of transactions is missing, or the span is empty or
+/// has more than [`PERIODS_MAX`] periods or [`STEPS_MAX`] steps.
 pub fn estimate(question: &Question<'_>) -> Result<Estimate, EstimateError> {
     let terms = question.terms;
     transactions::check(terms, question.used)?;
