@@ -13,6 +13,7 @@ use monetization_engine_mock::Control;
 
 use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
+use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
 use crate::set_aside::SetAsideFile;
 
@@ -39,6 +40,8 @@ pub(crate) struct App {
     pub(crate) publish_every: Option<Duration>,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
+    /// Where estimates are worked out.
+    pub(crate) estimators: Estimators,
     ready: AtomicBool,
 }
 
@@ -83,6 +86,7 @@ impl App {
             clock_watch,
             publish_every,
             set_aside,
+            estimators: Estimators::default(),
             ready: AtomicBool::new(true),
         }
     }

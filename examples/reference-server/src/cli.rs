@@ -324,14 +324,18 @@ pub struct ServeArgs {
     )]
     pub standby: Option<String>,
     /// What is sold, as a file: its product and plans are made where they are not there yet, and terms
-    /// that differ become a plan's next version. As often as there are files; with commas in its variable.
+    /// that differ become a plan's next version. As often as there are files; in MONETIZATION_SERVER_PLANS with
+    /// commas between.
+    #[arg(long, value_name = "FILE")]
+    pub plans: Vec<PathBuf>,
+    /// Those of the variable: only there files stand with commas between.
     #[arg(
         long,
-        value_name = "FILE",
+        hide = true,
         env = "MONETIZATION_SERVER_PLANS",
         value_delimiter = ','
     )]
-    pub plans: Vec<PathBuf>,
+    pub plans_of_variable: Vec<PathBuf>,
     /// Publish use whenever the last run began so many seconds ago, up to 86400, 0 for only when
     /// asked to [default: 0].
     #[arg(

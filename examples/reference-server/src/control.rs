@@ -7,10 +7,11 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use monetization_core::tenant::Role;
 
 use crate::app::App;
+pub(crate) use estimates::Estimators;
 use input::{BODY_BYTES_MAX, Caller, unauthenticated};
 use problem::Problem;
 use routes::{Access, RoleKind};
@@ -46,11 +47,11 @@ mod webhooks;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for route in routes::table() {
-        let access = route.access;
+        let (access, changes) = (route.access, route.changes());
         let check = from_fn_with_state(
             Arc::clone(&app),
             move |State(app): State<Arc<App>>, request: Request, next: Next| {
-                guard(app, access, request, next)
+                guard(app, (access, changes), request, next)
             },
         );
         router = router.route(route.path, route.handler.route_layer(check));
@@ -68,7 +69,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// Lets those through who may ask for a route, and tells the gates of what they have changed, so
 /// that it holds for the next call.
-async fn guard(app: Arc<App>, access: Access, mut request: Request, next: Next) -> Response {
+async fn guard(
+    app: Arc<App>,
+    (access, changes): (Access, bool),
+    mut request: Request,
+    next: Next,
+) -> Response {
     if let Access::Roles(roles) = access {
         let caller = match authenticate(&app, request.headers()).await {
             Ok(caller) => caller,
@@ -80,7 +86,6 @@ async fn guard(app: Arc<App>, access: Access, mut request: Request, next: Next) 
         }
         request.extensions_mut().insert(caller);
     }
-    let changes = *request.method() != Method::GET;
     let response = next.run(request).await;
     if changes && response.status().is_success() {
         app.tell_gates().await;

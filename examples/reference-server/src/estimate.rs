@@ -1,7 +1,8 @@
 //! The command `estimate`: what use would cost under a plan of a file, and why.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::estimate::{
@@ -9,7 +10,7 @@ use monetization_core::estimate::{
 };
 use monetization_core::field::FieldError;
 use monetization_core::money::Currency;
-use monetization_core::plan::PlanTerms;
+use monetization_core::plan::{PlanTerms, UsagePrice};
 use monetization_core::plan_file::{FilePlan, PlanFile};
 use monetization_core::product::Meter;
 
@@ -18,7 +19,7 @@ use crate::plan_choice::{PlanChoice, PlanChoiceError};
 use comparison::Compared;
 
 pub(crate) use document::{Estimated, document};
-pub(crate) use quantities::{meter, parsed};
+pub(crate) use quantities::{meter, parsed, transactions};
 
 mod comparison;
 mod document;
@@ -59,6 +60,11 @@ pub enum EstimateCommandError {
 /// # Errors
 /// [`EstimateCommandError`].
 pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), EstimateCommandError> {
+    if let Some(path) = &args.svg {
+        // Only to see that it can be written: it stays as it is until there is a chart.
+        let opened = File::options().append(true).create(true).open(path);
+        opened.map_err(|source| chart_failed(path, source))?;
+    }
     let currency = args.currency.as_deref().map(parse_currency).transpose()?;
     let choice = PlanChoice::new(&args.plan);
     let file = choice.file()?;
@@ -66,13 +72,13 @@ pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), Estimate
     match &args.compare {
         None => {
             let used = quantities::used(&args.usage, file.meters())?;
-            let span = span(args)?;
+            let span = span("--", args.from.as_deref(), args.to.as_deref())?;
             let question = Question {
                 terms: &plan.terms,
                 used: &used,
                 span,
             };
-            let estimate = estimate_terms(&question)?;
+            let estimate = estimate_terms(&question).map_err(told)?;
             let estimated = Estimated {
                 name: Some(&plan.draft.name),
                 terms: &plan.terms,
@@ -110,7 +116,10 @@ fn compare(
         Some(text) => quantities::range(text, meters)?,
         None => {
             let meter = ranged(pair, meters)?;
-            (meter, Range::of_interest(pair, &used, meter.id)?)
+            (
+                meter,
+                Range::of_interest(pair, &used, meter.id).map_err(told)?,
+            )
         }
     };
     if used.contains_key(&meter.id) {
@@ -120,7 +129,7 @@ fn compare(
         );
         return Err(FieldError::new("--usage", problem).into());
     }
-    let comparison = compare_terms(pair, &used, range)?;
+    let comparison = compare_terms(pair, &used, range).map_err(told)?;
     let compared = Compared {
         names: (first.draft.name.as_str(), second.draft.name.as_str()),
         terms: pair,
@@ -128,11 +137,8 @@ fn compare(
         comparison: &comparison,
     };
     if let Some(path) = &args.svg {
-        let written = std::fs::write(path, compared.chart().svg());
-        written.map_err(|source| EstimateCommandError::Chart {
-            path: path.clone(),
-            source,
-        })?;
+        let written = fs::write(path, compared.chart().svg());
+        written.map_err(|source| chart_failed(path, source))?;
     }
     if args.json {
         writeln!(out, "{}", compared.document())?;
@@ -140,6 +146,27 @@ fn compare(
         compared.tell(&mut out)?;
     }
     Ok(())
+}
+
+fn chart_failed(path: &Path, source: io::Error) -> EstimateCommandError {
+    EstimateCommandError::Chart {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// An error of core by the option that it is about.
+fn told(error: EstimateError) -> EstimateCommandError {
+    match error {
+        EstimateError::Question(error) => {
+            FieldError::new(format!("--{}", error.field()), error.problem()).into()
+        }
+        EstimateError::Transactions { ref meter } => {
+            let problem = format!("{error}: allowed is {meter}=AMOUNT/TRANSACTIONS");
+            FieldError::new("--usage", problem).into()
+        }
+        EstimateError::Money(error) => EstimateError::from(error).into(),
+    }
 }
 
 /// The meters of both files; those of one name have to count alike.
@@ -169,10 +196,19 @@ fn ranged<'a>(
     meters: &'a [Meter],
 ) -> Result<&'a Meter, FieldError> {
     let is_priced = |meter: &&Meter| {
-        let mut prices = first.usage().iter().chain(second.usage());
-        prices.any(|price| price.meter.id == meter.id)
+        let price = first.price_of(meter.id).or(second.price_of(meter.id));
+        price.is_some()
     };
-    meters.iter().find(is_priced).ok_or_else(|| {
+    // What transactions cost cannot be compared by their amount.
+    let is_of_transactions = |meter: &&Meter| {
+        let prices = [first, second].map(|terms| terms.price_of(meter.id));
+        let mut prices = prices.into_iter().flatten();
+        prices.any(UsagePrice::is_of_each_transaction)
+    };
+    let priced: Vec<&Meter> = meters.iter().filter(is_priced).collect();
+    let mut alone = priced.iter().filter(|meter| !is_of_transactions(meter));
+    let found = alone.next().or(priced.first());
+    found.copied().ok_or_else(|| {
         let problem = "neither plan prices any use: what they cost does not depend on it";
         FieldError::new("--compare", problem)
     })
@@ -183,21 +219,30 @@ fn parse_currency(text: &str) -> Result<Currency, FieldError> {
         .map_err(|error| FieldError::new("--currency", error))
 }
 
-/// From when until when, where that is said.
-fn span(args: &EstimateArgs) -> Result<Option<Span>, FieldError> {
-    match (&args.from, &args.to) {
+/// From when until when, where that is said, in fields that begin with `prefix`.
+pub(crate) fn span(
+    prefix: &str,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<Option<Span>, FieldError> {
+    let (from_field, to_field) = (format!("{prefix}from"), format!("{prefix}to"));
+    let missing = |field: &str, given: &str| {
+        let problem = format!("it is missing: {given} needs it");
+        Err(FieldError::new(field, problem))
+    };
+    match (from, to) {
         (None, None) => Ok(None),
         (Some(from), Some(to)) => Ok(Some(Span {
-            start: instant("--from", from)?,
-            end: instant("--to", to)?,
+            start: instant(&from_field, from)?,
+            end: instant(&to_field, to)?,
         })),
-        (Some(_), None) => Err(FieldError::new("--to", "it is missing: --from needs it")),
-        (None, Some(_)) => Err(FieldError::new("--from", "it is missing: --to needs it")),
+        (Some(_), None) => missing(&to_field, &from_field),
+        (None, Some(_)) => missing(&from_field, &to_field),
     }
 }
 
 /// An instant, or a date for its first one in UTC.
-pub(crate) fn instant(field: &str, text: &str) -> Result<Timestamp, FieldError> {
+fn instant(field: &str, text: &str) -> Result<Timestamp, FieldError> {
     let is_date = text.len() == 10;
     let whole = if is_date {
         format!("{text}T00:00:00Z")

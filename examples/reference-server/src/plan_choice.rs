@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use monetization_core::money::Currency;
 use monetization_core::plan_file::{FilePlan, PlanFile, PlanFileError};
@@ -52,13 +52,20 @@ pub enum PlanChoiceError {
 }
 
 impl PlanChoice {
-    /// Takes a text apart at its last `#`.
+    /// Takes a text apart at the first `#` that a file ends before; where there is none, at the first one, unless
+    /// all of it is a file.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        match text.rsplit_once('#') {
+        let parts = || {
+            text.match_indices('#')
+                .map(|(place, _)| text.split_at(place))
+        };
+        let is_file = |(path, _): &(&str, &str)| Path::new(path).is_file();
+        let first = parts().next().filter(|_| !Path::new(text).is_file());
+        match parts().find(is_file).or(first) {
             Some((path, name)) if !path.is_empty() => Self {
                 path: path.into(),
-                name: Some(name.to_owned()),
+                name: Some(name.chars().skip(1).collect()),
             },
             _ => Self {
                 path: text.into(),
@@ -116,6 +123,35 @@ impl PlanChoice {
                     allowed: codes.join(", "),
                 })
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last one was taken for the end of the file, so that no plan with one in its name could be chosen.
+    #[test]
+    fn files_and_plans_may_have_a_hash_in_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            path.display().to_string()
+        };
+        let (plain, hashed) = (file("plans.toml"), file("our#plans.toml"));
+        let gone = folder.path().join("gone.toml").display().to_string();
+        for (text, path, name) in [
+            (format!("{plain}#Tier #1"), &plain, Some("Tier #1")),
+            (format!("{hashed}#Tier #1"), &hashed, Some("Tier #1")),
+            (hashed.clone(), &hashed, None),
+            (format!("{plain}#"), &plain, Some("")),
+            (format!("{gone}#Tier #1"), &gone, Some("Tier #1")),
+        ] {
+            let choice = PlanChoice::new(&text);
+            assert_eq!(choice.path.to_str(), Some(path.as_str()), "{text}");
+            assert_eq!(choice.name.as_deref(), name, "{text}");
         }
     }
 }

@@ -155,7 +155,11 @@ impl Settings {
             manual_clock: check.instant("--manual-clock", args.manual_clock),
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
             engine_secrets: args.engine_secrets_file,
-            plans: args.plans,
+            plans: if args.plans.is_empty() {
+                args.plans_of_variable
+            } else {
+                args.plans
+            },
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never("--publish-every-seconds", args.publish_every_seconds),
@@ -373,6 +377,8 @@ fn list(problems: &[FieldError]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
@@ -381,6 +387,27 @@ mod tests {
         assert_eq!(settings.gateway_address.to_string(), GATEWAY);
         assert_eq!(settings.engine.as_str(), "mock");
         assert!(!settings.private_upstreams);
+    }
+
+    #[test]
+    fn files_of_plans_stand_with_commas_between_in_their_variable_only() {
+        let of = |plans: &[&str], listed: &[&str]| {
+            let paths = |texts: &[&str]| texts.iter().map(PathBuf::from).collect();
+            let args = ServeArgs {
+                plans: paths(plans),
+                plans_of_variable: paths(listed),
+                ..ServeArgs::default()
+            };
+            Settings::new(args).unwrap().plans
+        };
+        let command = ["reference-server", "--plans", "a,b.toml"];
+        let given = crate::cli::Cli::try_parse_from(command).unwrap().serve;
+        assert_eq!(given.plans, [PathBuf::from("a,b.toml")]);
+        let listed = ["reference-server", "--plans-of-variable", "a.toml,b.toml"];
+        let listed = crate::cli::Cli::try_parse_from(listed).unwrap().serve;
+        assert_eq!(listed.plans_of_variable.len(), 2);
+        assert_eq!(of(&["one"], &["two"]), [PathBuf::from("one")]);
+        assert_eq!(of(&[], &["two"]), [PathBuf::from("two")]);
     }
 
     #[test]

@@ -17,6 +17,11 @@ impl Column {
     }
 }
 
+/// The lines of a table without heads.
+pub(crate) fn aligned(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+    lines(columns, rows).split_off(1)
+}
+
 /// The lines of a table, its heads first. A column is as wide as what stands in it.
 pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     let heads: Vec<String> = columns

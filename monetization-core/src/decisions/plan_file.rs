@@ -261,20 +261,10 @@ fn read_meters<'i>(
         let Some(draft) = reading.value::<MeterDraft>(node, &field) else {
             continue;
         };
-        if meters.iter().any(|meter| meter.name == draft.name) {
-            let problem = format!(
-                "{:?} is there already: allowed is a name of its own",
-                draft.name
-            );
-            reading.tell_within(node, &field, &Field::ROOT.key("name"), problem);
-        }
         // Of a product with a mistake it is not known which resources there are.
-        if let Err(error) = draft.filter.check(resources)
-            && is_product_clean
-        {
-            reading.tell_field(node, &field, &error);
-        }
-        match draft.clone().check(id(draft.name.as_str())) {
+        let known = Some(resources).filter(|_| is_product_clean);
+        let id = id(draft.name.as_str());
+        match draft.clone().check_beside(&meters, known, id) {
             Ok(meter) => meters.push(meter),
             Err(error) => reading.tell_field(node, &field, &error),
         }

@@ -29,7 +29,7 @@
 //! ```
 
 use crate::invoice::LinePart;
-use crate::money::{Exact, MoneyError, Quantity, Rounding, Scale, UnitPrice};
+use crate::money::{Exact, MoneyError, Quantity, Rounding, Scale};
 use crate::plan::{PartialPackage, Price, Tier, ZeroUse};
 
 /// A price with what has to be known to apply it. A percentage is applied to each transaction when it
@@ -72,8 +72,8 @@ pub fn parts<'a>(
         Mode::Each => None,
     };
     let mut floor = Quantity::ZERO;
-    (0..shape.count()).filter_map(move |place| {
-        let tier = shape.tier(place)?;
+    (0..shape.by.tiers()).filter_map(move |place| {
+        let tier = shape.by.tier(place)?;
         let from = floor;
         floor = tier.up_to.unwrap_or(Quantity::from_scaled(i64::MAX));
         let within = match only {
@@ -136,7 +136,7 @@ enum Mode {
     Whole,
 }
 
-/// Every model as tiers: a price without any is one that is open.
+/// A price as tiers, and how they are applied.
 #[derive(Clone, Copy)]
 struct Shape<'a> {
     mode: Mode,
@@ -160,41 +160,13 @@ impl<'a> Shape<'a> {
         Self { mode, partial, by }
     }
 
-    fn count(&self) -> usize {
-        match self.by {
-            Price::PerUnit { .. } | Price::Package { .. } | Price::Percentage(_) => 1,
-            Price::Graduated { tiers } | Price::Volume { tiers } => tiers.len(),
-            Price::Stairstep { steps } => steps.len(),
-        }
-    }
-
-    fn tier(&self, place: usize) -> Option<Tier> {
-        let open = |unit_price, package| Tier {
-            up_to: None,
-            unit_price,
-            flat: UnitPrice::ZERO,
-            package,
-        };
-        match self.by {
-            Price::PerUnit { unit_price } => Some(open(*unit_price, None)),
-            Price::Package { size, price, .. } => Some(open(*price, Some(*size))),
-            Price::Percentage(_) => Some(open(UnitPrice::ONE, None)),
-            Price::Graduated { tiers } | Price::Volume { tiers } => tiers.get(place).copied(),
-            Price::Stairstep { steps } => steps.get(place).map(|step| Tier {
-                up_to: step.up_to,
-                flat: step.price,
-                ..open(UnitPrice::ZERO, None)
-            }),
-        }
-    }
-
     /// The tier in which the last unit falls; the last tier where all of them are too small.
     fn place_of(&self, quantity: Quantity) -> usize {
         let holds = |place: &usize| {
-            let up_to = self.tier(*place).and_then(|tier| tier.up_to);
+            let up_to = self.by.tier(*place).and_then(|tier| tier.up_to);
             up_to.is_none_or(|up_to| quantity <= up_to)
         };
-        let last = self.count().saturating_sub(1);
+        let last = self.by.tiers().saturating_sub(1);
         (0..last).find(holds).unwrap_or(last)
     }
 }

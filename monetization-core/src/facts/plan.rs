@@ -19,7 +19,7 @@
 //!     "quotas": [{"window": "day", "max": 500, "overage": "loose"}]
 //! }"#;
 //! let terms = PlanTerms::new(serde_json::from_str(draft)?, &[requests.clone()])?;
-//! assert_eq!(terms.label(), "25.00 USD per month + 0.01 USD per request after 1000");
+//! assert_eq!(terms.label(), "25.00 USD per month + 1000 requests included");
 //! assert_eq!(terms.due_at_start()?.to_string(), "25.00 USD");
 //! // Included units with strict overage are a quota of the billing period beside those written.
 //! assert_eq!(terms.enforced_quotas(ProductId::derived(&[b"weather"])).len(), 2);
@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{MeterId, PlanId, PlanVersionId, ProductId, TenantId};
-use crate::money::{Currency, Money, Quantity, Rounding, Scale};
+use crate::money::{Currency, Money, Quantity, Rounding, Scale, UnitPrice};
 use crate::period::{Alignment, Cycle, Proration};
 use crate::product::{Meter, Product, Resource};
 use crate::text::{Name, Slug};
@@ -230,6 +230,12 @@ impl PlanTerms {
         &self.usage
     }
 
+    /// What the use of this meter costs, where it has a price.
+    #[must_use]
+    pub fn price_of(&self, meter: MeterId) -> Option<&UsagePrice> {
+        self.usage.iter().find(|price| price.meter.id == meter)
+    }
+
     /// What the use of a period costs at least and at most, all meters together.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
@@ -390,6 +396,21 @@ impl UsagePrice {
     pub(crate) fn is_priced_as(&self, other: &Self) -> bool {
         let by = |it: &Self| (it.meter.id, it.included, it.zero_use);
         by(self) == by(other) && self.price == other.price
+    }
+
+    /// Whether it matters in how many transactions an amount is made: where each has a fee, a least or a most,
+    /// or where some are free.
+    #[must_use]
+    pub fn is_of_each_transaction(&self) -> bool {
+        match &self.price {
+            Price::Percentage(percentage) => {
+                percentage.fee != UnitPrice::ZERO
+                    || percentage.minimum.is_some()
+                    || percentage.maximum.is_some()
+                    || percentage.free_events > 0
+            }
+            _ => false,
+        }
     }
 
     /// The included units as a quota that stops calls.

@@ -8,7 +8,7 @@ use crate::engine::CancelMode;
 use crate::field::FieldError;
 use crate::ids::{MeterId, PlanId, ProductId, PublisherId, TenantId};
 use crate::plan::{Approval, Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
-use crate::product::{Meter, MeterDraft, Product, ProductState, Resource};
+use crate::product::{MeterDraft, Product, ProductState, Resource};
 use crate::routing::Routes;
 use crate::store::{Index, RowKey, StoreExt, Stored, Write};
 use crate::subscription::Subscription;
@@ -81,7 +81,8 @@ impl Monetizer {
             );
             return Err(FieldError::new("resources", problem).into());
         }
-        let meters = self.meters(&new)?;
+        let id = |_: &str| self.id::<MeterId>();
+        let meters = MeterDraft::check_all(new.meters, &new.resources, id)?;
         let product = Product {
             id: self.id(),
             tenant,
@@ -327,31 +328,5 @@ impl Monetizer {
             terms: PlanTerms::new(terms, product)?,
             created_at: self.now(),
         })
-    }
-
-    /// The meter of calls and those that the product names.
-    fn meters(&self, new: &NewProduct) -> Result<Vec<Meter>, FlowError> {
-        let refuse = |field: String, problem: &str| Err(FieldError::new(field, problem).into());
-        if new.meters.len() >= Product::METERS_MAX {
-            let problem = format!("too many: allowed are {}", Product::METERS_MAX - 1);
-            return refuse("meters".to_owned(), &problem);
-        }
-        let requests = Meter::requests(self.id::<MeterId>());
-        let mut meters = vec![requests.map_err(|error| FieldError::new("meters", error))?];
-        for (place, draft) in new.meters.iter().enumerate() {
-            let path = format!("meters[{place}]");
-            if meters.iter().any(|meter| meter.name == draft.name) {
-                let problem = format!(
-                    "{} is there already: allowed is a name of its own",
-                    draft.name
-                );
-                return refuse(format!("{path}.name"), &problem);
-            }
-            let checked = draft.filter.check(&new.resources);
-            checked.map_err(|error| error.within(&path))?;
-            let meter = draft.clone().check(self.id::<MeterId>());
-            meters.push(meter.map_err(|error| error.within(&path))?);
-        }
-        Ok(meters)
     }
 }

@@ -10,8 +10,9 @@ pub struct EstimateArgs {
     /// The plan: a file, with #NAME where it has several plans.
     #[arg(long, value_name = "FILE[#NAME]")]
     pub plan: String,
-    /// What is used of a meter in each billing period; as often as there are meters.
-    #[arg(long, value_name = "METER=QUANTITY")]
+    /// What is used of a meter in each billing period; as often as there are meters. Of an amount, in how many
+    /// equal transactions.
+    #[arg(long, value_name = "METER=QUANTITY[/TRANSACTIONS]")]
     pub usage: Vec<String>,
     /// The plan's currency: chooses among plans of several, or checks; nothing is converted.
     #[arg(long, value_name = "CODE")]

@@ -1,25 +1,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
+use http::StatusCode;
 use monetization_core::clock::Span;
-use monetization_core::estimate::{EstimateError, Question, estimate};
+use monetization_core::estimate::{Asked, EstimateError, Question, Usage, estimate};
 use monetization_core::field::FieldError;
 use monetization_core::flows::FlowError;
 use monetization_core::ids::{MeterId, PlanId, TypedId};
+use monetization_core::money::Currency;
 use monetization_core::plan::{Countable, Plan, PlanState, PlanTerms, PlanVersion, TermsDraft};
-use monetization_core::plan_file::PlanFile;
 use monetization_core::product::{Meter, MeterDraft, Product, Resource};
-use monetization_core::rating::Used;
 use monetization_core::store::StoreExt;
 use monetization_core::text::Name;
 use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::input::{Caller, Json, MaybeCaller};
 use super::problem::Problem;
 use super::products::ResourceDto;
 use crate::app::App;
-use crate::estimate::{Estimated, document, instant, meter, parsed};
+use crate::estimate::{Estimated, document, meter, parsed, span, transactions};
 
 /// What is to be estimated: a plan, or terms that are written out.
 #[derive(Debug, Deserialize)]
@@ -33,11 +36,31 @@ pub(super) struct EstimateBody {
     /// The operations that quotas of `terms` are of.
     #[serde(default)]
     resources: Vec<ResourceDto>,
-    /// What is used in each billing period: quantities by the names of meters.
+    /// What is used in each billing period, by the names of meters.
     #[serde(default)]
-    usage: BTreeMap<String, String>,
+    usage: BTreeMap<String, UsedBody>,
+    /// The currency that is expected: nothing is converted.
+    currency: Option<Currency>,
     from: Option<String>,
     to: Option<String>,
+}
+
+/// A quantity, or an amount with the number of equal transactions that it is made in.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a quantity as text, or {\"quantity\": text, \"transactions\": text}"
+)]
+enum UsedBody {
+    Quantity(String),
+    Amount(AmountBody),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AmountBody {
+    quantity: String,
+    transactions: Option<String>,
 }
 
 /// The terms that are asked about.
@@ -51,8 +74,8 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     MaybeCaller(caller): MaybeCaller,
     Json(body): Json<EstimateBody>,
-) -> Result<axum::Json<serde_json::Value>, Problem> {
-    let span = span(&body)?;
+) -> Result<axum::Json<Value>, Problem> {
+    let span = span("", body.from.as_deref(), body.to.as_deref())?;
     let usage = body.usage;
     let subject = match (body.plan, body.terms) {
         (Some(plan), None) if body.meters.is_empty() && body.resources.is_empty() => {
@@ -75,41 +98,114 @@ pub(super) async fn create(
             return Err(FieldError::new("terms", "a plan is given: leave one of them out").into());
         }
     };
-    let mut used = Used::new();
-    for (name, quantity) in &usage {
-        let field = format!("usage.{name}");
+    subject.check_currency(body.currency)?;
+    let mut used = Usage::new();
+    for (name, body) in &usage {
         let meter = meter("usage", name, &subject.meters)?;
-        used.insert(meter.id, parsed(&field, quantity, meter)?);
+        used.insert(meter.id, body.asked(meter)?);
     }
-    let terms = &subject.terms;
-    let question = Question {
-        terms,
-        used: &used,
-        span,
-    };
-    let estimate = estimate(&question).map_err(|error| match error {
-        EstimateError::Money(error) => Problem::from(FlowError::from(error)),
-        EstimateError::Question(error) => error.into(),
-    })?;
-    Ok(axum::Json(document(&Estimated {
-        name: subject.name.as_ref(),
-        terms,
-        meters: &subject.meters,
-        used: &used,
-        span,
-        estimate: &estimate,
-    })))
+    let work = move || subject.document(&used, span);
+    let document = app.estimators.run(work).await??;
+    Ok(axum::Json(document))
 }
 
-fn span(body: &EstimateBody) -> Result<Option<Span>, FieldError> {
-    match (&body.from, &body.to) {
-        (None, None) => Ok(None),
-        (Some(from), Some(to)) => Ok(Some(Span {
-            start: instant("from", from)?,
-            end: instant("to", to)?,
-        })),
-        (Some(_), None) => Err(FieldError::new("to", "it is missing: from needs it")),
-        (None, Some(_)) => Err(FieldError::new("from", "it is missing: to needs it")),
+/// Where estimates are worked out: a few at a time, beside the threads that serve calls.
+#[derive(Debug)]
+pub(crate) struct Estimators {
+    turns: Semaphore,
+    /// How long one waits for a turn.
+    wait_max: Duration,
+}
+
+impl Estimators {
+    /// Estimates that are worked out at a time.
+    const AT_ONCE_MAX: usize = 2;
+
+    /// Does `work` once it is its turn.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = tokio::time::timeout(self.wait_max, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            let detail = "many others are estimating: try again";
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                detail,
+            ));
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| {
+            let detail = "something went wrong";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+        })
+    }
+}
+
+impl Default for Estimators {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(Self::AT_ONCE_MAX),
+            wait_max: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Subject {
+    fn check_currency(&self, expected: Option<Currency>) -> Result<(), FieldError> {
+        let own = self.terms.currency();
+        match expected.filter(|expected| *expected != own) {
+            Some(expected) => {
+                let problem = format!(
+                    "the plan is not in {expected}, and nothing is converted: allowed is {own}"
+                );
+                Err(FieldError::new("currency", problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn document(&self, used: &Usage, span: Option<Span>) -> Result<Value, Problem> {
+        let question = Question {
+            terms: &self.terms,
+            used,
+            span,
+        };
+        let estimate = estimate(&question).map_err(|error| match error {
+            EstimateError::Money(error) => Problem::from(FlowError::from(error)),
+            EstimateError::Question(error) => error.into(),
+            EstimateError::Transactions { ref meter } => {
+                let problem = format!(
+                    "{error}: allowed is {{\"quantity\": \"1000\", \"transactions\": \"10\"}}"
+                );
+                FieldError::new(format!("usage.{meter}"), problem).into()
+            }
+        })?;
+        Ok(document(&Estimated {
+            name: self.name.as_ref(),
+            terms: &self.terms,
+            meters: &self.meters,
+            used,
+            span,
+            estimate: &estimate,
+        }))
+    }
+}
+
+impl UsedBody {
+    fn asked(&self, meter: &Meter) -> Result<Asked, FieldError> {
+        let field = format!("usage.{}", meter.name);
+        let (quantity, count) = match self {
+            Self::Quantity(quantity) => (quantity, None),
+            Self::Amount(body) => (&body.quantity, body.transactions.as_deref()),
+        };
+        let field_of_count = format!("{field}.transactions");
+        Ok(Asked {
+            quantity: parsed(&field, quantity, meter)?,
+            transactions: count
+                .map(|count| transactions(&field_of_count, count, meter))
+                .transpose()?,
+        })
     }
 }
 
@@ -123,25 +219,9 @@ fn written(
         let problem = format!("too many: allowed are {}", Product::RESOURCES_MAX);
         return Err(FieldError::new("resources", problem).into());
     }
-    if drafts.len() > PlanFile::METERS_MAX {
-        let problem = format!("too many: allowed are {}", PlanFile::METERS_MAX);
-        return Err(FieldError::new("meters", problem).into());
-    }
-    let id = |name: &str| MeterId::derived(&[b"estimate", name.as_bytes()]);
-    let requests = Meter::requests(id(Meter::REQUESTS));
-    let mut meters = vec![requests.map_err(|error| FieldError::new("meters", error))?];
-    for (index, draft) in drafts.into_iter().enumerate() {
-        let within = |name: &str| format!("meters[{index}].{name}");
-        if meters.iter().any(|meter| meter.name == draft.name) {
-            let problem = "it is there already: allowed is a name of its own";
-            return Err(FieldError::new(within("name"), problem).into());
-        }
-        let id = id(draft.name.as_str());
-        let meter = draft.check(id);
-        meters
-            .push(meter.map_err(|error| FieldError::new(within(error.field()), error.problem()))?);
-    }
     let resources: Vec<Resource> = resources.into_iter().map(Into::into).collect();
+    let id = |name: &str| MeterId::derived(&[b"estimate", name.as_bytes()]);
+    let meters = MeterDraft::check_all(drafts, &resources, id)?;
     let countable = Countable {
         meters: &meters,
         resources: &resources,
@@ -181,5 +261,28 @@ impl App {
             meters: product.meters,
             terms: version.ok_or_else(missing)?.fact.terms,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Anybody could have estimates worked out at once, as many as they liked, on the threads that serve calls.
+    #[tokio::test]
+    async fn few_estimates_are_worked_out_at_a_time_and_others_wait_for_a_while() {
+        let estimators = Estimators {
+            wait_max: Duration::from_millis(1),
+            ..Estimators::default()
+        };
+        let here = std::thread::current().id();
+        let there = || std::thread::current().id();
+        assert_ne!(estimators.run(there).await.unwrap(), here);
+        let all = u32::try_from(Estimators::AT_ONCE_MAX).unwrap();
+        let under_way = estimators.turns.acquire_many(all).await.unwrap();
+        let refused = estimators.run(there).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("busy"), "{refused:?}");
+        drop(under_way);
+        assert!(estimators.run(there).await.is_ok());
     }
 }

@@ -24,6 +24,17 @@ pub struct Route {
     pub(super) handler: MethodRouter<Arc<App>>,
 }
 
+impl Route {
+    /// Whether it may change what gates go by.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.method != Method::GET && self.path != ESTIMATES
+    }
+}
+
+/// Asks with a body, and changes nothing.
+const ESTIMATES: &str = "/api/v1/estimates";
+
 /// Who may ask for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
@@ -60,7 +71,7 @@ const EVERY_ROLE: Access = Access::Roles(&[
 ]);
 
 macro_rules! routes {
-    ($($method:ident $path:literal $access:ident $handler:path;)+) => {
+    ($($method:ident $path:tt $access:ident $handler:path;)+) => {
         vec![$(Route {
             method: Method::$method,
             path: $path,
@@ -133,7 +144,7 @@ pub fn table() -> Vec<Route> {
 
         GET "/api/v1/catalogue" PUBLIC catalogue::list;
         GET "/api/v1/catalogue/{product}" PUBLIC catalogue::show;
-        POST "/api/v1/estimates" PUBLIC estimates::create;
+        POST ESTIMATES PUBLIC estimates::create;
         POST "/webhooks/{endpoint}" PUBLIC webhooks::take_in;
         GET "/mock/pay/{token}" PUBLIC mock::checkout;
         POST "/mock/pay/{token}" PUBLIC mock::pay;

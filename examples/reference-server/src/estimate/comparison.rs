@@ -9,6 +9,7 @@ use monetization_core::product::Meter;
 use serde_json::{Value, json};
 
 use crate::chart::{Axis, Line, LineChart, Mark};
+use crate::table::{Column, aligned};
 
 /// A comparison with what it is of.
 #[derive(Debug, Clone, Copy)]
@@ -35,21 +36,12 @@ impl Compared<'_> {
             "each {cycle}, in {currency}; setup fees are left out\n"
         )?;
         let name = self.meter.name.as_str();
-        let rows: Vec<[String; 3]> = self.rows().iter().map(|point| self.row(point)).collect();
-        let titles = [name, first, second];
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            let widest = cells.map(|cell| cell.chars().count()).max();
-            let title = titles.get(column).map_or(0, |title| title.chars().count());
-            widest.unwrap_or_default().max(title)
-        };
-        let (a, b, c) = (width(0), width(1), width(2));
-        writeln!(out, "  {name:>a$}  {first:>b$}  {second:>c$}  costs less")?;
-        for (point, [quantity, one, two]) in self.rows().iter().zip(&rows) {
-            let less = point
-                .cheaper()
-                .map_or("both the same", |side| self.name(side));
-            writeln!(out, "  {quantity:>a$}  {one:>b$}  {two:>c$}  {less}")?;
+        let titles = [name, first, second, "costs less"].map(str::to_owned);
+        let rows = self.rows().into_iter().map(|point| self.row(&point));
+        let rows: Vec<Vec<String>> = std::iter::once(titles.to_vec()).chain(rows).collect();
+        let figures = Column::Right("");
+        for line in aligned(&[figures, figures, figures, Column::Left("")], &rows) {
+            writeln!(out, "  {line}")?;
         }
         writeln!(out)?;
         if self.comparison.break_even.is_empty() {
@@ -153,9 +145,15 @@ impl Compared<'_> {
         rows
     }
 
-    fn row(&self, point: &Point) -> [String; 3] {
-        let quantity = self.quantity(point.quantity);
-        [quantity, point.first.amount(), point.second.amount()]
+    fn row(&self, point: &Point) -> Vec<String> {
+        let less = point.cheaper();
+        let less = less.map_or("both the same", |side| self.name(side));
+        vec![
+            self.quantity(point.quantity),
+            point.first.amount(),
+            point.second.amount(),
+            less.to_owned(),
+        ]
     }
 
     fn break_even(&self, found: &BreakEven) -> String {

@@ -1,10 +1,9 @@
 //! An estimate for programs: the same document on the command line and over REST.
 
 use monetization_core::clock::Span;
-use monetization_core::estimate::{Estimate, EstimatedLine, Period, Reason};
+use monetization_core::estimate::{Estimate, EstimatedLine, Period, Reason, Usage};
 use monetization_core::plan::PlanTerms;
 use monetization_core::product::Meter;
-use monetization_core::rating::Used;
 use monetization_core::text::Name;
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ pub(crate) struct Estimated<'a> {
     /// What the product counts.
     pub(crate) meters: &'a [Meter],
     /// What is used in each period.
-    pub(crate) used: &'a Used,
+    pub(crate) used: &'a Usage,
     /// From when until when, where that was said.
     pub(crate) span: Option<Span>,
     /// What it costs.
@@ -28,16 +27,11 @@ pub(crate) struct Estimated<'a> {
 impl Estimated<'_> {
     /// Meters that are used and have no price, with their quantities.
     pub(super) fn unpriced(&self) -> Vec<(&Meter, String)> {
-        let is_priced = |meter: &Meter| {
-            let mut prices = self.terms.usage().iter();
-            prices.any(|price| price.meter.id == meter.id)
-        };
-        let of = |meter| {
-            let used = self.used.get(&Meter::clone(meter).id)?;
-            Some((meter, meter.scale.render(*used)))
-        };
-        let meters = self.meters.iter().filter(|meter| !is_priced(meter));
-        meters.filter_map(of).collect()
+        let meters = self.meters.iter();
+        let meters = meters.filter(|meter| self.terms.price_of(meter.id).is_none());
+        let used = meters.filter_map(|meter| Some((meter, self.used.get(&meter.id)?)));
+        used.map(|(meter, used)| (meter, meter.scale.render(used.quantity)))
+            .collect()
     }
 }
 

@@ -1,18 +1,28 @@
 //! Quantities on the command line.
 
-use monetization_core::estimate::Range;
-use monetization_core::field::FieldError;
-use monetization_core::money::Quantity;
-use monetization_core::product::Meter;
-use monetization_core::rating::Used;
+use std::num::NonZeroU64;
 
-/// Reads `METER=QUANTITY`, as often as it is given.
-pub(super) fn used(texts: &[String], meters: &[Meter]) -> Result<Used, FieldError> {
-    let mut used = Used::new();
+use monetization_core::estimate::{Asked, Range, Usage};
+use monetization_core::field::FieldError;
+use monetization_core::money::{Quantity, Scale};
+use monetization_core::product::{Meter, Unit};
+
+/// Reads `METER=QUANTITY` or `METER=AMOUNT/TRANSACTIONS`, as often as it is given.
+pub(super) fn used(texts: &[String], meters: &[Meter]) -> Result<Usage, FieldError> {
+    let mut used = Usage::new();
     for text in texts {
         let (meter, quantity) = assigned("--usage", text, meters, "METER=QUANTITY")?;
-        let quantity = parsed("--usage", quantity, meter)?;
-        if used.insert(meter.id, quantity).is_some() {
+        let (quantity, count) = match quantity.split_once('/') {
+            Some((amount, count)) => (amount, Some(count)),
+            None => (quantity, None),
+        };
+        let asked = Asked {
+            quantity: parsed("--usage", quantity, meter)?,
+            transactions: count
+                .map(|count| transactions("--usage", count, meter))
+                .transpose()?,
+        };
+        if used.insert(meter.id, asked).is_some() {
             let problem = format!("{} is given twice: allowed is once", meter.name);
             return Err(FieldError::new("--usage", problem));
         }
@@ -66,6 +76,32 @@ pub(crate) fn meter<'a>(
 pub(crate) fn parsed(field: &str, text: &str, meter: &Meter) -> Result<Quantity, FieldError> {
     let quantity = meter.scale.parse(text);
     quantity.map_err(|error| FieldError::new(field, format!("{}: {error}", meter.name)))
+}
+
+/// In how many transactions an amount is made.
+pub(crate) fn transactions(
+    field: &str,
+    text: &str,
+    meter: &Meter,
+) -> Result<NonZeroU64, FieldError> {
+    if meter.unit != Unit::Amount {
+        let problem = format!(
+            "{}: only amounts are made in transactions: allowed is a quantity alone",
+            meter.name
+        );
+        return Err(FieldError::new(field, problem));
+    }
+    let whole = Scale::WHOLE.parse(text).ok();
+    let count = whole.and_then(|count| u64::try_from(count.scaled()).ok());
+    count.and_then(NonZeroU64::new).ok_or_else(|| {
+        let text: String = text.chars().take(64).collect();
+        let problem = format!(
+            "{}: {text:?} is no number of transactions: allowed is 1 to {}",
+            meter.name,
+            Quantity::REPORTED_MAX.scaled()
+        );
+        FieldError::new(field, problem)
+    })
 }
 
 fn no_such_form(option: &str, text: &str, form: &str) -> FieldError {

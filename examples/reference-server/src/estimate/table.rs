@@ -4,16 +4,10 @@ use std::io::{self, Write};
 
 use monetization_core::clock::Timestamp;
 use monetization_core::estimate::Period;
+use monetization_core::money::Money;
 
 use super::document::Estimated;
-
-/// One row: what, how much of it, what it costs, and why.
-struct Row {
-    what: String,
-    quantity: String,
-    amount: String,
-    reasons: Vec<String>,
-}
+use crate::table::{Column, aligned};
 
 /// Prints a table with the reasons beside each amount.
 pub(super) fn tell(estimated: &Estimated<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -34,64 +28,50 @@ pub(super) fn tell(estimated: &Estimated<'_>, out: &mut impl Write) -> io::Resul
             )?;
         }
     }
-    let tables: Vec<Vec<Row>> = periods
+    let tables: Vec<Vec<Vec<String>>> = periods
         .iter()
         .map(|period| rows(estimated, period))
         .collect();
-    let width = |of: fn(&Row) -> &str| {
-        let widths = tables.iter().flatten().map(|row| of(row).chars().count());
-        widths.max().unwrap_or_default()
-    };
     let total = estimated.estimate.total.amount();
-    let what = width(|row| &row.what).max("total".len());
-    let quantity = width(|row| &row.quantity);
-    let amount = width(|row| &row.amount).max(total.len());
+    let last = row("total", "", &total, terms.currency().code());
+    let all: Vec<Vec<String>> = tables.iter().flatten().cloned().chain([last]).collect();
+    let (text, figures) = (Column::Left(""), Column::Right(""));
+    let mut lines = aligned(&[text, figures, figures, text], &all).into_iter();
     for (period, rows) in periods.iter().zip(&tables) {
         writeln!(out)?;
         if estimated.span.is_some() {
             let (start, end) = (shown(period.span.start), shown(period.span.end));
             writeln!(out, "{start} to {end}")?;
         }
-        for row in rows {
-            let (name, used, cost) = (&row.what, &row.quantity, &row.amount);
-            let mut reasons = row.reasons.iter();
-            let first = reasons.next().map_or("", String::as_str);
-            let text = format!("  {name:<what$}  {used:>quantity$}  {cost:>amount$}  {first}");
-            writeln!(out, "{}", text.trim_end())?;
-            for reason in reasons {
-                writeln!(
-                    out,
-                    "  {:what$}  {:quantity$}  {:amount$}  {reason}",
-                    "", "", ""
-                )?;
-            }
+        for line in lines.by_ref().take(rows.len()) {
+            writeln!(out, "  {line}")?;
         }
     }
-    let currency = terms.currency();
     writeln!(out)?;
-    writeln!(
-        out,
-        "  {:<what$}  {:quantity$}  {total:>amount$}  {currency}",
-        "total", ""
-    )
+    lines.try_for_each(|line| writeln!(out, "  {line}"))
 }
 
-fn rows(estimated: &Estimated<'_>, period: &Period) -> Vec<Row> {
-    let priced = period.lines.iter().map(|line| Row {
-        what: line.what.clone(),
-        quantity: line.quantity.clone().unwrap_or_default(),
-        amount: line.amount.amount(),
-        reasons: line.reasons.iter().map(ToString::to_string).collect(),
-    });
-    let nothing = monetization_core::money::Money::zero(estimated.terms.currency());
+/// What, how much of it, what it costs, and why: a row for each reason.
+fn rows(estimated: &Estimated<'_>, period: &Period) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for line in &period.lines {
+        let quantity = line.quantity.as_deref().unwrap_or_default();
+        let mut reasons = line.reasons.iter().map(ToString::to_string);
+        let first = reasons.next().unwrap_or_default();
+        rows.push(row(&line.what, quantity, &line.amount.amount(), &first));
+        rows.extend(reasons.map(|reason| row("", "", "", &reason)));
+    }
+    let nothing = Money::zero(estimated.terms.currency()).amount();
     let unpriced = estimated.unpriced().into_iter();
-    let unpriced = unpriced.map(|(meter, quantity)| Row {
-        what: meter.name.to_string(),
-        quantity,
-        amount: nothing.amount(),
-        reasons: vec!["this plan has no price for it".to_owned()],
-    });
-    priced.chain(unpriced).collect()
+    let reason = "this plan has no price for it";
+    rows.extend(
+        unpriced.map(|(meter, quantity)| row(meter.name.as_str(), &quantity, &nothing, reason)),
+    );
+    rows
+}
+
+fn row(what: &str, quantity: &str, amount: &str, reason: &str) -> Vec<String> {
+    [what, quantity, amount, reason].map(str::to_owned).to_vec()
 }
 
 /// A date where the instant is the first of its day.

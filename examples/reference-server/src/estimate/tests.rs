@@ -81,7 +81,7 @@ fn two_plans_stand_side_by_side_with_their_break_even() {
         table.contains("     20250   199.00  199.00  both the same\n"),
         "{table}"
     );
-    let chart = std::fs::read_to_string(&svg).unwrap();
+    let chart = fs::read_to_string(&svg).unwrap();
     assert!(chart.contains(">20,250 requests: 199.00 USD</text>"));
     args.json = true;
     args.range = Some("requests=0..1000".to_owned());
@@ -89,6 +89,55 @@ fn two_plans_stand_side_by_side_with_their_break_even() {
     assert_eq!(document["break_even"], serde_json::json!([]));
     assert_eq!(document["points"][0]["first"]["amount"], "30.00");
     assert_eq!(document["to"], "1000");
+}
+
+const MARKET: &str = r#"
+[[meters]]
+name = "sales"
+unit = "amount"
+
+[[plans]]
+name = "Market"
+
+[plans.terms]
+billing = "metered"
+currency = "USD"
+cycle = "month"
+usage = [{ meter = "sales", percentage = { rate = "2.9", fee = "0.30", maximum = "12" } }]
+"#;
+
+#[test]
+fn an_amount_is_estimated_by_its_transactions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("market.toml");
+    fs::write(&path, MARKET).unwrap();
+    let args = |usage: &str| EstimateArgs {
+        plan: path.display().to_string(),
+        usage: vec![usage.to_owned()],
+        ..EstimateArgs::default()
+    };
+    let told = told(&args("sales=1000000/10000"));
+    assert!(
+        told.contains("32000.00  10000 x 3.2 = 32000, each 2.9 % of 100 and 0.30"),
+        "{told}"
+    );
+    for (usage, expected) in [
+        (
+            "sales=5",
+            "--usage: sales: each transaction has its price: how many they are is missing: \
+             allowed is sales=AMOUNT/TRANSACTIONS",
+        ),
+        (
+            "sales=5/0",
+            "--usage: sales: \"0\" is no number of transactions: allowed is 1 to 999999999999999",
+        ),
+        (
+            "requests=5/1",
+            "--usage: requests: only amounts are made in transactions: allowed is a quantity alone",
+        ),
+    ] {
+        assert_eq!(refused(&args(usage)), expected);
+    }
 }
 
 #[test]
@@ -146,7 +195,7 @@ fn options_that_make_no_sense_are_refused_by_name() {
                 (it.compare, it.range) =
                     (Some(format!("{PLANS}#Flat")), Some("requests=5..1".into()))
             }),
-            "range: ",
+            "--range: ",
         ),
         (
             with(|it| {
@@ -161,6 +210,36 @@ fn options_that_make_no_sense_are_refused_by_name() {
 }
 
 #[test]
+fn spans_that_make_no_sense_are_refused_by_option() {
+    let of = |from: &str, to: &str| {
+        let mut args = args("Pro", &[]);
+        (args.from, args.to) = (Some(from.to_owned()), Some(to.to_owned()));
+        refused(&args)
+    };
+    assert_eq!(
+        of("2026-01-01", "2025-01-01"),
+        "--to: 2025-01-01T00:00:00Z is not after 2026-01-01T00:00:00Z: allowed are later instants"
+    );
+    assert_eq!(
+        of("9999-12-01", "9999-12-31"),
+        "--to: a billing period ends beyond the calendar: allowed is up to 9999-12-31T23:59:59.999999Z"
+    );
+}
+
+/// The file was found not to be writable after all the work.
+#[test]
+fn a_chart_that_cannot_be_written_is_told_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("none/chart.svg");
+    let args = EstimateArgs {
+        compare: Some("gone.toml".to_owned()),
+        svg: Some(svg.clone()),
+        ..args("gone", &[])
+    };
+    assert_eq!(refused(&args), format!("failed to write {}", svg.display()));
+}
+
+#[test]
 fn a_plan_of_its_currency_is_chosen_among_several() {
     let folder = tempfile::tempdir().unwrap();
     let plan = |name: &str, currency: &str| {
@@ -169,7 +248,7 @@ fn a_plan_of_its_currency_is_chosen_among_several() {
         )
     };
     let path = folder.path().join("p.toml");
-    std::fs::write(&path, plan("Here", "USD") + &plan("There", "JPY")).unwrap();
+    fs::write(&path, plan("Here", "USD") + &plan("There", "JPY")).unwrap();
     let args = EstimateArgs {
         plan: path.display().to_string(),
         currency: Some("jpy".to_owned()),
@@ -186,7 +265,7 @@ proptest! {
         let file = PlanChoice::new(PLANS).file().unwrap();
         let used = quantities::used(std::slice::from_ref(&text), file.meters());
         if let Ok(used) = used {
-            prop_assert!(used.values().all(|quantity| quantity.scaled() >= 0));
+            prop_assert!(used.values().all(|used| used.quantity.scaled() >= 0));
         }
         if let Err(error) = quantities::range(&text, file.meters()) {
             prop_assert!(error.to_string().starts_with("--range: "));

@@ -16,7 +16,7 @@ async fn anybody_may_ask_what_a_plan_on_sale_would_cost() {
     let world = World::start().await;
     let product = world.product("weather").await;
     let plan = world.plan(&product, metered("0.01")).await;
-    let body = json!({ "plan": plan, "usage": { "requests": "250" } });
+    let body = json!({ "plan": plan, "usage": { "requests": "250" }, "currency": "usd" });
     let estimate = asked_by_anybody(&world, body).await.ok();
     assert_eq!(
         estimate["total"],
@@ -108,6 +108,42 @@ async fn terms_that_are_written_out_are_estimated_over_a_span() {
     );
 }
 
+#[tokio::test]
+async fn an_amount_is_asked_about_with_its_transactions() {
+    let world = World::start().await;
+    let ask = |sales: Value| {
+        json!({
+            "terms": {
+                "billing": "metered", "currency": "USD", "cycle": "month",
+                "usage": [{ "meter": "sales", "percentage": { "rate": "2.9", "fee": "0.30", "free_events": 1 } }],
+            },
+            "meters": [{ "name": "sales", "unit": "amount" }],
+            "usage": { "sales": sales },
+        })
+    };
+    let body = ask(json!({ "quantity": "1000000", "transactions": "10000" }));
+    let estimate = asked_by_anybody(&world, body).await.ok();
+    assert_eq!(estimate["total"]["amount"], "31996.80");
+    let reasons = &estimate["periods"][0]["lines"][0]["reasons"];
+    assert_eq!(reasons[0]["kind"], "free_transactions");
+    assert_eq!(reasons[1]["transactions"], "9999");
+    for (sales, field) in [
+        (json!("1000000"), "usage.sales"),
+        (
+            json!({ "quantity": "1", "transactions": "0" }),
+            "usage.sales.transactions",
+        ),
+        (
+            json!({ "quantity": "-1", "transactions": "1" }),
+            "usage.sales",
+        ),
+        (json!({ "quantity": "1", "count": "1" }), "usage.sales"),
+    ] {
+        let reply = asked_by_anybody(&world, ask(sales.clone())).await;
+        assert_eq!(reply.field(), field, "{sales}");
+    }
+}
+
 /// An operation, and terms that limit it.
 fn search() -> (Value, Value) {
     let search =
@@ -160,6 +196,16 @@ async fn a_question_that_makes_no_sense_is_answered_by_field() {
             "usage.requests",
         ),
         (json!({ "plan": plan, "from": "2026-01-01" }), "to"),
+        (json!({ "plan": plan, "currency": "EUR" }), "currency"),
+        (json!({ "plan": plan, "currency": "dollar" }), "currency"),
+        (
+            json!({ "terms": terms, "meters": [{ "name": "m", "filter": { "status": ["2xx"] } }] }),
+            "meters[0].filter",
+        ),
+        (
+            json!({ "terms": terms, "meters": [{ "name": "m", "source": "calls", "filter": { "resources": ["gone"] } }] }),
+            "meters[0].filter.resources[0]",
+        ),
         (
             json!({ "plan": plan, "from": "2026-01-01", "to": "2025-01-01" }),
             "to",
@@ -180,4 +226,15 @@ async fn a_token_that_is_none_is_not_taken_for_nobody() {
     let junk = monetization_core::secret::Secret::new("mk_admin_junk");
     let reply = world.ask(Some(&junk), Method::POST, PATH, json!({})).await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+}
+
+/// Whoever asked let all gates read the news.
+#[test]
+fn only_an_estimate_is_asked_with_a_body_and_changes_nothing() {
+    let table = reference_server::control::routes::table();
+    let asking = table
+        .iter()
+        .filter(|route| route.method != Method::GET && !route.changes());
+    let asking: Vec<&str> = asking.map(|route| route.path).collect();
+    assert_eq!(asking, [PATH]);
 }

@@ -1,11 +1,13 @@
 //! Two plans over a range of use: which one costs less, and from which quantity on.
 
-use super::{EstimateError, let_through, period, priced, schedule};
+use super::refusing::Quotas;
+use super::{EstimateError, Spans, Usage, period, schedule, too_large, transactions};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::{Money, MoneyError, Quantity};
-use crate::plan::{PlanTerms, Price, UsagePrice};
-use crate::rating::{Used, base_line};
+use crate::period::Schedule;
+use crate::plan::PlanTerms;
+use crate::rating::base_line;
 
 /// The quantities of one meter that are looked at, first and last included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +79,22 @@ const STEPS: i64 = 200;
 /// does not fit.
 pub fn compare(
     (first, second): (&PlanTerms, &PlanTerms),
-    used: &Used,
+    used: &Usage,
+    range: Range,
+) -> Result<Comparison, EstimateError> {
+    compared((first, second), used, range).map_err(|error| match error {
+        EstimateError::Money(error) => too_large("range", first, error),
+        other => other,
+    })
+}
+
+fn compared(
+    (first, second): (&PlanTerms, &PlanTerms),
+    used: &Usage,
     range: Range,
 ) -> Result<Comparison, EstimateError> {
     check(first, second, range)?;
+    check_transactions((first, second), used, range.meter)?;
     let pair = Pair {
         first,
         second,
@@ -109,38 +123,63 @@ pub fn compare(
 
 impl Range {
     /// A range that shows what matters: beyond every edge of both plans' prices, and beyond the first
-    /// quantity at which the plan that costs less changes, where there is one.
+    /// quantity at which the plan that costs less changes, where there is one; as far as both can be told.
     ///
     /// # Errors
     /// As [`compare`].
     pub fn of_interest(
-        (first, second): (&PlanTerms, &PlanTerms),
-        used: &Used,
+        plans: (&PlanTerms, &PlanTerms),
+        used: &Usage,
         meter: MeterId,
     ) -> Result<Self, EstimateError> {
-        let price = priced(first, meter).or_else(|| priced(second, meter));
+        let price = plans.0.price_of(meter).or_else(|| plans.1.price_of(meter));
         let one = price.and_then(|price| price.meter.scale.whole(1));
         let one = one.map_or(1, Quantity::scaled);
-        let last = edges((first, second), meter).into_iter().max();
+        let last = edges(plans, meter).into_iter().max();
         let last = last.unwrap_or_default().scaled().saturating_mul(2);
-        let from = Quantity::ZERO;
-        let mut to = last.max(one.saturating_mul(1_000));
-        let most = to.max(one.saturating_mul(1_000_000_000));
-        let range = |to| Self {
+        let until = |to| Self {
             meter,
-            from,
+            from: Quantity::ZERO,
             to: Quantity::from_scaled(to),
         };
+        let mut to = last.max(one.saturating_mul(1_000));
+        let mut comparison = loop {
+            match told(plans, used, until(to))? {
+                Some(comparison) => break comparison,
+                None if to < 10 => return compare(plans, used, until(to)).map(|it| it.range),
+                None => to = to.checked_div(10).unwrap_or_default(),
+            }
+        };
+        let most = to.max(one.saturating_mul(1_000_000_000));
         let mut wider = to;
-        while wider <= most {
-            let comparison = compare((first, second), used, range(wider))?;
-            if let Some(found) = comparison.break_even.first() {
-                to = to.max(found.at.quantity.scaled().saturating_mul(2));
+        while comparison.break_even.is_empty() {
+            wider = wider.saturating_mul(10);
+            if wider > most {
                 break;
             }
-            wider = wider.saturating_mul(10);
+            let Some(found) = told(plans, used, until(wider))? else {
+                break;
+            };
+            comparison = found;
         }
-        Ok(range(to))
+        let Some(found) = comparison.break_even.first() else {
+            return Ok(until(to));
+        };
+        let to = to.max(found.at.quantity.scaled().saturating_mul(2));
+        let is_told = told(plans, used, until(to))?.is_some();
+        Ok(if is_told { until(to) } else { comparison.range })
+    }
+}
+
+/// The comparison; `None` where an amount does not fit.
+fn told(
+    plans: (&PlanTerms, &PlanTerms),
+    used: &Usage,
+    range: Range,
+) -> Result<Option<Comparison>, EstimateError> {
+    match compared(plans, used, range) {
+        Err(EstimateError::Money(MoneyError::Overflow)) => Ok(None),
+        compared => compared.map(Some),
     }
 }
 
@@ -170,6 +209,28 @@ fn check(first: &PlanTerms, second: &PlanTerms, range: Range) -> Result<(), Fiel
     Ok(())
 }
 
+/// Only what does not depend on the number of transactions can be told of an amount alone.
+fn check_transactions(
+    (first, second): (&PlanTerms, &PlanTerms),
+    used: &Usage,
+    meter: MeterId,
+) -> Result<(), EstimateError> {
+    for terms in [first, second] {
+        transactions::check(terms, used)?;
+        if let Some(price) = terms
+            .price_of(meter)
+            .filter(|it| it.is_of_each_transaction())
+        {
+            let problem = format!(
+                "{} is priced by the transaction, and how many they are is not known: allowed are other meters",
+                price.meter.name
+            );
+            return Err(FieldError::new("range", problem).into());
+        }
+    }
+    Ok(())
+}
+
 /// Quantities at even distances over the range, both ends included.
 fn even(range: Range) -> Vec<Quantity> {
     let (from, to) = (range.from.scaled(), range.to.scaled());
@@ -188,47 +249,46 @@ fn even(range: Range) -> Vec<Quantity> {
 fn edges((first, second): (&PlanTerms, &PlanTerms), meter: MeterId) -> Vec<Quantity> {
     let mut edges = Vec::new();
     for terms in [first, second] {
-        let Some(price) = priced(terms, meter) else {
+        let Some(price) = terms.price_of(meter) else {
             continue;
         };
-        let passes = let_through(terms, meter, Quantity::from_scaled(i64::MAX));
-        if passes.scaled() < i64::MAX {
-            edges.push(passes);
+        if let Ok((_, spans)) = first_period(terms) {
+            let all = Quantity::from_scaled(i64::MAX);
+            let passes = Quotas::of(terms).take(meter, all, spans);
+            edges.extend(Some(passes).filter(|passes| *passes < all));
         }
         edges.push(price.included);
         let beyond = |bound: Quantity| bound.checked_add(price.included).ok();
-        edges.extend(bounds(price).into_iter().filter_map(beyond));
+        let tiers = (0..price.price.tiers()).filter_map(|place| price.price.tier(place));
+        let bounds = tiers.filter_map(|tier| tier.up_to.or(tier.package));
+        edges.extend(bounds.filter_map(beyond));
     }
     edges
 }
 
-fn bounds(price: &UsagePrice) -> Vec<Quantity> {
-    match &price.price {
-        Price::PerUnit { .. } | Price::Percentage(_) => Vec::new(),
-        Price::Graduated { tiers } | Price::Volume { tiers } => {
-            tiers.iter().filter_map(|tier| tier.up_to).collect()
-        }
-        Price::Stairstep { steps } => steps.iter().filter_map(|step| step.up_to).collect(),
-        Price::Package { size, .. } => vec![*size],
-    }
+/// What is compared: one whole billing period.
+fn first_period(terms: &PlanTerms) -> Result<(Schedule, Spans), EstimateError> {
+    let schedule = schedule(terms, None)?;
+    let whole = schedule.period(0).ok_or(MoneyError::Overflow)?;
+    Ok((schedule, Spans { whole, part: whole }))
 }
 
 struct Pair<'a> {
     first: &'a PlanTerms,
     second: &'a PlanTerms,
-    used: &'a Used,
+    used: &'a Usage,
     meter: MeterId,
 }
 
 impl Pair<'_> {
     fn at(&self, quantity: Quantity) -> Result<Point, EstimateError> {
         let mut used = self.used.clone();
-        used.insert(self.meter, quantity);
+        used.insert(self.meter, quantity.into());
         let cost = |terms: &PlanTerms| -> Result<Money, EstimateError> {
-            let schedule = schedule(terms, None)?;
-            let whole = schedule.period(0).ok_or(MoneyError::Overflow)?;
+            let (schedule, spans) = first_period(terms)?;
             let base = base_line(terms, &schedule, 0)?.into_iter().collect();
-            Ok(period(terms, &used, (&schedule, (whole, whole)), base)?.total)
+            let passed = Quotas::of(terms).pass(&used, spans);
+            Ok(period(terms, (&used, &passed), (&schedule, spans), base)?.total)
         };
         Ok(Point {
             quantity,

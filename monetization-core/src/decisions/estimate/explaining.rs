@@ -1,23 +1,27 @@
 //! From the lines that rating makes to the reasons of their amounts.
 
+use super::Asked;
 use super::reason::{Packages, Reason};
+use super::transactions::Transactions;
 use crate::invoice::{CommitmentBound, CommitmentLine, LinePart, UsageLine};
-use crate::money::{Exact, Money, Quantity, Scale};
-use crate::plan::{PlanTerms, Price, UsagePrice};
+use crate::money::{Exact, Money, MoneyError, Quantity, Scale};
+use crate::plan::{PlanTerms, UsagePrice};
+use crate::product::Meter;
 
 /// Why the use of a meter costs `amount`.
 pub(super) fn of_usage(
     terms: &PlanTerms,
     price: &UsagePrice,
-    (asked, line): (Quantity, &UsageLine),
+    (asked, passed, line): (Asked, Asked, &UsageLine),
     amount: Money,
-) -> Vec<Reason> {
+) -> Result<Vec<Reason>, MoneyError> {
     let render = |quantity| price.meter.scale.render(quantity);
     let mut reasons = Vec::new();
-    if line.used < asked {
+    if passed.quantity < asked.quantity {
         reasons.push(Reason::Refused {
-            asked: render(asked),
-            let_through: render(line.used),
+            asked: render(asked.quantity),
+            let_through: render(passed.quantity),
+            is_exact: price.meter.name.as_str() == Meter::REQUESTS,
         });
     }
     if price.included != Quantity::ZERO {
@@ -27,27 +31,23 @@ pub(super) fn of_usage(
             charged: render(line.charged),
         });
     }
-    let is_charged =
-        |part: &&LinePart| part.quantity != Quantity::ZERO || !part.flat.decimal().is_zero();
-    let parts = line.parts.iter().filter(is_charged);
     let before = reasons.len();
-    reasons.extend(parts.map(|part| match &price.price {
-        Price::Percentage(percentage) => Reason::Percentage {
-            rate: percentage.rate.to_string(),
-            of: render(part.quantity),
-            fee: percentage.fee.to_string(),
-            amount: part.amount.to_string(),
-        },
-        _ => tier(price, part),
-    }));
+    if let Some(transactions) = Transactions::of(price, passed) {
+        reasons.extend(transactions.reasons()?);
+    } else {
+        let is_charged =
+            |part: &&LinePart| part.quantity != Quantity::ZERO || !part.flat.decimal().is_zero();
+        let parts = line.parts.iter().filter(is_charged);
+        reasons.extend(parts.map(|part| tier(price, part)));
+    }
     if reasons.len() == before {
         reasons.push(Reason::Nothing);
     }
-    let exact = line
-        .parts
-        .iter()
-        .try_fold(Exact::ZERO, |sum, part| sum.checked_add(part.amount));
-    let exact = exact.map(|exact| exact.to_string()).unwrap_or_default();
+    let mut exact = Exact::ZERO;
+    for part in &line.parts {
+        exact = exact.checked_add(part.amount)?;
+    }
+    let exact = exact.to_string();
     if exact != shortened(&amount.amount()) {
         reasons.push(Reason::Rounded {
             exact,
@@ -55,29 +55,17 @@ pub(super) fn of_usage(
             amount: amount.amount(),
         });
     }
-    reasons
+    Ok(reasons)
 }
 
 fn tier(price: &UsagePrice, part: &LinePart) -> Reason {
     let scale = price.meter.scale;
-    let bounds: Vec<Option<Quantity>> = match &price.price {
-        Price::Graduated { tiers } | Price::Volume { tiers } => {
-            tiers.iter().map(|tier| tier.up_to).collect()
-        }
-        Price::Stairstep { steps } => steps.iter().map(|step| step.up_to).collect(),
-        Price::PerUnit { .. } | Price::Package { .. } | Price::Percentage(_) => Vec::new(),
-    };
-    let size = match &price.price {
-        Price::Package { size, .. } => Some(*size),
-        Price::Graduated { tiers } | Price::Volume { tiers } => {
-            tiers.get(part.tier).and_then(|tier| tier.package)
-        }
-        Price::PerUnit { .. } | Price::Stairstep { .. } | Price::Percentage(_) => None,
-    };
+    let tier = |place: usize| price.price.tier(place);
     let bound = |place: Option<usize>| {
-        let bound = place.and_then(|place| bounds.get(place).copied().flatten());
+        let bound = place.and_then(tier)?.up_to;
         bound.map(|bound| scale.render(bound))
     };
+    let size = tier(part.tier).and_then(|tier| tier.package);
     let packages = part.packages.zip(size);
     Reason::Tier {
         model: price.price.model(),

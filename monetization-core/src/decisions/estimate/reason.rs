@@ -32,6 +32,9 @@ pub enum Reason {
         asked: String,
         /// What passes.
         let_through: String,
+        /// Whether it is exactly that; what is counted at the end of calls lets the one through that exceeds
+        /// it.
+        is_exact: bool,
     },
     /// Some units are paid for by the base price.
     Included {
@@ -63,15 +66,32 @@ pub enum Reason {
         /// What all of it comes to, not rounded.
         amount: String,
     },
-    /// A share of what a transaction comes to.
+    /// Some transactions are free.
+    FreeTransactions {
+        /// How many there are.
+        transactions: String,
+        /// How many of them are free.
+        free: String,
+        /// How many are left to pay.
+        charged: String,
+    },
+    /// A share of what each of some equal transactions comes to.
     Percentage {
         /// Of a hundred.
         rate: String,
-        /// What it comes to. All that is asked about is taken for one transaction.
+        /// What one of them comes to.
         of: String,
-        /// What each transaction costs besides.
+        /// What each costs besides.
         fee: String,
-        /// What it costs, within the least and the most for one transaction, not rounded.
+        /// The least that each costs, where it would cost less.
+        minimum: Option<String>,
+        /// The most that each costs, where it would cost more.
+        maximum: Option<String>,
+        /// What each costs, to a millionth.
+        charge: String,
+        /// How many they are; none where that makes no difference and was not said.
+        transactions: Option<String>,
+        /// What they cost together.
         amount: String,
     },
     /// Nothing is to be paid.

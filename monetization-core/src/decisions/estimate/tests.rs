@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pricing::{Priced, price};
+use crate::product::Meter;
 
 pub(super) fn requests() -> Meter {
     Meter::requests(MeterId::derived(&[b"requests"])).unwrap()
@@ -24,8 +25,8 @@ pub(super) fn fixed(price: &str) -> PlanTerms {
     ))
 }
 
-fn used(quantity: i64) -> Used {
-    Used::from([(requests().id, Quantity::from_scaled(quantity))])
+fn used(quantity: i64) -> Usage {
+    Usage::from([(requests().id, Quantity::from_scaled(quantity).into())])
 }
 
 fn of(terms: &PlanTerms, quantity: i64, span: Option<(&str, &str)>) -> Estimate {
@@ -183,6 +184,57 @@ fn spans_that_make_no_sense_are_refused() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn an_amount_that_is_too_large_is_told_by_field_with_what_is_allowed() {
+    let terms = metered(r#""unit_price": "100000""#, "");
+    let of = |quantity: i64, span| {
+        let used = used(quantity);
+        let question = Question {
+            terms: &terms,
+            used: &used,
+            span,
+        };
+        estimate(&question).unwrap_err().to_string()
+    };
+    let allowed =
+        "what it comes to is too large: allowed is what costs at most 92233720368547758.07 USD";
+    assert_eq!(of(999_999_999_999_999, None), format!("usage: {allowed}"));
+    let year = Span {
+        start: "2026-01-01T00:00:00Z".parse().unwrap(),
+        end: "2027-01-01T00:00:00Z".parse().unwrap(),
+    };
+    assert_eq!(of(100_000_000_000, Some(year)), format!("to: {allowed}"));
+}
+
+/// Eight prices of a hundred tiers for ten years were 96,000 reasons, more than a hundred megabytes.
+#[test]
+fn an_estimate_of_too_many_steps_is_refused_with_how_many_periods_are_allowed() {
+    let tiers: Vec<String> = (1..100)
+        .map(|place| format!(r#"{{"up_to": "{place}", "unit_price": "1"}}"#))
+        .collect();
+    let usage = format!(r#""graduated": [{}, {{"flat": "1"}}]"#, tiers.join(","));
+    let terms = metered(&usage, "");
+    let until = |end: &str| {
+        let used = used(1_000);
+        let span = Some(Span {
+            start: "2026-01-01T00:00:00Z".parse().unwrap(),
+            end: end.parse().unwrap(),
+        });
+        estimate(&Question {
+            terms: &terms,
+            used: &used,
+            span,
+        })
+    };
+    let told = until("2030-03-01T00:00:00Z").unwrap();
+    let reasons = told.periods.iter().map(|it| it.lines[0].reasons.len());
+    assert_eq!(reasons.sum::<usize>(), STEPS_MAX);
+    assert_eq!(
+        until("2030-03-02T00:00:00Z").unwrap_err().to_string(),
+        "to: 51 billing periods of 100 tiers are too much: allowed is an end within 50 periods"
+    );
 }
 
 #[test]

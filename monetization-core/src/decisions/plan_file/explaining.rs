@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) problem: String,
     /// Whether what is wrong is that nothing stands in a table.
     pub(super) is_empty: bool,
+    /// Whether what is wrong is that it is not there.
+    pub(super) is_missing: bool,
 }
 
 impl Found {
@@ -39,6 +41,7 @@ impl Found {
                 span: field.key_span(node).unwrap_or_else(|| field.span(node)),
                 problem: format!("there is no such field: allowed {allowed}"),
                 is_empty: false,
+                is_missing: false,
                 field,
             };
         }
@@ -49,6 +52,7 @@ impl Found {
                 span: path.span(node),
                 problem: "it is missing, and has to be given".to_owned(),
                 is_empty: false,
+                is_missing: true,
                 field,
             };
         }
@@ -58,6 +62,7 @@ impl Found {
             span: field.span(node),
             problem: explain(said, field.find(node)),
             is_empty: said.ends_with("found 0 elements"),
+            is_missing: false,
             field,
         }
     }

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 use toml::Spanned;
 use toml::de::DeValue;
+
+use super::SCHEMA;
 
 /// The way from the top of a document to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,40 @@ impl Field {
             self.0.pop();
         }
         self
+    }
+
+    /// What the schema says of it, where it says what may stand there.
+    pub(super) fn allowed(&self) -> Option<String> {
+        let schema: Value = serde_json::from_str(SCHEMA).ok()?;
+        let target = |node: &Value| match node["$ref"].as_str() {
+            Some(name) => schema.pointer(name.trim_start_matches('#')).cloned(),
+            None => Some(node.clone()),
+        };
+        let mut nodes = vec![schema.clone()];
+        for step in &self.0 {
+            let ways = nodes
+                .iter()
+                .flat_map(|node| match node["oneOf"].as_array() {
+                    Some(ways) => ways.clone(),
+                    None => vec![node.clone()],
+                });
+            let below = ways.filter_map(|node| match step {
+                Step::Key(key) => target(node["properties"].get(key)?),
+                Step::Index(_) => target(node.get("items")?),
+            });
+            nodes = below.collect();
+        }
+        let choices = nodes.iter().filter_map(|node| node["enum"].as_array());
+        let choices: Vec<&str> = choices.flatten().filter_map(Value::as_str).collect();
+        if !choices.is_empty() {
+            return Some(format!("are {}", choices.join(", ")));
+        }
+        let node = nodes.first()?;
+        let is_plain = ["string", "integer"].contains(&node["type"].as_str()?);
+        let said = node["description"].as_str().filter(|_| is_plain)?;
+        let mut letters = said.trim_end_matches('.').chars();
+        let first = letters.next()?.to_ascii_lowercase();
+        Some(format!("is {first}{}", letters.as_str()))
     }
 
     /// The value it leads to below `node`.

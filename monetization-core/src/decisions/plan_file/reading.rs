@@ -122,7 +122,11 @@ impl<'i> Reading<'i> {
             if taken.contains(&found.field) || taken.iter().any(follows) || self.is_full() {
                 return None;
             }
-            self.tell(found.span, &field.then(&found.field), found.problem);
+            let place = field.then(&found.field);
+            let allowed = place.allowed().filter(|_| found.is_missing);
+            let allowed =
+                allowed.map_or_else(String::new, |allowed| format!(": allowed {allowed}"));
+            self.tell(found.span, &place, found.problem + &allowed);
             let wrong = found.around.named();
             if !wrong.remove(&mut node) {
                 return None;

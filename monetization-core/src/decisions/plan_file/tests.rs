@@ -112,7 +112,7 @@ fn of_several_plans_one_has_to_be_named() {
 }
 
 /// What is written in place of what, and what is told.
-const MISTAKES: [(&str, &str, &str); 20] = [
+const MISTAKES: [(&str, &str, &str); 26] = [
     (
         "\"25.00\"",
         "25.00",
@@ -196,7 +196,37 @@ const MISTAKES: [(&str, &str, &str); 20] = [
     (
         "slug = \"weather\"\n",
         "",
-        "2:1: product.slug: it is missing, and has to be given",
+        "2:1: product.slug: it is missing, and has to be given: allowed is 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit",
+    ),
+    (
+        "cycle = \"month\"\nbase_price",
+        "base_price",
+        "32:1: plans[1].terms.cycle: it is missing, and has to be given: allowed is day, week, month or year, or so many of them such as \"3 months\": how often it is billed",
+    ),
+    (
+        "billing = \"metered\"\n",
+        "",
+        "32:1: plans[1].terms.billing: it is missing, and has to be given: allowed are free, fixed, metered",
+    ),
+    (
+        "kind = \"calendar\"\n",
+        "",
+        "57:1: plans[1].terms.rates[0].kind: it is missing, and has to be given: allowed are calendar, gcra",
+    ),
+    (
+        "count = 100\n",
+        "",
+        "62:1: plans[1].terms.rates[1].count: it is missing, and has to be given: allowed is a whole number, 1 or more",
+    ),
+    (
+        "seconds = 10\n",
+        "seconds = 8640001\n",
+        "65:11: plans[1].terms.rates[1].seconds: period is longer than 100 days: allowed are 1 to 8640000",
+    ),
+    (
+        "seconds = 10\nburst = 20",
+        "seconds = 864000\nburst = 4000000000",
+        "66:9: plans[1].terms.rates[1].burst: burst takes longer than 50 years to come back: allowed are 1 to 182500",
     ),
     (
         "[[meters]]",

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::money::UnitPrice;
 use crate::plan::Step;
 
 /// A table of tiers: upper bound, price of a unit, flat fee.

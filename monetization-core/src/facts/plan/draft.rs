@@ -144,7 +144,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         rounding,
         ..
     } = draft;
-    let terms = PlanTerms {
+    Ok(PlanTerms {
         billing,
         cycle,
         alignment,
@@ -159,11 +159,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         price_label,
         metering,
         rounding,
-    };
-    terms
-        .due_at_start()
-        .map_err(|error| FieldError::new("base_price", error))?;
-    Ok(terms)
+    })
 }
 
 fn check_billing(draft: &TermsDraft, base: Money, setup: Money) -> Result<(), FieldError> {
@@ -240,7 +236,7 @@ fn check_limits(
     let mut limits = Vec::with_capacity(draft.rates.len());
     for (index, rate) in draft.rates.iter().enumerate() {
         let limit = rate.limit();
-        limits.push(limit.map_err(|error| FieldError::new(format!("rates[{index}]"), error))?);
+        limits.push(limit.map_err(|error| error.within(&format!("rates[{index}]")))?);
     }
     monetization_rate_limiter::Limits::new(limits)
         .map_err(|error| FieldError::new("rates", error))?;

@@ -17,12 +17,14 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use monetization_rate_limiter::{Gcra, Limit, Window};
+use chrono::Datelike;
+use monetization_rate_limiter::{Gcra, GcraError, Limit, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Span, Timestamp};
 use crate::field::FieldError;
 use crate::ids::{MeterId, ProductId, ResourceId};
+use crate::period::TimeZone;
 use crate::product::{Meter, Resource, Unit};
 use crate::text::Slug;
 
@@ -59,7 +61,8 @@ impl Rate {
     /// The limiter's form of it.
     ///
     /// # Errors
-    /// A [`FieldError`] naming `seconds` where the limiter cannot keep so long a stretch.
+    /// A [`FieldError`] where the limiter cannot keep so long a stretch, or so long a time for a burst to come
+    /// back.
     pub fn limit(&self) -> Result<Limit, FieldError> {
         match *self {
             Self::Calendar { window, max } => Ok(Limit::calendar(window.window(), max)),
@@ -70,8 +73,18 @@ impl Rate {
             } => {
                 let per = Duration::from_secs(u64::from(seconds.get()));
                 let gcra = Gcra::new(count, per, burst);
-                gcra.map(Limit::gcra)
-                    .map_err(|error| FieldError::new("seconds", error))
+                gcra.map(Limit::gcra).map_err(|error| match error {
+                    GcraError::BurstTooLarge => {
+                        let interval = per.as_nanos().div_ceil(count.get().into());
+                        let most = Gcra::REFILL_MAX.as_nanos().checked_div(interval);
+                        let most = most.unwrap_or_default();
+                        FieldError::new("burst", format!("{error}: allowed are 1 to {most}"))
+                    }
+                    _ => {
+                        let most = Gcra::PERIOD_MAX.as_secs();
+                        FieldError::new("seconds", format!("{error}: allowed are 1 to {most}"))
+                    }
+                })
             }
         }
     }
@@ -410,5 +423,35 @@ impl QuotaWindow {
                 end: Timestamp::MAX,
             },
         }
+    }
+
+    /// How many of its stretches a span touches that is not empty and lies within one billing period.
+    ///
+    /// ```
+    /// use monetization_core::clock::Span;
+    /// use monetization_core::plan::QuotaWindow;
+    ///
+    /// let span = Span { start: "2026-01-31T10:00:00Z".parse()?, end: "2026-02-28T00:00:00Z".parse()? };
+    /// let touched = QuotaWindow::ALL.map(|window| window.touched_by(span));
+    /// assert_eq!(touched, [28, 2, 1, 1, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn touched_by(self, span: Span) -> u32 {
+        let last = span.end.saturating_sub(Duration::from_micros(1));
+        let number = |at: Timestamp| {
+            let date = TimeZone::UTC.date(at);
+            match self {
+                Self::Day => date.num_days_from_ce(),
+                Self::Month => date
+                    .year()
+                    .saturating_mul(12)
+                    .saturating_add(i32::try_from(date.month0()).unwrap_or_default()),
+                Self::Year => date.year(),
+                Self::Period | Self::Ever => 0,
+            }
+        };
+        let between = number(last).saturating_sub(number(span.start));
+        u32::try_from(between).unwrap_or_default().saturating_add(1)
     }
 }

@@ -188,6 +188,39 @@ impl Price {
             Self::Percentage(_) => "percentage",
         }
     }
+
+    /// How many tiers it has, steps being tiers of a flat fee; a price without any is one that is open.
+    #[must_use]
+    pub fn tiers(&self) -> usize {
+        match self {
+            Self::PerUnit { .. } | Self::Package { .. } | Self::Percentage(_) => 1,
+            Self::Graduated { tiers } | Self::Volume { tiers } => tiers.len(),
+            Self::Stairstep { steps } => steps.len(),
+        }
+    }
+
+    /// The tier at this place, from 0. That of a percentage prices what its transactions cost.
+    #[must_use]
+    pub fn tier(&self, place: usize) -> Option<Tier> {
+        let open = |unit_price, package| Tier {
+            up_to: None,
+            unit_price,
+            flat: UnitPrice::ZERO,
+            package,
+        };
+        match self {
+            Self::Graduated { tiers } | Self::Volume { tiers } => tiers.get(place).copied(),
+            Self::Stairstep { steps } => steps.get(place).map(|step| Tier {
+                up_to: step.up_to,
+                flat: step.price,
+                ..open(UnitPrice::ZERO, None)
+            }),
+            _ if place > 0 => None,
+            Self::PerUnit { unit_price } => Some(open(*unit_price, None)),
+            Self::Package { size, price, .. } => Some(open(*price, Some(*size))),
+            Self::Percentage(_) => Some(open(UnitPrice::ONE, None)),
+        }
+    }
 }
 
 /// What the use of a billing period costs at least and at most, in the plan's currency.

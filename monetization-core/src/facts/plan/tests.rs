@@ -144,6 +144,21 @@ fn a_price_that_makes_no_sense_is_told_by_field_and_with_what_is_allowed() {
     }
 }
 
+/// It made a strict quota of nothing, under which no call ever passed.
+#[test]
+fn strict_overage_without_included_units_is_refused() {
+    for included in ["", r#","included":"0""#] {
+        let error =
+            usage(&format!(r#""unit_price":"1","overage":"strict"{included}"#)).unwrap_err();
+        assert_eq!(error.field(), "usage[0].overage");
+        assert!(
+            error.problem().ends_with("leave it out, or say included"),
+            "{error}"
+        );
+    }
+    assert!(usage(r#""unit_price":"1","overage":"strict","included":"1""#).is_ok());
+}
+
 #[test]
 fn a_percentage_is_exact_or_refused_with_what_is_allowed() {
     let sales = |decimals: u8| {
@@ -224,31 +239,6 @@ fn terms_are_written_as_they_were_read() {
             ..TermsDraft::new(terms.billing(), terms.currency(), terms.cycle())
         };
         assert_eq!(PlanTerms::new(draft, &[requests()]), Ok(terms), "{written}");
-    }
-}
-
-#[test]
-fn labels_tell_of_every_kind_of_price() {
-    let table = [
-        (
-            r#""graduated":[{"up_to":"5","unit_price":"1"},{"unit_price":"0.5"}]"#,
-            "0.5 to 1 USD per request, by tier",
-        ),
-        (
-            r#""volume":[{"up_to":"5","unit_price":"1"},{"unit_price":"0.5"}]"#,
-            "0.5 to 1 USD per request, by volume",
-        ),
-        (
-            r#""stairstep":[{"up_to":"9","price":"30"},{"price":"100"}]"#,
-            "2 steps of requests",
-        ),
-        (
-            r#""package":{"size":"10","price":"1"},"included":"5""#,
-            "1 USD per 10 requests after 5",
-        ),
-    ];
-    for (price, label) in table {
-        assert_eq!(usage(price).unwrap().label(), label);
     }
 }
 

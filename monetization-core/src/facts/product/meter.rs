@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::field::FieldError;
 use crate::ids::MeterId;
 use crate::money::Scale;
-use crate::product::Resource;
+use crate::product::{Product, Resource};
 use crate::text::Slug;
 
 /// A thing a product counts. It never changes once made: sums are kept in its scale.
@@ -382,6 +382,51 @@ impl MeterDraft {
             aggregation: Aggregation::Sum,
             filter: CallFilter::default(),
         }
+    }
+
+    /// The meters of a product: that of calls and those that are drafted, each under an id of its own. The
+    /// drafts stand at `meters`.
+    ///
+    /// # Errors
+    /// A [`FieldError`] for the first draft that makes no sense, and for too many.
+    pub fn check_all(
+        drafts: Vec<Self>,
+        resources: &[Resource],
+        mut id: impl FnMut(&str) -> MeterId,
+    ) -> Result<Vec<Meter>, FieldError> {
+        if drafts.len() >= Product::METERS_MAX {
+            let problem = format!("too many: allowed are {}", Product::METERS_MAX - 1);
+            return Err(FieldError::new("meters", problem));
+        }
+        let requests = Meter::requests(id(Meter::REQUESTS));
+        let mut meters = vec![requests.map_err(|error| FieldError::new("meters", error))?];
+        for (place, draft) in drafts.into_iter().enumerate() {
+            let id = id(draft.name.as_str());
+            let meter = draft.check_beside(&meters, Some(resources), id);
+            meters.push(meter.map_err(|error| error.within(&format!("meters[{place}]")))?);
+        }
+        Ok(meters)
+    }
+
+    /// The meter, checked, under this id, beside those that its product has already. Operations are looked at
+    /// where the product's are known.
+    pub(crate) fn check_beside(
+        self,
+        meters: &[Meter],
+        resources: Option<&[Resource]>,
+        id: MeterId,
+    ) -> Result<Meter, FieldError> {
+        if meters.iter().any(|meter| meter.name == self.name) {
+            let problem = format!(
+                "{:?} is there already: allowed is a name of its own",
+                self.name
+            );
+            return Err(FieldError::new("name", problem));
+        }
+        if let Some(resources) = resources {
+            self.filter.check(resources)?;
+        }
+        self.check(id)
     }
 
     /// The meter, checked, under this id.

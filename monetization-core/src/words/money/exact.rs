@@ -102,17 +102,6 @@ impl Exact {
             .ok_or(MoneyError::Overflow)
     }
 
-    /// A quantity of this scale, as an amount.
-    ///
-    /// # Errors
-    /// [`MoneyError::Overflow`] past 127 bits.
-    pub fn of_quantity(quantity: Quantity, scale: Scale) -> Result<Self, MoneyError> {
-        let missing = Self::DECIMALS.saturating_sub(u32::from(scale.decimals()));
-        let factor = power_of_ten(missing);
-        let exact = factor.and_then(|factor| factor.checked_mul(i128::from(quantity.scaled())));
-        exact.map(Self).ok_or(MoneyError::Overflow)
-    }
-
     /// The amount in minor units of `currency`, rounded once.
     ///
     /// # Errors

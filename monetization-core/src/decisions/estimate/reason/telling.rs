@@ -22,10 +22,15 @@ impl fmt::Display for Reason {
                 let note = ", and whole though this one ends early";
                 out.write_str(if *is_cut { note } else { "" })
             }
-            Self::Refused { asked, let_through } => {
+            Self::Refused {
+                asked,
+                let_through,
+                is_exact,
+            } => {
+                let more = if *is_exact { "" } else { " or a little more" };
                 write!(
                     out,
-                    "{asked} asked for, {let_through} let through: the plan refuses the rest"
+                    "{asked} asked for, {let_through}{more} let through: the plan refuses the rest"
                 )
             }
             Self::Included {
@@ -34,18 +39,15 @@ impl fmt::Display for Reason {
                 charged,
             } => write!(out, "{used} used, {included} included: {charged} to pay"),
             Self::Tier { .. } => self.show_tier(out),
-            Self::Percentage {
-                rate,
-                of,
-                fee,
-                amount,
-            } => {
-                write!(out, "{rate} % of {of}")?;
-                if fee.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-                    write!(out, " and {fee}")?;
-                }
-                write!(out, ", as one transaction within its bounds = {amount}")
-            }
+            Self::FreeTransactions {
+                transactions,
+                free,
+                charged,
+            } => write!(
+                out,
+                "{free} of {transactions} transactions free: {charged} to pay"
+            ),
+            Self::Percentage { .. } => self.show_percentage(out),
             Self::Nothing => out.write_str("nothing is to be paid"),
             Self::Rounded {
                 exact,
@@ -78,6 +80,35 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
+    fn show_percentage(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Percentage {
+            rate,
+            of,
+            fee,
+            minimum,
+            maximum,
+            charge,
+            transactions,
+            amount,
+        } = self
+        else {
+            return Ok(());
+        };
+        let mut share = format!("{rate} % of {of}");
+        if is_something(fee) {
+            share.push_str(&format!(" and {fee}"));
+        }
+        let Some(transactions) = transactions else {
+            return write!(out, "{share} = {amount}");
+        };
+        write!(out, "{transactions} x {charge} = {amount}, each {share}")?;
+        match (minimum, maximum) {
+            (_, Some(most)) => write!(out, ", at most {most}"),
+            (Some(least), None) => write!(out, ", at least {least}"),
+            (None, None) => Ok(()),
+        }
+    }
+
     fn show_tier(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Tier {
             model,
@@ -111,8 +142,7 @@ impl Reason {
             return write!(out, "{amount} for any quantity of it");
         }
         let all = if *model == "volume" { "all " } else { "" };
-        let has_flat = flat.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
-        let before = if has_flat {
+        let before = if is_something(flat) {
             format!("{flat} + ")
         } else {
             String::new()
@@ -125,6 +155,11 @@ impl Reason {
             None => write!(out, "{before}{all}{quantity} x {unit_price} = {amount}"),
         }
     }
+}
+
+/// Whether an amount is not zero.
+fn is_something(amount: &str) -> bool {
+    amount.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
 fn way(rounding: Rounding) -> &'static str {

@@ -40,7 +40,7 @@ pub struct UsageDraft {
     /// Units of each period that the base price pays for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub included: Option<String>,
-    /// What happens beyond them; without included units nothing can stop, so the default is loose.
+    /// What happens beyond them: loose if nothing is said, strict only where there are any.
     #[serde(default = "loose")]
     pub overage: Overage,
     /// Whether the flat fee of the first tier is due without use.
@@ -164,6 +164,11 @@ impl UsageDraft {
             Some(text) => quantity(&format!("{path}.included"), text, meter.scale)?,
             None => Quantity::ZERO,
         };
+        if self.overage == Overage::Strict && included == Quantity::ZERO {
+            let problem =
+                "without included units it would refuse every call: leave it out, or say included";
+            return Err(FieldError::new(format!("{path}.overage"), problem));
+        }
         let commitment = self
             .commitment
             .check(&format!("{path}.commitment"), currency)?;
