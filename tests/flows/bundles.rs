@@ -1,4 +1,4 @@
-//! Calls that are bought in advance: B4.
+//! Bundles of calls: B4.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const TERMS: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month",
 
 const WITHOUT: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month"}"#;
 
-/// A subscriber to a product of two resources, one of which is sold in advance.
+/// A subscriber to a product of two resources, one of which is sold in bundles.
 struct Shop {
     world: World,
     subscription: Subscription,
