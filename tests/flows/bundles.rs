@@ -14,6 +14,7 @@ use monetization_core::secret::Secret;
 use monetization_core::subscription::Subscription;
 use monetization_core::text::ForeignId;
 
+use crate::checking::Database;
 use crate::meanwhile;
 use crate::world::{DAY, HOUR, World, ok, text};
 
@@ -207,19 +208,22 @@ async fn a_bundle_that_is_not_paid_in_time_is_taken_back_and_blocks_nothing() {
 /// A payment that had failed once took the invoice out of the job's sight, and it could be paid for ever.
 #[tokio::test]
 async fn a_bundle_whose_payment_failed_is_taken_back_in_time_too_b4() {
-    let shop = Shop::open().await;
+    let database = Database::new();
+    let shop = Shop::open_in(database.world(Invoicing::ByCore).await).await;
     shop.buy("ten", None).await.unwrap();
     shop.world.settle().await;
     let newest = shop.newest();
     shop.world.provider.fail_payment(newest.as_str()).unwrap();
     shop.world.settle().await;
     assert_eq!(shop.bundle().await, InvoiceState::PastDue);
+    assert_eq!(database.broken().await, Vec::<String>::new());
     assert_eq!(shop.calls("/browse", 1).await, 1);
     shop.world.pass(DAY * 8).await;
     shop.world.settle().await;
     assert_eq!(shop.bundle().await, InvoiceState::Void);
     let there = shop.world.provider.invoices().pop().unwrap();
     assert_eq!(there.state, InvoiceState::Void);
+    assert_eq!(database.broken().await, Vec::<String>::new());
 }
 
 /// The invoice outlived its subscription: whoever paid it had nothing for the money.

@@ -106,7 +106,7 @@ impl Monetizer {
     }
 
     /// Marks invoices that were to be paid by now, and stops their subscriptions' calls; answers
-    /// how many there were.
+    /// how many there were. A bundle is taken back instead.
     ///
     /// One change for each: the invoice, and the block of its subscription. Whoever marks at the same
     /// time finds it marked. A payment takes the block back by the message that tells of it.
