@@ -1,4 +1,4 @@
-//! Calls that are bought in advance: B4.
+//! Bundles of calls: B4.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const TERMS: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month",
 
 const WITHOUT: &str = r#"{"billing": "fixed", "currency": "EUR", "cycle": "month"}"#;
 
-/// A subscriber to a product of two resources, one of which is sold in advance.
+/// A subscriber to a product of two resources, one of which is sold in bundles.
 struct Shop {
     world: World,
     subscription: Subscription,
@@ -208,19 +208,22 @@ async fn a_bundle_that_is_not_paid_in_time_is_taken_back_and_blocks_nothing() {
 /// A payment that had failed once took the invoice out of the job's sight, and it could be paid for ever.
 #[tokio::test]
 async fn a_bundle_whose_payment_failed_is_taken_back_in_time_too_b4() {
-    let shop = Shop::open().await;
+    let database = Database::new();
+    let shop = Shop::open_in(database.world(Invoicing::ByCore).await).await;
     shop.buy("ten", None).await.unwrap();
     shop.world.settle().await;
     let newest = shop.newest();
     shop.world.provider.fail_payment(newest.as_str()).unwrap();
     shop.world.settle().await;
     assert_eq!(shop.bundle().await, InvoiceState::PastDue);
+    assert_eq!(database.broken().await, Vec::<String>::new());
     assert_eq!(shop.calls("/browse", 1).await, 1);
     shop.world.pass(DAY * 8).await;
     shop.world.settle().await;
     assert_eq!(shop.bundle().await, InvoiceState::Void);
     let there = shop.world.provider.invoices().pop().unwrap();
     assert_eq!(there.state, InvoiceState::Void);
+    assert_eq!(database.broken().await, Vec::<String>::new());
 }
 
 /// The invoice outlived its subscription: whoever paid it had nothing for the money.

@@ -96,7 +96,7 @@ async fn invoiced_by_core(database: &Database) -> World {
     let world = database.world(Invoicing::ByCore).await;
     let (subscription, key) = world.subscriber(TERMS).await;
     world.calls(&key, 5).await;
-    report(&world, &subscription, "on time").await;
+    report(&world, &subscription, "on time", "requests").await;
     let version = subscription.timeline.first;
     let moved = world
         .monetizer
@@ -107,7 +107,7 @@ async fn invoiced_by_core(database: &Database) -> World {
     world.pass_until("2026-02-01T13:00:00Z").await;
     world.settle().await;
     world.pay_all().await;
-    report(&world, &subscription, "late").await;
+    report(&world, &subscription, "late", "requests").await;
     world.calls(&key, 2).await;
     world.pass_until("2026-03-01T13:00:00Z").await;
     world.settle().await;
@@ -126,12 +126,12 @@ async fn invoiced_by_core(database: &Database) -> World {
 }
 
 /// Reports an event of the first of January.
-async fn report(world: &World, of: &Subscription, id: &str) {
+async fn report(world: &World, of: &Subscription, id: &str, meter: &str) {
     let event = UsageEvent {
         source: text("elsewhere"),
         id: text(&id.replace(' ', "-")),
         subscription: of.id,
-        meter: text("requests"),
+        meter: text(meter),
         quantity: Some("2".to_owned()),
         key: None,
         occurred_at: Some(of.timeline.schedule.anchor),
@@ -140,10 +140,11 @@ async fn report(world: &World, of: &Subscription, id: &str) {
     assert_eq!(answers.unwrap(), [Ingested::Accepted]);
 }
 
-/// Use that is confirmed, sealed and not heard of, and not sealed yet.
+/// Use that is confirmed, sealed and not heard of, not sealed yet, and never sealed.
 async fn invoiced_by_engine(database: &Database) -> World {
     let world = database.world(Invoicing::ByEngine).await;
-    let (_, key) = world.subscriber(METERED).await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    report(&world, &subscription, "now", "level").await;
     for _ in 0..2 {
         world.calls(&key, 3).await;
         assert_eq!(world.publish().await, JobState::Succeeded);

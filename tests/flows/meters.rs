@@ -143,6 +143,37 @@ async fn a_percentage_is_taken_of_each_transaction_with_its_bounds_and_free_ones
     assert_eq!(used(&invoices[1]).last().unwrap(), late);
 }
 
+/// It was listed under the id of a meter that no product has.
+#[tokio::test]
+async fn what_transactions_cost_too_late_is_listed_under_their_meter_e9() {
+    let world = World::new(Invoicing::ByCore).await;
+    let usage = r#"{"meter": "sales", "percentage": {"rate": "10"}}"#;
+    let subscription = subscriber(&world, usage).await;
+    let mut reporter = Reporter {
+        world: &world,
+        subscription: &subscription,
+        reported: 0,
+    };
+    world.cancel(subscription.id, CancelMode::Now).await;
+    world.pass(Duration::from_secs(3_600)).await;
+    world.settle().await;
+    let late = reporter.report("sales", ("50", ""), "2026-01-01T12:30:00Z");
+    assert_eq!(late.await, Ingested::Accepted);
+    let unbilled = world.monetizer.unbilled(world.tenant_id()).await.unwrap();
+    let mut listed: Vec<_> = unbilled
+        .after_the_end
+        .iter()
+        .map(|it| (it.meter, it.is_charge, it.quantity.scaled()))
+        .collect();
+    listed.sort_unstable();
+    let mut meters = world.product.meters.iter();
+    let sales = meters
+        .find(|meter| meter.name.as_str() == "sales")
+        .unwrap()
+        .id;
+    assert_eq!(listed, [(sales, false, 5_000), (sales, true, 5_000_000)]);
+}
+
 #[tokio::test]
 async fn reports_that_are_no_quantities_are_refused_by_field_e10() {
     let world = World::new(Invoicing::ByCore).await;

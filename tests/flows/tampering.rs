@@ -118,7 +118,10 @@ pub const OF_ENGINE: [(&str, &str); 6] = [
         "UPDATE batch SET from_total = from_total - 1, to_total = to_total - 1
         WHERE from_total = (SELECT max(from_total) FROM batch)",
     ),
-    ("use_is_conserved", "UPDATE sum SET sealed = sealed - 1"),
+    (
+        "use_is_conserved",
+        "UPDATE sum SET sealed = sealed - 1 WHERE sealed > 0",
+    ),
     ("use_is_conserved", "UPDATE sum SET sealed = sealed + 1"),
     (
         "work_is_fenced",

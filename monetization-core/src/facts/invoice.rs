@@ -182,7 +182,7 @@ impl Invoice {
 pub enum Occasion {
     /// Setup fee and first base price, due before the first call.
     Start,
-    /// Calls are bought in advance.
+    /// A bundle of calls is bought.
     Bundle,
     /// A billing period has ended: its use, and the next base price where there is a next one.
     Period {
@@ -228,13 +228,13 @@ pub enum LineItem {
     LateUsage(UsageLine),
     /// What is missing to a commitment, or taken off above one.
     Commitment(CommitmentLine),
-    /// Calls that are bought in advance.
+    /// A bundle of calls.
     Bundle(BundleLine),
     /// Whatever the engine that made the invoice says.
     Mirrored,
 }
 
-/// Calls of one operation that are bought in advance.
+/// A bundle of calls of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleLine {
     /// Which bundle of the plan, by its name.

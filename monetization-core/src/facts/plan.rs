@@ -254,21 +254,21 @@ impl PlanTerms {
         &self.quotas
     }
 
-    /// What can be bought in advance.
+    /// Bundles of calls that it sells.
     #[must_use]
     pub fn bundles(&self) -> &[Bundle] {
         &self.bundles
     }
 
-    /// Whether calls of this operation can be bought in advance.
+    /// Whether it sells bundles of this operation.
     #[must_use]
-    pub fn sells_calls_of(&self, resource: &Slug) -> bool {
+    pub fn sells_bundles_of(&self, resource: &Slug) -> bool {
         self.bundles.iter().any(|it| it.resource == *resource)
     }
 
     /// What may pass in a long time, as the request path enforces it, counting included units that
-    /// must not be exceeded: those are a strict quota of the billing period. Calls that are bought in
-    /// advance are a matter of [each subscription](crate::subscription::Subscription::enforced_quotas).
+    /// must not be exceeded: those are a strict quota of the billing period. The calls of bundles are a
+    /// matter of [each subscription](crate::subscription::Subscription::enforced_quotas).
     #[must_use]
     pub fn enforced_quotas(&self, product: ProductId) -> Vec<EnforcedQuota> {
         let written = self.quotas.iter().map(|quota| quota.enforced(product));

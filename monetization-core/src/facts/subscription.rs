@@ -85,7 +85,7 @@ pub struct Subscription {
     pub request_key: Option<ForeignId>,
     /// Why it was rejected, for the consumer.
     pub rejected_because: Option<Prose>,
-    /// How many calls were bought in advance and paid, in all, by operation.
+    /// How many calls its paid bundles come to, in all, by operation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prepaid: BTreeMap<Slug, u64>,
     /// Where the consumer can pay what is due before the first call.
@@ -103,8 +103,8 @@ impl Subscription {
         self.timeline.segment_at(self.id, self.invoicing, at)
     }
 
-    /// What may pass in a long time under these terms: their quotas, and for each operation whose calls
-    /// they sell in advance those that were paid.
+    /// What may pass in a long time under these terms: their quotas, and for each operation that they sell
+    /// bundles of the calls that were paid.
     #[must_use]
     pub fn enforced_quotas(&self, terms: &PlanTerms) -> Vec<EnforcedQuota> {
         let mut quotas = terms.enforced_quotas(self.product);
@@ -118,7 +118,7 @@ impl Subscription {
         quotas
     }
 
-    /// What lets calls of this operation through that were bought in advance.
+    /// What lets the calls of paid bundles of this operation through.
     pub(crate) fn prepaid_quota(&self, resource: &Slug) -> EnforcedQuota {
         let prepaid = Quota {
             counts: QuotaCounts::Resource(resource.clone()),

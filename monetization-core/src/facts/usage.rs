@@ -6,7 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use crate::clock::{Span, Timestamp};
 use crate::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
@@ -201,18 +200,6 @@ pub struct SumKey {
     pub origin: SegmentId,
     /// What was counted.
     pub meter: MeterId,
-}
-
-impl SumKey {
-    /// Before all keys of this segment, which stand side by side.
-    #[must_use]
-    pub fn before(segment: SegmentId) -> Self {
-        Self {
-            segment,
-            origin: SegmentId::from_uuid(Uuid::nil()),
-            meter: MeterId::from_uuid(Uuid::nil()),
-        }
-    }
 }
 
 /// What was used so far under one key, and how much of it is in batches for the engine.

@@ -1,4 +1,4 @@
-//! Calls that are bought in advance.
+//! Bundles of calls, which are bought in advance.
 //!
 //! A purchase is an invoice of its own. Its calls are the subscriber's once it is paid, in the change that
 //! takes the payment in; one that is not paid in time is taken back.
@@ -112,9 +112,9 @@ impl Monetizer {
         Ok(())
     }
 
-    /// Refuses terms under which calls that are bought in advance would be lost: of some operation
-    /// there are calls left, paid or still to be paid, and the terms sell none. What is used up stays so,
-    /// and whoever buys more changes the subscription.
+    /// Refuses terms under which calls of bundles would be lost: of some operation there are any left,
+    /// paid or still to be paid, and the terms sell no bundles of it. What is used up stays so, and
+    /// whoever buys more changes the subscription.
     pub(super) async fn check_keeps_bundles(
         &self,
         of: &Subscription,
@@ -130,14 +130,14 @@ impl Monetizer {
             end: now,
         };
         let resources = bought.prepaid.keys();
-        for resource in resources.filter(|it| !terms.sells_calls_of(it)) {
+        for resource in resources.filter(|it| !terms.sells_bundles_of(it)) {
             let quota = bought.prepaid_quota(resource);
             let window = quota.name.window.containing(now, any_period);
             let counter = self.store.quota(of.tenant, of.id, quota.name, window);
             let left = quota.max.saturating_sub(counter.await?.committed);
             if left > 0 {
                 let problem = format!(
-                    "it sells no calls of {resource}, and {left} that were bought in advance are left: choose a version that does, or wait until they are used"
+                    "it sells no bundles of {resource}, of which {left} calls are left: choose a version that does, or wait until they are used"
                 );
                 return Err(FieldError::new("version", problem).into());
             }
@@ -146,15 +146,15 @@ impl Monetizer {
     }
 
     /// Refuses a bundle whose calls could not be had: the operation is gone, or a version is to come
-    /// that sells none of them.
+    /// that sells no bundles of it.
     async fn check_lasting(&self, of: &Subscription, bought: &Bundle) -> Result<(), FlowError> {
         let product = self.must::<Product>(of.tenant, of.product).await?.fact;
         Resource::known(&product.resources, &bought.resource, "bundle")?;
         for version in of.timeline.versions_from(self.now()) {
             let version = self.must::<PlanVersion>(of.tenant, version).await?.fact;
-            if !version.terms.sells_calls_of(&bought.resource) {
+            if !version.terms.sells_bundles_of(&bought.resource) {
                 let problem = format!(
-                    "the subscription moves to version {} of its plan, which sells no calls of {}",
+                    "the subscription moves to version {} of its plan, which sells no bundles of {}",
                     version.number, bought.resource
                 );
                 return Err(FieldError::new("bundle", problem).into());

@@ -106,8 +106,8 @@ impl Monetizer {
     /// `at` is the start of the period that is open.
     ///
     /// # Errors
-    /// [`FlowError::Field`] for a version of another plan, for one that sells no calls of an operation
-    /// of which some that were bought in advance are left, for a subscription that the engine invoices,
+    /// [`FlowError::Field`] for a version of another plan, for one that sells no bundles of an
+    /// operation of which some calls of bundles are left, for a subscription that the engine invoices,
     /// or for too many changes; [`FlowError::Illegal`] where it is not in force.
     pub async fn migrate(
         &self,

@@ -17,15 +17,15 @@ use super::invoicing::Draft;
 use super::statements::PeriodBill;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
-use crate::ids::{SubscriptionId, TenantId};
+use crate::ids::{MeterId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
+use crate::product::Product;
 use crate::store::{BatchState, Closing, Kind, Listing, Stored, Write};
 use crate::subscription::{
     BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
 };
-use crate::usage::SumKey;
 
 /// What a run of closing has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Monetizer {
     }
 
     /// Marks invoices that were to be paid by now, and stops their subscriptions' calls; answers
-    /// how many there were.
+    /// how many there were. A bundle is taken back instead.
     ///
     /// One change for each: the invoice, and the block of its subscription. Whoever marks at the same
     /// time finds it marked. A payment takes the block back by the message that tells of it.
@@ -290,7 +290,7 @@ impl Monetizer {
                     ended: false,
                 }));
             }
-            if !self.is_published(subscription.tenant, segments).await? {
+            if !self.is_published(subscription, segments).await? {
                 return Ok(Some(Step::Waiting));
             }
             let operation = Operation::CancelSubscription {
@@ -315,14 +315,21 @@ impl Monetizer {
     /// Whether the engine has answered for all use of these segments: only then can it invoice them.
     async fn is_published(
         &self,
-        tenant: TenantId,
+        of: &Subscription,
         segments: &[Segment],
     ) -> Result<bool, FlowError> {
+        let product = self.must::<Product>(of.tenant, of.product).await?.fact;
+        let meters = product.meters.iter();
+        let untold: Vec<MeterId> = meters
+            .filter(|meter| meter.keeps_last())
+            .map(|meter| meter.id)
+            .collect();
         for segment in segments {
-            let before = SumKey::before(segment.id);
-            let next = self.store.unsealed(tenant, Some(before), 1).await?.pop();
-            let is_sealed = next.is_none_or(|next| next.segment.id != segment.id);
-            let batches = self.store.batches(tenant, segment.id).await?;
+            let sums = self.store.sums(of.tenant, segment.id).await?;
+            let is_sealed = sums
+                .iter()
+                .all(|sum| sum.sealed == sum.total || untold.contains(&sum.key.meter));
+            let batches = self.store.batches(of.tenant, segment.id).await?;
             let answered = batches
                 .iter()
                 .all(|batch| batch.state != BatchState::Sealed);

@@ -126,7 +126,7 @@ impl Monetizer {
 
     /// What of a product counts calls of this operation, if anything does. Whoever makes another
     /// version of a plan writes the product as well, so that it is of the same version as what was looked
-    /// at. Calls that were bought in advance are left only under versions that sell them.
+    /// at. Calls of bundles are left only under versions that sell them.
     async fn user_of(
         &self,
         product: &Product,
@@ -151,7 +151,7 @@ impl Monetizer {
             let terms = &version.terms;
             let counted = QuotaCounts::Resource(identifier.clone());
             let limits = terms.quotas().iter().any(|quota| quota.counts == counted);
-            if limits || terms.sells_calls_of(identifier) {
+            if limits || terms.sells_bundles_of(identifier) {
                 let user = format!("version {} of the plan {}", version.number, version.name);
                 return Ok(Some(user));
             }

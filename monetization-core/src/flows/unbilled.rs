@@ -10,6 +10,8 @@ use super::{FlowError, Monetizer};
 use crate::ids::{MeterId, SegmentId, SubscriptionId, TenantId};
 use crate::invoice::Invoicing;
 use crate::money::Quantity;
+use crate::plan::Percentage;
+use crate::product::Product;
 use crate::store::Batch;
 use crate::subscription::Subscription;
 
@@ -29,10 +31,13 @@ pub struct TooLate {
     pub subscription: SubscriptionId,
     /// The stretch of time in which it was used.
     pub origin: SegmentId,
-    /// What was counted.
+    /// What was counted: a meter of the product.
     pub meter: MeterId,
     /// How much, in the meter's scale.
     pub quantity: Quantity,
+    /// Whether that is what the meter's transactions cost at a percentage, in [`Percentage::SCALE`], and
+    /// not what was counted.
+    pub is_charge: bool,
 }
 
 impl Monetizer {
@@ -62,11 +67,20 @@ impl Monetizer {
             return Ok(Vec::new());
         };
         let sums = self.store.sums(of.tenant, aftermath.id).await?;
-        let too_late = sums.into_iter().map(|sum| TooLate {
-            subscription: of.id,
-            origin: sum.key.origin,
-            meter: sum.key.meter,
-            quantity: sum.total,
+        let product = self.must::<Product>(of.tenant, of.product).await?.fact;
+        let charged = |charges: MeterId| {
+            let mut meters = product.meters.iter().map(|meter| meter.id);
+            meters.find(|meter| Percentage::charges(*meter) == charges)
+        };
+        let too_late = sums.into_iter().map(|sum| {
+            let charged = charged(sum.key.meter);
+            TooLate {
+                subscription: of.id,
+                origin: sum.key.origin,
+                meter: charged.unwrap_or(sum.key.meter),
+                quantity: sum.total,
+                is_charge: charged.is_some(),
+            }
         });
         Ok(too_late.collect())
     }

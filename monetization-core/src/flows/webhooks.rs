@@ -310,7 +310,7 @@ impl Monetizer {
                 .values()
                 .filter(|invoice| invoice.fact.subscription == *id);
             let unpaid = unchanged.chain(changed).any(|invoice| {
-                // Calls in advance that are not paid are not had.
+                // The calls of a bundle that is not paid are not had.
                 invoice.fact.occasion != Occasion::Bundle
                     && matches!(
                         invoice.fact.state,

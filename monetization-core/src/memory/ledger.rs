@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::quotas::{Lease, LeaseKey, QuotaKey};
 use super::{MemoryStore, State};
-use crate::ids::{RecordId, SegmentId, TenantId};
+use crate::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
 use crate::money::Quantity;
 use crate::store::{
     Appended, Closing, Ledger, QuotaCounter, Refusal, SegmentRow, StoreError, StoreErrorKind,
@@ -272,7 +273,12 @@ impl Books {
 
     /// The sums that one segment pays for: they stand side by side.
     fn sums_of_segment(&self, tenant: TenantId, segment: SegmentId) -> impl Iterator<Item = Sum> {
-        let sums = self.sums.range((tenant, SumKey::before(segment))..);
+        let first = SumKey {
+            segment,
+            origin: SegmentId::from_uuid(Uuid::nil()),
+            meter: MeterId::from_uuid(Uuid::nil()),
+        };
+        let sums = self.sums.range((tenant, first)..);
         sums.take_while(move |((of, key), _)| *of == tenant && key.segment == segment)
             .map(sum)
     }

@@ -1,4 +1,4 @@
-//! The operations of a product, and calls of them that are bought in advance.
+//! The operations of a product, and bundles of calls of them.
 
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ pub(super) async fn remove(
     Ok(axum::Json(removed.await?.into()))
 }
 
-/// Buys calls in advance: an invoice, and the calls once it is paid.
+/// Buys a bundle: an invoice, and the calls once it is paid.
 pub(super) async fn buy(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -33,7 +33,7 @@ pub(super) struct SubscriptionView {
     /// The time zone that its billing periods to come go by.
     time_zone: TimeZone,
     ends_at: Option<Timestamp>,
-    /// Calls that were bought in advance and paid, in all, by operation.
+    /// How many calls its paid bundles come to, in all, by operation.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     prepaid: BTreeMap<Slug, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

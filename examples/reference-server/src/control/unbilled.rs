@@ -22,13 +22,15 @@ pub(super) struct UnbilledView {
     set_aside: Vec<SetAsideView>,
 }
 
-/// What came after the last invoice of its subscription.
+/// What came after the last invoice of its subscription. What transactions cost at a percentage is a charge,
+/// in millionths of a major unit.
 #[derive(Debug, Serialize)]
 struct TooLateView {
     subscription: SubscriptionId,
     segment: SegmentId,
     meter: MeterId,
     quantity: i64,
+    is_charge: bool,
 }
 
 /// What was served and the ledger does not take.
@@ -62,6 +64,7 @@ impl From<TooLate> for TooLateView {
             segment: of.origin,
             meter: of.meter,
             quantity: of.quantity.scaled(),
+            is_charge: of.is_charge,
         }
     }
 }

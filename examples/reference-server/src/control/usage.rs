@@ -99,7 +99,7 @@ struct LimitView {
     max: u64,
     used: u64,
     remaining: u64,
-    /// When it starts anew; never, for what was bought in advance.
+    /// When it starts anew; never, for the calls of bundles.
     #[serde(skip_serializing_if = "Option::is_none")]
     resets_at: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! Operations of a product, and calls of them that are bought in advance: B4.
+//! Operations of a product, and bundles of calls of them: B4.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Calls that are bought in advance.
+//! Bundles: calls that are bought in advance.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use crate::text::Slug;
 ///
 /// A subscriber who has bought bundles of N calls in all gets exactly N calls of that operation through,
 /// under whichever billing period; before the first bundle is paid, none. They last until they are
-/// used: a subscription that has any left moves to no version of its plan that sells none of that
-/// operation. A plan that sells calls in advance charges for them in no other way: it prices no meter
-/// of calls that counts them.
+/// used: a subscription that has any left moves to no version of its plan that sells no bundles of that
+/// operation. A plan that sells bundles charges for their calls in no other way: it prices no meter of
+/// calls that counts them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
     /// Its name, unique in the plan.

@@ -80,7 +80,7 @@ pub struct TermsDraft {
     /// Limits in a long time.
     #[serde(default)]
     pub quotas: Vec<QuotaDraft>,
-    /// What can be bought in advance.
+    /// Bundles of calls that it sells.
     #[serde(default)]
     pub bundles: Vec<BundleDraft>,
     /// The price as people should read it.
@@ -274,8 +274,8 @@ fn check_limits(
     Ok(quotas)
 }
 
-/// Bundles with names of their own, of calls that nothing else limits for ever or charges for: what is
-/// bought in advance is a quota for ever, and is paid already.
+/// Bundles with names of their own, of calls that nothing else limits for ever or charges for: what was
+/// paid is a quota for ever.
 fn check_bundles(
     draft: &TermsDraft,
     (usage, quotas): (&[UsagePrice], &[Quota]),

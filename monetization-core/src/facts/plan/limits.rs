@@ -377,7 +377,7 @@ pub enum QuotaWindow {
     Year,
     /// The subscription's billing period.
     Period,
-    /// For ever: what was bought in advance is there until it is used.
+    /// For ever: calls of bundles are there until they are used.
     Ever,
 }
 

@@ -59,6 +59,13 @@ impl Meter {
         })
     }
 
+    /// Whether it keeps what was last. That may become less, so no engine is told of it: nothing that was
+    /// sealed is taken back.
+    #[must_use]
+    pub fn keeps_last(&self) -> bool {
+        self.aggregation == Aggregation::Last
+    }
+
     /// The meter of calls.
     ///
     /// # Errors

@@ -113,8 +113,7 @@ impl Tally {
         *self == Self::Add
     }
 
-    /// Whether a sum may become less by it. No engine is told of such a sum: nothing that was sealed is
-    /// taken back.
+    /// Whether a sum may become less by it: no engine is told of such a sum.
     #[must_use]
     pub fn may_shrink(self) -> bool {
         self == Self::Last

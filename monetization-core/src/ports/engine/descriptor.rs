@@ -5,7 +5,6 @@ use crate::field::FieldError;
 use crate::money::Quantity;
 use crate::period::Alignment;
 use crate::plan::{Commitment, PlanTerms, Price, UsagePrice};
-use crate::product::Aggregation;
 use crate::text::Slug;
 
 /// What an engine is and what it needs, as data: flows obey it without asking which engine it is.
@@ -189,7 +188,7 @@ impl PriceShapes {
             ("commitment", commitment, self.commitment),
             // Sums that engines are told grow by what was used; these do not.
             ("usage.percentage", is("percentage"), false),
-            ("usage.meter", any(keeps_last), false),
+            ("usage.meter", any(|usage| usage.meter.keeps_last()), false),
             (
                 "alignment",
                 terms.alignment() != Alignment::Start,
@@ -207,10 +206,6 @@ impl PriceShapes {
             None => Ok(()),
         }
     }
-}
-
-fn keeps_last(usage: &UsagePrice) -> bool {
-    usage.meter.aggregation == Aggregation::Last
 }
 
 fn sells_packages(usage: &UsagePrice) -> bool {
