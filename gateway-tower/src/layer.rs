@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 
 use crate::asked::Asked;
 use crate::body::GatewayBody;
-use crate::call::{Admission, Call, Calling};
+use crate::call::{Admission, Call, Calling, OfRequest};
 use crate::commit::CommitWait;
 use crate::forward::Forward;
 use crate::limit_headers::{self, Policies};
@@ -227,12 +227,15 @@ impl Shared {
         if let Some(bytes) = &request_bytes {
             request.extensions_mut().insert(bytes.clone());
         }
-        let is_head = request.method() == Method::HEAD;
+        let of_request = OfRequest {
+            is_head: request.method() == Method::HEAD,
+            bytes: request_bytes,
+        };
         match catch_unwind(AssertUnwindSafe(|| inner.call(request))) {
             Ok(future) => Call::calling(Calling::new(
                 Box::pin(future),
                 permit,
-                (is_head, request_bytes),
+                of_request,
                 Arc::clone(self),
             )),
             Err(_) => Call::panicked(self, permit),
@@ -256,6 +259,11 @@ impl Shared {
             runtime,
             self.options.commit_wait_max,
         ))
+    }
+
+    /// Is done once no further call is let in.
+    pub(crate) async fn closed(&self) {
+        self.gatekeeper.committer().closed().await;
     }
 
     /// Tells the client how its limits stand.

@@ -163,6 +163,7 @@ mod options;
 mod path;
 mod refusal;
 mod request_bytes;
+mod rest;
 mod runtime;
 mod selling;
 

@@ -12,13 +12,13 @@ use tower::{ServiceExt, service_fn};
 
 use crate::support::{Broken, Offer, Setting, TestBody, World, send, whole};
 
-fn meter(json: &str) -> Meter {
+pub(crate) fn meter(json: &str) -> Meter {
     let draft: MeterDraft = serde_json::from_str(json).unwrap();
     let id = MeterId::derived(&[draft.name.as_str().as_bytes()]);
     draft.check(id).unwrap()
 }
 
-fn setting(meters: &[&str], quotas: Vec<QuotaDraft>) -> Setting {
+pub(crate) fn setting(meters: &[&str], quotas: Vec<QuotaDraft>) -> Setting {
     Setting {
         offer: Offer {
             meters: meters.iter().map(|json| meter(json)).collect(),
@@ -46,7 +46,7 @@ async fn as_told(request: Request<TestBody>) -> Result<Response<TestBody>, Broke
 }
 
 /// What the records count of this meter, the most first; `None` where one counts nothing of it.
-async fn counted(world: &World, meter: &str) -> Vec<Option<i64>> {
+pub(crate) async fn counted(world: &World, meter: &str) -> Vec<Option<i64>> {
     let id = MeterId::derived(&[meter.as_bytes()]);
     let records = world.records().await;
     let counted = records.iter().map(|record| {

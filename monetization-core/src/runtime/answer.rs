@@ -103,6 +103,12 @@ impl AnswerReader {
         }
     }
 
+    /// Whether what is left of the body can tell it anything.
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        self.form == Form::Events || !self.is_too_long
+    }
+
     /// What it has found once there is no more to read.
     #[must_use]
     pub fn finish(mut self) -> Vec<(MeterId, String)> {
