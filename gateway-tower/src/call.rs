@@ -324,7 +324,7 @@ async fn without_client<RB, E>(
             let status = response.status();
             permit.heed(response.headers());
             if !of_request.rules_body_out(status)
-                && let Some(mut reader) = permit.reader(response.headers())
+                && let Some(mut reader) = permit.reader(status.as_u16(), response.headers())
             {
                 let body = rest::boxed(response.into_body());
                 rest::read(&shared, body, &mut reader).await;
@@ -361,7 +361,7 @@ impl<RB> Head<RB> {
         let status = response.status();
         let headers = response.headers_mut();
         permit.heed(headers);
-        let reader = permit.reader(headers);
+        let reader = permit.reader(status.as_u16(), headers);
         conceal(headers, &shared.options, &permit);
         shared.tell_limits(&permit, headers);
         let announced = announced_length(headers);

@@ -214,6 +214,9 @@ impl Shared {
     {
         hygiene::take_credentials(request.headers_mut(), &self.options);
         hygiene::introduce(request.headers_mut(), permit.identity());
+        if permit.reads_answers() {
+            hygiene::ask_for_all(request.headers_mut());
+        }
         let path_and_query = asked.forwarded();
         if self.options.mount == Mount::FirstSegment {
             *request.uri_mut() = path_and_query.clone().into();

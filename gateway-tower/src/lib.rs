@@ -119,7 +119,16 @@
 //! they name; of bodies it counts the bytes that the client was sent. The length of a request is the one
 //! that is announced; a service that reads a body without one says how much it was by [`RequestBytes`].
 //!
+//! Where a meter counts a field, the inner service is asked for `Accept-Encoding: identity` and for no `Range`,
+//! whatever the client wants, since neither an encoded answer nor a part of one can be read. The rest of an
+//! answer whose client has gone is read without it, for at most
+//! [`rest_wait_max`](LayerOptions::rest_wait_max). What comes encoded all the same, or is neither JSON nor
+//! events, is counted in
+//! [`Committer::answers_unread`](monetization_core::runtime::Committer::answers_unread).
+//!
 //! An adapter of your own does the same with the [`Permit`](monetization_core::runtime::Permit):
+//! ask the upstream for what can be read where it
+//! [`reads_answers`](monetization_core::runtime::Permit::reads_answers),
 //! [`heed`](monetization_core::runtime::Permit::heed) the head of the answer, hand each part of the body
 //! to the [`reader`](monetization_core::runtime::Permit::reader) where there is one and it back by
 //! [`found`](monetization_core::runtime::Permit::found), say what was

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::select;
+use futures::future::{Either, select};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -60,22 +60,35 @@ pub(crate) async fn read(shared: &Shared, body: Boxed, reader: &mut AnswerReader
     );
     // A body that panics has nothing more to tell.
     let reading = AssertUnwindSafe(read_all(body, reader)).catch_unwind();
-    drop(select(bound, pin!(reading)).await);
+    let is_read = match select(bound, pin!(reading)).await {
+        Either::Right((Ok(is_read), _)) => is_read,
+        Either::Right((Err(_), _)) | Either::Left(_) => false,
+    };
+    if !is_read {
+        reader.cut_off();
+    }
 }
 
-async fn read_all(mut body: Boxed, reader: &mut AnswerReader) {
+/// Whether it came to the end of what there is to read.
+async fn read_all(mut body: Boxed, reader: &mut AnswerReader) -> bool {
     let mut received = 0_u64;
-    while reader.wants_more() && received <= REST_MAX {
-        let Some(Ok(frame)) = body.frame().await else {
-            return;
+    while reader.wants_more() {
+        let data = match body.frame().await {
+            Some(Ok(frame)) => frame.into_data(),
+            Some(Err(_)) => return false,
+            None => return true,
         };
-        let Some(data) = frame.data_ref() else {
-            return;
+        let Ok(data) = data else {
+            return true;
         };
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         received = received.saturating_add(length);
-        reader.read(data);
+        if received > REST_MAX {
+            return false;
+        }
+        reader.read(&data);
     }
+    true
 }
 
 impl<RB> Inner<RB> {

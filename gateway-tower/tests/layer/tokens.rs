@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::mpsc;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use monetization_core::usage::Ending;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::meters::{counted, setting};
-use crate::support::{Broken, TestBody, World, eventually};
+use crate::support::{self, Broken, TestBody, World, eventually, whole};
 
 const TOKENS: &str =
     r#"{"name": "tokens", "unit": "tokens", "source": {"response_field": "/usage/total_tokens"}}"#;
@@ -144,6 +144,7 @@ async fn the_rest_of_an_answer_is_waited_for_for_so_long_only_r_m2() {
     assert_eq!(endings(&world).await, [Ending::ClientGone]);
     eventually(|| frames.is_closed()).await;
     assert_eq!(counted(&world, "tokens").await, [None]);
+    assert_eq!(world.gatekeeper.committer().answers_unread(), 1);
 }
 
 #[tokio::test]
@@ -159,4 +160,98 @@ async fn a_shutdown_does_not_wait_for_the_rest_of_an_answer_r_m2() {
     ended.expect("it ends at once").unwrap();
     assert!(frames.is_closed());
     assert_eq!(endings(&world).await, [Ending::ClientGone]);
+}
+
+/// A service that answers with these headers and this body, and keeps the headers it was asked with.
+fn answering(
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+    body: &'static str,
+) -> (
+    Arc<Mutex<Vec<HeaderMap>>>,
+    impl Service<
+        Request<TestBody>,
+        Response = Response<TestBody>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static,
+) {
+    let asked: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let service = service_fn(move |request: Request<TestBody>| {
+        seen.lock().unwrap().push(request.headers().clone());
+        let mut response = Response::new(whole(body));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        async { Ok(response) }
+    });
+    (asked, service)
+}
+
+/// A call that asks for a part of an encoded answer.
+fn asks_for_little(world: &World) -> Request<TestBody> {
+    let mut request = world.get("/chat");
+    let headers = request.headers_mut();
+    headers.insert("accept-encoding", "gzip, br;q=0.9".parse().unwrap());
+    headers.insert("range", "bytes=0-9".parse().unwrap());
+    request
+}
+
+// A client could have its answers encoded, and pay for none of their tokens.
+#[tokio::test]
+async fn an_upstream_is_asked_for_answers_that_can_be_read_whatever_the_client_asks_e10() {
+    let headers = &[("content-type", "application/json")];
+    let body = r#"{"usage": {"total_tokens": 358}}"#;
+    for (meters, encoding, range) in [
+        (&[TOKENS][..], Some("identity"), None),
+        (&[], Some("gzip, br;q=0.9"), Some("bytes=0-9")),
+    ] {
+        let world = World::start(setting(meters, Vec::new())).await;
+        let (asked, service) = answering(200, headers, body);
+        let service = world.layer(world.options(), service);
+        assert_eq!(
+            support::send(&service, asks_for_little(&world)).await.body,
+            body
+        );
+        let asked = asked.lock().unwrap().pop().unwrap();
+        let header = |name| asked.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(header("accept-encoding"), encoding);
+        assert_eq!(header("range"), range);
+        let expected = meters.first().map(|_| 358);
+        assert_eq!(counted(&world, "tokens").await, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_read_are_counted_as_such_e10() {
+    let json = ("content-type", "application/json");
+    let tokens = r#"{"usage": {"total_tokens": 358}}"#;
+    let table: [(u16, &[_], &str, u64); 6] = [
+        (
+            200,
+            &[json, ("content-encoding", "gzip")],
+            "\u{1f}\u{8b}",
+            1,
+        ),
+        (200, &[("content-type", "text/html")], tokens, 1),
+        (200, &[json], r#"{"usage": {"total"#, 1),
+        (200, &[json], r#"{"usage": null}"#, 0),
+        // What is not counted at all need not be read.
+        (404, &[("content-type", "text/html")], "not here", 0),
+        (204, &[("content-type", "text/html")], "", 0),
+    ];
+    for (status, headers, body, expected) in table {
+        let world = World::start(setting(&[TOKENS], Vec::new())).await;
+        let headers: &[(&str, &str)] = headers.to_vec().leak();
+        let (_, service) = answering(status, headers, body);
+        let service = world.layer(world.options(), service);
+        support::send(&service, world.get("/chat")).await;
+        assert_eq!(counted(&world, "tokens").await, [None]);
+        let unread = world.gatekeeper.committer().answers_unread();
+        assert_eq!(unread, expected, "{status} {headers:?} {body}");
+    }
 }

@@ -182,17 +182,18 @@ fn is_one(aggregation: Aggregation) -> bool {
     matches!(aggregation, Aggregation::Count | Aggregation::Unique)
 }
 
+/// Whether a meter counts a call that has ended so.
+pub(crate) fn counts(meter: &Meter, policy: MeteringPolicy, call: &MeteredCall<'_>) -> bool {
+    is_counted(&meter.filter, charge(policy, call.outcome).billed, call)
+}
+
 fn is_counted(filter: &CallFilter, billed: bool, call: &MeteredCall<'_>) -> bool {
     let by_status = match answered(call.outcome) {
         _ if filter.status.is_empty() => billed,
         Some(status) => filter.status.iter().any(|it| it.matches(status)),
         None => false,
     };
-    let by_resource = filter.resources.is_empty()
-        || call
-            .resource
-            .is_some_and(|called| filter.resources.contains(called));
-    by_status && by_resource
+    by_status && filter.counts_resource(call.resource)
 }
 
 fn of_call(meter: &Meter, measured: &Measured) -> Option<Counted> {

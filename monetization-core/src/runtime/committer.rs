@@ -138,6 +138,8 @@ struct Queue {
     failing_because: Option<StoreErrorKind>,
     /// Records that were set aside.
     set_aside: u64,
+    /// Answers that meters could not read.
+    answers_unread: u64,
 }
 
 /// A place in the queue. Given back when it is dropped without being used.
@@ -205,6 +207,14 @@ impl Committer {
     #[must_use]
     pub fn set_aside(&self) -> u64 {
         self.0.lock().set_aside
+    }
+
+    /// Answers since this process began that a meter of their fields could not read: they are
+    /// [encoded or no JSON](crate::product::Source::ResponseField), or their rest was not waited for. What they
+    /// say is not billed.
+    #[must_use]
+    pub fn answers_unread(&self) -> u64 {
+        self.0.lock().answers_unread
     }
 
     /// Lets no further call in. [`Gatekeeper::run`](super::Gatekeeper::run) ends once all that is under way is written.
@@ -431,6 +441,7 @@ impl Place {
         // From here on the record takes the place, until the ledger has answered.
         if let Some(committer) = held.place.0.take() {
             let mut queue = committer.0.lock();
+            queue.answers_unread = queue.answers_unread.saturating_add(held.is_unread.into());
             queue.waiting.push_back(held);
             queue.wake_writer();
         }
