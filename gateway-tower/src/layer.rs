@@ -19,7 +19,7 @@ use crate::commit::CommitWait;
 use crate::forward::Forward;
 use crate::limit_headers::{self, Policies};
 use crate::options::{CommitMode, LayerOptions, Mount};
-use crate::request_bytes::RequestBytes;
+use crate::request_bytes::{RequestBytes, announces_too_much};
 use crate::{hygiene, refusal};
 
 /// Puts the request path of a [`Gatekeeper`] around a service. Cheap to clone.
@@ -146,6 +146,9 @@ where
             Ok(asked) => asked,
             Err(error) => return Call::answered(refusal::unreadable(error)),
         };
+        if announces_too_much(request.headers()) {
+            return Call::answered(refusal::body_too_long());
+        }
         let now = shared.clock.now();
         let target = shared.target(&asked, request.method());
         match shared.gatekeeper.decide(request.headers(), &target, now) {

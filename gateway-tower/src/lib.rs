@@ -62,6 +62,7 @@
 //! | 403 | nothing bought, or no such product: one answer, so that nobody finds out which there are | `no_subscription` |
 //! | 403 | not approved, stopped by the owner, over | `not_approved`, `blocked`, `subscription_ended` |
 //! | 404 | no such operation; an archived product, which only its subscribers are told | `no_such_resource`, `not_served` |
+//! | 413 | a body is announced whose length has more than 15 digits | `body_too_long` |
 //! | 414 | path and query longer than 8,192 bytes | `target_too_long` |
 //! | 429, `Retry-After` | a limit is reached; nothing is taken of any | see below |
 //! | 500, 502 | see above | `internal_error`, `no_answer` |

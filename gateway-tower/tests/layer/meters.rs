@@ -1,7 +1,7 @@
 //! What meters count of calls beside that there was one, and limits of that: B21, E10.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use monetization_core::ids::{MeterId, TypedId};
@@ -226,4 +226,34 @@ async fn a_quota_of_one_resource_stops_its_calls_alone() {
     statuses.push(refused.status);
     statuses.push(send(&service, world.get("/browse/200/0/0")).await.status);
     assert_eq!(statuses, [200, 200, 200, 429, 200]);
+}
+
+// A length that no quantity holds was announced, not sent, and counted as nothing; one below that filled
+// the sum of the period, so that it took no further record.
+#[tokio::test]
+async fn a_body_that_is_announced_longer_than_can_be_counted_is_refused_e10() {
+    let meters = [r#"{"name": "traffic", "unit": "bytes", "source": "bytes"}"#];
+    let world = World::start(setting(&meters, Vec::new())).await;
+    let service = world.layer(world.options(), service_fn(as_told));
+    let announcing = |length: &'static str| {
+        let mut request = world.get("/200/0/20");
+        let headers = request.headers_mut();
+        headers.insert("content-length", HeaderValue::from_static(length));
+        request
+    };
+    for length in [
+        "1000000000000000",
+        "9223372036854775807",
+        "9223372036854775808",
+        "100000000000000000000000",
+    ] {
+        let refused = send(&service, announcing(length)).await;
+        assert_eq!(refused.status, 413, "{length}");
+        assert!(refused.body.contains(r#""code":"body_too_long""#));
+    }
+    for length in ["999999999999999", "5"] {
+        assert_eq!(send(&service, announcing(length)).await.status, 200);
+    }
+    let most = Some(999_999_999_999_999);
+    assert_eq!(counted(&world, "traffic").await, [most, Some(25)]);
 }
