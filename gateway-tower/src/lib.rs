@@ -99,11 +99,13 @@
 //! ```
 //!
 //! where a burst has no `w`. A quota that does not count all calls has what it counts in its names, the
-//! unit of its meter or `resource`:
+//! unit of its meter or `resource`; and the meter's name too where the plan limits another one of that unit
+//! in the same window:
 //!
 //! | quota | Kong | IETF |
 //! |---|---|---|
 //! | 300 tokens a month | `X-RateLimit-Limit-Month-Tokens: 300` | `"month-tokens";q=300;qu="tokens";w=2592000` |
+//! | 300 tokens a month of the meter `input`, beside another limit of tokens a month | `X-RateLimit-Limit-Month-Tokens-Input: 300` | `"month-tokens-input";q=300;qu="tokens";w=2592000` |
 //! | 1,000 bytes a day | `X-RateLimit-Limit-Day-Bytes: 1000` | `"day-bytes";q=1000;qu="bytes";w=86400` |
 //! | 2 calls of one operation, for ever | `X-RateLimit-Limit-Ever-Resource: 2` | `"ever-resource";q=2` |
 //!

@@ -228,6 +228,45 @@ async fn a_quota_of_one_resource_stops_its_calls_alone() {
     assert_eq!(statuses, [200, 200, 200, 429, 200]);
 }
 
+#[tokio::test]
+async fn quotas_of_one_unit_and_window_have_their_meters_in_their_names_b21() {
+    let meters = ["input", "output"].map(|name| {
+        format!(
+            r#"{{"name": "{name}", "unit": "tokens", "source": {{"response_header": "x-{name}"}}}}"#
+        )
+    });
+    let quota = |meter: &str, window, max| QuotaDraft {
+        meter: Some(meter.parse().unwrap()),
+        ..QuotaDraft::calls(window, max, Overage::Strict)
+    };
+    let quotas = vec![
+        quota("input", QuotaWindow::Month, 300),
+        quota("output", QuotaWindow::Month, 100),
+        quota("output", QuotaWindow::Day, 50),
+    ];
+    let meters = meters.each_ref().map(String::as_str);
+    let world = World::start(setting(&meters, quotas)).await;
+    let options = LayerOptions {
+        headers: HeaderStyle::Both,
+        ..world.options()
+    };
+    let service = world.layer(options, service_fn(as_told));
+    let answer = send(&service, world.get("/200/0/0")).await;
+    answer.assert_headers(&[
+        ("X-RateLimit-Limit-Month-Tokens-Input", "300"),
+        ("X-RateLimit-Limit-Month-Tokens-Output", "100"),
+        ("X-RateLimit-Limit-Month-Tokens", ""),
+        // Alone in its window, the unit is enough.
+        ("X-RateLimit-Limit-Day-Tokens", "50"),
+        (
+            "RateLimit-Policy",
+            "\"month-tokens-input\";q=300;qu=\"tokens\";w=2592000, \
+             \"month-tokens-output\";q=100;qu=\"tokens\";w=2592000, \
+             \"day-tokens\";q=50;qu=\"tokens\";w=86400",
+        ),
+    ]);
+}
+
 // A length that no quantity holds was announced, not sent, and counted as nothing; one below that filled
 // the sum of the period, so that it took no further record.
 #[tokio::test]
