@@ -35,6 +35,7 @@ const ANSWERS: [(&str, [&str; 2]); 2] = [
     ),
 ];
 
+type Asked = Arc<Mutex<Vec<HeaderMap>>>;
 type Frames = mpsc::UnboundedSender<Result<Frame<Bytes>, Broken>>;
 
 /// A service that answers one call as the test tells it to, once it may.
@@ -168,7 +169,7 @@ fn answering(
     headers: &'static [(&'static str, &'static str)],
     body: &'static str,
 ) -> (
-    Arc<Mutex<Vec<HeaderMap>>>,
+    Asked,
     impl Service<
         Request<TestBody>,
         Response = Response<TestBody>,
@@ -178,7 +179,7 @@ fn answering(
     + Send
     + 'static,
 ) {
-    let asked: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+    let asked = Asked::default();
     let seen = Arc::clone(&asked);
     let service = service_fn(move |request: Request<TestBody>| {
         seen.lock().unwrap().push(request.headers().clone());
@@ -223,6 +224,35 @@ async fn an_upstream_is_asked_for_answers_that_can_be_read_whatever_the_client_a
         assert_eq!(header("range"), range);
         let expected = meters.first().map(|_| 358);
         assert_eq!(counted(&world, "tokens").await, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn answers_of_operations_whose_fields_no_meter_counts_are_left_alone_e10() {
+    let of_chat = TOKENS.replace("}}", r#"}, "filter": {"resources": ["chat"]}}"#);
+    let mut setting = setting(&[&of_chat], Vec::new());
+    setting.offer.resources = ["chat", "pages"]
+        .map(|name| {
+            let json = format!(
+                r#"{{"identifier": "{name}", "method": "GET", "path": "/{name}", "name": "{name}"}}"#
+            );
+            serde_json::from_str(&json).unwrap()
+        })
+        .to_vec();
+    let world = World::start(setting).await;
+    let (asked, service) = answering(200, &[("content-type", "text/html")], "<p>Hi</p>");
+    let service = world.layer(world.options(), service);
+    for (path, encoding, unread) in [("/pages", "br", 0), ("/chat", "identity", 1)] {
+        let mut request = world.get(path);
+        let wanted = "br".parse().unwrap();
+        request.headers_mut().insert("accept-encoding", wanted);
+        support::send(&service, request).await;
+        world.written().await;
+        assert_eq!(
+            asked.lock().unwrap().pop().unwrap()["accept-encoding"],
+            encoding
+        );
+        assert_eq!(world.gatekeeper.committer().answers_unread(), unread);
     }
 }
 

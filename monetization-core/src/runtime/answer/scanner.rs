@@ -138,7 +138,9 @@ impl Scanner {
                     let _is_one: serde_json::Number = serde_json::from_slice(&token).ok()?;
                     String::from_utf8(token).ok()
                 });
-                self.find(number);
+                if let Some(number) = number {
+                    self.find(&number);
+                }
                 self.at = self.after_value();
                 return self.read(byte);
             }
@@ -207,7 +209,9 @@ impl Scanner {
             self.step(text.as_deref());
             return At::Colon;
         }
-        self.find(text);
+        if let Some(text) = text {
+            self.find(&text);
+        }
         self.after_value()
     }
 
@@ -278,13 +282,11 @@ impl Scanner {
     }
 
     /// Takes a value where a pointer leads to it.
-    fn find(&mut self, value: Option<String>) {
+    fn find(&mut self, value: &str) {
         let depth = self.open.len();
         let here = |target: &&mut Target| target.matched == depth && target.path.len() == depth;
         for target in self.targets.iter_mut().filter(here) {
-            if value.is_some() {
-                target.found.clone_from(&value);
-            }
+            target.found = Some(value.to_owned());
         }
     }
 
