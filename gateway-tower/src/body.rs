@@ -11,7 +11,8 @@
 //! | `Passing` | frames that need no metering: after a known length there may be trailers | `Over` |
 //! | `Own` | nothing: an answer of the gateway | `Over` |
 //!
-//! A body that is dropped while it is `Metering` was left by its client. Servers stop reading a body
+//! A body that is dropped while it is `Metering` was left by its client; where a meter reads fields of
+//! it, the rest of it is read all the same before the call is settled. Servers stop reading a body
 //! once they have sent the length that was announced, so the frame that completes it is its end:
 //! whoever waited for the end of the stream would take every such client for one that left.
 
@@ -31,6 +32,7 @@ use pin_project_lite::pin_project;
 use crate::commit::{CommitWait, NotCommitted};
 use crate::layer::Shared;
 use crate::request_bytes::RequestBytes;
+use crate::rest::{self, Boxed, Inner};
 
 pin_project! {
     /// The body of an answer: the inner service's, metered, or one of the gateway's own.
@@ -38,17 +40,20 @@ pin_project! {
     /// Frames pass as they come. The frame that completes a body of known length, and otherwise
     /// the end or the trailers, waits for the call's record to be durable where the
     /// [`CommitMode`](crate::CommitMode) or a strict quota asks for it. A body that is dropped
-    /// before its end is recorded as one whose client has gone.
+    /// before its end is recorded as one whose client has gone; where a meter reads fields of it,
+    /// the rest of it is read on beside the calls for that.
     pub struct GatewayBody<RB> {
         #[pin]
-        inner: Option<RB>,
+        inner: Option<Inner<RB>>,
         state: State,
     }
 
     impl<RB> PinnedDrop for GatewayBody<RB> {
         fn drop(this: Pin<&mut Self>) {
-            if let State::Metering(metering) = std::mem::replace(this.project().state, State::Over) {
-                metering.settle(Ending::ClientGone);
+            let this = this.project();
+            if let State::Metering(metering) = std::mem::replace(this.state, State::Over) {
+                let rest = this.inner.as_pin_mut().and_then(Inner::take);
+                metering.left(rest);
             }
         }
     }
@@ -152,13 +157,23 @@ impl<RB> GatewayBody<RB> {
     /// told.
     pub(crate) fn passing(inner: RB) -> Self {
         Self {
-            inner: Some(inner),
+            inner: Some(Inner::InPlace { body: inner }),
             state: State::Passing,
         }
     }
 
     /// The body of an answer that is settled at its end.
-    pub(crate) fn metered(inner: RB, metering: Metering) -> Self {
+    pub(crate) fn metered(inner: RB, metering: Metering) -> Self
+    where
+        RB: Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let inner = match &metering.reader {
+            Some(_) => Inner::Boxed {
+                body: rest::boxed(inner),
+            },
+            None => Inner::InPlace { body: inner },
+        };
         Self {
             inner: Some(inner),
             state: State::Metering(metering),
@@ -185,6 +200,20 @@ impl Metering {
         }
         self.expected
             .is_some_and(|expected| self.received >= expected)
+    }
+
+    /// The client has gone; what it has not been sent may still be counted.
+    fn left(mut self, rest: Option<Boxed>) {
+        let (Some(rest), Some(mut reader)) = (rest, self.reader.take()) else {
+            self.settle(Ending::ClientGone);
+            return;
+        };
+        let runtime = Arc::clone(&self.shared.options.runtime);
+        runtime.spawn(Box::pin(async move {
+            rest::read(&self.shared, rest, &mut reader).await;
+            self.reader = Some(reader);
+            self.settle(Ending::ClientGone);
+        }));
     }
 
     /// Nobody waits for the record.

@@ -33,11 +33,12 @@ use crate::concealment::conceal;
 use crate::layer::Shared;
 use crate::refusal;
 use crate::request_bytes::RequestBytes;
+use crate::rest;
 
 /// The answer to come of one call.
 ///
 /// Dropping it never stops a call that was sent: the rest of it goes on in the background until
-/// it is known how it ended, and is recorded. That is what a server does whose client hangs up, so
+/// it is known how it ended and what meters read from it, and is recorded. That is what a server does whose client hangs up, so
 /// hanging up saves nobody the price of a call that the upstream has worked for.
 ///
 /// It never fails but for the inner service's readiness; every failure of a call is an answer.
@@ -200,12 +201,39 @@ where
     RB: Send + 'static,
     E: Send + 'static,
 {
-    answer: Option<BoxFuture<Result<Response<RB>, E>>>,
+    answer: Option<Answering<RB, E>>,
     permit: Option<Permit>,
-    is_head: bool,
-    request_bytes: Option<RequestBytes>,
+    of_request: OfRequest,
     shared: Arc<Shared>,
+    /// What goes on without the client.
+    rest: Rest<RB, E>,
 }
+
+/// What of a request decides about its answer.
+#[derive(Default)]
+pub(crate) struct OfRequest {
+    /// It asks for no body.
+    pub(crate) is_head: bool,
+    /// The length of its body, where it counts.
+    pub(crate) bytes: Option<RequestBytes>,
+}
+
+impl OfRequest {
+    /// Whether an answer of this status has no body, whatever its headers say.
+    fn rules_body_out(&self, status: StatusCode) -> bool {
+        self.is_head
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || status.is_informational()
+    }
+
+    /// How long its body was, where it counts.
+    fn bytes(&self) -> u64 {
+        self.bytes.as_ref().map_or(0, RequestBytes::total)
+    }
+}
+
+type Answering<RB, E> = BoxFuture<Result<Response<RB>, E>>;
+type Rest<RB, E> = fn(Answering<RB, E>, Permit, OfRequest, Arc<Shared>) -> BoxFuture<()>;
 
 impl<RB, E> Calling<RB, E>
 where
@@ -213,17 +241,23 @@ where
     E: Send + 'static,
 {
     pub(crate) fn new(
-        answer: BoxFuture<Result<Response<RB>, E>>,
+        answer: Answering<RB, E>,
         permit: Permit,
-        (is_head, request_bytes): (bool, Option<RequestBytes>),
+        of_request: OfRequest,
         shared: Arc<Shared>,
-    ) -> Self {
+    ) -> Self
+    where
+        RB: Body<Data = Bytes>,
+        RB::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         Self {
             answer: Some(answer),
             permit: Some(permit),
-            is_head,
-            request_bytes,
+            of_request,
             shared,
+            rest: |answer, permit, of_request, shared| {
+                Box::pin(without_client(answer, permit, of_request, shared))
+            },
         }
     }
 
@@ -231,6 +265,7 @@ where
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Head<RB>>
     where
         RB: Body<Data = Bytes>,
+        RB::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let Some(answer) = self.answer.as_mut() else {
             return Poll::Pending;
@@ -246,7 +281,7 @@ where
         };
         Poll::Ready(match answered {
             Ok(Ok(response)) => {
-                let of_request = (self.is_head, self.request_bytes.take());
+                let of_request = std::mem::take(&mut self.of_request);
                 Head::answered(&self.shared, permit, response, of_request)
             }
             Ok(Err(_)) => Head::failed(&self.shared, permit, Ending::NoAnswer),
@@ -265,28 +300,42 @@ where
         if let Some(answer) = self.answer.take()
             && let Some(permit) = self.permit.take()
         {
-            let rest = without_client(answer, permit, self.request_bytes.take());
-            self.shared.options.runtime.spawn(Box::pin(rest));
+            let of_request = std::mem::take(&mut self.of_request);
+            let rest = (self.rest)(answer, permit, of_request, Arc::clone(&self.shared));
+            self.shared.options.runtime.spawn(rest);
         }
     }
 }
 
 /// What is left of a call whose client has gone: how the upstream answers it. The body of that
-/// answer is of no use to anybody and is dropped unread, which tells the upstream to stop.
+/// answer is read where a meter reads fields of it. Otherwise it is of no use to anybody and is dropped
+/// unread, which tells the upstream to stop.
 async fn without_client<RB, E>(
-    answer: BoxFuture<Result<Response<RB>, E>>,
+    answer: Answering<RB, E>,
     mut permit: Permit,
-    request_bytes: Option<RequestBytes>,
-) {
+    of_request: OfRequest,
+    shared: Arc<Shared>,
+) where
+    RB: Body<Data = Bytes> + Send + 'static,
+    RB::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let (status, ending) = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(response)) => {
+            let status = response.status();
             permit.heed(response.headers());
-            (Some(response.status().as_u16()), Ending::ClientGone)
+            if !of_request.rules_body_out(status)
+                && let Some(mut reader) = permit.reader(status.as_u16(), response.headers())
+            {
+                let body = rest::boxed(response.into_body());
+                rest::read(&shared, body, &mut reader).await;
+                permit.found(reader);
+            }
+            (Some(status.as_u16()), Ending::ClientGone)
         }
         Ok(Err(_)) => (None, Ending::NoAnswer),
         Err(_) => (None, Ending::Failed),
     };
-    permit.transferred(request_bytes.map_or(0, |bytes| bytes.total()), 0);
+    permit.transferred(of_request.bytes(), 0);
     permit.settle_in_background(Outcome { status, ending });
 }
 
@@ -303,26 +352,25 @@ impl<RB> Head<RB> {
         shared: &Arc<Shared>,
         mut permit: Permit,
         mut response: Response<RB>,
-        (is_head, request_bytes): (bool, Option<RequestBytes>),
+        of_request: OfRequest,
     ) -> Self
     where
-        RB: Body<Data = Bytes>,
+        RB: Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let status = response.status();
         let headers = response.headers_mut();
         permit.heed(headers);
-        let reader = permit.reader(headers);
+        let reader = permit.reader(status.as_u16(), headers);
         conceal(headers, &shared.options, &permit);
         shared.tell_limits(&permit, headers);
         let announced = announced_length(headers);
         let expected = announced.or(response.body().size_hint().exact());
-        let bodiless = is_head
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-            || status.is_informational();
+        let bodiless = of_request.rules_body_out(status);
         let empty = expected == Some(0) || (expected.is_none() && response.body().is_end_stream());
         let status = status.as_u16();
         if bodiless || empty {
-            permit.transferred(request_bytes.map_or(0, |bytes| bytes.total()), 0);
+            permit.transferred(of_request.bytes(), 0);
             let outcome = Outcome {
                 status: Some(status),
                 ending: Ending::Complete,
@@ -338,7 +386,7 @@ impl<RB> Head<RB> {
             status,
             expected,
             received: 0,
-            request_bytes,
+            request_bytes: of_request.bytes,
             reader,
         };
         Self {

@@ -9,11 +9,12 @@
 //! | `Proxy` | some servers take it for an environment variable |
 //! | `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, unless trusted | anybody can write them |
 //! | `Authorization`, `X-API-Key`, private cookies | our credentials are no business of the upstream's |
+//! | `Accept-Encoding`, `Range`, where a meter reads the answer | it could read neither an encoded answer nor a part of one |
 //!
 //! Names are compared as careless servers read them: any case, and any separator for `-`, since
 //! `X_Consumer_ID` and `X-Consumer-ID` are one variable to whoever hands headers on as such.
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, TE};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, RANGE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::runtime::{API_KEY, Identity};
 
@@ -105,6 +106,13 @@ pub(crate) fn introduce(headers: &mut HeaderMap, identity: &Identity) {
     headers.insert(CONSUMER_ID, identity.consumer_id.clone());
     headers.insert(CONSUMER_CUSTOM_ID, identity.custom_id.clone());
     headers.insert(CONSUMER_USERNAME, identity.username.clone());
+}
+
+/// Asks for an answer that meters can read, in the place of whatever the client asks for: not encoded,
+/// and no part of one. Otherwise it would be the client's choice whether its answers are counted.
+pub(crate) fn ask_for_all(headers: &mut HeaderMap) {
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.remove(RANGE);
 }
 
 /// Takes off `Connection` and everything it lists.

@@ -14,12 +14,12 @@ use tower::{Layer, Service};
 
 use crate::asked::Asked;
 use crate::body::GatewayBody;
-use crate::call::{Admission, Call, Calling};
+use crate::call::{Admission, Call, Calling, OfRequest};
 use crate::commit::CommitWait;
 use crate::forward::Forward;
 use crate::limit_headers::{self, Policies};
 use crate::options::{CommitMode, LayerOptions, Mount};
-use crate::request_bytes::RequestBytes;
+use crate::request_bytes::{RequestBytes, announces_too_much};
 use crate::{hygiene, refusal};
 
 /// Puts the request path of a [`Gatekeeper`] around a service. Cheap to clone.
@@ -146,6 +146,9 @@ where
             Ok(asked) => asked,
             Err(error) => return Call::answered(refusal::unreadable(error)),
         };
+        if announces_too_much(request.headers()) {
+            return Call::answered(refusal::body_too_long());
+        }
         let now = shared.clock.now();
         let target = shared.target(&asked, request.method());
         match shared.gatekeeper.decide(request.headers(), &target, now) {
@@ -214,6 +217,9 @@ impl Shared {
     {
         hygiene::take_credentials(request.headers_mut(), &self.options);
         hygiene::introduce(request.headers_mut(), permit.identity());
+        if permit.reads_answers() {
+            hygiene::ask_for_all(request.headers_mut());
+        }
         let path_and_query = asked.forwarded();
         if self.options.mount == Mount::FirstSegment {
             *request.uri_mut() = path_and_query.clone().into();
@@ -227,12 +233,15 @@ impl Shared {
         if let Some(bytes) = &request_bytes {
             request.extensions_mut().insert(bytes.clone());
         }
-        let is_head = request.method() == Method::HEAD;
+        let of_request = OfRequest {
+            is_head: request.method() == Method::HEAD,
+            bytes: request_bytes,
+        };
         match catch_unwind(AssertUnwindSafe(|| inner.call(request))) {
             Ok(future) => Call::calling(Calling::new(
                 Box::pin(future),
                 permit,
-                (is_head, request_bytes),
+                of_request,
                 Arc::clone(self),
             )),
             Err(_) => Call::panicked(self, permit),
@@ -256,6 +265,11 @@ impl Shared {
             runtime,
             self.options.commit_wait_max,
         ))
+    }
+
+    /// Is done once no further call is let in.
+    pub(crate) async fn closed(&self) {
+        self.gatekeeper.committer().closed().await;
     }
 
     /// Tells the client how its limits stand.

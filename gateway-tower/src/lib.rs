@@ -62,6 +62,7 @@
 //! | 403 | nothing bought, or no such product: one answer, so that nobody finds out which there are | `no_subscription` |
 //! | 403 | not approved, stopped by the owner, over | `not_approved`, `blocked`, `subscription_ended` |
 //! | 404 | no such operation; an archived product, which only its subscribers are told | `no_such_resource`, `not_served` |
+//! | 413 | a body is announced whose length has more than 15 digits | `body_too_long` |
 //! | 414 | path and query longer than 8,192 bytes | `target_too_long` |
 //! | 429, `Retry-After` | a limit is reached; nothing is taken of any | see below |
 //! | 500, 502 | see above | `internal_error`, `no_answer` |
@@ -98,11 +99,13 @@
 //! ```
 //!
 //! where a burst has no `w`. A quota that does not count all calls has what it counts in its names, the
-//! unit of its meter or `resource`:
+//! unit of its meter or `resource`; and the meter's name too where the plan limits another one of that unit
+//! in the same window:
 //!
 //! | quota | Kong | IETF |
 //! |---|---|---|
 //! | 300 tokens a month | `X-RateLimit-Limit-Month-Tokens: 300` | `"month-tokens";q=300;qu="tokens";w=2592000` |
+//! | 300 tokens a month of the meter `input`, beside another limit of tokens a month | `X-RateLimit-Limit-Month-Tokens-Input: 300` | `"month-tokens-input";q=300;qu="tokens";w=2592000` |
 //! | 1,000 bytes a day | `X-RateLimit-Limit-Day-Bytes: 1000` | `"day-bytes";q=1000;qu="bytes";w=86400` |
 //! | 2 calls of one operation, for ever | `X-RateLimit-Limit-Ever-Resource: 2` | `"ever-resource";q=2` |
 //!
@@ -119,7 +122,16 @@
 //! they name; of bodies it counts the bytes that the client was sent. The length of a request is the one
 //! that is announced; a service that reads a body without one says how much it was by [`RequestBytes`].
 //!
+//! Where a meter counts a field, the inner service is asked for `Accept-Encoding: identity` and for no `Range`,
+//! whatever the client wants, since neither an encoded answer nor a part of one can be read. The rest of an
+//! answer whose client has gone is read without it, for at most
+//! [`rest_wait_max`](LayerOptions::rest_wait_max). What comes encoded all the same, or is neither JSON nor
+//! events, is counted in
+//! [`Committer::answers_unread`](monetization_core::runtime::Committer::answers_unread).
+//!
 //! An adapter of your own does the same with the [`Permit`](monetization_core::runtime::Permit):
+//! ask the upstream for what can be read where it
+//! [`reads_answers`](monetization_core::runtime::Permit::reads_answers),
 //! [`heed`](monetization_core::runtime::Permit::heed) the head of the answer, hand each part of the body
 //! to the [`reader`](monetization_core::runtime::Permit::reader) where there is one and it back by
 //! [`found`](monetization_core::runtime::Permit::found), say what was
@@ -163,6 +175,7 @@ mod options;
 mod path;
 mod refusal;
 mod request_bytes;
+mod rest;
 mod runtime;
 mod selling;
 

@@ -9,11 +9,12 @@
 //! Every answer has these headers, so they are made with few allocations: names are constants, and
 //! the values of one answer share one piece of memory.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::runtime::{Permit, Standings};
+use monetization_core::runtime::{Permit, Standings, Subject};
 
 use crate::options::HeaderStyle;
 pub(crate) use ietf::Policies;
@@ -31,7 +32,7 @@ pub(crate) fn write(
     headers: &mut HeaderMap,
 ) {
     let standings = permit.standings();
-    let policy = || policies.of(permit.version(), standings);
+    let policy = || policies.of(standings.as_slice());
     write_with(style, standings, policy, now, headers);
 }
 
@@ -70,6 +71,19 @@ fn write_with(
     if matches!(style, HeaderStyle::Ietf | HeaderStyle::Both) {
         ietf::write(standings, policy, now, headers);
     }
+}
+
+/// What a limit counts, for its name; `None` where it counts all calls.
+pub(crate) fn counted(of: &Subject) -> Option<Cow<'static, str>> {
+    Some(match of {
+        Subject::Calls => return None,
+        Subject::Resource => "resource".into(),
+        Subject::Meter { unit, name: None } => unit.as_str().into(),
+        Subject::Meter {
+            unit,
+            name: Some(name),
+        } => format!("{}-{name}", unit.as_str()).into(),
+    })
 }
 
 /// Whole seconds from `now` until `at`, rounded up so that nobody comes too early; at least 1.

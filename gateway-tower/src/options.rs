@@ -38,6 +38,11 @@ pub struct LayerOptions {
     /// should be longer than the store takes to commit when it is busy, and shorter than clients
     /// wait for an answer.
     pub commit_wait_max: Duration,
+    /// For how long the rest of an answer is read whose client has gone, where a meter reads fields
+    /// of it: what the upstream has worked for is counted all the same. At most
+    /// 64 MiB are read, and nothing more once the gatekeeper is shut down; then what was found by
+    /// then counts. It should be longer than the upstream takes for an answer.
+    pub rest_wait_max: Duration,
     /// Whether `Forwarded`, `X-Forwarded-*` and `X-Real-IP` come from a hop that can be believed.
     /// Otherwise they are taken off. Only a gateway that nobody can reach around that hop may
     /// believe them.
@@ -51,8 +56,8 @@ pub struct LayerOptions {
 
 impl LayerOptions {
     /// The product is the first segment of the path, limits are told as Kong does, every answer
-    /// ends when its record is durable and waits for that for at most 10 seconds, nobody's
-    /// forwarding headers are believed.
+    /// ends when its record is durable and waits for that for at most 10 seconds, what is left of one
+    /// is read for at most 10 minutes, nobody's forwarding headers are believed.
     pub fn new(runtime: impl Runtime) -> Self {
         Self {
             runtime: Arc::new(runtime),
@@ -61,6 +66,7 @@ impl LayerOptions {
             limited: LimitedBody::default(),
             commit: CommitMode::default(),
             commit_wait_max: Duration::from_secs(10),
+            rest_wait_max: Duration::from_secs(600),
             trusts_forwarded: false,
             private_cookies: Vec::new(),
             hides_server: false,

@@ -48,6 +48,11 @@ pub(crate) fn unreadable(error: PathError) -> Answer {
     })
 }
 
+/// To a request that announces a longer body than can be counted.
+pub(crate) fn body_too_long() -> Answer {
+    answer(&problem::BODY_TOO_LONG)
+}
+
 /// To a call that is refused. `accept` are the request's headers, which choose between the bodies
 /// of a 429; every other refusal is a problem for everybody.
 pub(crate) fn denied(

@@ -6,9 +6,10 @@ use tokio::runtime::Handle;
 
 /// What runs futures beside the calls and waits. [`TokioRuntime`] is one.
 ///
-/// It is asked to run the rest of calls whose clients have gone: short futures that end when the
-/// inner service does. They hold their place in the committer's queue, so a shutdown waits for them
-/// as for any call. One that is never run settles its call as failed when it is dropped.
+/// It is asked to run the rest of calls whose clients have gone: futures that end when the inner
+/// service has answered, and where a meter reads the answer, with its end or
+/// [`rest_wait_max`](crate::LayerOptions::rest_wait_max). They hold their place in the committer's queue, so
+/// a shutdown waits for them as for any call; it cuts the reading short. One that is never run settles its call as failed when it is dropped.
 ///
 /// ```
 /// use std::pin::Pin;

@@ -11,6 +11,7 @@ use monetization_core::runtime::Gatekeeper;
 use monetization_core::store::Store;
 use monetization_engine_mock::Control;
 
+use crate::answer_watch::AnswerWatch;
 use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::control::Estimators;
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub(crate) rounds: Rounds,
     /// Whether the clock has fallen behind.
     pub(crate) clock_watch: ClockWatch,
+    /// Whether there are answers that meters could not read.
+    pub(crate) answer_watch: AnswerWatch,
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
     /// Where use is kept that the ledger cannot take.
@@ -87,6 +90,7 @@ impl App {
             publish_every,
             set_aside,
             estimators: Estimators::default(),
+            answer_watch: AnswerWatch::default(),
             ready: AtomicBool::new(true),
         }
     }

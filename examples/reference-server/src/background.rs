@@ -99,6 +99,10 @@ impl App {
         trouble = self.records_trouble().or(trouble);
         trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
         rounds.tell(trouble);
+        let unread = self.gatekeeper.committer().answers_unread();
+        if let Some(news) = self.answer_watch.news(unread, self.now()) {
+            report::line(format_args!("{news}"));
+        }
         self.tell_gates().await;
     }
 

@@ -26,6 +26,7 @@ pub mod server;
 pub mod set_aside;
 pub mod settings;
 
+mod answer_watch;
 mod app;
 mod background;
 mod clock_watch;

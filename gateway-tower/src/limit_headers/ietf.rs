@@ -8,76 +8,107 @@
 //! | `t` | `RateLimit` | seconds until there is more |
 //!
 //! Every limit stands in both headers, under the same name, in the order of the plan: that of its
-//! window, such as `"month"`, with what it counts where that is not all calls, such as `"month-tokens"`.
+//! window, such as `"month"`, with what it counts where that is not all calls, such as `"month-tokens"`, and with
+//! the meter's name where that is not enough: `"month-tokens-input"`.
 //! Requests are what the draft takes where `qu` is left out; a partition key (`pk`) would only repeat
 //! the caller's own key. What was bought for ever has no window, so neither `w` nor `t`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::ids::PlanVersionId;
 use monetization_core::runtime::{Standing, Standings, Subject, WindowName};
 
-use super::{seconds_until, whole_seconds};
+use super::{counted, seconds_until, whole_seconds};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// What [`POLICY`] says under each plan version, so that it need not be put together for each answer.
-#[derive(Debug, Default)]
-pub(crate) struct Policies(RwLock<BTreeMap<PlanVersionId, Policy>>);
+/// What [`POLICY`] says of limits, so that it need not be put together for each answer.
+///
+/// A text is found by the limits alone: those of one plan differ by what was bought, by operation and by
+/// month. Where more of them are in use than there are places, two may take turns in one, and nobody else
+/// waits for them.
+pub(crate) struct Policies(Box<[RwLock<Policy>]>);
 
-/// A policy, and the limits that it speaks of: February has another length than January, and one
-/// operation may have other quotas than the next.
-#[derive(Debug)]
+/// A policy, and the limits that it speaks of.
+#[derive(Debug, Default)]
 struct Policy {
     limits: Vec<PolicyLimit>,
-    text: HeaderValue,
+    text: Option<HeaderValue>,
 }
 
 type PolicyLimit = (WindowName, Subject, u64, Duration);
 
-/// Plan versions whose policies are kept; all of them are made anew where there are more.
-const POLICIES_MAX: usize = 10_000;
+/// How many bits of a hash are a place.
+const PLACE_BITS: u32 = 10;
+
+impl Default for Policies {
+    fn default() -> Self {
+        let places = (0..1_u32 << PLACE_BITS).map(|_| RwLock::default());
+        Self(places.collect())
+    }
+}
 
 impl Policies {
-    /// `"minute";q=20;w=60` for each limit of the version, of which there is one. A burst has no
-    /// window.
-    pub(crate) fn of(&self, version: PlanVersionId, standings: &Standings) -> HeaderValue {
-        let all = standings.as_slice();
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(policy) = known.get(&version)
-            && policy.speaks_of(all)
-        {
-            return policy.text.clone();
+    /// `"minute";q=20;w=60` for each limit, of which there is one. A burst has no window.
+    pub(crate) fn of(&self, all: &[Standing]) -> HeaderValue {
+        let Some(place) = self.place(all) else {
+            return policy(all);
+        };
+        let known = place.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = known.text.as_ref().filter(|_| known.speaks_of(all)) {
+            return text.clone();
         }
         drop(known);
         let text = policy(all);
-        let policy = Policy {
+        *place.write().unwrap_or_else(PoisonError::into_inner) = Policy {
             limits: all.iter().map(policy_limit).collect(),
-            text: text.clone(),
+            text: Some(text.clone()),
         };
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= POLICIES_MAX {
-            known.clear();
-        }
-        known.insert(version, policy);
         text
+    }
+
+    fn place(&self, all: &[Standing]) -> Option<&RwLock<Policy>> {
+        let mut hasher = FixedState::default().build_hasher();
+        for standing in all {
+            let Standing { name, of, max, .. } = standing;
+            (name, of, max, standing.length).hash(&mut hasher);
+        }
+        let place = hasher.finish() >> (u64::BITS - PLACE_BITS);
+        self.0.get(usize::try_from(place).ok()?)
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Policies")
     }
 }
 
 impl Policy {
     fn speaks_of(&self, all: &[Standing]) -> bool {
-        all.iter().map(policy_limit).eq(self.limits.iter().copied())
+        let mut limits = self.limits.iter();
+        all.len() == limits.len()
+            && all.iter().all(|standing| {
+                limits.next().is_some_and(|(name, of, max, length)| {
+                    *name == standing.name
+                        && *max == standing.max
+                        && *length == standing.length
+                        && *of == standing.of
+                })
+            })
     }
 }
 
 fn policy_limit(standing: &Standing) -> PolicyLimit {
-    (standing.name, standing.of, standing.max, standing.length)
+    let of = standing.of.clone();
+    (standing.name, of, standing.max, standing.length)
 }
 
 /// Both headers: the policy, and `"minute";r=12;t=30` for each limit. Nothing for a plan without
@@ -110,7 +141,7 @@ pub(super) fn policy(all: &[Standing]) -> HeaderValue {
     for (place, standing) in all.iter().enumerate() {
         line.item(place, standing);
         line.parameter(";q=", standing.max);
-        if let Subject::Meter(unit) = standing.of {
+        if let Subject::Meter { unit, .. } = &standing.of {
             line.text(&[";qu=\"", unit.as_str(), "\""]);
         }
         if !matches!(standing.name, WindowName::Burst | WindowName::Ever) {
@@ -124,11 +155,9 @@ pub(super) fn policy(all: &[Standing]) -> HeaderValue {
 /// it counts where that is not all calls.
 pub(crate) fn quoted(standing: &Standing) -> Cow<'static, str> {
     let window = window(standing.name);
-    let name = |of: &str| format!("{}-{of}\"", window.trim_end_matches('"')).into();
-    match standing.of {
-        Subject::Calls => window.into(),
-        Subject::Resource => name("resource"),
-        Subject::Meter(unit) => name(unit.as_str()),
+    match counted(&standing.of) {
+        None => window.into(),
+        Some(of) => format!("{}-{of}\"", window.trim_end_matches('"')).into(),
     }
 }
 
@@ -184,3 +213,6 @@ impl Line {
         self.0.extend_from_slice(digits.format(number).as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

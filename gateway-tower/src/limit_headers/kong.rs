@@ -2,15 +2,15 @@
 //!
 //! Kong itself counts a month as 30 days and a year as 365 when it says when a window resets; here
 //! it is the calendar's. A limit that does not count all calls has what it counts in its names, such as
-//! `X-RateLimit-Limit-Month-Tokens`. Kong has no billing period, which is called `Period`, and no burst, which
+//! `X-RateLimit-Limit-Month-Tokens`, and its meter where that is not enough. Kong has no billing period, which is called `Period`, and no burst, which
 //! has no window to be named after and shows in the last three headers only.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::runtime::{Standing, Standings, Subject, WindowName};
+use monetization_core::runtime::{Standing, Standings, WindowName};
 
-use super::seconds_until;
+use super::{counted, seconds_until};
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -51,10 +51,8 @@ pub(super) fn write(standings: &Standings, now: Timestamp, headers: &mut HeaderM
 /// The names for a limit: those of its window, with what it counts where that is not all calls.
 fn names_of(standing: &Standing) -> Option<(HeaderName, HeaderName)> {
     let (limit, remaining) = names(standing.name)?;
-    let of = match standing.of {
-        Subject::Calls => return Some((limit, remaining)),
-        Subject::Resource => "resource",
-        Subject::Meter(unit) => unit.as_str(),
+    let Some(of) = counted(&standing.of) else {
+        return Some((limit, remaining));
     };
     let name = |name: &HeaderName| format!("{name}-{of}").parse().ok();
     Some((name(&limit)?, name(&remaining)?))

@@ -33,6 +33,8 @@ problems! {
         "the request names more than one host, or a user";
     TOO_LONG = URI_TOO_LONG 414 "URI Too Long", "target_too_long",
         "path and query have at most 8192 bytes";
+    BODY_TOO_LONG = PAYLOAD_TOO_LARGE 413 "Content Too Large", "body_too_long",
+        "the body of the request is too long";
     NO_KEY = UNAUTHORIZED 401 "Unauthorized", "no_key",
         "send an API key as Authorization: Bearer or as X-API-Key";
     SEVERAL_KEYS = UNAUTHORIZED 401 "Unauthorized", "several_keys",

@@ -17,4 +17,5 @@ mod refusals;
 mod sockets;
 mod streaming;
 mod support;
+mod tokens;
 mod wire;

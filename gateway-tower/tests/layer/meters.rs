@@ -1,7 +1,7 @@
 //! What meters count of calls beside that there was one, and limits of that: B21, E10.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use monetization_core::ids::{MeterId, TypedId};
@@ -12,13 +12,13 @@ use tower::{ServiceExt, service_fn};
 
 use crate::support::{Broken, Offer, Setting, TestBody, World, send, whole};
 
-fn meter(json: &str) -> Meter {
+pub(crate) fn meter(json: &str) -> Meter {
     let draft: MeterDraft = serde_json::from_str(json).unwrap();
     let id = MeterId::derived(&[draft.name.as_str().as_bytes()]);
     draft.check(id).unwrap()
 }
 
-fn setting(meters: &[&str], quotas: Vec<QuotaDraft>) -> Setting {
+pub(crate) fn setting(meters: &[&str], quotas: Vec<QuotaDraft>) -> Setting {
     Setting {
         offer: Offer {
             meters: meters.iter().map(|json| meter(json)).collect(),
@@ -46,7 +46,7 @@ async fn as_told(request: Request<TestBody>) -> Result<Response<TestBody>, Broke
 }
 
 /// What the records count of this meter, the most first; `None` where one counts nothing of it.
-async fn counted(world: &World, meter: &str) -> Vec<Option<i64>> {
+pub(crate) async fn counted(world: &World, meter: &str) -> Vec<Option<i64>> {
     let id = MeterId::derived(&[meter.as_bytes()]);
     let records = world.records().await;
     let counted = records.iter().map(|record| {
@@ -226,4 +226,73 @@ async fn a_quota_of_one_resource_stops_its_calls_alone() {
     statuses.push(refused.status);
     statuses.push(send(&service, world.get("/browse/200/0/0")).await.status);
     assert_eq!(statuses, [200, 200, 200, 429, 200]);
+}
+
+#[tokio::test]
+async fn quotas_of_one_unit_and_window_have_their_meters_in_their_names_b21() {
+    let meters = ["input", "output"].map(|name| {
+        format!(
+            r#"{{"name": "{name}", "unit": "tokens", "source": {{"response_header": "x-{name}"}}}}"#
+        )
+    });
+    let quota = |meter: &str, window, max| QuotaDraft {
+        meter: Some(meter.parse().unwrap()),
+        ..QuotaDraft::calls(window, max, Overage::Strict)
+    };
+    let quotas = vec![
+        quota("input", QuotaWindow::Month, 300),
+        quota("output", QuotaWindow::Month, 100),
+        quota("output", QuotaWindow::Day, 50),
+    ];
+    let meters = meters.each_ref().map(String::as_str);
+    let world = World::start(setting(&meters, quotas)).await;
+    let options = LayerOptions {
+        headers: HeaderStyle::Both,
+        ..world.options()
+    };
+    let service = world.layer(options, service_fn(as_told));
+    let answer = send(&service, world.get("/200/0/0")).await;
+    answer.assert_headers(&[
+        ("X-RateLimit-Limit-Month-Tokens-Input", "300"),
+        ("X-RateLimit-Limit-Month-Tokens-Output", "100"),
+        ("X-RateLimit-Limit-Month-Tokens", ""),
+        // Alone in its window, the unit is enough.
+        ("X-RateLimit-Limit-Day-Tokens", "50"),
+        (
+            "RateLimit-Policy",
+            "\"month-tokens-input\";q=300;qu=\"tokens\";w=2592000, \
+             \"month-tokens-output\";q=100;qu=\"tokens\";w=2592000, \
+             \"day-tokens\";q=50;qu=\"tokens\";w=86400",
+        ),
+    ]);
+}
+
+// A length that no quantity holds was announced, not sent, and counted as nothing; one below that filled
+// the sum of the period, so that it took no further record.
+#[tokio::test]
+async fn a_body_that_is_announced_longer_than_can_be_counted_is_refused_e10() {
+    let meters = [r#"{"name": "traffic", "unit": "bytes", "source": "bytes"}"#];
+    let world = World::start(setting(&meters, Vec::new())).await;
+    let service = world.layer(world.options(), service_fn(as_told));
+    let announcing = |length: &'static str| {
+        let mut request = world.get("/200/0/20");
+        let headers = request.headers_mut();
+        headers.insert("content-length", HeaderValue::from_static(length));
+        request
+    };
+    for length in [
+        "1000000000000000",
+        "9223372036854775807",
+        "9223372036854775808",
+        "100000000000000000000000",
+    ] {
+        let refused = send(&service, announcing(length)).await;
+        assert_eq!(refused.status, 413, "{length}");
+        assert!(refused.body.contains(r#""code":"body_too_long""#));
+    }
+    for length in ["999999999999999", "5"] {
+        assert_eq!(send(&service, announcing(length)).await.status, 200);
+    }
+    let most = Some(999_999_999_999_999);
+    assert_eq!(counted(&world, "traffic").await, [most, Some(25)]);
 }

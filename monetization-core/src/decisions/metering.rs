@@ -106,7 +106,7 @@ pub struct MeteredCall<'a> {
 ///
 /// The meter [`requests`](Meter::REQUESTS) is always among it, with a quantity of zero for a call that
 /// is not billed. Others are where there is something: a quantity that is missing in the answer, or
-/// is none of the meter's scale, counts nothing.
+/// is none of the meter's scale, counts nothing; bytes count at most [`Quantity::SINGLE_MAX`].
 #[must_use]
 pub fn counted(
     meters: &[Meter],
@@ -182,6 +182,11 @@ fn is_one(aggregation: Aggregation) -> bool {
     matches!(aggregation, Aggregation::Count | Aggregation::Unique)
 }
 
+/// Whether a meter counts a call that has ended so.
+pub(crate) fn counts(meter: &Meter, policy: MeteringPolicy, call: &MeteredCall<'_>) -> bool {
+    is_counted(&meter.filter, charge(policy, call.outcome).billed, call)
+}
+
 fn is_counted(filter: &CallFilter, billed: bool, call: &MeteredCall<'_>) -> bool {
     let by_status = match answered(call.outcome) {
         _ if filter.status.is_empty() => billed,
@@ -197,7 +202,8 @@ fn of_call(meter: &Meter, measured: &Measured) -> Option<Counted> {
         said.find(|(id, _)| *id == meter.id)
             .map(|(_, said)| said.as_str())
     };
-    let bytes = |bytes| meter.scale.whole(bytes);
+    // More than any meter counts of one call is no reason to count nothing.
+    let bytes = |bytes| Some(meter.scale.whole(bytes).unwrap_or(Quantity::SINGLE_MAX));
     let quantity = match &meter.source {
         Source::Calls => Some(Quantity::from_scaled(1)),
         Source::RequestBytes => bytes(measured.request_bytes),

@@ -279,6 +279,16 @@ impl PlanTerms {
         written.chain(included).collect()
     }
 
+    /// A meter that a quota limits, or whose price includes units that may not be exceeded.
+    pub(crate) fn limited_meter(&self, id: MeterId) -> Option<&Meter> {
+        let limited = self.quotas.iter().filter_map(|quota| match &quota.counts {
+            QuotaCounts::Meter(meter) => Some(meter),
+            QuotaCounts::Calls | QuotaCounts::Resource(_) => None,
+        });
+        let priced = self.usage.iter().map(|usage| &usage.meter);
+        limited.chain(priced).find(|meter| meter.id == id)
+    }
+
     /// The price as the owner wants people to read it; never used for billing.
     #[must_use]
     pub fn price_label(&self) -> Option<&Name> {

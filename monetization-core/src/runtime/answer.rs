@@ -2,17 +2,18 @@
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use serde_json::Value;
 
 use crate::ids::MeterId;
-use crate::metering::Measured;
-use crate::product::{Meter, Pointer, Source};
+use crate::product::{Meter, Source};
+use scanner::Scanner;
+
+mod scanner;
 
 /// Reads fields from an answer's body while it passes: a whole JSON document, or the events of a
 /// stream, of which the last one that has a field counts.
 ///
-/// It holds at most [`DOCUMENT_MAX`](Self::DOCUMENT_MAX) bytes; of what is larger nothing is read, nor
-/// of compressed answers.
+/// It holds nothing of the body but the name or value that it is reading, so an answer may have any
+/// length. What it cannot read are answers that are encoded, or are neither JSON nor events.
 ///
 /// ```
 /// # use std::error::Error;
@@ -31,175 +32,155 @@ use crate::product::{Meter, Pointer, Source};
 /// let mut reader = AnswerReader::new(&meters, &headers).ok_or("nothing to read")?;
 /// reader.read(br#"{"usage": {"total_"#);
 /// reader.read(br#"tokens": 358}}"#);
+/// assert!(!reader.is_unread());
 /// assert_eq!(reader.finish(), [(meters[0].id, "358".to_owned())]);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct AnswerReader {
-    fields: Vec<(MeterId, Pointer)>,
     form: Form,
-    /// The document so far, or the line of an event.
-    held: Vec<u8>,
-    /// What is held is not all of it.
-    is_too_long: bool,
-    found: Vec<(MeterId, String)>,
+    scanner: Scanner,
+    is_cut_off: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Document,
-    Events,
+    Events(Line),
+    /// It is encoded, or something else.
+    Unreadable,
 }
 
-impl AnswerReader {
-    /// Bytes of a document, or of a line of an event, that are held at most.
-    pub const DOCUMENT_MAX: usize = 1 << 20;
+/// Where in a line of a stream of events the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// So many bytes of [`DATA`] have come.
+    Begun(usize),
+    /// After it.
+    Data,
+    /// In a line that begins otherwise.
+    Other,
+}
 
-    /// For answers with this head; `None` where no meter counts a field of their body.
+/// What a line begins with that has a part of an event's document.
+const DATA: &[u8] = b"data:";
+
+impl AnswerReader {
+    /// For answers with this head; `None` where none of `meters` counts a field of their body.
     #[must_use]
-    pub fn new(meters: &[Meter], headers: &HeaderMap) -> Option<Self> {
-        let fields: Vec<(MeterId, Pointer)> = meters
-            .iter()
-            .filter_map(|meter| match &meter.source {
-                Source::ResponseField(pointer) => Some((meter.id, pointer.clone())),
-                _ => None,
-            })
-            .collect();
-        if fields.is_empty() || headers.contains_key(CONTENT_ENCODING) {
-            return None;
-        }
-        let media = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let media = media.split(';').next().unwrap_or_default().trim();
-        let media = media.to_ascii_lowercase();
-        let form = if media == "text/event-stream" {
-            Form::Events
-        } else if media == "application/json" || media.ends_with("+json") {
-            Form::Document
-        } else {
-            return None;
-        };
+    pub fn new<'a>(
+        meters: impl IntoIterator<Item = &'a Meter>,
+        headers: &HeaderMap,
+    ) -> Option<Self> {
+        let fields = meters.into_iter().filter_map(|meter| match &meter.source {
+            Source::ResponseField(pointer) => Some((meter.id, pointer)),
+            _ => None,
+        });
+        let mut fields = fields.peekable();
+        fields.peek()?;
         Some(Self {
-            fields,
-            form,
-            held: Vec::new(),
-            is_too_long: false,
-            found: Vec::new(),
+            form: Form::of(headers),
+            scanner: Scanner::new(fields),
+            is_cut_off: false,
         })
     }
 
     /// Reads the next bytes.
     pub fn read(&mut self, data: &[u8]) {
-        match self.form {
-            Form::Document => self.hold(data),
-            Form::Events => {
-                for piece in data.split_inclusive(|byte| *byte == b'\n') {
-                    self.hold(piece);
-                    if piece.ends_with(b"\n") {
-                        self.end_line();
-                    }
+        match &mut self.form {
+            Form::Document => data.iter().for_each(|byte| self.scanner.read(*byte)),
+            Form::Events(line) => {
+                for byte in data {
+                    *line = line.after(*byte, &mut self.scanner);
                 }
             }
+            Form::Unreadable => {}
         }
+    }
+
+    /// Whether what is left of the body can tell it anything.
+    #[must_use]
+    pub fn wants_more(&self) -> bool {
+        match self.form {
+            Form::Document => !self.scanner.is_over(),
+            Form::Events(_) => true,
+            Form::Unreadable => false,
+        }
+    }
+
+    /// Nothing more comes, though the body has not ended.
+    pub fn cut_off(&mut self) {
+        self.is_cut_off = true;
+    }
+
+    /// Whether it may have missed something, once there is no more to read: the answer is encoded, neither
+    /// JSON nor events, no whole document, or [cut off](Self::cut_off), and a field was not found.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let is_whole = match self.form {
+            Form::Document => self.scanner.is_whole() || self.scanner.is_empty(),
+            Form::Events(_) => true,
+            Form::Unreadable => false,
+        };
+        (!is_whole || self.is_cut_off) && !self.scanner.has_all()
     }
 
     /// What it has found once there is no more to read.
     #[must_use]
-    pub fn finish(mut self) -> Vec<(MeterId, String)> {
-        match self.form {
-            Form::Events => self.end_line(),
-            Form::Document if self.is_too_long => {}
-            Form::Document => {
-                let document = std::mem::take(&mut self.held);
-                self.look_into(&document);
-            }
-        }
-        self.found
+    pub fn finish(self) -> Vec<(MeterId, String)> {
+        self.scanner.into_found().collect()
     }
+}
 
-    pub(super) fn tell(self, measured: &mut Measured) {
-        measured.said.extend(self.finish());
-    }
-
-    fn hold(&mut self, data: &[u8]) {
-        if self.is_too_long || self.held.len().saturating_add(data.len()) > Self::DOCUMENT_MAX {
-            self.is_too_long = true;
-            self.held = Vec::new();
+impl Form {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_plain = !headers.contains_key(CONTENT_ENCODING)
+            || text(CONTENT_ENCODING).is_some_and(|it| it.eq_ignore_ascii_case("identity"));
+        let media = text(CONTENT_TYPE).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        let media = media.to_ascii_lowercase();
+        if !is_plain {
+            Self::Unreadable
+        } else if media == "text/event-stream" {
+            Self::Events(Line::Begun(0))
+        } else if media == "application/json" || media.ends_with("+json") {
+            Self::Document
         } else {
-            self.held.extend_from_slice(data);
+            Self::Unreadable
         }
     }
+}
 
-    fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.held);
-        if !std::mem::take(&mut self.is_too_long)
-            && let Some(data) = line.strip_prefix(b"data:")
-        {
-            self.look_into(data);
-        }
-    }
-
-    fn look_into(&mut self, document: &[u8]) {
-        let Ok(document) = serde_json::from_slice::<Value>(document) else {
-            return;
-        };
-        for (meter, pointer) in &self.fields {
-            let said = match document.pointer(pointer.as_str()) {
-                Some(Value::Number(number)) => number.to_string(),
-                Some(Value::String(text)) => text.clone(),
-                _ => continue,
-            };
-            self.found.retain(|(other, _)| other != meter);
-            self.found.push((*meter, said));
+impl Line {
+    /// An event ends with an empty line; lines of data before that belong to one document.
+    fn after(self, byte: u8, scanner: &mut Scanner) -> Self {
+        match (self, byte) {
+            (Self::Begun(0), b'\n') => {
+                scanner.begin();
+                self
+            }
+            (Self::Begun(0), b'\r') => self,
+            (Self::Begun(count), byte) if DATA.get(count) == Some(&byte) => {
+                let count = count.saturating_add(1);
+                if count < DATA.len() {
+                    return Self::Begun(count);
+                }
+                if scanner.is_over() {
+                    scanner.begin();
+                }
+                Self::Data
+            }
+            (Self::Data, byte) => {
+                scanner.read(byte);
+                if byte == b'\n' { Self::Begun(0) } else { self }
+            }
+            (_, b'\n') => Self::Begun(0),
+            (Self::Begun(_) | Self::Other, _) => Self::Other,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-    use crate::ids::TypedId;
-    use crate::product::MeterDraft;
-
-    fn found(media: &'static str, pieces: &[&[u8]]) -> Option<String> {
-        let draft = r#"{"name": "tokens", "source": {"response_field": "/usage/total_tokens"}}"#;
-        let draft: MeterDraft = serde_json::from_str(draft).unwrap();
-        let meters = [draft.check(MeterId::derived(&[b"tokens"])).unwrap()];
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-        let mut reader = AnswerReader::new(&meters, &headers)?;
-        for piece in pieces {
-            reader.read(piece);
-        }
-        reader.finish().pop().map(|(_, said)| said)
-    }
-
-    #[test]
-    fn the_last_event_that_has_the_field_counts() {
-        let pieces: [&[u8]; 4] = [
-            b"data: {\"usage\": null}\n\nda",
-            b"ta: {\"usage\":{\"total_tokens\": 3}}\r\n",
-            b"data: {\"usage\":{\"total_tokens\"",
-            b": 358}}\n\ndata: [DONE]\n\n",
-        ];
-        let said = found("text/event-stream; charset=utf-8", &pieces);
-        assert_eq!(said.as_deref(), Some("358"));
-    }
-
-    #[test]
-    fn what_cannot_be_read_counts_nothing() {
-        let whole: &[u8] = br#"{"usage": {"total_tokens": 5}}"#;
-        assert_eq!(found("application/json", &[whole]).as_deref(), Some("5"));
-        assert_eq!(
-            found("application/problem+json", &[whole]).as_deref(),
-            Some("5")
-        );
-        assert_eq!(found("text/plain", &[whole]), None);
-        assert_eq!(found("application/json", &[&whole[..12]]), None);
-        assert_eq!(found("application/json", &[br#"{"usage": [5]}"#]), None);
-        let much = vec![b' '; AnswerReader::DOCUMENT_MAX];
-        assert_eq!(found("application/json", &[&much, whole]), None);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! them refuses takes nothing of the others. The lock is held for a few comparisons and never
 //! across an await; two subscriptions never wait for each other.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use monetization_rate_limiter::{Bucket, Decision, Limits};
@@ -13,8 +13,9 @@ use super::denial::Limited;
 use super::standing::{Standings, WindowName};
 use crate::clock::{Span, Timestamp};
 use crate::ids::{LeaseId, ResourceId};
-use crate::plan::{EnforcedQuota, Overage, QuotaName, QuotaOf};
+use crate::plan::{EnforcedQuota, Overage, PlanTerms, QuotaName, QuotaOf, Rate};
 use crate::store::LeaseAnswer;
+use crate::subscription::Subscription;
 use crate::usage::Spent;
 pub(super) use quota::QuotaCell;
 
@@ -36,9 +37,44 @@ struct State {
 pub(super) struct Allowance {
     pub(super) limits: Limits,
     pub(super) quotas: Vec<EnforcedQuota>,
+    /// Quotas that their windows and units do not tell apart, by their meters' names.
+    pub(super) named: Vec<(QuotaName, Arc<str>)>,
 }
 
 impl Allowance {
+    /// The limits of a plan version for a subscription; `None` where its rates make no limits.
+    pub(super) fn of(subscription: &Subscription, plan: &PlanTerms) -> Option<Self> {
+        let limits: Result<Vec<_>, _> = plan.rates().iter().map(Rate::limit).collect();
+        let quotas = subscription.enforced_quotas(plan);
+        let is_alike = |one: &EnforcedQuota, other: &EnforcedQuota| {
+            let (one_name, other_name) = (one.name, other.name);
+            one_name != other_name && one_name.window == other_name.window && one.unit == other.unit
+        };
+        let alike = quotas.iter().filter(|one| {
+            let mut others = quotas.iter().filter(|other| other.is_counted_after());
+            others.any(|other| is_alike(one, other))
+        });
+        let named = alike.filter_map(|quota| match quota.name.of {
+            QuotaOf::Meter(meter) => {
+                let meter = plan.limited_meter(meter)?;
+                Some((quota.name, meter.name.as_str().into()))
+            }
+            QuotaOf::Calls | QuotaOf::Resource(_) => None,
+        });
+        Some(Self {
+            limits: Limits::new(limits.ok()?).ok()?,
+            named: named.collect(),
+            quotas,
+        })
+    }
+
+    /// The name of a quota's meter, where its window and unit do not tell it apart.
+    pub(super) fn name_of(&self, quota: QuotaName) -> Option<Arc<str>> {
+        let mut named = self.named.iter();
+        let named = named.find(|(name, _)| *name == quota);
+        named.map(|(_, name)| Arc::clone(name))
+    }
+
     /// Whether a quota of it stops calls.
     pub(super) fn is_strict(&self) -> bool {
         self.quotas
@@ -136,7 +172,8 @@ impl Cells {
             let shown = untouched.as_ref().unwrap_or(&decision);
             let mut standings = Standings::of_rates(allowance, shown);
             for quota in allowance.quotas_of(moment.resource) {
-                standings.push_quota(quota, cell_of(quotas, quota.name), 0);
+                let cell = cell_of(quotas, quota.name);
+                standings.push_quota((allowance, quota), cell, 0);
             }
             return Taken::Refused(Limited {
                 retry_at: retry_at(&standings, &decision, quota_until),
@@ -149,7 +186,7 @@ impl Cells {
         for quota in allowance.quotas_of(moment.resource) {
             let cell = cell_of(quotas, quota.name);
             let taken = u64::from(!quota.is_counted_after());
-            standings.push_quota(quota, cell, taken);
+            standings.push_quota((allowance, quota), cell, taken);
             spent.push(cell.spend(quota, taken));
         }
         Taken::Passed { spent, standings }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::future;
 
 use super::cells::GiveBack;
 use super::gate::{Gate, Stretch};
@@ -116,6 +118,8 @@ struct Shared {
     keeper: Keeper,
     aside: Option<Arc<dyn SetAside>>,
     queue: Mutex<Queue>,
+    /// Is done once the queue is closed.
+    closing: future::Shared<oneshot::Receiver<()>>,
 }
 
 /// The one lock of the queue guards plain numbers and the records that wait; it is never held
@@ -125,7 +129,8 @@ struct Queue {
     waiting: VecDeque<Box<Held>>,
     /// Places that are reserved or waiting.
     taken: usize,
-    closed: bool,
+    /// Whoever waits for the end is told by its being dropped; `None` where it is closed.
+    open: Option<oneshot::Sender<()>>,
     writer: Option<Waker>,
     /// Since when (process time) the store has not taken what it was given.
     failing_since: Option<Duration>,
@@ -133,6 +138,8 @@ struct Queue {
     failing_because: Option<StoreErrorKind>,
     /// Records that were set aside.
     set_aside: u64,
+    /// Answers that meters could not read.
+    answers_unread: u64,
 }
 
 /// A place in the queue. Given back when it is dropped without being used.
@@ -146,19 +153,25 @@ impl Committer {
         keeper: Keeper,
         aside: Option<Arc<dyn SetAside>>,
     ) -> Self {
+        let (open, closing) = oneshot::channel();
+        let queue = Queue {
+            open: Some(open),
+            ..Queue::default()
+        };
         Self(Arc::new(Shared {
             options,
             clock,
             keeper,
             aside,
-            queue: Mutex::default(),
+            queue: Mutex::new(queue),
+            closing: closing.shared(),
         }))
     }
 
     /// Reserves a place; `None` where the queue is full or closed.
     pub(super) fn reserve(&self) -> Option<Place> {
         let mut queue = self.0.lock();
-        let free = !queue.closed && queue.taken < self.0.options.queue_max;
+        let free = queue.open.is_some() && queue.taken < self.0.options.queue_max;
         free.then(|| {
             queue.taken = queue.taken.saturating_add(1);
             Place(Some(self.clone()))
@@ -196,11 +209,25 @@ impl Committer {
         self.0.lock().set_aside
     }
 
+    /// Answers since this process began that a meter of their fields could not read: they are
+    /// [encoded or no JSON](crate::product::Source::ResponseField), or their rest was not waited for. What they
+    /// say is not billed.
+    #[must_use]
+    pub fn answers_unread(&self) -> u64 {
+        self.0.lock().answers_unread
+    }
+
     /// Lets no further call in. [`Gatekeeper::run`](super::Gatekeeper::run) ends once all that is under way is written.
     pub fn close(&self) {
         let mut queue = self.0.lock();
-        queue.closed = true;
+        queue.open = None;
         queue.wake_writer();
+    }
+
+    /// Is done once it was closed: what need not be waited for should come to its end.
+    pub async fn closed(&self) {
+        // It is never sent, only dropped.
+        let _dropped = self.0.closing.clone().await;
     }
 
     /// Writes what waits, until [`close`](Self::close) and the last record. To be spawned once.
@@ -225,7 +252,7 @@ impl Committer {
                 // Two queues take turns, so that the lock is held for an exchange.
                 std::mem::swap(&mut queue.waiting, waiting);
                 Poll::Ready(true)
-            } else if queue.closed && queue.taken == 0 {
+            } else if queue.open.is_none() && queue.taken == 0 {
                 Poll::Ready(false)
             } else {
                 queue.writer = Some(cx.waker().clone());
@@ -414,6 +441,7 @@ impl Place {
         // From here on the record takes the place, until the ledger has answered.
         if let Some(committer) = held.place.0.take() {
             let mut queue = committer.0.lock();
+            queue.answers_unread = queue.answers_unread.saturating_add(held.is_unread.into());
             queue.waiting.push_back(held);
             queue.wake_writer();
         }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use arc_swap::{ArcSwapOption, Guard};
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
-use monetization_rate_limiter::Limits;
 
 use super::cells::{Allowance, Cells};
 use super::denial::Denial;
@@ -21,7 +20,7 @@ use crate::access::{Closed, access};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
 use crate::ids::{PlanVersionId, ResourceId};
-use crate::plan::{PlanTerms, Rate};
+use crate::plan::PlanTerms;
 use crate::product::{Meter, Product, ProductState, Resource};
 use crate::routing::{Route, Routes};
 use crate::subscription::{Segment, Subscription};
@@ -149,15 +148,11 @@ impl Stretch {
     fn at(terms: &Arc<Terms>, product: &Arc<ProductView>, now: Timestamp) -> Option<Self> {
         let segment = terms.subscription.segment_at(now)?;
         let plan = terms.versions.get(&segment.version)?;
-        let limits: Result<Vec<_>, _> = plan.rates().iter().map(Rate::limit).collect();
         Some(Self {
             terms: Arc::clone(terms),
             product: Arc::clone(product),
             segment,
-            allowance: Allowance {
-                limits: Limits::new(limits.ok()?).ok()?,
-                quotas: terms.subscription.enforced_quotas(plan),
-            },
+            allowance: Allowance::of(&terms.subscription, plan)?,
             plan: Arc::clone(plan),
         })
     }

@@ -408,6 +408,7 @@ impl Gatekeeper {
                 standings,
                 place,
                 measured: Measured::default(),
+                is_unread: false,
                 heard_by: None,
             })),
             Taken::Refused(limited) => Err(Denial::Limited(Box::new(limited)).into()),

@@ -12,7 +12,7 @@ use super::gate::{Gate, Identity, Stretch};
 use super::standing::Standings;
 use crate::clock::Timestamp;
 use crate::ids::{PlanVersionId, RecordId};
-use crate::metering::{Measured, MeteredCall, charge, counted};
+use crate::metering::{Measured, MeteredCall, charge, counted, counts};
 use crate::plan::QuotaOf;
 use crate::product::Source;
 use crate::store::Refusal;
@@ -50,6 +50,8 @@ pub(super) struct Held {
     pub(super) standings: Standings,
     pub(super) place: Place,
     pub(super) measured: Measured,
+    /// Whether a meter may have missed what the answer says.
+    pub(super) is_unread: bool,
     /// Who waits for the ledger's answer, if anybody does.
     pub(super) heard_by: Option<oneshot::Sender<Answer>>,
 }
@@ -152,17 +154,41 @@ impl Permit {
         }
     }
 
-    /// What reads the fields that meters count from the answer's body; `None` where none does. Hand what
-    /// it has found back with [`found`](Self::found).
+    /// Whether a meter may read fields of the answer's body, so that the upstream should be asked for one
+    /// that can be read: whole, and not encoded.
     #[must_use]
-    pub fn reader(&self, headers: &HeaderMap) -> Option<AnswerReader> {
-        AnswerReader::new(&self.held().stretch.product.meters, headers)
+    pub fn reads_answers(&self) -> bool {
+        let mut meters = self.held().stretch.product.meters.iter();
+        meters.any(|meter| {
+            matches!(meter.source, Source::ResponseField(_))
+                && meter.filter.covers(self.resource())
+        })
+    }
+
+    /// What reads the fields that meters count from the body of an answer with this head; `None` where none
+    /// does, or none counts such an answer. Hand what it has found back with [`found`](Self::found).
+    #[must_use]
+    pub fn reader(&self, status: u16, headers: &HeaderMap) -> Option<AnswerReader> {
+        let held = self.held();
+        let Stretch { product, plan, .. } = &*held.stretch;
+        let call = MeteredCall {
+            outcome: Outcome {
+                status: Some(status),
+                ending: Ending::Complete,
+            },
+            resource: self.resource(),
+            measured: &held.measured,
+        };
+        let meters = product.meters.iter();
+        let counting = meters.filter(|meter| counts(meter, plan.metering(), &call));
+        AnswerReader::new(counting, headers)
     }
 
     /// Takes note of what a reader has found in the answer's body.
     pub fn found(&mut self, reader: AnswerReader) {
         if let Some(held) = &mut self.0 {
-            reader.tell(&mut held.measured);
+            held.is_unread = reader.is_unread();
+            held.measured.said.extend(reader.finish());
         }
     }
 
@@ -200,6 +226,8 @@ impl Permit {
             held.give_back(None);
         }
         held.record.outcome = Some(outcome);
+        // Of an answer that broke off nobody expects anything.
+        held.is_unread &= matches!(outcome.ending, Ending::Complete | Ending::ClientGone);
         held.count(outcome);
         held.heard_by = heard_by;
         Place::fill(held);

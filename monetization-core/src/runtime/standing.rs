@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use monetization_rate_limiter::{Decision, Limit, LimitKind, Window};
@@ -10,7 +11,7 @@ use crate::product::Unit;
 /// How one limit stands after a call, as response headers tell it.
 ///
 /// Instants are UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// Its window.
     pub name: WindowName,
@@ -44,7 +45,7 @@ impl Standing {
 }
 
 /// What a limit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "header styles must name each")]
 pub enum Subject {
     /// All calls.
@@ -52,7 +53,13 @@ pub enum Subject {
     /// Calls of the operation that was called.
     Resource,
     /// Units of a meter, which are counted when calls are over.
-    Meter(Unit),
+    Meter {
+        /// What one of them is.
+        unit: Unit,
+        /// The meter's name, where the plan limits another meter of this unit in the same window: the unit
+        /// would not tell which it is.
+        name: Option<Arc<str>>,
+    },
 }
 
 /// The name of a limit's window.
@@ -114,14 +121,22 @@ impl Standings {
     }
 
     /// Adds a quota, of which the call takes so many units.
-    pub(super) fn push_quota(&mut self, quota: &EnforcedQuota, cell: &QuotaCell, taken: u64) {
+    pub(super) fn push_quota(
+        &mut self,
+        (allowance, quota): (&Allowance, &EnforcedQuota),
+        cell: &QuotaCell,
+        taken: u64,
+    ) {
         let (window, of) = (cell.window(), cell.standing(quota));
         self.0.push(Standing {
             name: quota.name.window.into(),
             of: match quota.name.of {
                 QuotaOf::Calls => Subject::Calls,
                 QuotaOf::Resource(_) => Subject::Resource,
-                QuotaOf::Meter(_) => Subject::Meter(quota.unit),
+                QuotaOf::Meter(_) => Subject::Meter {
+                    unit: quota.unit,
+                    name: allowance.name_of(quota.name),
+                },
             },
             max: of.max,
             remaining: of.remaining.saturating_sub(taken),
@@ -146,7 +161,7 @@ impl Standings {
             .max_by_key(|standing| standing.reset_at)
             .or_else(|| {
                 self.0.iter().min_by_key(|standing| {
-                    let is_of_calls = !matches!(standing.of, Subject::Meter(_));
+                    let is_of_calls = !matches!(standing.of, Subject::Meter { .. });
                     let length = std::cmp::Reverse(standing.length);
                     (!is_of_calls, standing.remaining, length)
                 })

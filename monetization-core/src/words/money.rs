@@ -433,12 +433,13 @@ impl Scale {
         self.0
     }
 
-    /// So many whole units; `None` where they do not fit.
+    /// So many whole units; `None` for more than [`Quantity::SINGLE_MAX`].
     #[must_use]
     pub fn whole(self, units: u64) -> Option<Quantity> {
         let one = 10_i64.checked_pow(u32::from(self.0))?;
         let scaled = i64::try_from(units).ok()?.checked_mul(one)?;
-        Some(Quantity::from_scaled(scaled))
+        let quantity = Quantity::from_scaled(scaled);
+        (quantity <= Quantity::SINGLE_MAX).then_some(quantity)
     }
 
     /// How many whole units a quantity has; what is left over does not count.
@@ -521,9 +522,11 @@ impl Quantity {
     pub const ZERO: Self = Self(0);
     /// Digits a quantity that comes from outside may have, decimals included.
     pub const DIGITS_MAX: usize = 15;
+    /// The most that a single call or event counts: [`DIGITS_MAX`](Self::DIGITS_MAX) digits.
+    pub const SINGLE_MAX: Self = Self(999_999_999_999_999);
     /// The most that one report to an engine says: 15 digits, which a double holds exactly. What is
     /// more leaves in several reports.
-    pub const REPORTED_MAX: Self = Self(999_999_999_999_999);
+    pub const REPORTED_MAX: Self = Self::SINGLE_MAX;
 
     /// A quantity of so many units of the meter's scale.
     #[must_use]

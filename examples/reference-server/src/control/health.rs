@@ -28,6 +28,8 @@ struct Checks {
     backlog: usize,
     /// Records since the start that the ledger could not take, and that were set aside.
     set_aside: u64,
+    /// Answers since the start that a meter of their fields could not read.
+    answers_unread: u64,
     /// Milliseconds by which the clock is behind what was recorded last, where that is over a minute.
     clock_behind_ms: Option<u128>,
     /// Milliseconds for which the store has not taken records, where it does not.
@@ -54,6 +56,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         news_age_ms: news_age.map(|age| age.as_millis()),
         backlog: app.gatekeeper.committer().backlog(),
         set_aside: app.gatekeeper.committer().set_aside(),
+        answers_unread: app.gatekeeper.committer().answers_unread(),
         clock_behind_ms: app
             .clock_watch
             .behind(app.now())

@@ -171,6 +171,31 @@ fn bytes_are_counted_in_the_scale_of_their_meter() {
     assert_eq!(counted[0].quantity, Quantity::from_scaled(5_000));
 }
 
+// They counted nothing.
+#[test]
+fn bytes_beyond_what_a_call_can_count_count_the_most_e10() {
+    for (decimals, bytes, expected) in [
+        (0, u64::MAX, 999_999_999_999_999),
+        (0, 1_000_000_000_000_000, 999_999_999_999_999),
+        (0, 999_999_999_999_998, 999_999_999_999_998),
+        (6, 2_000_000_000, 999_999_999_999_999),
+    ] {
+        let meter = meter(&format!(
+            r#"{{"name":"m","unit":"bytes","decimals":{decimals},"source":"response_bytes"}}"#
+        ));
+        let measured = Measured {
+            response_bytes: bytes,
+            ..Measured::default()
+        };
+        let counted = of_one(&meter, WHOLE, "any", &measured);
+        assert_eq!(
+            counted[0].quantity,
+            Quantity::from_scaled(expected),
+            "{bytes}"
+        );
+    }
+}
+
 #[test]
 fn a_filter_counts_the_statuses_and_resources_it_names_and_no_others() {
     let ended = |status: u16, ending| Outcome {

@@ -84,7 +84,7 @@ impl Meter {
 }
 
 /// What one of a meter is, for people, invoices and limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Unit {
@@ -135,6 +135,13 @@ pub enum Source {
     ResponseHeader(HeaderText),
     /// What the upstream says in this field of a JSON answer, or of the last event of a stream of
     /// events that has it: a JSON pointer (RFC 6901). An answer without it counts nothing.
+    ///
+    /// The upstream is asked for answers that are neither encoded nor a part of something
+    /// (`Accept-Encoding: identity`, no `Range`), whatever the client asks for. One that comes encoded all the
+    /// same, or as anything but JSON or events (`application/json`, `+json`, `text/event-stream`), or that is
+    /// no whole document, counts nothing and is
+    /// [counted as such](crate::runtime::Committer::answers_unread); so does a text or number of more than
+    /// 2,048 bytes.
     ResponseField(Pointer),
     /// What the publisher reports as usage events.
     #[default]
@@ -313,6 +320,12 @@ impl Pointer {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The names of fields and places in arrays on its way, as they are and not as they are written.
+    pub fn steps(&self) -> impl Iterator<Item = String> {
+        let steps = self.0.split('/').skip(1);
+        steps.map(|step| step.replace("~1", "/").replace("~0", "~"))
     }
 }
 

@@ -73,6 +73,7 @@ fn allowance() -> Allowance {
             quota(QuotaWindow::Day, DAY_MAX, Overage::Strict),
             quota(QuotaWindow::Month, MONTH_LOOSE, Overage::Loose),
         ],
+        named: Vec::new(),
     }
 }
 

@@ -173,11 +173,12 @@ proptest! {
         let mut amounts: Vec<i64> = (0..count_i64).map(|place| each + i64::from(place < left)).collect();
         prop_assert_eq!(amounts.iter().sum::<i64>(), amount);
         let paid = amounts.split_off(amounts.len().min(usize::try_from(free).unwrap()));
-        let millionths: i64 = paid
+        let scaled: i64 = paid
             .into_iter()
             .map(|amount| percentage.charge(Scale::WHOLE, Quantity::from_scaled(amount)).unwrap().scaled())
             .sum();
-        let cents = (millionths + 5_000) / 10_000;
+        let cent = 10_i64.pow(u32::from(Percentage::SCALE.decimals()) - 2);
+        let cents = (scaled + cent / 2) / cent;
         let estimate = of(&terms, amount, Some(count)).unwrap();
         prop_assert_eq!(estimate.total, Money::new(cents, terms.currency()));
     }
