@@ -160,8 +160,7 @@ impl Permit {
     pub fn reads_answers(&self) -> bool {
         let mut meters = self.held().stretch.product.meters.iter();
         meters.any(|meter| {
-            matches!(meter.source, Source::ResponseField(_))
-                && meter.filter.covers(self.resource())
+            matches!(meter.source, Source::ResponseField(_)) && meter.filter.covers(self.resource())
         })
     }
 

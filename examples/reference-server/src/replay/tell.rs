@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_stand_thousands() {
+    fn thousands_stand_apart() {
         let texts = [0, 999, 1_000, 1_234_567].map(counted);
         assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
         let texts = ["-1234.50", "999", "1000", "0.001"].map(amount);

@@ -113,8 +113,10 @@ fn by() -> impl Strategy<Value = ConsumerBy> {
 fn good_line() -> impl Strategy<Value = Vec<u8>> {
     let json = r#"{"ts":1431857103.25,"request":{"remote_ip":"10.0.0.1","method":"GET","uri":"/a","headers":{"X-Api-Key":["k"]}},"user_id":"","size":12,"status":200}"#;
     let nginx = r#"{"time_iso8601":"2015-05-17T12:05:03+02:00","remote_addr":"10.0.0.1","request":"GET /a HTTP/1.1","status":"200","body_bytes_sent":"12"}"#;
+    let host = r#"www.example.com:80 10.0.0.1, 10.0.0.2 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 512"#;
     prop_oneof![
         (0_usize..500).prop_map(|line| SLICE.lines().nth(line).unwrap().into()),
+        Just(host.into()),
         Just(json.into()),
         Just(nginx.into()),
     ]

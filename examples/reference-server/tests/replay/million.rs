@@ -56,7 +56,8 @@ fn by_hand() -> NaivePlan {
         limits: Limits {
             minute: Some(15),
             bucket: None,
-            day: Some(30),
+            // The store keeps a counter for each day of each consumer.
+            day: None,
             period: None,
             attempts: false,
         },
@@ -72,8 +73,7 @@ fn run(times: usize) -> Report {
         r#"billing = "metered"
         cycle = "year"
         usage = [{ meter = "requests", unit_price = "0.01" }]
-        rates = [{ kind = "calendar", window = "minute", max = 15 }]
-        quotas = [{ window = "day", max = 30, overage = "strict" }]"#,
+        rates = [{ kind = "calendar", window = "minute", max = 15 }]"#,
     );
     let lines = BufReader::new(Repeated {
         times: 0..u64::try_from(times).unwrap(),

@@ -108,70 +108,56 @@ async fn what_is_no_token_of_the_control_plane_opens_nothing() {
 
 /// Things of others do not exist: 404 and never 403, so that nobody finds out which there are.
 #[tokio::test]
-async fn things_of_other_consumers_and_publishers_do_not_exist() {
+async fn things_of_other_consumers_do_not_exist() {
     let world = World::start().await;
     let product = world.product("weather").await;
-    let plan = world.plan(&product, free()).await;
-    let bought = world.buy(&plan).await;
+    let bought = world.buy(&world.plan(&product, free()).await).await;
     let keys = format!("/api/v1/subscriptions/{}/keys", bought.id);
     let key = world.developer(Method::GET, &keys, Value::Null).await.ok()[0]["id"].clone();
     let key = key.as_str().unwrap();
     let (_, stranger) = world.stranger().await;
-    let rival = json!({ "name": "A rival" });
-    let rival = world
-        .owner(Method::POST, "/api/v1/publishers", rival)
-        .await
-        .ok()["id"]
-        .clone();
-    let token = json!({ "role": "publisher", "publisher": rival });
-    let token = world
-        .owner(Method::POST, "/api/v1/tokens", token)
-        .await
-        .ok()["token"]
-        .clone();
-    let rival = Secret::new(token.as_str().unwrap());
     let subscription = format!("/api/v1/subscriptions/{}", bought.id);
-    let consumer = format!("/api/v1/consumers/{}", world.first.consumer);
-    let foreign_to_developer = [
+    let foreign = [
         (Method::GET, subscription.clone()),
         (Method::GET, format!("{subscription}/usage")),
         (Method::GET, format!("{subscription}/keys")),
         (Method::POST, format!("{subscription}/keys")),
         (Method::DELETE, format!("/api/v1/keys/{key}")),
-        (Method::GET, consumer),
+        (
+            Method::GET,
+            format!("/api/v1/consumers/{}", world.first.consumer),
+        ),
         (Method::POST, format!("{subscription}/bundles")),
         (Method::POST, format!("{subscription}/time-zone")),
     ];
-    for (method, path) in foreign_to_developer {
-        let body = body_of(&path);
-        let reply = world
-            .ask(Some(&stranger), method.clone(), &path, body)
-            .await;
-        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
-    }
-    let foreign_to_publisher = [
-        (Method::GET, format!("/api/v1/products/{product}")),
-        (Method::GET, format!("/api/v1/products/{product}/plans")),
+    expect_not_found(&world, &stranger, &foreign).await;
+    expect_nothing_listed(&world, &stranger).await;
+}
+
+#[tokio::test]
+async fn things_of_other_publishers_do_not_exist() {
+    let world = World::start().await;
+    let product = world.product("weather").await;
+    let plan = world.plan(&product, free()).await;
+    let bought = world.buy(&plan).await;
+    let body = json!({ "name": "A rival" });
+    let rival = world.owner(Method::POST, "/api/v1/publishers", body).await;
+    let body = json!({ "role": "publisher", "publisher": rival.ok()["id"] });
+    let token = world.owner(Method::POST, "/api/v1/tokens", body).await.ok()["token"].clone();
+    let rival = Secret::new(token.as_str().unwrap());
+    let subscription = format!("/api/v1/subscriptions/{}", bought.id);
+    let product_path = format!("/api/v1/products/{product}");
+    let foreign = [
+        (Method::GET, product_path.clone()),
+        (Method::GET, format!("{product_path}/plans")),
         (Method::GET, format!("/api/v1/plans/{plan}")),
-        (
-            Method::DELETE,
-            format!("/api/v1/products/{product}?confirm=true"),
-        ),
+        (Method::DELETE, format!("{product_path}?confirm=true")),
         (Method::GET, subscription.clone()),
         (Method::POST, format!("{subscription}/block")),
         (Method::GET, format!("{subscription}/usage")),
-        (
-            Method::POST,
-            format!("/api/v1/products/{product}/resources"),
-        ),
-        (
-            Method::PATCH,
-            format!("/api/v1/products/{product}/resources/r"),
-        ),
-        (
-            Method::DELETE,
-            format!("/api/v1/products/{product}/resources/r"),
-        ),
+        (Method::POST, format!("{product_path}/resources")),
+        (Method::PATCH, format!("{product_path}/resources/r")),
+        (Method::DELETE, format!("{product_path}/resources/r")),
         (
             Method::GET,
             format!("/api/v1/reports/revenue?product={product}"),
@@ -181,27 +167,30 @@ async fn things_of_other_consumers_and_publishers_do_not_exist() {
             format!("/api/v1/reports/invoices?product={product}"),
         ),
     ];
-    for (method, path) in foreign_to_publisher {
-        let body = body_of(&path);
-        let reply = world.ask(Some(&rival), method.clone(), &path, body).await;
-        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
-    }
-    for token in [&stranger, &rival] {
-        for list in ["/api/v1/subscriptions", "/api/v1/invoices"] {
-            let reply = world
-                .ask(Some(token), Method::GET, list, Value::Null)
-                .await
-                .ok();
-            assert_eq!(reply["items"].as_array().unwrap().len(), 0, "{list}");
-        }
-        let lines = "/api/v1/reports/invoices";
-        let lines = world.ask(Some(token), Method::GET, lines, Value::Null);
-        assert_eq!(lines.await.ok(), json!({ "lines": [], "total": [] }));
-    }
+    expect_not_found(&world, &rival, &foreign).await;
+    expect_nothing_listed(&world, &rival).await;
     let revenue = "/api/v1/reports/revenue";
     let revenue = world.ask(Some(&rival), Method::GET, revenue, Value::Null);
     let nothing = json!({ "subscriptions": [], "products": [], "total": [] });
     assert_eq!(revenue.await.ok(), nothing);
+}
+
+async fn expect_not_found(world: &World, token: &Secret, foreign: &[(Method, String)]) {
+    for (method, path) in foreign {
+        let body = body_of(path);
+        let reply = world.ask(Some(token), method.clone(), path, body).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
+    }
+}
+
+async fn expect_nothing_listed(world: &World, token: &Secret) {
+    for list in ["/api/v1/subscriptions", "/api/v1/invoices"] {
+        let reply = world.ask(Some(token), Method::GET, list, Value::Null).await;
+        assert_eq!(reply.ok()["items"].as_array().unwrap().len(), 0, "{list}");
+    }
+    let lines = "/api/v1/reports/invoices";
+    let lines = world.ask(Some(token), Method::GET, lines, Value::Null);
+    assert_eq!(lines.await.ok(), json!({ "lines": [], "total": [] }));
 }
 
 /// What has to be said there, so that only whose it is can be wrong.
