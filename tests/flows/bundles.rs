@@ -209,7 +209,7 @@ async fn a_bundle_that_is_not_paid_in_time_is_taken_back_and_blocks_nothing() {
 #[tokio::test]
 async fn a_bundle_whose_payment_failed_is_taken_back_in_time_too_b4() {
     let database = Database::new();
-    let shop = Shop::open_in(database.world(Invoicing::ByCore).await).await;
+    let shop = Shop::open_in(database.world(Invoicing::ByCore).await, TERMS).await;
     shop.buy("ten", None).await.unwrap();
     shop.world.settle().await;
     let newest = shop.newest();
