@@ -171,7 +171,7 @@ async fn what_transactions_cost_too_late_is_listed_under_their_meter_e9() {
         .find(|meter| meter.name.as_str() == "sales")
         .unwrap()
         .id;
-    assert_eq!(listed, [(sales, false, 5_000), (sales, true, 5_000_000)]);
+    assert_eq!(listed, [(sales, false, 5_000), (sales, true, 500_000_000)]);
 }
 
 #[tokio::test]
