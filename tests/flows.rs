@@ -13,6 +13,8 @@ mod aligned;
 mod billing;
 #[path = "flows/bundles.rs"]
 mod bundles;
+#[path = "flows/bundles_kept.rs"]
+mod bundles_kept;
 #[path = "flows/cancelling.rs"]
 mod cancelling;
 #[path = "flows/catalogue.rs"]
@@ -57,6 +59,8 @@ mod reconciling;
 mod restoring;
 #[path = "flows/revenue.rs"]
 mod revenue;
+#[path = "flows/shop.rs"]
+mod shop;
 #[path = "flows/sleeping.rs"]
 mod sleeping;
 #[path = "flows/statements.rs"]

@@ -12,8 +12,10 @@ use crate::plan::{
 use crate::product::{Aggregation, Meter, Resource, Source};
 use crate::text::Name;
 
-pub use price::{CommitmentDraft, PackageDraft, PercentageDraft, StepDraft, TierDraft, UsageDraft};
+pub use percentage::PercentageDraft;
+pub use price::{CommitmentDraft, PackageDraft, StepDraft, TierDraft, UsageDraft};
 
+mod percentage;
 mod price;
 
 /// A plan as somebody writes it, in JSON and in plan files. Unknown fields are refused.
