@@ -50,6 +50,7 @@ estimates | 100000 | estimates and break-evens against prices and against counti
 logs    | 20000000 | lines of access logs, junk or with mistakes: a call or a reason, whatever they are | any_bytes_are_a_call_or_a_reason lines_with_mistakes_are_a_call_or_a_reason any_text_has_as_many_lines_as_it_is_long any_text_is_a_time_or_none
 replay  | -       | 300 logs written up to five minutes late have the result of those in order; a line of 4 GiB is never held | lines_that_lie_up_to_five_minutes_behind_change_nothing a_line_of_a_gigabyte_is_never_held
 million | -       | a million lines of a log have the totals of a naive count, in flat memory; told are the lines of a second | a_million_lines_have_the_totals_of_a_naive_count_and_take_no_memory
+fuzz    | -       | 10 minutes of bytes that coverage leads to for each parser of plan files, access logs and numbers; needs a nightly toolchain and "cargo install cargo-fuzz --locked"
 mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS
@@ -80,10 +81,32 @@ mutants() {
     "${files[@]}" --timeout 60 -o "${CARGO_TARGET_DIR:-target}" -- --lib --test golden
 }
 
+# What libFuzzer finds stays in the target folder, and the next run goes on from there.
+fuzz() {
+  local target seeds corpus
+  if ! command -v cargo-fuzz > /dev/null || ! cargo +nightly --version > /dev/null; then
+    printf 'the run "fuzz" needs a nightly toolchain and cargo-fuzz: cargo install cargo-fuzz --locked\n' >&2
+    return 2
+  fi
+  for target in plan_file access_log quantity; do
+    corpus="${CARGO_TARGET_DIR:-target}/fuzz/$target"
+    seeds="$corpus-seeds"
+    mkdir -p "$corpus" "$seeds"
+    case "$target" in
+      plan_file) cp examples/reference-server/plans.toml "$seeds/" ;;
+      access_log) split -l 5 examples/reference-server/tests/data/replay.log "$seeds/lines." ;;
+      quantity) printf '%s' 1.50 > "$seeds/number" && printf '%s' 'P1M day 31' > "$seeds/words" ;;
+    esac
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz "$target" "$corpus" "$seeds" -- \
+      "-max_total_time=${FUZZ_SECONDS:-600}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+      -print_final_stats=1
+  done
+}
+
 prove() {
   local name="$1" cases filter="" test began=$SECONDS
-  if [[ "$name" == mutants ]]; then
-    mutants
+  if [[ "$name" == mutants || "$name" == fuzz ]]; then
+    "$name"
     return
   fi
   cases="$(field "$name" 2)"
