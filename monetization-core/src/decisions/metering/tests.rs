@@ -223,8 +223,18 @@ fn a_filter_counts_the_statuses_and_resources_it_names_and_no_others() {
     ];
     for (filter, expected) in cases {
         let meter = filtered(filter);
-        let counts =
-            |outcome, resource| !of_one(&meter, outcome, resource, &Measured::default()).is_empty();
+        let counts = |outcome, resource: &str| {
+            let counted = !of_one(&meter, outcome, resource, &Measured::default()).is_empty();
+            let resource = resource.parse().unwrap();
+            let call = MeteredCall {
+                outcome,
+                resource: Some(&resource),
+                measured: &Measured::default(),
+            };
+            let foretold = super::counts(&meter, MeteringPolicy::default(), &call);
+            assert_eq!(foretold, counted, "{filter}");
+            counted
+        };
         let found = [
             counts(WHOLE, "read"),
             counts(WHOLE, "write"),
