@@ -168,6 +168,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn zeros_in_front_are_no_digits_but_there_are_64_at_most_in_all() {
+        let zeros = |count| format!("{}7", "0".repeat(count));
+        assert_eq!(parse(&zeros(63), ANY).unwrap().mantissa, 7);
+        for count in [64, 100] {
+            let error = parse(&zeros(count), ANY);
+            assert!(
+                matches!(error, Err(DecimalError::TooLong { .. })),
+                "{count}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_accepted_reads_back(integer in 0_i64..=999_999_999, rest in 0_i64..=999_999) {

@@ -223,7 +223,7 @@ fn a_filter_counts_the_statuses_and_resources_it_names_and_no_others() {
     ];
     for (filter, expected) in cases {
         let meter = filtered(filter);
-        let counts = |outcome, resource: &str| {
+        let is_one = |outcome, resource: &str| {
             let counted = !of_one(&meter, outcome, resource, &Measured::default()).is_empty();
             let resource = resource.parse().unwrap();
             let call = MeteredCall {
@@ -231,15 +231,15 @@ fn a_filter_counts_the_statuses_and_resources_it_names_and_no_others() {
                 resource: Some(&resource),
                 measured: &Measured::default(),
             };
-            let foretold = super::counts(&meter, MeteringPolicy::default(), &call);
+            let foretold = counts(&meter, MeteringPolicy::default(), &call);
             assert_eq!(foretold, counted, "{filter}");
             counted
         };
         let found = [
-            counts(WHOLE, "read"),
-            counts(WHOLE, "write"),
-            counts(ended(503, Ending::Complete), "read"),
-            counts(ended(503, Ending::UpstreamBroke), "read"),
+            is_one(WHOLE, "read"),
+            is_one(WHOLE, "write"),
+            is_one(ended(503, Ending::Complete), "read"),
+            is_one(ended(503, Ending::UpstreamBroke), "read"),
         ];
         assert_eq!(found, expected, "{filter}");
     }

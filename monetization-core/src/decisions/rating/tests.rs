@@ -263,7 +263,9 @@ fn a_base_price_for_a_share_of_a_cycle_is_rounded_once_and_says_the_share_b9() {
 fn late_use_below_the_commitment_costs_nothing_more_b15() {
     let terms = priced(r#""unit_price":"1","commitment":{"minimum":"50","maximum":"80"}"#);
     let id = meter().id;
-    assert_eq!(cents(&late(&terms, id, (12, 30))), 0);
+    let within = late(&terms, id, (12, 30));
+    let amounts: Vec<i64> = within.iter().map(|line| line.amount.minor()).collect();
+    assert_eq!(amounts, [3_000, -3_000]);
     let over = late(&terms, id, (12, 60));
     assert_eq!((cents(&over), over[0].amount.minor()), (2_200, 6_000));
     assert_eq!(cents(&late(&terms, id, (100, 10))), 0);

@@ -215,6 +215,31 @@ fn a_percentage_is_exact_or_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn a_price_has_as_many_tiers_as_it_says_and_no_others() {
+    for (priced, tiers) in [
+        (r#""unit_price":"1""#, 1),
+        (r#""package":{"size":"10","price":"1"}"#, 1),
+        (
+            r#""volume":[{"up_to":"5","unit_price":"2"},{"unit_price":"1"}]"#,
+            2,
+        ),
+        (
+            r#""stairstep":[{"up_to":"5","price":"2"},{"up_to":"9","price":"3"},{"price":"4"}]"#,
+            3,
+        ),
+    ] {
+        let terms = usage(priced).unwrap();
+        let price = &terms.usage()[0].price;
+        assert_eq!(price.tiers(), tiers, "{priced}");
+        assert!(
+            (0..tiers).all(|place| price.tier(place).is_some()),
+            "{priced}"
+        );
+        assert_eq!(price.tier(tiers), None, "{priced}");
+    }
+}
+
+#[test]
 fn only_the_use_of_a_metered_plan_can_be_committed_to() {
     let fixed =
         r#"{"billing":"fixed","currency":"USD","cycle":"month","commitment":{"minimum":"1"}}"#;

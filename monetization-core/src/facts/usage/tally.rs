@@ -195,6 +195,103 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_stands_under_the_period_the_stretch_or_the_value() {
+        use crate::ids::{RecordId, SegmentId, TypedId};
+        use crate::invoice::Invoicing;
+        use crate::subscription::Segment;
+
+        let at = Timestamp::from_micros;
+        let span = |start, end| crate::clock::Span {
+            start: at(start),
+            end: at(end),
+        };
+        let (tenant, meter) = (TenantId::derived(&[b"t"]), MeterId::derived(&[b"m"]));
+        let subscription = SubscriptionId::derived(&[b"s"]);
+        let segment = Segment {
+            id: SegmentId::derived(&[b"segment"]),
+            subscription,
+            version: TypedId::derived(&[b"v"]),
+            invoicing: Invoicing::ByCore,
+            period_index: 0,
+            period: span(0, 10),
+            span: span(4, 10),
+        };
+        let record = UsageRecord {
+            id: RecordId::derived(&[b"r"]),
+            tenant,
+            segment,
+            occurred_at: at(5),
+            recorded_at: at(6),
+            resource: None,
+            outcome: None,
+            counted: Vec::new(),
+            spent: Vec::new(),
+            event: None,
+        };
+        let key = |tally| {
+            let quantity = Quantity::from_scaled(1);
+            TallyKey::of(
+                &record,
+                &Counted {
+                    meter,
+                    quantity,
+                    tally,
+                },
+            )
+        };
+        let stands = |since, value| {
+            let since = at(since);
+            Some(TallyKey {
+                tenant,
+                subscription,
+                since,
+                meter,
+                value,
+            })
+        };
+        let none = ValueDigest::default();
+        assert_eq!(key(Tally::Add), None);
+        assert_eq!(key(Tally::Max), stands(0, none));
+        assert_eq!(key(Tally::After(3)), stands(0, none));
+        assert_eq!(key(Tally::Last), stands(4, none));
+        let Tally::Once(value) = Tally::once(b"value") else {
+            unreachable!("once is once");
+        };
+        assert_ne!(value, none);
+        assert_eq!(key(Tally::Once(value)), stands(0, value));
+    }
+
+    #[test]
+    fn only_what_is_added_needs_nothing_known_and_only_the_last_may_shrink() {
+        let others = [Tally::Max, Tally::once(b"v"), Tally::After(0)];
+        for (tally, is_add, may_shrink) in [(Tally::Add, true, false), (Tally::Last, false, true)]
+            .into_iter()
+            .chain(others.map(|tally| (tally, false, false)))
+        {
+            assert_eq!(
+                (tally.is_add(), tally.may_shrink()),
+                (is_add, may_shrink),
+                "{tally:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_equal_quantities_the_greatest_is_the_first_and_the_last_is_the_latest() {
+        let at = Timestamp::from_micros;
+        let value = Quantity::from_scaled(5);
+        let kept = Tallied { value, at: at(1) };
+        let remembered = |tally: Tally, is_late| {
+            let (added, now) = tally.count(Some(kept), value, at(2), is_late);
+            assert_eq!(added, Quantity::ZERO);
+            now.at
+        };
+        assert_eq!(remembered(Tally::Max, false), at(1));
+        assert_eq!(remembered(Tally::Last, false), at(2));
+        assert_eq!(remembered(Tally::Last, true), at(2));
+    }
+
+    #[test]
     fn transactions_are_counted_on_beyond_the_free_ones() {
         let free = |seconds: i64| Tally::After(if seconds < 3 { 1 } else { 4 });
         let counted = [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)];

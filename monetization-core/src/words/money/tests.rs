@@ -24,6 +24,46 @@ fn minor_units_follow_the_currency_b10() {
 }
 
 #[test]
+fn an_amount_is_shown_with_its_currency() {
+    let money = Money::parse("5.1", currency("KWD")).unwrap();
+    assert_eq!(
+        (money.to_string(), format!("{money:?}")),
+        ("5.100 KWD".to_owned(), "5.100 KWD".to_owned())
+    );
+}
+
+#[test]
+fn what_is_shown_to_developers_is_what_is_shown() {
+    let exact: Exact = serde_json::from_str("\"1.25\"").unwrap();
+    assert_eq!(format!("{exact:?} {:?}", currency("KWD")), "1.25 KWD");
+}
+
+#[test]
+fn exact_amounts_are_subtracted_and_read_back_with_their_sign() {
+    let exact = |text: &str| serde_json::from_value::<Exact>(text.into());
+    let (more, less) = (
+        exact("1.25").unwrap(),
+        exact("0.000000000000000001").unwrap(),
+    );
+    let difference = less.checked_sub(more).unwrap();
+    assert_eq!(difference.to_string(), "-1.249999999999999999");
+    assert_eq!(exact(&difference.to_string()).unwrap(), difference);
+    assert_eq!(difference.checked_add(more), Ok(less));
+    for wrong in ["", "-", "--1", "1.", "1e3", "0.0000000000000000001"] {
+        assert!(exact(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_scale_is_the_number_of_its_decimals() {
+    for decimals in 0..=Scale::DECIMALS_MAX {
+        let scale = Scale::try_from(decimals).unwrap();
+        assert_eq!((u8::from(scale), scale.decimals()), (decimals, decimals));
+    }
+    assert!(Scale::try_from(Scale::DECIMALS_MAX + 1).is_err());
+}
+
+#[test]
 fn an_amount_the_currency_cannot_express_is_refused_not_rounded() {
     assert!(Money::parse("5.001", currency("USD")).is_err());
     assert!(Money::parse("5.0", currency("JPY")).is_err());

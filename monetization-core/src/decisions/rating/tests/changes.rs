@@ -193,4 +193,12 @@ fn a_stretch_of_no_time_commits_to_nothing_b15() {
     let end = uses[0].segment.span.end;
     uses[1].segment = uses[1].segment.until(end);
     assert_eq!(cents(&usage_lines(&uses).unwrap()), 3_100);
+    // What comes after the period's end is of the next one.
+    let period = uses[0].segment.period;
+    uses[0].segment.span = period;
+    uses[1].segment.span = Span {
+        start: period.end,
+        end: crate::clock::Timestamp::MAX,
+    };
+    assert_eq!(cents(&usage_lines(&uses).unwrap()), 6_200);
 }
