@@ -35,7 +35,9 @@ fn an_amount_is_shown_with_its_currency() {
 #[test]
 fn what_is_shown_to_developers_is_what_is_shown() {
     let exact: Exact = serde_json::from_str("\"1.25\"").unwrap();
-    assert_eq!(format!("{exact:?} {:?}", currency("KWD")), "1.25 KWD");
+    let price: UnitPrice = "0.50".parse().unwrap();
+    let shown = format!("{exact:?} {price:?} {:?}", currency("KWD"));
+    assert_eq!(shown, "1.25 0.50 KWD");
 }
 
 #[test]
@@ -145,13 +147,14 @@ fn the_largest_amounts_read_back_from_json() {
 #[test]
 fn halves_are_rounded_as_their_mode_says() {
     let table = [
-        (Rounding::HalfAwayFromZero, [3, 2, -3, 3, -2]),
-        (Rounding::HalfEven, [2, 2, -2, 3, -2]),
-        (Rounding::Up, [3, 3, -3, 3, -3]),
-        (Rounding::Down, [2, 2, -2, 2, -2]),
+        (Rounding::HalfAwayFromZero, [3, 2, -3, 3, -2, 4, 3, -3]),
+        (Rounding::HalfEven, [2, 2, -2, 3, -2, 4, 3, -3]),
+        (Rounding::Up, [3, 3, -3, 3, -3, 4, 4, -4]),
+        (Rounding::Down, [2, 2, -2, 2, -2, 3, 3, -3]),
     ];
     for (rounding, expected) in table {
-        let rounded = [25, 24, -25, 26, -24].map(|tenths| rounding.divide(tenths, 10).unwrap());
+        let tenths = [25, 24, -25, 26, -24, 35, 34, -34];
+        let rounded = tenths.map(|tenths| rounding.divide(tenths, 10).unwrap());
         assert_eq!(rounded, expected, "{rounding:?}");
     }
 }
