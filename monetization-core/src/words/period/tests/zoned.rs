@@ -203,6 +203,47 @@ fn names_that_are_no_time_zone_are_refused_with_what_is_allowed_b9() {
 }
 
 #[test]
+fn a_duration_is_added_by_the_calendar_and_what_is_left_by_the_clock_b9() {
+    for (duration, start, zone_name, end) in [
+        ("P1M", "2025-01-31T10:00:00Z", "UTC", "2025-02-28T10:00:00Z"),
+        ("P1Y", "2024-02-29T00:00:00Z", "UTC", "2025-02-28T00:00:00Z"),
+        (
+            "P5D",
+            "2026-03-05T05:00:00Z",
+            "America/New_York",
+            "2026-03-10T04:00:00Z",
+        ),
+        (
+            "PT36H",
+            "2026-03-07T05:00:00Z",
+            "America/New_York",
+            "2026-03-08T17:00:00Z",
+        ),
+        (
+            "P1DT1H",
+            "2026-03-07T05:00:00Z",
+            "America/New_York",
+            "2026-03-08T06:00:00Z",
+        ),
+    ] {
+        let added: CalendarDuration = duration.parse().unwrap();
+        assert_eq!(
+            added.after(at(start), zone(zone_name)),
+            Some(at(end)),
+            "{duration}"
+        );
+    }
+    let month = CalendarDuration::months(1);
+    assert_eq!(month.after(Timestamp::MAX, TimeZone::UTC), None);
+    assert_eq!(month.times(3), Some(CalendarDuration::months(3)));
+    assert_eq!(
+        CalendarDuration::days(7).times(2),
+        Some(CalendarDuration::days(14))
+    );
+    assert_eq!(month.times(u32::MAX).and_then(|it| it.times(2)), None);
+}
+
+#[test]
 fn durations_are_read_and_written_and_others_refused_b9() {
     for text in ["P1M", "P2Y", "P1Y2M10DT5H30M45S", "PT36H", "P5D", "P0D"] {
         assert_eq!(text.parse::<CalendarDuration>().unwrap().to_string(), text);
