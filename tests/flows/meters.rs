@@ -20,7 +20,15 @@ struct Reporter<'a> {
     reported: u32,
 }
 
-impl Reporter<'_> {
+impl<'a> Reporter<'a> {
+    fn new(world: &'a World, subscription: &'a Subscription) -> Self {
+        Self {
+            world,
+            subscription,
+            reported: 0,
+        }
+    }
+
     async fn report(&mut self, meter: &str, said: (&str, &str), at: &str) -> Ingested {
         self.reported += 1;
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -63,11 +71,7 @@ async fn each_aggregation_is_billed_as_it_says() {
     let each = |meter: &str| format!(r#"{{"meter": "{meter}", "unit_price": "1"}}"#);
     let usage = ["seats", "level", "users", "uploads"].map(each).join(", ");
     let subscription = subscriber(&world, &usage).await;
-    let mut reporter = Reporter {
-        world: &world,
-        subscription: &subscription,
-        reported: 0,
-    };
+    let mut reporter = Reporter::new(&world, &subscription);
     world.pass_until("2026-01-20T00:00:00Z").await;
     let day = |day: u32| format!("2026-01-{day:02}T12:00:00Z");
     for (meter, quantity, key, on) in [
@@ -112,11 +116,7 @@ async fn a_percentage_is_taken_of_each_transaction_with_its_bounds_and_free_ones
     let usage = r#"{"meter": "sales", "percentage": {
         "rate": "2.99", "fee": "2", "minimum": "1.75", "maximum": "12", "free_events": 1}}"#;
     let subscription = subscriber(&world, usage).await;
-    let mut reporter = Reporter {
-        world: &world,
-        subscription: &subscription,
-        reported: 0,
-    };
+    let mut reporter = Reporter::new(&world, &subscription);
     world.pass_until("2026-01-20T00:00:00Z").await;
     for sale in ["500", "10", "80", "10000"] {
         let said = (sale, "");
@@ -149,11 +149,7 @@ async fn what_transactions_cost_too_late_is_listed_under_their_meter_e9() {
     let world = World::new(Invoicing::ByCore).await;
     let usage = r#"{"meter": "sales", "percentage": {"rate": "10"}}"#;
     let subscription = subscriber(&world, usage).await;
-    let mut reporter = Reporter {
-        world: &world,
-        subscription: &subscription,
-        reported: 0,
-    };
+    let mut reporter = Reporter::new(&world, &subscription);
     world.cancel(subscription.id, CancelMode::Now).await;
     world.pass(Duration::from_secs(3_600)).await;
     world.settle().await;
@@ -179,11 +175,7 @@ async fn reports_that_are_no_quantities_are_refused_by_field_e10() {
     let world = World::new(Invoicing::ByCore).await;
     let usage = r#"{"meter": "documents", "unit_price": "1"}"#;
     let subscription = subscriber(&world, usage).await;
-    let mut reporter = Reporter {
-        world: &world,
-        subscription: &subscription,
-        reported: 0,
-    };
+    let mut reporter = Reporter::new(&world, &subscription);
     let at = "2026-01-03T00:00:00Z";
     world.pass_until(at).await;
     for (meter, quantity) in [
@@ -221,11 +213,7 @@ async fn a_quota_of_reported_events_stops_calls_within_a_second_b21() {
     let terms = r#"{"billing": "free", "currency": "USD", "cycle": "month", "quotas": [
         {"meter": "uploads", "window": "period", "max": 2, "overage": "strict"}]}"#;
     let (subscription, key) = world.subscriber(terms).await;
-    let mut reporter = Reporter {
-        world: &world,
-        subscription: &subscription,
-        reported: 0,
-    };
+    let mut reporter = Reporter::new(&world, &subscription);
     let (now, second) = ("2026-01-03T00:00:00Z", Duration::from_secs(1));
     world.pass_until(now).await;
     // Calls by themselves use nothing of it, nor does what another meter counts.
@@ -288,11 +276,7 @@ async fn what_was_last_is_never_sealed_for_an_engine() {
     let usage = r#"{"meter": "documents", "unit_price": "1"}"#;
     let subscription = subscriber(&world, usage).await;
     world.settle().await;
-    let mut reporter = Reporter {
-        world: &world,
-        subscription: &subscription,
-        reported: 0,
-    };
+    let mut reporter = Reporter::new(&world, &subscription);
     let at = ["2026-01-03T00:00:00Z", "2026-01-03T00:00:01Z"];
     world.pass_until(at[1]).await;
     // Nobody asks a price for the level. It falls after it could have been sealed.
@@ -322,11 +306,7 @@ async fn what_was_last_keeps_no_subscription_from_ending_c5() {
         let world = World::new(Invoicing::ByEngine).await;
         let usage = r#"{"meter": "documents", "unit_price": "1"}"#;
         let subscription = subscriber(&world, usage).await;
-        let mut reporter = Reporter {
-            world: &world,
-            subscription: &subscription,
-            reported: 0,
-        };
+        let mut reporter = Reporter::new(&world, &subscription);
         let at = "2026-01-03T00:00:00Z";
         world.pass_until(at).await;
         for meter in ["documents", "level"] {

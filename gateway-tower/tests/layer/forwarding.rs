@@ -10,23 +10,13 @@ use axum::routing::get;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use monetization_gateway_tower::{Forward, LayerOptions, MonetizationLayer, Mount};
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
-use crate::support::{Setting, TestBody, World, ok, send, whole};
+use crate::support::{Setting, TestBody, Upstream, World, ok, send, whole};
 
 type Seen = Arc<Mutex<Vec<Parts>>>;
 
-fn echo() -> (
-    Seen,
-    impl Service<
-        Request<TestBody>,
-        Response = Response<TestBody>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Clone
-    + Send
-    + 'static,
-) {
+fn echo() -> (Seen, impl Upstream<TestBody>) {
     let seen = Seen::default();
     let sink = Arc::clone(&seen);
     let service = tower::service_fn(move |request: Request<TestBody>| {

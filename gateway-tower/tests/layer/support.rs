@@ -36,6 +36,27 @@ mod market;
 
 pub(crate) type TestBody = UnsyncBoxBody<Bytes, Broken>;
 
+/// A service that the layer can stand before, for requests with this body.
+pub(crate) trait Upstream<B>:
+    Service<Request<B>, Response = Response<TestBody>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S, B> Upstream<B> for S where
+    S: Service<
+            Request<B>,
+            Response = Response<TestBody>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + 'static
+{
+}
+
 /// What an upstream fails with.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -242,29 +263,12 @@ pub(crate) fn whole(text: &'static str) -> TestBody {
 }
 
 /// A service that answers 200 `ok`.
-pub(crate) fn ok() -> impl Service<
-    Request<TestBody>,
-    Response = Response<TestBody>,
-    Error = Infallible,
-    Future: Send + 'static,
-> + Clone
-+ Send
-+ 'static {
+pub(crate) fn ok() -> impl Upstream<TestBody> {
     tower::service_fn(|_: Request<TestBody>| async { Ok(Response::new(whole("ok"))) })
 }
 
 /// A service that counts its calls.
-pub(crate) fn counted() -> (
-    Arc<AtomicUsize>,
-    impl Service<
-        Request<TestBody>,
-        Response = Response<TestBody>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Clone
-    + Send
-    + 'static,
-) {
+pub(crate) fn counted() -> (Arc<AtomicUsize>, impl Upstream<TestBody>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let service = tower::service_fn(move |_| {

@@ -1,6 +1,5 @@
 //! What meters read from answers, whatever clients do about it.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use http_body_util::{BodyExt, StreamBody};
 use monetization_core::usage::Ending;
 use monetization_gateway_tower::LayerOptions;
 use tokio::sync::Notify;
-use tower::{Service, ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn};
 
 use crate::meters::{counted, setting};
-use crate::support::{self, Broken, TestBody, World, eventually, whole};
+use crate::support::{self, Broken, TestBody, Upstream, World, eventually, whole};
 
 const TOKENS: &str =
     r#"{"name": "tokens", "unit": "tokens", "source": {"response_field": "/usage/total_tokens"}}"#;
@@ -39,20 +38,7 @@ type Asked = Arc<Mutex<Vec<HeaderMap>>>;
 type Frames = mpsc::UnboundedSender<Result<Frame<Bytes>, Broken>>;
 
 /// A service that answers one call as the test tells it to, once it may.
-fn told(
-    media: &'static str,
-) -> (
-    Frames,
-    Arc<Notify>,
-    impl Service<
-        Request<TestBody>,
-        Response = Response<TestBody>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Clone
-    + Send
-    + 'static,
-) {
+fn told(media: &'static str) -> (Frames, Arc<Notify>, impl Upstream<TestBody>) {
     let (frames, body) = mpsc::unbounded();
     let body = Arc::new(Mutex::new(Some(body)));
     let may_answer = Arc::new(Notify::new());
@@ -168,17 +154,7 @@ fn answering(
     status: u16,
     headers: &'static [(&'static str, &'static str)],
     body: &'static str,
-) -> (
-    Asked,
-    impl Service<
-        Request<TestBody>,
-        Response = Response<TestBody>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Clone
-    + Send
-    + 'static,
-) {
+) -> (Asked, impl Upstream<TestBody>) {
     let asked = Asked::default();
     let seen = Arc::clone(&asked);
     let service = service_fn(move |request: Request<TestBody>| {

@@ -11,24 +11,13 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 use monetization_core::entropy::Entropy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower::Service;
 
 use crate::sockets::{Dice, Server};
-use crate::support::{Broken, Gate, Setting, TestBody, World, send, whole};
+use crate::support::{Broken, Gate, Setting, TestBody, Upstream, World, send, whole};
 
 type Seen = Arc<Mutex<Vec<HeaderMap>>>;
 
-fn echo() -> (
-    Seen,
-    impl Service<
-        Request<Incoming>,
-        Response = Response<TestBody>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Clone
-    + Send
-    + 'static,
-) {
+fn echo() -> (Seen, impl Upstream<Incoming>) {
     let seen = Seen::default();
     let sink = Arc::clone(&seen);
     let service = tower::service_fn(move |request: Request<Incoming>| {

@@ -207,7 +207,7 @@ fn line(bundle: &Bundle) -> Line {
             resource: bundle.resource.clone(),
             calls: bundle.calls,
         }),
-        description: format!("{} calls of {} in advance", bundle.calls, bundle.resource),
+        description: format!("bundle of {} calls of {}", bundle.calls, bundle.resource),
         amount: bundle.price,
     }
 }

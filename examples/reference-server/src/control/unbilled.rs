@@ -23,7 +23,7 @@ pub(super) struct UnbilledView {
 }
 
 /// What came after the last invoice of its subscription. What transactions cost at a percentage is a charge,
-/// in millionths of a major unit.
+/// in hundred-millionths of a major unit of its currency.
 #[derive(Debug, Serialize)]
 struct TooLateView {
     subscription: SubscriptionId,

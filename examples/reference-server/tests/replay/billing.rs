@@ -100,19 +100,10 @@ fn plans_in_two_currencies_have_no_difference() {
 
 #[test]
 fn calls_of_no_operation_are_refused_where_a_product_declares_its_own() {
-    let file = format!(
-        r#"
-        [product]
-        slug = "site"
-        name = "Site"
-        description = ""
-        gateway_endpoint = "http://localhost"
-        resources = [{{ method = "GET", path = "/images/{{name}}", identifier = "images", name = "Images" }}]
-        {}"#,
-        plans::terms("billing = \"free\"\ncycle = \"month\"")
+    let report = replay(
+        &of_operations(IMAGES, "billing = \"free\"\ncycle = \"month\""),
+        SLICE,
     );
-    let file = PlanFile::parse("plans.toml", file.as_bytes()).unwrap();
-    let report = replay(&Offer::of(&file, None).unwrap(), SLICE);
     let images = asked("/images/");
     let sum = &report.plans[0].sum;
     let others = report.log.calls - images;
@@ -136,24 +127,14 @@ fn calls_of_no_operation_are_refused_where_a_product_declares_its_own() {
 
 #[test]
 fn calls_that_are_sold_in_advance_are_refused_since_nobody_buys_any() {
-    let file = format!(
-        r#"
-        [product]
-        slug = "site"
-        name = "Site"
-        description = ""
-        gateway_endpoint = "http://localhost"
-        resources = [{{ method = "GET", path = "/images/{{name}}", identifier = "images", name = "Images" }},
-                     {{ method = "GET", path = "/favicon.ico", identifier = "icon", name = "Icon" }}]
-        {}"#,
-        plans::terms(
-            r#"billing = "fixed"
-            cycle = "month"
-            bundles = [{ name = "ten", resource = "images", calls = 10, price = "1.00" }]"#
-        )
+    let icon = r#"{ method = "GET", path = "/favicon.ico", identifier = "icon", name = "Icon" }"#;
+    let offer = of_operations(
+        &format!("{IMAGES}, {icon}"),
+        r#"billing = "fixed"
+        cycle = "month"
+        bundles = [{ name = "ten", resource = "images", calls = 10, price = "1.00" }]"#,
     );
-    let file = PlanFile::parse("plans.toml", file.as_bytes()).unwrap();
-    let report = replay(&Offer::of(&file, None).unwrap(), SLICE);
+    let report = replay(&offer, SLICE);
     let [images, icons] = ["/images/", "/favicon.ico"].map(asked);
     let sum = &report.plans[0].sum;
     assert!(images > 10 && icons > 10);
@@ -162,6 +143,26 @@ fn calls_that_are_sold_in_advance_are_refused_since_nobody_buys_any() {
     let others = report.log.calls - images - icons;
     assert_eq!(sum.refused["no_such_resource"], others);
     assert!(report.page().contains("Nobody buys calls in advance"));
+}
+
+const IMAGES: &str =
+    r#"{ method = "GET", path = "/images/{name}", identifier = "images", name = "Images" }"#;
+
+/// A plan of a product that declares these operations.
+fn of_operations(operations: &str, terms: &str) -> Offer {
+    let file = format!(
+        r#"
+        [product]
+        slug = "site"
+        name = "Site"
+        description = ""
+        gateway_endpoint = "http://localhost"
+        resources = [{operations}]
+        {}"#,
+        plans::terms(terms)
+    );
+    let file = PlanFile::parse("plans.toml", file.as_bytes()).unwrap();
+    Offer::of(&file, None).unwrap()
 }
 
 /// The calls of the slice by GET of a path that begins so, with one segment at most behind it.

@@ -73,7 +73,7 @@ async fn calls_in_advance_are_ordered_paid_and_used_b4() {
     let invoice = invoice.ok();
     assert_eq!(
         invoice["lines"][0]["description"],
-        "2 calls of now in advance"
+        "bundle of 2 calls of now"
     );
     let again = world.developer(Method::POST, &bundles, order).await;
     assert_eq!(again.status, StatusCode::OK);

@@ -87,7 +87,7 @@ pub enum Reason {
         minimum: Option<String>,
         /// The most that each costs, where it would cost more.
         maximum: Option<String>,
-        /// What each costs, to a millionth.
+        /// What each costs, in major units and to eight decimals.
         charge: String,
         /// How many they are; none where that makes no difference and was not said.
         transactions: Option<String>,
