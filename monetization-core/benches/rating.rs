@@ -18,6 +18,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use rust_decimal::{Decimal, RoundingStrategy};
+use uuid::Uuid;
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{MeterId, PlanVersionId, SegmentId, SubscriptionId, TypedId};
@@ -154,9 +155,9 @@ fn lines_amount(terms: &PlanTerms, period: i64) -> i64 {
     };
     let segment = SegmentUse {
         segment: Segment {
-            id: SegmentId::derived(&[b"segment"]),
-            subscription: SubscriptionId::derived(&[b"subscription"]),
-            version: PlanVersionId::derived(&[b"version"]),
+            id: SegmentId::from_uuid(Uuid::nil()),
+            subscription: SubscriptionId::from_uuid(Uuid::nil()),
+            version: PlanVersionId::from_uuid(Uuid::nil()),
             invoicing: Invoicing::ByCore,
             period_index: 0,
             period: Span { start, end },

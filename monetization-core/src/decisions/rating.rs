@@ -111,7 +111,8 @@ pub struct SegmentUse<'a> {
 /// # Errors
 /// [`MoneyError::Overflow`] where an amount does not fit.
 pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError> {
-    let mut lines = Vec::new();
+    let priced = segments.iter().map(|segment| segment.terms.usage().len());
+    let mut lines = Vec::with_capacity(priced.sum());
     let mut before = Used::new();
     let mut billed: Vec<(&UsagePrice, Money)> = Vec::new();
     let lasts = meters_of_lasts(segments);
@@ -230,7 +231,11 @@ fn parts(price: &UsagePrice, quantity: Quantity) -> Result<Vec<LinePart>, MoneyE
         scale: price.priced().1,
         zero_use: price.zero_use,
     };
-    pricing::parts(&by, quantity).collect()
+    let mut parts = Vec::with_capacity(price.price.tiers());
+    for part in pricing::parts(&by, quantity) {
+        parts.push(part?);
+    }
+    Ok(parts)
 }
 
 /// What these steps come to, rounded once.
@@ -243,16 +248,16 @@ fn rounded(terms: &PlanTerms, parts: &[LinePart]) -> Result<Money, MoneyError> {
 
 fn describe(price: &UsagePrice, line: &UsageLine, dates: &str) -> String {
     let meter = &price.meter;
-    let used = meter.scale.render(line.used);
-    let charged = meter.scale.render(line.charged);
-    let paid_for = if line.charged == line.used {
-        String::new()
-    } else if price.included == Quantity::ZERO {
-        format!(", {charged} more than before")
-    } else {
-        format!(", {charged} of them beyond those included")
-    };
-    format!("{used} {}{paid_for}, {dates}", meter.name)
+    let mut text = format!("{} {}", meter.scale.render(line.used), meter.name);
+    if line.charged != line.used {
+        let why = if price.included == Quantity::ZERO {
+            "more than before"
+        } else {
+            "of them beyond those included"
+        };
+        text += &format!(", {} {why}", meter.scale.render(line.charged));
+    }
+    text + ", " + dates
 }
 
 /// The local dates of both ends.

@@ -114,16 +114,16 @@ pub(crate) fn parse(text: &str, shape: Shape) -> Result<Digits, DecimalError> {
 /// Writes `scaled / 10^decimals` with all its decimals.
 pub(crate) fn render(scaled: impl Into<i128>, decimals: u32) -> String {
     let scaled: i128 = scaled.into();
-    let digits = scaled.unsigned_abs().to_string();
     let width = usize::try_from(decimals).unwrap_or(usize::MAX);
-    let sign = if scaled < 0 { "-" } else { "" };
-    let padded = format!("{digits:0>least$}", least = width.saturating_add(1));
-    let (integer, fraction) = padded.split_at(padded.len().saturating_sub(width));
-    if fraction.is_empty() {
-        format!("{sign}{integer}")
-    } else {
-        format!("{sign}{integer}.{fraction}")
+    let least = width.saturating_add(1);
+    let mut text = format!("{:0least$}", scaled.unsigned_abs());
+    if width > 0 {
+        text.insert(text.len().saturating_sub(width), '.');
     }
+    if scaled < 0 {
+        text.insert(0, '-');
+    }
+    text
 }
 
 #[cfg(test)]
