@@ -308,7 +308,7 @@ fn period(
     for price in terms.usage() {
         let passed = passed.get(&price.meter.id).copied().unwrap_or_default();
         if let Some(transactions) = Transactions::of(price, passed) {
-            used.insert(price.priced().0, transactions.charge()?);
+            used.insert(price.rated_meter().0, transactions.charge()?);
         }
     }
     let segment = Segment {

@@ -168,14 +168,14 @@ fn rate(
     price: &UsagePrice,
     (before, billed): (&Used, &[(&UsagePrice, Money)]),
 ) -> Result<UsageLine, MoneyError> {
-    let (meter, (priced, _)) = (price.meter.id, price.priced());
+    let (meter, (rated, _)) = (price.meter.id, price.rated_meter());
     let used = of(&segment.used, meter);
-    let earlier = of(before, priced).above(price.included);
+    let earlier = of(before, rated).above(price.included);
     let grown = match price.meter.aggregation {
         Aggregation::Last => used.above(of(before, meter)),
-        _ => of(&segment.used, priced),
+        _ => of(&segment.used, rated),
     };
-    let whole = of(before, priced).checked_add(grown)?.above(price.included);
+    let whole = of(before, rated).checked_add(grown)?.above(price.included);
     let mut parts = parts(price, whole)?;
     let taken_off = taken_off(segment.terms, price, (earlier, &parts), billed)?;
     let mut charged = whole.checked_sub(earlier)?;
@@ -228,7 +228,7 @@ fn taken_off(
 fn parts(price: &UsagePrice, quantity: Quantity) -> Result<Vec<LinePart>, MoneyError> {
     let by = Priced {
         by: &price.price,
-        scale: price.priced().1,
+        scale: price.rated_meter().1,
         zero_use: price.zero_use,
     };
     let mut parts = Vec::with_capacity(price.price.tiers());

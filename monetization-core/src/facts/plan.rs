@@ -395,7 +395,7 @@ pub struct UsagePrice {
 impl UsagePrice {
     /// The meter whose sum is priced, and its scale: its own, or that of what its transactions cost.
     #[must_use]
-    pub fn priced(&self) -> (MeterId, Scale) {
+    pub fn rated_meter(&self) -> (MeterId, Scale) {
         match self.price {
             Price::Percentage(_) => (Percentage::charges(self.meter.id), Percentage::SCALE),
             _ => (self.meter.id, self.meter.scale),

@@ -83,7 +83,7 @@ impl Monetizer {
             _ => (false, None),
         };
         if temporary && intent.attempts < TRIES_MAX {
-            let back_off = || Share::drawn(&self.entropy).back_off(intent.attempts);
+            let back_off = || Jitter::drawn(&self.entropy).back_off(intent.attempts);
             let wait = wait.unwrap_or_else(back_off);
             self.store
                 .postpone_intent(intent.id, fence, self.now().saturating_add(wait))
@@ -135,9 +135,9 @@ impl Monetizer {
 /// How much of a wait is waited. What has failed together draws one, and so comes again together;
 /// what others have failed with at the same time does not come again with it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share(u32);
+pub(super) struct Jitter(u32);
 
-impl Share {
+impl Jitter {
     /// At random: some of it, at most all.
     pub(super) fn drawn(entropy: &Entropy) -> Self {
         let mut bytes = [0; 4];
@@ -183,7 +183,7 @@ mod tests {
         for attempts in [0, 1, 5, 11, 12, 40, u32::MAX] {
             let most = Duration::from_secs((1_u64 << attempts.min(12)).min(3_600));
             let drawn: Vec<Duration> = (0..1_000)
-                .map(|_| Share::drawn(&entropy).back_off(attempts))
+                .map(|_| Jitter::drawn(&entropy).back_off(attempts))
                 .collect();
             assert!(drawn.iter().all(|wait| !wait.is_zero() && *wait <= most));
             for tenth in 0..10 {
@@ -195,7 +195,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(Share(u32::MAX).back_off(0), Duration::from_secs(1));
-        assert_eq!(Share(0).back_off(0), Duration::from_micros(1));
+        assert_eq!(Jitter(u32::MAX).back_off(0), Duration::from_secs(1));
+        assert_eq!(Jitter(0).back_off(0), Duration::from_micros(1));
     }
 }

@@ -22,7 +22,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::operations::{Share, chain, unable};
+use super::operations::{Jitter, chain, unable};
 use super::{FlowError, Monetizer, publish_job};
 use crate::engine::{Engine, EngineContext, IdempotencyKey, SealedReport};
 use crate::ids::{BatchId, TenantId, TypedId};
@@ -353,7 +353,7 @@ impl Monetizer {
         };
         let attempt = Attempt {
             sent_at: self.now(),
-            share: Share::drawn(&self.entropy),
+            jitter: Jitter::drawn(&self.entropy),
         };
         let verdicts: Vec<Verdict> = match reporting.publish(&cx, &reports).await {
             Ok(receipts) if receipts.len() == batches.len() => batches

@@ -116,7 +116,7 @@ fn sums(terms: &PlanTerms, amounts: &[String]) -> Used {
 /// What the sums cost before they are rounded.
 fn costs(terms: &PlanTerms, sums: &Used) -> Exact {
     let usage = &terms.usage()[0];
-    let (meter, scale) = usage.priced();
+    let (meter, scale) = usage.rated_meter();
     let priced = Priced {
         by: &usage.price,
         scale,

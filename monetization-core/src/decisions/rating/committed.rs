@@ -57,8 +57,8 @@ pub(super) fn adjustments(
     let terms = last.terms;
     let whole = last.schedule.whole(last.segment.period_index);
     let begins = whole.map_or(period.start, |whole| whole.start.min(period.start));
-    let share = Share {
-        covered: within.map(|it| micros(it.segment.span)).sum(),
+    let covered = Covered {
+        part: within.map(|it| micros(it.segment.span)).sum(),
         whole: micros(Span {
             start: begins,
             ..period
@@ -71,7 +71,7 @@ pub(super) fn adjustments(
         let meter = price.meter.id;
         let used = used(lines, Some(meter), terms.currency())?;
         let what = price.meter.name.to_string();
-        for adjustment in bounds(&price.commitment, (Some(meter), &what), used, &share)? {
+        for adjustment in bounds(&price.commitment, (Some(meter), &what), used, &covered)? {
             together = together.checked_add(adjustment.amount)?;
             all.push(adjustment);
         }
@@ -81,7 +81,7 @@ pub(super) fn adjustments(
         &terms.commitment(),
         (None, "all use"),
         used,
-        &share,
+        &covered,
     )?);
     Ok(all)
 }
@@ -103,14 +103,14 @@ fn bounds(
     commitment: &Commitment,
     (meter, what): (Option<MeterId>, &str),
     used: Money,
-    share: &Share,
+    covered: &Covered,
 ) -> Result<Vec<Adjustment>, MoneyError> {
     let bound = |bound, committed: Option<Money>| -> Result<Option<Adjustment>, MoneyError> {
         let Some(committed) = committed else {
             return Ok(None);
         };
         let committed = match commitment.short_period {
-            ShortPeriod::Prorated => share.of(committed)?,
+            ShortPeriod::Prorated => covered.of(committed)?,
             ShortPeriod::Whole => committed,
         };
         let missing = committed.checked_sub(used)?;
@@ -138,15 +138,15 @@ fn bounds(
 }
 
 /// How much of a period's cycle there was, in microseconds.
-struct Share {
-    covered: i128,
+struct Covered {
+    part: i128,
     whole: i128,
     rounding: Rounding,
 }
 
-impl Share {
+impl Covered {
     fn of(&self, amount: Money) -> Result<Money, MoneyError> {
-        let part = self.covered.min(self.whole);
+        let part = self.part.min(self.whole);
         amount.share((part, self.whole), self.rounding)
     }
 }

@@ -33,7 +33,7 @@ pub fn late_lines(period: &[LateUse<'_>]) -> Result<Vec<Line>, MoneyError> {
     let billed = adjustments(&known, &usage)?;
     for (place, LateUse { billed, late }) in period.iter().enumerate() {
         for price in billed.terms.usage() {
-            let of_price: Used = [price.meter.id, price.priced().0]
+            let of_price: Used = [price.meter.id, price.rated_meter().0]
                 .into_iter()
                 .filter_map(|meter| Some((meter, *late.get(&meter)?)))
                 .collect();

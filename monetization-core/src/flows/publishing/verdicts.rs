@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::engine::Receipt;
-use crate::flows::operations::Share;
+use crate::flows::operations::Jitter;
 use crate::store::{Batch, BatchState, Verdict};
 
 /// When a batch may first have been sent. A claim that was never settled may have sent it, and
@@ -21,7 +21,7 @@ pub(super) struct Attempt {
     /// When it was made, in business time.
     pub(super) sent_at: Timestamp,
     /// How much of their waits its batches wait, so that they stay together.
-    pub(super) share: Share,
+    pub(super) jitter: Jitter,
 }
 
 impl Attempt {
@@ -37,7 +37,7 @@ impl Attempt {
     /// The same bytes later: after what the engine has asked to wait, where it has. Whether they may
     /// have arrived decides how long they may be repeated.
     pub(super) fn postponed(self, batch: &Batch, wait: Option<Duration>, arrived: bool) -> Verdict {
-        let wait = wait.unwrap_or_else(|| self.share.back_off(batch.attempts));
+        let wait = wait.unwrap_or_else(|| self.jitter.back_off(batch.attempts));
         let first_sent_at = first_sent(batch).or(arrived.then_some(self.sent_at));
         Verdict::Again {
             due_at: self.sent_at.saturating_add(wait),
