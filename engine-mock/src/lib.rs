@@ -31,6 +31,7 @@
 //!     credentials: None,
 //!     account: None,
 //!     key: IdempotencyKey::new(key),
+//!     repeated: false,
 //!     timeout: Duration::from_secs(10),
 //! };
 //! let mut terms = TermsDraft::new(Billing::Fixed, "USD".parse()?, Cycle::MONTH);

@@ -306,6 +306,7 @@ impl Monetizer {
             credentials,
             account,
             key,
+            repeated: true,
             timeout: self.settings.engine_timeout,
         }
     }

@@ -142,6 +142,7 @@ impl Bench {
             credentials: Some(Secret::new(CANARY)),
             account: None,
             key: IdempotencyKey::new(format!("check:{call}")),
+            repeated: false,
             timeout: Duration::from_secs(30),
         }
     }

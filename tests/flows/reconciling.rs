@@ -131,6 +131,7 @@ async fn a_clean_run_differs_in_nothing_and_one_unit_too_many_is_found_e12_r_p13
         credentials: None,
         account: None,
         key: IdempotencyKey::new("somebody else"),
+        repeated: false,
         timeout: Duration::from_secs(1),
     };
     usage.publish(&cx, &[sealed]).await.unwrap();

@@ -75,6 +75,7 @@ impl World {
             credentials: Some(Secret::new("canary-credentials")),
             account: None,
             key: IdempotencyKey::new(key),
+            repeated: false,
             timeout: SECOND * 10,
         }
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
-use crate::engine::{CancelMode, Engine, IdempotencyKey};
+use crate::engine::{CancelMode, Engine, EngineContext, IdempotencyKey};
 use crate::entropy::Entropy;
 use crate::ids::TenantId;
 use crate::intent::{Intent, Operation};
+use crate::reference::Place;
 use crate::store::{Claim, Conflict, Finished};
 
 /// What a run has done.
@@ -99,6 +100,15 @@ impl Monetizer {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// What the call of an operation carries.
+    fn context_of(&self, task: &Task, place: &Place) -> EngineContext {
+        let context = self.context(task.tenant, place.account.clone(), task.key.clone());
+        EngineContext {
+            repeated: task.finished.fence > 1,
+            ..context
+        }
     }
 
     async fn perform(&self, intent: &Intent, finished: Finished) -> Result<(), FlowError> {

@@ -42,7 +42,7 @@ impl Monetizer {
             .invoices
             .as_ref()
             .ok_or_else(|| unable(engine, "collect invoices"))?;
-        let cx = self.context(tenant, place.account.clone(), key.clone());
+        let cx = self.context_of(task, &place);
         let issued = issuing.issue(&cx, &customer, &invoice).await?;
         for _ in 0..ATTEMPTS_MAX {
             let mut change = self.change();
@@ -101,7 +101,7 @@ impl Monetizer {
                 .invoices
                 .as_ref()
                 .ok_or_else(|| unable(engine, "collect invoices"))?;
-            let cx = self.context(tenant, place.account.clone(), key.clone());
+            let cx = self.context_of(task, &place);
             issuing.void(&cx, &external).await?;
         }
         self.finish(finished).await
@@ -137,7 +137,7 @@ impl Monetizer {
             plan,
             schedule: subscription.timeline.schedule,
         };
-        let cx = self.context(tenant, place.account.clone(), key.clone());
+        let cx = self.context_of(task, &place);
         let start = engine.billing.create_subscription(&cx, &new).await?;
         // Without a link nothing is due, or it is being collected: the provider knows which.
         let first_paid = match start.payment_url {
@@ -202,7 +202,7 @@ impl Monetizer {
             .reference(&place, thing(tenant, ObjectKind::Subscription, id))
             .await?
         {
-            let cx = self.context(tenant, place.account.clone(), key.clone());
+            let cx = self.context_of(task, &place);
             match engine
                 .billing
                 .cancel_subscription(&cx, &external, mode)

@@ -148,6 +148,7 @@ use crate::text::ForeignId;
 ///     credentials: None,
 ///     account: None,
 ///     key: IdempotencyKey::new("cancel:sub_1"),
+///     repeated: false,
 ///     timeout: std::time::Duration::from_secs(30),
 /// };
 /// let gone = engine.billing.delete_billing_plan(&cx, &"plan_1".parse()?).await?;

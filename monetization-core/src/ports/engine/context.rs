@@ -19,6 +19,9 @@ pub struct EngineContext {
     pub account: Option<ForeignId>,
     /// Recognises the call when it is repeated.
     pub key: IdempotencyKey,
+    /// Whether an earlier call with this key may have reached the provider, however long ago: where
+    /// that forgets keys, what is to be made has to be looked for first, by the id it has here.
+    pub repeated: bool,
     /// How long it may take.
     pub timeout: Duration,
 }

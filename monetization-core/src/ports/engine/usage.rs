@@ -91,7 +91,7 @@ use crate::text::ForeignId;
 /// # async {
 /// # let cx = EngineContext {
 /// #     tenant: TypedId::derived(&[b"t"]), credentials: None, account: None,
-/// #     key: IdempotencyKey::new("publish"), timeout: std::time::Duration::from_secs(30),
+/// #     key: IdempotencyKey::new("publish"), repeated: false, timeout: std::time::Duration::from_secs(30),
 /// # };
 /// // One receipt for each, in order; the same again is recognised.
 /// let sent = [sealed.clone(), sealed];
