@@ -55,6 +55,8 @@ mod poison;
 mod publishing;
 #[path = "flows/reconciling.rs"]
 mod reconciling;
+#[path = "flows/replanning.rs"]
+mod replanning;
 #[path = "flows/restoring.rs"]
 mod restoring;
 #[path = "flows/revenue.rs"]

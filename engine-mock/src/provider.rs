@@ -57,6 +57,7 @@ pub use payments::{Payment, PaymentOutcome};
 pub use plans::Plan;
 pub use refusal::{Refusal, RefusalKind};
 pub use rules::{PaymentBehaviour, Rules};
+pub use stretches::Stretch;
 pub use subscriptions::Subscription;
 pub use usage::{Record, UsageBody};
 
@@ -77,6 +78,7 @@ mod plans;
 mod rating;
 mod refusal;
 mod rules;
+mod stretches;
 mod subscriptions;
 mod usage;
 
@@ -367,9 +369,12 @@ impl Provider {
                 Ok(self.ensure_customer(account, consumer, name))
             }
             Order::StartSubscription(start) => self.start_subscription(account, start),
-            Order::ChangePlan { subscription, plan } => {
-                self.change_plan(account, &subscription, &plan)
-            }
+            Order::ChangePlan {
+                subscription,
+                plan,
+                when,
+                at,
+            } => self.change_plan(account, &subscription, (&plan, when, at)),
             Order::EndSubscription { subscription, when } => self
                 .end_subscription(account, &subscription, when)
                 .map(Reply::Removed),

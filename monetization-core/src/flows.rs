@@ -90,6 +90,7 @@ mod parties;
 mod publishing;
 mod reconciling;
 mod references;
+mod replanning;
 mod resources;
 mod revenue;
 mod statements;

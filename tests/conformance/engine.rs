@@ -51,6 +51,7 @@ use crate::sample::Sample;
 pub use offer::Offer;
 
 pub mod accounts;
+pub mod changing;
 pub mod customers;
 pub mod invoicing;
 pub mod issuing;
@@ -232,11 +233,15 @@ macro_rules! engine_suite {
             halves_are_rounded_as_the_plan_names,
             the_providers_rating_agrees_with_ours,
             a_preview_equals_the_invoice_that_follows,
-            a_changed_plan_holds_from_the_next_period_on,
             cancelling_now_invoices_what_was_used,
             the_last_invoice_has_no_next_base_price,
             cancelling_before_the_first_payment_voids_its_invoice,
             an_invoice_over_nothing_is_paid,
+        ]);
+        $crate::engine_suite!(@checks $invoicing changing $fixture => [
+            a_changed_plan_holds_from_the_next_period_on,
+            a_plan_changed_now_is_prorated,
+            a_change_of_plan_is_taken_back,
         ]);
         $crate::engine_suite!(@checks $invoicing models $fixture => [
             every_model_of_price_is_rated_as_the_plan_says,
@@ -306,7 +311,7 @@ pub fn hands_over(bench: &Bench, part: &str) -> bool {
     let engine = bench.fixture.engine();
     match part {
         "usage" => engine.usage.is_some(),
-        "invoicing" => engine.usage.is_some() && engine.statements.is_some(),
+        "invoicing" | "changing" => engine.usage.is_some() && engine.statements.is_some(),
         "issuing" => engine.invoices.is_some(),
         "webhooks" => engine.webhooks.is_some(),
         "accounts" => bench.fixture.account().is_some(),

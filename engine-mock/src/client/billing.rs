@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::{
     BillingEngine, CancelMode, Enabled, EngineContext, EngineError, EngineErrorKind,
-    IdempotencyKey, NewSubscription, Removal, SubscriptionSnapshot, SubscriptionStart,
+    IdempotencyKey, NewSubscription, PlanSwitch, Removal, SubscriptionSnapshot, SubscriptionStart,
 };
 use monetization_core::ids::{PlanVersionId, ProductId};
 use monetization_core::plan::PlanVersion;
@@ -220,11 +220,13 @@ impl BillingEngine for Client {
         &self,
         cx: &EngineContext,
         subscription: &ForeignId,
-        plan: &ForeignId,
+        to: &PlanSwitch,
     ) -> Result<(), EngineError> {
         let order = Order::ChangePlan {
             subscription: subscription.clone(),
-            plan: plan.clone(),
+            plan: to.plan.clone(),
+            when: to.mode.into(),
+            at: to.at,
         };
         match self.order(cx, order).await? {
             Reply::Done => Ok(()),

@@ -6,7 +6,7 @@
 use monetization_core::clock::Timestamp;
 use monetization_core::text::ForeignId;
 
-use super::{Provider, Subscription};
+use super::{Provider, Stretch, Subscription};
 
 /// What happens by itself when its time has come.
 ///
@@ -78,7 +78,11 @@ impl Subscription {
     fn enter(&mut self, plan: ForeignId, period: monetization_core::clock::Span) {
         self.period_index = self.period_index.saturating_add(1);
         self.period = period;
-        self.plans.insert(self.period_index, plan.clone());
+        self.stretches.push(Stretch {
+            period_index: self.period_index,
+            start: period.start,
+            plan: plan.clone(),
+        });
         self.plan = plan;
         self.next_plan = None;
     }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::engine::CancelMode;
+use monetization_core::engine::{CancelMode, ChangeMode};
 use monetization_core::ids::{
     BatchId, ConsumerId, InvoiceId, MeterId, PlanVersionId, ProductId, SubscriptionId,
 };
@@ -78,12 +78,17 @@ pub enum Order {
     /// Start a subscription and ask for what is due at its start. Answered by [`Reply::Started`],
     /// with a link where something is to be paid by one.
     StartSubscription(StartSubscription),
-    /// Move a subscription to another plan with its next period. Answered by [`Reply::Done`].
+    /// Move a subscription to another plan, now or with its next period. Answered by
+    /// [`Reply::Done`].
     ChangePlan {
         /// Which subscription.
         subscription: ForeignId,
         /// To which plan.
         plan: ForeignId,
+        /// When.
+        when: When,
+        /// From when on it holds at the caller's.
+        at: Timestamp,
     },
     /// End a subscription. At once, what was used is invoiced at once; with its period, as usual.
     /// Answered by [`Reply::Removed`].
@@ -124,7 +129,7 @@ pub struct StartSubscription {
     pub schedule: Schedule,
 }
 
-/// When a subscription ends.
+/// When a subscription ends, or changes its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
@@ -133,6 +138,15 @@ pub enum When {
     Now,
     /// With its current period.
     PeriodEnd,
+}
+
+impl From<ChangeMode> for When {
+    fn from(mode: ChangeMode) -> Self {
+        match mode {
+            ChangeMode::Now => Self::Now,
+            ChangeMode::AtPeriodEnd => Self::PeriodEnd,
+        }
+    }
 }
 
 impl From<CancelMode> for When {

@@ -15,9 +15,10 @@ use monetization_core::text::ForeignId;
 use serde::Serialize;
 
 use super::agenda::Due;
+use super::stretches::rest_of_base;
 use super::subscriptions::base_line;
 use super::{
-    Account, FinishedInvoice, Gone, Provider, Refusal, Reply, StatedInvoice, StatedLine,
+    Account, FinishedInvoice, Gone, Provider, Refusal, Reply, StatedInvoice, StatedLine, Stretch,
     Subscription, periods, rating,
 };
 
@@ -265,17 +266,54 @@ impl Provider {
         subscription: &Subscription,
         draft: &Draft,
     ) -> Result<Vec<StatedLine>, Refusal> {
-        let terms = &self.plan_named(&draft.plan)?.version.terms;
-        let mut lines = Vec::with_capacity(terms.usage().len());
-        for price in terms.usage() {
-            let used = subscription.used_in(draft.period_index, price.meter.id);
-            let line = rating::usage_line(price, used, terms);
-            lines.push(line.ok_or_else(|| Refusal::permanent("the amount does not fit 64 bits"))?);
+        let index = draft.period_index;
+        let stretches = subscription.stretches_of(index);
+        let is_whole = stretches.len() < 2;
+        let mut lines = Vec::new();
+        let mut before: Option<&ForeignId> = None;
+        for (stretch, end) in stretches {
+            if let Some(before) = before.replace(&stretch.plan) {
+                lines.extend(self.change_lines(subscription, (before, stretch))?);
+            }
+            let terms = &self.plan_named(&stretch.plan)?.version.terms;
+            for price in terms.usage() {
+                let meter = price.meter.id;
+                let used = if is_whole {
+                    subscription.used_in(index, meter)
+                } else {
+                    subscription.used_within(index, meter, (stretch.start, end))?
+                };
+                let line = rating::usage_line(price, used, terms);
+                let unfit = || Refusal::permanent("the amount does not fit 64 bits");
+                lines.push(line.ok_or_else(unfit)?);
+            }
         }
         if let Some((plan, period)) = &draft.next {
             lines.extend(base_line(&self.plan_named(plan)?.version, *period));
         }
         Ok(lines)
+    }
+
+    /// What a change of plan within a period bills: the rest of the base price before, less, and the
+    /// rest of the new one.
+    fn change_lines(
+        &self,
+        subscription: &Subscription,
+        (before, stretch): (&ForeignId, &Stretch),
+    ) -> Result<Vec<StatedLine>, Refusal> {
+        let beyond = || Refusal::permanent("the period lies beyond the calendar");
+        let period = periods::period(subscription.schedule(), stretch.period_index);
+        let rest = (period.ok_or_else(beyond)?, stretch.start);
+        let of = |plan: &ForeignId| -> Result<Option<StatedLine>, Refusal> {
+            let version = &self.plan_named(plan)?.version;
+            rest_of_base(version.name.as_str(), &version.terms, rest).transpose()
+        };
+        let unused = of(before)?.map(|line| StatedLine {
+            amount: Money::new(line.amount.minor().saturating_neg(), line.amount.currency()),
+            ..line
+        });
+        let both = unused.into_iter().chain(of(&stretch.plan)?);
+        Ok(both.filter(|line| !line.amount.is_zero()).collect())
     }
 
     /// No more use of this period is taken.

@@ -145,6 +145,21 @@ pub(crate) fn total(lines: &[StatedLine], currency: Currency) -> Option<Money> {
     Some(Money::new(minor, currency))
 }
 
+/// The part `left` of `whole` of an amount, rounded; `None` where that cannot be.
+pub(crate) fn part_of(minor: i64, (left, whole): (i64, i64), rounding: Rounding) -> Option<i64> {
+    let product = i128::from(minor).checked_mul(left.into())?;
+    let whole = i128::from(whole);
+    let down = product.checked_div_euclid(whole)?;
+    let lost = product.checked_rem_euclid(whole)?.checked_mul(2)?;
+    let goes_up = match rounding {
+        Rounding::Down => false,
+        Rounding::Up => lost > 0,
+        Rounding::HalfAwayFromZero => lost >= whole,
+        Rounding::HalfEven => lost > whole || (lost == whole && down.checked_rem(2)? != 0),
+    };
+    down.checked_add(i128::from(goes_up))?.try_into().ok()
+}
+
 /// All items together, in minor units of the currency; `None` where that does not fit 64 bits.
 fn sum(items: &[Item], currency: Currency, rounding: Rounding) -> Option<i64> {
     /// As many as a price and a quantity can have together.

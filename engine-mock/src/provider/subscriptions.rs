@@ -1,9 +1,9 @@
 //! Subscriptions that the provider invoices.
 //!
 //! A subscription has the schedule it was started with and stands in one of its periods. Which
-//! plan holds is decided period by period: a change made in the middle waits for the next one, so
-//! that no period is ever rated by two plans. What was reported belongs to the period of its time
-//! of use, not to the one in which it came.
+//! plan holds is decided stretch by stretch: a change waits for the next period, or cuts the current
+//! one in two, each rated by itself by its own plan. What was reported belongs to the period and the
+//! stretch of its time of use, not to those in which it came.
 //!
 //! A schedule whose first periods are over already is caught up with at once: their invoices are
 //! drafted by the start, and become final with the next move of the clock past their grace.
@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::agenda::Due;
 use super::{
     Account, Gone, NoticeAbout, Plan, Provider, Record, Refusal, Reply, StartSubscription,
-    StatedLine, StatedSubscription, When, periods, rating,
+    StatedLine, StatedSubscription, Stretch, When, periods, rating,
 };
 
 /// A subscription as the provider has it. What was reported for it is kept record by record, so
@@ -39,8 +39,8 @@ pub struct Subscription {
     pub start: StartSubscription,
     /// The plan of its current period.
     pub plan: ForeignId,
-    /// The plan of each period so far, by the period's number.
-    pub plans: BTreeMap<u32, ForeignId>,
+    /// The plans of its periods so far, in the order of time.
+    pub stretches: Vec<Stretch>,
     /// The plan of its next period, where that is another.
     pub next_plan: Option<ForeignId>,
     /// The number of its current period, from 0.
@@ -149,7 +149,11 @@ impl Provider {
             id: id.clone(),
             account: account.clone(),
             plan: start.plan.clone(),
-            plans: BTreeMap::from([(0, start.plan.clone())]),
+            stretches: vec![Stretch {
+                period_index: 0,
+                start: period.start,
+                plan: start.plan.clone(),
+            }],
             next_plan: None,
             period_index: 0,
             period,
@@ -185,13 +189,13 @@ impl Provider {
         }
     }
 
-    /// Plans another plan for the next period; the last word before the period ends holds. Going
-    /// back to the plan it has takes the change back.
+    /// Changes the plan now, or plans another one for the next period; the last word before the period
+    /// ends holds. Going back to the plan it has takes back what was planned.
     pub(super) fn change_plan(
         &mut self,
         account: &Account,
         id: &ForeignId,
-        plan: &ForeignId,
+        (plan, when, at): (&ForeignId, When, Timestamp),
     ) -> Result<Reply, Refusal> {
         let current = self.subscription(account, id)?;
         if !current.live {
@@ -207,7 +211,13 @@ impl Provider {
         }
         self.subscribe(plan);
         if let Some(subscription) = self.subscriptions.get_mut(id) {
-            subscription.next_plan = (subscription.plan != *plan).then(|| plan.clone());
+            let is_other = subscription.plan != *plan;
+            // What holds from the next period on at the caller's holds from there on here.
+            if is_other && when == When::Now && at < subscription.period.end {
+                subscription.cut(at, plan);
+            } else {
+                subscription.next_plan = is_other.then(|| plan.clone());
+            }
         }
         Ok(Reply::Done)
     }

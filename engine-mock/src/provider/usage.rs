@@ -150,10 +150,7 @@ impl Provider {
         let before = subscription.used_in(record.period_index, record.meter.id);
         let sum = before.scaled().checked_add(record.quantity.scaled());
         let sum = Quantity::from_scaled(sum.ok_or_else(too_much)?);
-        let plan = subscription
-            .plans
-            .get(&record.period_index)
-            .unwrap_or(&subscription.plan);
+        let plan = subscription.plan_at(record.period_index, record.used_at);
         let plan = self.plan_named(plan).map_err(|refusal| refusal.message)?;
         let terms = &plan.version.terms;
         let Some(price) = terms

@@ -379,7 +379,7 @@ impl Told<'_> {
                 let (what, reason) = explaining::of_commitment(self.terms, price, commitment);
                 (what, None, vec![reason])
             }
-            LineItem::Bundle(_) | LineItem::Mirrored => {
+            LineItem::Unused { .. } | LineItem::Bundle(_) | LineItem::Mirrored => {
                 (line.description.clone(), None, Vec::new())
             }
         };

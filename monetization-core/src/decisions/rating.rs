@@ -73,7 +73,7 @@ use crate::subscription::Segment;
 
 use committed::{Adjustment, adjustments};
 
-pub use base::{base_line, start_lines};
+pub use base::{base_line, change_lines, start_lines};
 pub use late::{LateUse, late_lines};
 
 mod base;

@@ -6,6 +6,7 @@
 //! | written with | operation |
 //! |---|---|
 //! | a subscription that the engine invoices | [`StartSubscription`](Operation::StartSubscription) |
+//! | a change of its plan | [`ChangeSubscription`](Operation::ChangeSubscription) |
 //! | its cancellation, or its last use being published | [`CancelSubscription`](Operation::CancelSubscription) |
 //! | an invoice that core made | [`IssueInvoice`](Operation::IssueInvoice) |
 //! | the cancellation of what was never paid | [`VoidInvoice`](Operation::VoidInvoice) |
@@ -29,7 +30,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{IntentId, InvoiceId, SubscriptionId, TenantId, TypedId};
+use crate::ids::{IntentId, InvoiceId, PlanVersionId, SubscriptionId, TenantId, TypedId};
 
 /// One operation that is to be carried out at the tenant's engine.
 ///
@@ -74,6 +75,17 @@ pub enum Operation {
         /// Which one.
         subscription: SubscriptionId,
     },
+    /// Move the subscription to another plan there.
+    ChangeSubscription {
+        /// Which one.
+        subscription: SubscriptionId,
+        /// To which version.
+        version: PlanVersionId,
+        /// Which change of its plan this is, from 1: only the last one is carried out.
+        number: u32,
+        /// From its next period on; otherwise at once.
+        at_period_end: bool,
+    },
     /// End the subscription there.
     CancelSubscription {
         /// Which one.
@@ -99,6 +111,11 @@ impl Operation {
     pub fn key(&self) -> String {
         match self {
             Self::StartSubscription { subscription } => format!("start:{subscription}"),
+            Self::ChangeSubscription {
+                subscription,
+                number,
+                ..
+            } => format!("change:{subscription}:{number}"),
             Self::CancelSubscription {
                 subscription,
                 at_period_end: true,

@@ -222,6 +222,15 @@ pub enum LineItem {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         share: Option<Share>,
     },
+    /// What is left of a period when its plan changes: the base price it was charged with is taken
+    /// back.
+    Unused {
+        /// The stretch that is left.
+        period: Span,
+        /// What share of a cycle that is; left out where it is all of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
+    },
     /// The use of a segment.
     Usage(UsageLine),
     /// Use of a segment that came after its invoice.

@@ -69,8 +69,11 @@ pub struct Subscription {
     pub application: Option<Name>,
     /// What was bought.
     pub product: ProductId,
-    /// On which plan; its versions are in the timeline.
+    /// On which plan, or to which it is to change; the versions are in the timeline.
     pub plan: PlanId,
+    /// How often its plan was changed, or is to.
+    #[serde(default)]
+    pub plan_changes: u32,
     /// Who makes its invoices: fixed when it began.
     pub invoicing: Invoicing,
     /// Where it is in its life.

@@ -9,15 +9,13 @@ use std::time::Duration;
 use super::closing::closings;
 use super::invoicing::invoice_id;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
-use crate::clock::Timestamp;
 use crate::engine::CancelMode;
 use crate::field::FieldError;
-use crate::ids::{PlanVersionId, SubscriptionId, TenantId};
+use crate::ids::{SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
 use crate::period::{Schedule, TimeZone};
-use crate::plan::PlanVersion;
 use crate::product::IllegalMove;
 use crate::store::{ChangeSet, StoreExt};
 use crate::subscription::{
@@ -95,47 +93,6 @@ impl Monetizer {
             Ok(())
         })
         .await
-    }
-
-    /// Moves a subscription to another version of its plan from `at` on, or as soon as every
-    /// gateway can know of it where that is later. What was used before is rated by the version
-    /// before; the base price of the running period stays as it was charged.
-    ///
-    /// One change of the timeline. A change of plan that has not come into force by `at` is replaced,
-    /// so that asking twice is asking once. What is closed is not changed: where this clock is behind,
-    /// `at` is the start of the period that is open.
-    ///
-    /// # Errors
-    /// [`FlowError::Field`] for a version of another plan, for one that sells no bundles of an
-    /// operation of which some calls of bundles are left, for a subscription that the engine invoices,
-    /// or for too many changes; [`FlowError::Illegal`] where it is not in force.
-    pub async fn migrate(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        version: PlanVersionId,
-        at: Option<Timestamp>,
-    ) -> Result<Subscription, FlowError> {
-        let version = self.must::<PlanVersion>(tenant, version).await?.fact;
-        let now = self.now();
-        let earliest = now.saturating_add(self.settings.change_notice);
-        let at = at.map_or(earliest, |at| at.max(earliest));
-        for _ in 0..ATTEMPTS_MAX {
-            let stored = self.must::<Subscription>(tenant, id).await?;
-            let mut moved = stored.clone();
-            migrate(&mut moved.fact, &version, (now, at))?;
-            self.check_keeps_bundles(&stored.fact, &version.terms)
-                .await?;
-            if moved == stored {
-                return Ok(stored.fact);
-            }
-            let mut change = self.change();
-            change.writes.push(moved.write()?);
-            if self.apply(&change).await? {
-                return Ok(moved.fact);
-            }
-        }
-        Err(FlowError::Contended)
     }
 
     /// Lets the billing periods of a subscription go by another time zone. The running period stays as
@@ -293,37 +250,4 @@ impl Monetizer {
         }
         Err(FlowError::Contended)
     }
-}
-
-/// Lets this version hold from `at` on, as seen `now`.
-fn migrate(
-    subscription: &mut Subscription,
-    version: &PlanVersion,
-    (now, at): (Timestamp, Timestamp),
-) -> Result<(), FlowError> {
-    if version.plan != subscription.plan {
-        return Err(FieldError::new("version", "it is a version of another plan").into());
-    }
-    if subscription.invoicing == Invoicing::ByEngine {
-        let problem = "the engine invoices this subscription and keeps its prices: cancel it and subscribe again";
-        return Err(FieldError::new("version", problem).into());
-    }
-    if !matches!(
-        subscription.state,
-        SubscriptionState::Active | SubscriptionState::AwaitingPayment
-    ) {
-        return Err(IllegalMove::new(subscription.state, "Migrate").into());
-    }
-    let timeline = &mut subscription.timeline;
-    if timeline.changes.len() >= Timeline::CHANGES_MAX {
-        let problem = format!(
-            "too many changes of plan: allowed are {}",
-            Timeline::CHANGES_MAX
-        );
-        return Err(FieldError::new("version", problem).into());
-    }
-    let open = timeline.schedule.period(subscription.closed_periods);
-    let at = at.max(open.ok_or(MoneyError::Overflow)?.start);
-    timeline.change(now, at, version.id);
-    Ok(())
 }

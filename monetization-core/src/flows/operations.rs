@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
-use crate::engine::{CancelMode, Engine, EngineContext, IdempotencyKey};
+use crate::engine::{CancelMode, ChangeMode, Engine, EngineContext, IdempotencyKey};
 use crate::entropy::Entropy;
 use crate::ids::TenantId;
 use crate::intent::{Intent, Operation};
@@ -121,6 +121,20 @@ impl Monetizer {
             Operation::IssueInvoice { invoice } => self.issue(&task, invoice).await,
             Operation::VoidInvoice { invoice } => self.void(&task, invoice).await,
             Operation::StartSubscription { subscription } => self.start(&task, subscription).await,
+            Operation::ChangeSubscription {
+                subscription,
+                version,
+                number,
+                at_period_end,
+            } => {
+                let mode = if at_period_end {
+                    ChangeMode::AtPeriodEnd
+                } else {
+                    ChangeMode::Now
+                };
+                self.switch(&task, subscription, (version, number, mode))
+                    .await
+            }
             Operation::CancelSubscription {
                 subscription,
                 at_period_end: true,

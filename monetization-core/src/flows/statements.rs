@@ -12,10 +12,10 @@ use crate::invoice::Line;
 use crate::money::{Money, MoneyError, Quantity};
 use crate::plan::{EnforcedQuota, PlanTerms, PlanVersion};
 use crate::rating::{
-    LateUse, SegmentUse, Used, base_line, late_lines, period_use, total, usage_lines,
+    LateUse, SegmentUse, Used, base_line, change_lines, late_lines, period_use, total, usage_lines,
 };
 use crate::store::{StoreError, StoreErrorKind};
-use crate::subscription::{Segment, Subscription};
+use crate::subscription::{PlanChange, Segment, Subscription, Timeline};
 use crate::usage::Sum;
 
 /// What a subscription has used in its earliest open period, and the invoice that closing it now
@@ -197,6 +197,7 @@ impl Monetizer {
             self.late_lines(&mut versions, subscription, (segments, &late))
                 .await?,
         );
+        lines.extend(self.changes_of_period(subscription, end).await?);
         let continues = continues(subscription, end);
         let last = self
             .must::<PlanVersion>(tenant, subscription.timeline.version_at(end))
@@ -214,6 +215,40 @@ impl Monetizer {
             terms: last,
             continues,
         })
+    }
+
+    /// What changes of plan within the earliest open period bill, as far as they lie before `end`.
+    async fn changes_of_period(
+        &self,
+        subscription: &Subscription,
+        end: Timestamp,
+    ) -> Result<Vec<Line>, FlowError> {
+        let Timeline {
+            schedule, changes, ..
+        } = &subscription.timeline;
+        let index = subscription.closed_periods;
+        let period = schedule.period(index).ok_or(MoneyError::Overflow)?;
+        let mut lines = Vec::new();
+        let mut before = subscription.timeline.first;
+        for change in changes.iter().take_while(|change| change.at < end) {
+            let PlanChange {
+                at,
+                version,
+                prorated,
+            } = *change;
+            let before = std::mem::replace(&mut before, version);
+            if prorated && period.start < at && before != version {
+                let before = self
+                    .must::<PlanVersion>(subscription.tenant, before)
+                    .await?;
+                let after = self
+                    .must::<PlanVersion>(subscription.tenant, version)
+                    .await?;
+                let terms = (&before.fact.terms, &after.fact.terms);
+                lines.extend(change_lines(terms, schedule, (index, at))?);
+            }
+        }
+        Ok(lines)
     }
 
     /// What use costs that came after its segment was closed and is paid by the closing of these

@@ -87,6 +87,7 @@ impl Monetizer {
             application: order.application.clone(),
             product: product.id,
             plan: plan.id,
+            plan_changes: 0,
             invoicing: tenant_fact.invoicing,
             state: SubscriptionState::PendingApproval,
             blocks: std::collections::BTreeSet::new(),
@@ -243,7 +244,7 @@ impl Monetizer {
     }
 }
 
-fn check_on_sale(plan: &Plan, product: &Product) -> Result<(), FlowError> {
+pub(super) fn check_on_sale(plan: &Plan, product: &Product) -> Result<(), FlowError> {
     if !product.state.is_on_sale() {
         // Whoever may not see a product learns nothing about it.
         return Err(FlowError::NotFound {
@@ -257,7 +258,7 @@ fn check_on_sale(plan: &Plan, product: &Product) -> Result<(), FlowError> {
     }
 }
 
-fn check_billable(
+pub(super) fn check_billable(
     terms: &PlanTerms,
     product: &Product,
     (invoicing, time_zone): (Invoicing, TimeZone),

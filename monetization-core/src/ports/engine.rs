@@ -42,8 +42,8 @@
 use std::sync::Arc;
 
 pub use billing::{
-    BillingEngine, CancelMode, Enabled, NewSubscription, Removal, SubscriptionSnapshot,
-    SubscriptionStart,
+    BillingEngine, CancelMode, ChangeMode, Enabled, NewSubscription, PlanSwitch, Removal,
+    SubscriptionSnapshot, SubscriptionStart,
 };
 pub use context::{EngineContext, IdempotencyKey};
 pub use descriptor::{Attribute, EngineDescriptor, EngineLimits, PriceShapes};

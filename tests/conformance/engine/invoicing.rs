@@ -213,43 +213,6 @@ pub async fn a_preview_equals_the_invoice_that_follows(bench: &Bench) {
     );
 }
 
-/// What was used before the change is billed at the old price, what is used after it at the new.
-pub async fn a_changed_plan_holds_from_the_next_period_on(bench: &Bench) {
-    let running = bench
-        .running(Offer {
-            base_price: "5",
-            ..Offer::A_CENT_EACH
-        })
-        .await;
-    let next = Offer {
-        base_price: "30",
-        unit_price: Some("0.5"),
-        ..Offer::A_CENT_EACH
-    };
-    let next = bench.version(&running.product, next);
-    let next = bench
-        .billing()
-        .create_billing_plan(&bench.cx(), &next)
-        .await
-        .unwrap();
-    bench
-        .billing()
-        .change_subscription(&bench.cx(), running.external(), &next)
-        .await
-        .unwrap();
-    bench.used(&running, "100", bench.fixture.now().await).await;
-    bench.wait_for_invoice(&running).await;
-    bench.used(&running, "100", bench.fixture.now().await).await;
-    bench.wait_for_invoice(&running).await;
-    let totals: Vec<i64> = bench
-        .invoices(&running)
-        .await
-        .iter()
-        .map(|made| made.total.minor())
-        .collect();
-    assert_eq!(totals, [500, 100 + 3_000, 5_000 + 3_000]);
-}
-
 /// At once and without a next base price; nothing follows.
 pub async fn cancelling_now_invoices_what_was_used(bench: &Bench) {
     let running = bench

@@ -1,6 +1,6 @@
 //! Subscriptions that the provider invoices: started, changed, ended.
 
-use monetization_core::engine::{CancelMode, Removal};
+use monetization_core::engine::{CancelMode, ChangeMode, Removal};
 use monetization_core::reference::ObjectKind;
 
 use super::steps::{DAY, SECOND, assert_conflict, assert_lost};
@@ -190,25 +190,21 @@ pub async fn a_subscription_cancelled_to_the_periods_end_lives_until_then(bench:
 /// It is the same subscription, and there is no second one: with WSO2 both are billed.
 pub async fn changing_the_plan_keeps_the_subscription(bench: &Bench) {
     let running = bench.running(Offer::A_CENT_EACH).await;
-    let dearer = bench.version(
-        &running.product,
-        Offer {
-            unit_price: Some("0.02"),
-            ..Offer::A_CENT_EACH
-        },
-    );
-    let dearer = bench
-        .billing()
-        .create_billing_plan(&bench.cx(), &dearer)
-        .await
-        .unwrap();
-    let cx = bench.cx();
-    for _ in 0..2 {
-        bench
-            .billing()
-            .change_subscription(&cx, running.external(), &dearer)
-            .await
-            .unwrap();
+    let dearer = Offer {
+        unit_price: Some("0.02"),
+        ..Offer::A_CENT_EACH
+    };
+    let dearer = bench.offered(&running, dearer).await;
+    for mode in [ChangeMode::AtPeriodEnd, ChangeMode::Now] {
+        let cx = bench.cx();
+        let to = bench.switch(&dearer, mode).await;
+        for _ in 0..2 {
+            bench
+                .billing()
+                .change_subscription(&cx, running.external(), &to)
+                .await
+                .unwrap();
+        }
     }
     let snapshot = bench.snapshot(&running).await;
     assert_eq!(

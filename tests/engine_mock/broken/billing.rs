@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::{
     BillingEngine, CancelMode, Enabled, EngineContext, EngineError, EngineErrorKind,
-    NewSubscription, Removal, SubscriptionSnapshot, SubscriptionStart,
+    NewSubscription, PlanSwitch, Removal, SubscriptionSnapshot, SubscriptionStart,
 };
 use monetization_core::ids::{PlanVersionId, ProductId};
 use monetization_core::plan::PlanVersion;
@@ -136,12 +136,12 @@ impl BillingEngine for Broken {
         &self,
         cx: &EngineContext,
         subscription: &ForeignId,
-        plan: &ForeignId,
+        to: &PlanSwitch,
     ) -> Result<(), EngineError> {
         self.answer(
             self.inner
                 .billing
-                .change_subscription(&self.cx(cx), subscription, plan)
+                .change_subscription(&self.cx(cx), subscription, to)
                 .await,
         )
     }

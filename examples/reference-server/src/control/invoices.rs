@@ -179,6 +179,7 @@ impl LineView {
         let kind = match line.item {
             LineItem::Setup => "setup",
             LineItem::Base { .. } => "base",
+            LineItem::Unused { .. } => "unused",
             LineItem::Usage(_) => "usage",
             LineItem::LateUsage(_) => "late_usage",
             LineItem::Commitment(_) => "commitment",
@@ -192,12 +193,13 @@ impl LineView {
             }
             LineItem::Setup
             | LineItem::Base { .. }
+            | LineItem::Unused { .. }
             | LineItem::Commitment(_)
             | LineItem::Bundle(_)
             | LineItem::Mirrored => None,
         };
         let share = match &line.item {
-            LineItem::Base { share, .. } => *share,
+            LineItem::Base { share, .. } | LineItem::Unused { share, .. } => *share,
             _ => None,
         };
         let commitment = match &line.item {

@@ -120,6 +120,7 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/subscriptions/{subscription}/block" SELLERS subscriptions::block;
         POST "/api/v1/subscriptions/{subscription}/unblock" SELLERS subscriptions::unblock;
         POST "/api/v1/subscriptions/{subscription}/migrate" SELLERS subscriptions::migrate;
+        POST "/api/v1/subscriptions/{subscription}/plan" BUYERS subscriptions::change_plan;
         POST "/api/v1/subscriptions/{subscription}/time-zone" BUYERS subscriptions::move_zone;
         POST "/api/v1/subscriptions/{subscription}/bundles" BUYERS resources::buy;
         POST "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::issue;

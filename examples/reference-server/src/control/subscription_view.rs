@@ -6,7 +6,9 @@ use monetization_core::invoice::Invoicing;
 use monetization_core::key::ApiKey;
 use monetization_core::period::TimeZone;
 use monetization_core::secret::Secret;
-use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
+use monetization_core::subscription::{
+    BlockReason, PlanChange, Subscription, SubscriptionState, Timeline,
+};
 use monetization_core::text::{Name, Prose, Slug};
 use serde::Serialize;
 
@@ -24,6 +26,9 @@ pub(super) struct SubscriptionView {
     plan: PlanId,
     /// The version in force now.
     version: PlanVersionId,
+    /// Versions that are to follow it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeView>,
     invoicing: Invoicing,
     status: SubscriptionState,
     /// Why calls are refused although it lives.
@@ -47,6 +52,22 @@ pub(super) struct SubscriptionView {
     key: Option<KeyView>,
 }
 
+/// Another version comes into force.
+#[derive(Debug, Serialize)]
+struct ChangeView {
+    at: Timestamp,
+    version: PlanVersionId,
+}
+
+fn to_come(timeline: &Timeline, now: Timestamp) -> Vec<ChangeView> {
+    let changes = timeline.changes.iter().filter(|change| change.at > now);
+    let view = |change: &PlanChange| ChangeView {
+        at: change.at,
+        version: change.version,
+    };
+    changes.map(view).collect()
+}
+
 impl SubscriptionView {
     /// As it stands at `now`.
     pub(super) fn new(subscription: Subscription, now: Timestamp) -> Self {
@@ -60,6 +81,7 @@ impl SubscriptionView {
             product: subscription.product,
             plan: subscription.plan,
             version: timeline.version_at(now),
+            changes: to_come(&timeline, now),
             invoicing: subscription.invoicing,
             status: subscription.state,
             blocks: subscription.blocks,

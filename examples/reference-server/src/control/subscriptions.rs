@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::CancelMode;
+use monetization_core::engine::{CancelMode, ChangeMode};
 use monetization_core::field::FieldError;
 use monetization_core::flows::Order;
 use monetization_core::ids::{ConsumerId, PlanId, PlanVersionId, SubscriptionId};
@@ -50,12 +50,13 @@ pub(super) struct RejectBody {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelBody {
-    mode: CancelWord,
+    mode: ModeWord,
 }
 
+/// Whether something happens at once or with the period.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum CancelWord {
+enum ModeWord {
     Now,
     PeriodEnd,
 }
@@ -67,6 +68,15 @@ pub(super) struct MigrateBody {
     version: PlanVersionId,
     /// From when on; as soon as every gateway can know of it where it is left out.
     at: Option<Timestamp>,
+}
+
+/// Which plan a subscription changes to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlanBody {
+    plan: PlanId,
+    /// At once, or with the next period; as its price asks for where it is left out.
+    mode: Option<ModeWord>,
 }
 
 /// The time zone that later billing periods go by.
@@ -171,8 +181,8 @@ pub(super) async fn cancel(
 ) -> Result<axum::Json<SubscriptionView>, Problem> {
     app.own_subscription(caller, id).await?;
     let mode = match body.mode {
-        CancelWord::Now => CancelMode::Now,
-        CancelWord::PeriodEnd => CancelMode::AtPeriodEnd,
+        ModeWord::Now => CancelMode::Now,
+        ModeWord::PeriodEnd => CancelMode::AtPeriodEnd,
     };
     let cancelled = app.monetizer.cancel(caller.tenant, id, mode).await?;
     app.rounds.wake();
@@ -210,6 +220,25 @@ pub(super) async fn migrate(
         .migrate(caller.tenant, id, version, at)
         .await?;
     Ok(app.shown(migrated))
+}
+
+pub(super) async fn change_plan(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<SubscriptionId>,
+    Json(body): Json<PlanBody>,
+) -> Result<axum::Json<SubscriptionView>, Problem> {
+    app.own_subscription(caller, id).await?;
+    let mode = body.mode.map(|mode| match mode {
+        ModeWord::Now => ChangeMode::Now,
+        ModeWord::PeriodEnd => ChangeMode::AtPeriodEnd,
+    });
+    let changed = app
+        .monetizer
+        .change_plan(caller.tenant, id, body.plan, mode)
+        .await?;
+    app.rounds.wake();
+    Ok(app.shown(changed))
 }
 
 pub(super) async fn move_zone(

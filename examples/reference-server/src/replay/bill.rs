@@ -50,7 +50,10 @@ impl Bill {
     fn take(&mut self, invoice: &Invoice) -> Result<(), MoneyError> {
         for line in &invoice.lines {
             let kind = match line.item {
-                LineItem::Setup | LineItem::Base { .. } | LineItem::Bundle(_) => &mut self.fixed,
+                LineItem::Setup
+                | LineItem::Base { .. }
+                | LineItem::Unused { .. }
+                | LineItem::Bundle(_) => &mut self.fixed,
                 LineItem::Usage(_)
                 | LineItem::LateUsage(_)
                 | LineItem::Commitment(_)

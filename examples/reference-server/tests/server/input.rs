@@ -40,6 +40,7 @@ POST /api/v1/subscriptions/SUBSCRIPTION/reject {"reason": "no"}
 POST /api/v1/subscriptions/SUBSCRIPTION/cancel {"mode": "now"}
 POST /api/v1/subscriptions/SUBSCRIPTION/bundles {"bundle": "b"}
 POST /api/v1/subscriptions/SUBSCRIPTION/time-zone {"time_zone": "UTC"}
+POST /api/v1/subscriptions/SUBSCRIPTION/plan {"plan": "PLAN"}
 POST /api/v1/subscriptions/SUBSCRIPTION/migrate {"version": "plv_00000000000000000000000000000000"}
 POST /api/v1/keys/KEY/rotate {"overlap_seconds": 1}
 POST /api/v1/usage [{"source": "s", "id": "1", "subscription": "SUBSCRIPTION", "meter": "requests", "quantity": "1"}]

@@ -1,9 +1,10 @@
 //! What is paid in advance.
 
 use super::dates;
+use crate::clock::{Span, Timestamp};
 use crate::invoice::{Line, LineItem};
-use crate::money::MoneyError;
-use crate::period::{Schedule, Share};
+use crate::money::{Money, MoneyError};
+use crate::period::{Proration, Schedule, Share};
 use crate::plan::PlanTerms;
 
 /// The lines that are due at the start: setup fee and first base price, each where it is not
@@ -37,19 +38,70 @@ pub fn base_line(
 ) -> Result<Option<Line>, MoneyError> {
     let period = schedule.period(index).ok_or(MoneyError::Overflow)?;
     let share = schedule.share(index, terms.proration());
-    let amount = match share {
-        Some(share) => share.of(terms.base_price(), terms.rounding())?,
-        None => terms.base_price(),
-    };
-    let of_cycle = share.map(|share: Share| format!(", {share}"));
+    let amount = shared(terms, share)?;
     let line = Line {
         item: LineItem::Base { period, share },
-        description: format!(
-            "base price, {}{}",
-            dates(schedule, period),
-            of_cycle.unwrap_or_default()
-        ),
+        description: described("base price", schedule, (period, share)),
         amount,
     };
     Ok(Some(line).filter(|line| !line.amount.is_zero()))
+}
+
+/// What a change of plan in the middle of period number `index` bills for the rest of that period: the
+/// base price of the plan `before` is taken back, and that of the one `after` is charged. What each is
+/// for a part of a period its own [`Proration`] says, rounded once; one of `none` stays with whole
+/// periods, and is neither taken back nor charged.
+///
+/// What is charged for the rest is taken back by the same calculation where the plan changes again, so
+/// that the parts of one price come to that price, however often it changes.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] beyond the calendar.
+pub fn change_lines(
+    (before, after): (&PlanTerms, &PlanTerms),
+    schedule: &Schedule,
+    (index, at): (u32, Timestamp),
+) -> Result<Vec<Line>, MoneyError> {
+    let period = Span {
+        start: at,
+        ..schedule.period(index).ok_or(MoneyError::Overflow)?
+    };
+    let share = |terms: &PlanTerms| schedule.share_of(period, index, terms.proration());
+    let mut lines = Vec::new();
+    if before.proration() != Proration::None {
+        let share = share(before);
+        let amount = shared(before, share)?;
+        lines.push(Line {
+            item: LineItem::Unused { period, share },
+            description: described("unused base price", schedule, (period, share)),
+            amount: Money::zero(amount.currency()).checked_sub(amount)?,
+        });
+    }
+    if after.proration() != Proration::None {
+        let share = share(after);
+        lines.push(Line {
+            item: LineItem::Base { period, share },
+            description: described("base price", schedule, (period, share)),
+            amount: shared(after, share)?,
+        });
+    }
+    lines.retain(|line| !line.amount.is_zero());
+    Ok(lines)
+}
+
+/// The base price for this share of a cycle; all of it for none.
+fn shared(terms: &PlanTerms, share: Option<Share>) -> Result<Money, MoneyError> {
+    match share {
+        Some(share) => share.of(terms.base_price(), terms.rounding()),
+        None => Ok(terms.base_price()),
+    }
+}
+
+fn described(what: &str, schedule: &Schedule, (part, share): (Span, Option<Share>)) -> String {
+    let of_cycle = share.map(|share| format!(", {share}"));
+    format!(
+        "{what}, {}{}",
+        dates(schedule, part),
+        of_cycle.unwrap_or_default()
+    )
 }

@@ -31,6 +31,7 @@ fn a_plan_change_splits_the_period_and_keeps_the_first_segments_id() {
     timeline.changes.push(PlanChange {
         at: at("2026-01-15T00:00:00Z"),
         version: version(2),
+        prorated: false,
     });
     let first = segment(&timeline, "2026-01-14T23:59:59.999999Z");
     let second = segment(&timeline, "2026-01-15T00:00:00Z");
@@ -110,7 +111,11 @@ proptest! {
         timeline.changes = changes
             .iter()
             .zip(2..)
-            .map(|(seconds, number)| PlanChange { at: instant(*seconds), version: version(number) })
+            .map(|(seconds, number)| PlanChange {
+                at: instant(*seconds),
+                version: version(number),
+                prorated: false,
+            })
             .collect();
         timeline.ends_at = end;
         let subscription = SubscriptionId::derived(&[b"s"]);

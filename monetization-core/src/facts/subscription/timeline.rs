@@ -20,7 +20,8 @@
 //! let [first, second] = [b"1", b"2"].map(|name| PlanVersionId::derived(&[name]));
 //! let schedule = Schedule::new("2026-03-01T00:00:00Z".parse()?, Cycle::MONTH);
 //! let mut timeline = Timeline::starting(schedule, first);
-//! timeline.changes.push(PlanChange { at: "2026-03-11T00:00:00Z".parse()?, version: second });
+//! let at = "2026-03-11T00:00:00Z".parse()?;
+//! timeline.changes.push(PlanChange { at, version: second, prorated: false });
 //!
 //! let of = SubscriptionId::derived(&[b"s"]);
 //! let segment = |at: &str| timeline.segment_at(of, Invoicing::ByCore, at.parse().ok()?);
@@ -65,6 +66,9 @@ pub struct PlanChange {
     pub at: Timestamp,
     /// Which version.
     pub version: PlanVersionId,
+    /// Whether the base price of what is left of its period is that of this version, too.
+    #[serde(default)]
+    pub prorated: bool,
 }
 
 /// One uninterrupted stretch of one plan version within one billing period of a subscription:
@@ -155,12 +159,14 @@ impl Timeline {
         std::iter::once(self.version_at(at)).chain(later.map(|change| change.version))
     }
 
-    /// Lets another version hold from `at` on, in the place of all that was to hold later.
+    /// Lets another version hold from the change's instant on, in the place of all that was to hold
+    /// later.
     ///
     /// Somebody whose clock is ahead may have written use down after a later change already. So what
     /// was to change within [`CLOCKS_APART_MAX`](Self::CLOCKS_APART_MAX) of `now` still cuts time
     /// into segments, although nothing changes there any more; only what lies further ahead is gone.
-    pub fn change(&mut self, now: Timestamp, at: Timestamp, version: PlanVersionId) {
+    pub fn change(&mut self, now: Timestamp, change: PlanChange) {
+        let PlanChange { at, version, .. } = change;
         let near = now.saturating_add(Self::CLOCKS_APART_MAX);
         self.changes
             .retain(|change| change.at < at || change.at <= near);
@@ -169,8 +175,8 @@ impl Timeline {
         }
         let place = self.changes.partition_point(|change| change.at < at);
         match self.changes.get_mut(place) {
-            Some(known) if known.at == at => known.version = version,
-            _ => self.changes.insert(place, PlanChange { at, version }),
+            Some(known) if known.at == at => *known = change,
+            _ => self.changes.insert(place, change),
         }
     }
 

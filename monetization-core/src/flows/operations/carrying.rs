@@ -6,10 +6,12 @@
 //! the next claim, which asks the engine the same and gets the same answer.
 
 use super::{Task, unable};
-use crate::engine::{CancelMode, EngineErrorKind, IdempotencyKey, NewSubscription};
+use crate::engine::{
+    CancelMode, ChangeMode, EngineErrorKind, IdempotencyKey, NewSubscription, PlanSwitch,
+};
 use crate::flows::references::thing;
 use crate::flows::{ATTEMPTS_MAX, FlowError, Monetizer};
-use crate::ids::{InvoiceId, SubscriptionId};
+use crate::ids::{InvoiceId, PlanVersionId, SubscriptionId};
 use crate::intent::Operation;
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Occasion};
 use crate::reference::ObjectKind;
@@ -19,9 +21,7 @@ impl Monetizer {
     /// Has the engine collect an invoice. One that was taken back meanwhile is taken back there too.
     pub(super) async fn issue(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
         let Task {
-            tenant,
-            key,
-            finished,
+            tenant, finished, ..
         } = task;
         let tenant = *tenant;
         let invoice = self.must::<Invoice>(tenant, id).await?.fact;
@@ -84,9 +84,7 @@ impl Monetizer {
     /// Has the engine no longer collect an invoice, where it was ever told to.
     pub(super) async fn void(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
         let Task {
-            tenant,
-            key,
-            finished,
+            tenant, finished, ..
         } = task;
         let tenant = *tenant;
         let invoice = self.must::<Invoice>(tenant, id).await?.fact;
@@ -182,6 +180,44 @@ impl Monetizer {
         Err(FlowError::Contended)
     }
 
+    /// Moves the subscription to another plan at an engine that invoices it. A change that another one
+    /// has followed is left out: the last word may have been carried out before it.
+    pub(super) async fn switch(
+        &self,
+        task: &Task,
+        id: SubscriptionId,
+        (version, number, mode): (PlanVersionId, u32, ChangeMode),
+    ) -> Result<(), FlowError> {
+        let tenant = task.tenant;
+        let subscription = self.must::<Subscription>(tenant, id).await?.fact;
+        let is_over = matches!(
+            subscription.state,
+            SubscriptionState::Draining | SubscriptionState::Ended
+        );
+        if subscription.plan_changes != number || is_over {
+            return self.finish(&task.finished).await;
+        }
+        let (_, engine) = self.engine_of(tenant).await?;
+        let place = self.place(tenant, engine, subscription.product).await?;
+        let plan = self.plan(engine, &place, tenant, version).await?;
+        let of = thing(tenant, ObjectKind::Subscription, id);
+        let external = self.reference(&place, of).await?;
+        let external = external.ok_or_else(|| FlowError::NotFound { id: id.to_string() })?;
+        let changes = subscription.timeline.changes.iter().rev();
+        let change = changes.into_iter().find(|it| it.version == version);
+        let to = PlanSwitch {
+            plan,
+            mode,
+            at: change.map_or_else(|| self.now(), |change| change.at),
+        };
+        let cx = self.context_of(task, &place);
+        engine
+            .billing
+            .change_subscription(&cx, &external, &to)
+            .await?;
+        self.finish(&task.finished).await
+    }
+
     /// Ends the subscription at an engine that invoices it. That the engine does not have it is as good.
     pub(super) async fn stop(
         &self,
@@ -190,9 +226,7 @@ impl Monetizer {
         mode: CancelMode,
     ) -> Result<(), FlowError> {
         let Task {
-            tenant,
-            key,
-            finished,
+            tenant, finished, ..
         } = task;
         let tenant = *tenant;
         let subscription = self.must::<Subscription>(tenant, id).await?.fact;

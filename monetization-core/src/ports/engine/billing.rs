@@ -113,9 +113,9 @@ use crate::text::ForeignId;
 ///     }
 ///
 ///     async fn change_subscription(
-///         &self, _: &EngineContext, _: &ForeignId, plan: &ForeignId,
+///         &self, _: &EngineContext, _: &ForeignId, to: &PlanSwitch,
 ///     ) -> Answer<()> {
-///         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).contains(plan);
+///         let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).contains(&to.plan);
 ///         let unknown = || EngineError::new(EngineErrorKind::NotFound, "there is no such plan");
 ///         if known { Ok(()) } else { Err(unknown()) }
 ///     }
@@ -246,8 +246,9 @@ pub trait BillingEngine: Port {
         new: &NewSubscription,
     ) -> Result<SubscriptionStart, EngineError>;
 
-    /// Moves a subscription to another plan from its next period on. It stays the same
-    /// subscription.
+    /// Moves a subscription to another plan. It stays the same subscription: there is never a second
+    /// one. The last word holds, also where an earlier change waits for the next period; moving to the
+    /// plan that is in force takes that back.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -255,7 +256,7 @@ pub trait BillingEngine: Port {
         &self,
         cx: &EngineContext,
         subscription: &ForeignId,
-        plan: &ForeignId,
+        to: &PlanSwitch,
     ) -> Result<(), EngineError>;
 
     /// Ends a subscription (WSO2: `deleteMonetizedSubscription`).
@@ -291,6 +292,20 @@ pub struct NewSubscription {
     pub plan: ForeignId,
     /// Its billing periods, so that both sides have the same.
     pub schedule: Schedule,
+}
+
+/// A plan that a subscription moves to.
+///
+/// What of it is used before is rated by the plan before. Changed now, the base price of what is left
+/// of the period is charged, and that of the plan before is credited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanSwitch {
+    /// The plan, as the provider calls it.
+    pub plan: ForeignId,
+    /// When.
+    pub mode: ChangeMode,
+    /// The instant from which on it holds here.
+    pub at: Timestamp,
 }
 
 /// A subscription that was started.
@@ -345,6 +360,16 @@ pub enum Removal {
     Deleted,
     /// It was not there.
     AlreadyGone,
+}
+
+/// When a subscription moves to another plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum ChangeMode {
+    /// At once, in the middle of its period.
+    Now,
+    /// With its next period.
+    AtPeriodEnd,
 }
 
 /// When a subscription ends.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{
     BillingEngine, CancelMode, Enabled, Engine, EngineContext, EngineDescriptor, EngineError,
-    EngineErrorKind, EngineLimits, NewSubscription, PriceShapes, Removal, SubscriptionSnapshot,
-    SubscriptionStart,
+    EngineErrorKind, EngineLimits, NewSubscription, PlanSwitch, PriceShapes, Removal,
+    SubscriptionSnapshot, SubscriptionStart,
 };
 use crate::consumer::Consumer;
 use crate::ids::{PlanVersionId, ProductId, TypedId};
@@ -155,7 +155,7 @@ impl BillingEngine for NoEngine {
         &self,
         _cx: &EngineContext,
         _subscription: &ForeignId,
-        _plan: &ForeignId,
+        _to: &PlanSwitch,
     ) -> Result<(), EngineError> {
         Ok(())
     }

@@ -142,6 +142,7 @@ impl World {
             it.timeline.changes.push(PlanChange {
                 at,
                 version: version_id,
+                prorated: false,
             });
         })
         .await;

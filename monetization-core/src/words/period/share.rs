@@ -105,6 +105,12 @@ impl Schedule {
     /// ```
     #[must_use]
     pub fn share(&self, index: u32, by: Proration) -> Option<Share> {
-        by.share(self.period(index)?, self.whole(index)?, self.time_zone)
+        self.share_of(self.period(index)?, index, by)
+    }
+
+    /// What share of its cycle a part of a period is charged for; `None` where it is charged whole.
+    #[must_use]
+    pub fn share_of(&self, part: Span, index: u32, by: Proration) -> Option<Share> {
+        by.share(part, self.whole(index)?, self.time_zone)
     }
 }

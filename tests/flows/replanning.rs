@@ -1,0 +1,186 @@
+//! Changes of plan: when they hold, what they bill, and that there is one subscription all along.
+
+use monetization_core::engine::ChangeMode;
+use monetization_core::flows::FlowError;
+use monetization_core::ids::PlanId;
+use monetization_core::invoice::Invoicing;
+use monetization_core::plan::{Approval, Plan};
+use monetization_core::secret::Secret;
+use monetization_core::subscription::Subscription;
+
+use crate::world::{HOUR, World, cents};
+
+const SMALL: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"31",
+    "proration":"by_days","usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
+const LARGE: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"62",
+    "proration":"by_days","usage":[{"meter":"requests","unit_price":"0.5"}]}"#;
+
+/// A subscriber to one plan, with others on sale.
+struct Customer {
+    world: World,
+    subscription: Subscription,
+    key: Secret,
+    small: Plan,
+    large: Plan,
+}
+
+impl Customer {
+    async fn of(invoicing: Invoicing, first: &str) -> Self {
+        let world = World::new(invoicing).await;
+        let (subscription, key) = world.subscriber(first).await;
+        let (small, _) = world.plan(SMALL).await;
+        let (large, _) = world.plan(LARGE).await;
+        Self {
+            world,
+            subscription,
+            key,
+            small,
+            large,
+        }
+    }
+
+    async fn change(
+        &self,
+        plan: &Plan,
+        mode: Option<ChangeMode>,
+    ) -> Result<Subscription, FlowError> {
+        self.change_to(plan.id, mode).await
+    }
+
+    async fn change_to(
+        &self,
+        plan: PlanId,
+        mode: Option<ChangeMode>,
+    ) -> Result<Subscription, FlowError> {
+        let (of, monetizer) = (&self.subscription, &self.world.monetizer);
+        let changed = monetizer.change_plan(of.tenant, of.id, plan, mode).await?;
+        self.world.settle().await;
+        Ok(changed)
+    }
+
+    /// Calls, which the provider has when this returns if it is to have them.
+    async fn calls(&self, count: usize) {
+        self.world.calls(&self.key, count).await;
+        if self.subscription.invoicing == Invoicing::ByEngine {
+            self.world.publish().await;
+        }
+    }
+
+    /// What the invoices come to that were made by then, in cents.
+    async fn billed_by(&self, instant: &str) -> Vec<i64> {
+        self.world.pass_until(instant).await;
+        self.world.settle().await;
+        let invoices = self.world.invoices(self.subscription.id).await;
+        invoices.iter().map(cents).collect()
+    }
+
+    /// Why this plan may not be changed to.
+    async fn refused(&self, plan: &Plan, mode: Option<ChangeMode>) -> String {
+        match self.change(plan, mode).await {
+            Err(FlowError::Field(problem)) => problem.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_holds_at_once_and_is_prorated_c6() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        let customer = Customer::of(invoicing, SMALL).await;
+        customer.calls(10).await;
+        customer.world.pass_until("2026-01-11T12:00:00Z").await;
+        let changed = customer.change(&customer.large, None).await.unwrap();
+        assert_eq!(changed.plan, customer.large.id);
+        customer.world.pass(HOUR).await;
+        customer.calls(2).await;
+        let (before, after, rest, next) = (10, 100, 4_200 - 2_100, 6_200);
+        let billed = customer.billed_by("2026-02-01T14:00:00Z").await;
+        assert_eq!(
+            billed,
+            [3_100, before + after + rest + next],
+            "{invoicing:?}"
+        );
+        if invoicing == Invoicing::ByEngine {
+            assert_eq!(customer.world.provider.subscriptions().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_downgrade_holds_from_the_next_period_on_c6() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        let customer = Customer::of(invoicing, LARGE).await;
+        customer.calls(1).await;
+        customer.world.pass_until("2026-01-11T12:00:00Z").await;
+        customer.change(&customer.small, None).await.unwrap();
+        customer.calls(1).await;
+        let first = customer.billed_by("2026-02-01T14:00:00Z").await;
+        assert_eq!(first, [6_200, 2 * 50 + 3_100], "{invoicing:?}");
+        customer.world.pay_all().await;
+        customer.calls(7).await;
+        let second = customer.billed_by("2026-03-01T14:00:00Z").await;
+        assert_eq!(second[2..], [7 + 3_100], "{invoicing:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_change_of_plan_counts_and_going_back_takes_it_back_c6() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        let customer = Customer::of(invoicing, SMALL).await;
+        let first_plan = customer.subscription.plan;
+        let at_end = Some(ChangeMode::AtPeriodEnd);
+        let first = customer.change(&customer.large, at_end).await.unwrap();
+        let again = customer.change(&customer.large, at_end).await.unwrap();
+        assert_eq!((first.plan_changes, &again), (1, &first));
+        let back = customer.change_to(first_plan, None).await.unwrap();
+        assert_eq!(back.plan_changes, 2);
+        let billed = customer.billed_by("2026-02-01T14:00:00Z").await;
+        assert_eq!(billed, [3_100, 3_100], "{invoicing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_an_engine_has_not_heard_of_yet_gives_way_to_the_next_c6() {
+    let customer = Customer::of(Invoicing::ByEngine, SMALL).await;
+    let (of, monetizer) = (&customer.subscription, &customer.world.monetizer);
+    let other = SMALL.replace("0.01", "0.02");
+    let (other, _) = customer.world.plan(&other).await;
+    for plan in [&customer.large, &other] {
+        monetizer
+            .change_plan(of.tenant, of.id, plan.id, Some(ChangeMode::AtPeriodEnd))
+            .await
+            .unwrap();
+    }
+    customer.world.settle().await;
+    customer.world.pass_until("2026-02-01T14:00:00Z").await;
+    customer.world.settle().await;
+    customer.world.pay_all().await;
+    customer.calls(5).await;
+    let billed = customer.billed_by("2026-03-01T14:00:00Z").await;
+    assert_eq!(billed, [3_100, 3_100, 5 * 2 + 3_100]);
+}
+
+#[tokio::test]
+async fn a_change_of_plan_that_cannot_be_is_refused_and_changes_nothing_c6() {
+    let customer = Customer::of(Invoicing::ByCore, LARGE).await;
+    let world = &customer.world;
+    let now = Some(ChangeMode::Now);
+    let cheaper = customer.refused(&customer.small, now).await;
+    assert_eq!(cheaper, "mode: it would give money back: choose period_end");
+    let (euros, _) = world.plan(&SMALL.replace("USD", "EUR")).await;
+    let (yearly, _) = world.plan(&SMALL.replace("month", "year")).await;
+    for plan in [euros, yearly] {
+        let problem = customer.refused(&plan, None).await;
+        assert!(problem.contains("another currency, cycle"), "{problem}");
+    }
+    let (asked, _) = world.plan_with(SMALL, Approval::Manual).await;
+    let problem = customer.refused(&asked, None).await;
+    assert!(problem.contains("have to be approved"), "{problem}");
+    let unchanged = world.subscription(customer.subscription.id).await;
+    assert_eq!(unchanged, customer.subscription);
+
+    let free = r#"{"billing":"free","currency":"USD","cycle":"month"}"#;
+    let customer = Customer::of(Invoicing::ByCore, free).await;
+    let problem = customer.refused(&customer.small, None).await;
+    assert!(problem.contains("nothing was to be paid"), "{problem}");
+}
