@@ -61,6 +61,7 @@ pub enum Closed {
 ///     application: None,
 ///     product: ProductId::derived(&[b"p"]),
 ///     plan: PlanId::derived(&[b"p"]),
+///     plan_changes: 0,
 ///     invoicing: Invoicing::ByCore,
 ///     state: SubscriptionState::Active,
 ///     blocks: BTreeSet::new(),

@@ -10,6 +10,7 @@ use crate::plan::{Billing, TermsDraft, UsageDraft};
 use crate::product::Meter;
 
 mod changes;
+mod prorated;
 
 static SCHEDULE: Schedule = Schedule::new(crate::clock::Timestamp::EPOCH, Cycle::MONTH);
 

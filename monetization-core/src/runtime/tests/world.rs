@@ -273,6 +273,7 @@ pub(super) fn subscription(entropy: &Entropy, of: &Product, version: &PlanVersio
         application: None,
         product: of.id,
         plan: version.plan,
+        plan_changes: 0,
         invoicing: Invoicing::ByCore,
         state: SubscriptionState::Active,
         blocks: BTreeSet::new(),
