@@ -20,6 +20,7 @@ mod server {
     mod input;
     mod keys;
     mod periods;
+    mod plan_changes;
     mod plans;
     mod processes;
     mod publishing;
