@@ -73,6 +73,8 @@ mod subscribing;
 mod tampering;
 #[path = "flows/totals.rs"]
 mod totals;
+#[path = "flows/trials.rs"]
+mod trials;
 #[path = "flows/wire.rs"]
 mod wire;
 #[path = "flows/world.rs"]

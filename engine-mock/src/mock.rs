@@ -260,6 +260,7 @@ fn descriptor(rules: &Rules) -> EngineDescriptor {
             stairstep: true,
             package: true,
             commitment: false,
+            trial: true,
             calendar: false,
         },
     }

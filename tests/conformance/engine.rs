@@ -60,6 +60,7 @@ pub mod offer;
 pub mod plans;
 pub mod secrets;
 pub mod subscriptions;
+pub mod trials;
 pub mod usage;
 pub mod webhooks;
 
@@ -243,6 +244,10 @@ macro_rules! engine_suite {
             a_plan_changed_now_is_prorated,
             a_change_of_plan_is_taken_back,
         ]);
+        $crate::engine_suite!(@checks $invoicing trials $fixture => [
+            a_trial_costs_nothing_and_what_follows_is_billed_whole,
+            a_trial_that_is_cancelled_ends_and_costs_nothing,
+        ]);
         $crate::engine_suite!(@checks $invoicing models $fixture => [
             every_model_of_price_is_rated_as_the_plan_says,
         ]);
@@ -311,7 +316,9 @@ pub fn hands_over(bench: &Bench, part: &str) -> bool {
     let engine = bench.fixture.engine();
     match part {
         "usage" => engine.usage.is_some(),
-        "invoicing" | "changing" => engine.usage.is_some() && engine.statements.is_some(),
+        "invoicing" | "changing" | "trials" => {
+            engine.usage.is_some() && engine.statements.is_some()
+        }
         "issuing" => engine.invoices.is_some(),
         "webhooks" => engine.webhooks.is_some(),
         "accounts" => bench.fixture.account().is_some(),

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::agenda::Due;
 use super::stretches::rest_of_base;
-use super::subscriptions::base_line;
+use super::subscriptions::{base_line, opening_lines};
 use super::{
     Account, FinishedInvoice, Gone, Provider, Refusal, Reply, StatedInvoice, StatedLine, Stretch,
     Subscription, periods, rating,
@@ -267,6 +267,12 @@ impl Provider {
         draft: &Draft,
     ) -> Result<Vec<StatedLine>, Refusal> {
         let index = draft.period_index;
+        if index == 0 && subscription.schedule().trial_ends_at.is_some() {
+            let Some((plan, period)) = &draft.next else {
+                return Ok(Vec::new());
+            };
+            return Ok(opening_lines(&self.plan_named(plan)?.version, *period));
+        }
         let stretches = subscription.stretches_of(index);
         let is_whole = stretches.len() < 2;
         let mut lines = Vec::new();

@@ -28,6 +28,12 @@ pub(crate) fn index_at(schedule: &Schedule, at: Timestamp) -> Option<u32> {
 
 /// The start of period number `index`: days and weeks have a length, months and years have a day.
 fn boundary(schedule: &Schedule, index: u32) -> Option<Timestamp> {
+    if let Some(trial_ends_at) = schedule.trial_ends_at {
+        let Some(later) = index.checked_sub(1) else {
+            return Some(schedule.anchor);
+        };
+        return boundary(&Schedule::new(trial_ends_at, schedule.cycle), later);
+    }
     let units = index.checked_mul(u32::from(schedule.cycle.count()))?;
     let days = |days: u64| {
         let days = days.checked_mul(u64::from(units))?;
@@ -71,11 +77,14 @@ mod tests {
         #[test]
         fn both_calendars_agree(
             micros in 0_i64..1_700_000_000_000_000, unit in 0_usize..4, count in 1_u16..=12,
-            later in 0_u32..60,
+            later in 0_u32..60, trial in prop::option::of(1_i64..10_000_000_000_000),
         ) {
             let anchor = Timestamp::from_micros(micros);
             let cycle = Cycle::every(count, CycleUnit::ALL[unit]).unwrap();
-            let schedule = Schedule::new(anchor, cycle);
+            let schedule = Schedule {
+                trial_ends_at: trial.map(|length| Timestamp::from_micros(micros + length)),
+                ..Schedule::new(anchor, cycle)
+            };
             let mine = period(&schedule, later);
             prop_assert_eq!(mine, schedule.period(later));
             let end = mine.unwrap().end;

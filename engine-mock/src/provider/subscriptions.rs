@@ -140,7 +140,12 @@ impl Provider {
         }
         let beyond = || Refusal::permanent("the schedule lies beyond the calendar");
         let period = periods::period(&start.schedule, 0).ok_or_else(beyond)?;
-        let lines = opening_lines(&version, period);
+        // What a trial ends with is due then.
+        let lines = if start.schedule.trial_ends_at.is_some() {
+            Vec::new()
+        } else {
+            opening_lines(&version, period)
+        };
         let owed = rating::total(&lines, version.terms.currency())
             .ok_or_else(|| Refusal::permanent("what is due at the start does not fit 64 bits"))?;
         let id = self.name("sub");
@@ -305,8 +310,8 @@ impl Provider {
     }
 }
 
-/// What is due before the first call: what is nothing is not written.
-fn opening_lines(version: &PlanVersion, period: Span) -> Vec<StatedLine> {
+/// What the first period costs that is paid, before any use: what is nothing is not written.
+pub(super) fn opening_lines(version: &PlanVersion, period: Span) -> Vec<StatedLine> {
     let setup = version.terms.setup_fee();
     let mut lines = Vec::new();
     if !setup.is_zero() {

@@ -36,6 +36,7 @@ fn cx(key: &str) -> EngineContext {
         credentials: None,
         account: None,
         key: IdempotencyKey::new(key),
+        repeated: false,
         timeout: SOON,
     }
 }

@@ -1,5 +1,5 @@
 use monetization_conformance::engine::Offer;
-use monetization_core::engine::{EngineErrorKind, Receipt};
+use monetization_core::engine::{ChangeMode, EngineErrorKind, PlanSwitch, Receipt};
 use monetization_engine_mock::provider::Rules;
 
 use super::world::{DAY, HOUR, MINUTE, SECOND, World};
@@ -39,9 +39,12 @@ async fn an_order_that_was_refused_leaves_no_trace() {
     });
     let cx = world.cx();
     let missing = running.new.customer.clone();
+    let at = world.control.now();
     let change = |plan| {
+        let mode = ChangeMode::AtPeriodEnd;
+        let to = PlanSwitch { plan, mode, at };
         let (engine, cx, external) = (world.billing(), cx.clone(), running.start.external.clone());
-        async move { engine.change_subscription(&cx, &external, &plan).await }
+        async move { engine.change_subscription(&cx, &external, &to).await }
     };
     let error = change(missing).await.unwrap_err();
     assert_eq!(error.kind(), &EngineErrorKind::NotFound);

@@ -106,11 +106,14 @@ pub struct SegmentUse<'a> {
 /// use, too. A price that falls with use (by volume) takes off at most what earlier segments were
 /// billed at that same price. Commitments are those of the last segment.
 ///
-/// A metered plan has a line for each meter it prices, also where nothing was used.
+/// A metered plan has a line for each meter it prices, also where nothing was used. A trial has none.
 ///
 /// # Errors
 /// [`MoneyError::Overflow`] where an amount does not fit.
 pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError> {
+    if is_trial(segments) {
+        return Ok(Vec::new());
+    }
     let priced = segments.iter().map(|segment| segment.terms.usage().len());
     let mut lines = Vec::with_capacity(priced.sum());
     let mut before = Used::new();
@@ -136,6 +139,11 @@ pub fn usage_lines(segments: &[SegmentUse<'_>]) -> Result<Vec<Line>, MoneyError>
     let committed = adjustments(segments, &lines)?;
     lines.extend(committed.into_iter().filter_map(Adjustment::into_line));
     Ok(lines)
+}
+
+fn is_trial(segments: &[SegmentUse<'_>]) -> bool {
+    let first = segments.first();
+    first.is_some_and(|it| it.schedule.is_trial(it.segment.period_index))
 }
 
 /// What the segments of one period have used together: of a meter of which the last quantity counts,

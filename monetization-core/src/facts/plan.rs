@@ -154,6 +154,8 @@ pub struct PlanTerms {
     #[serde(default)]
     proration: Proration,
     setup_fee: Money,
+    #[serde(default)]
+    trial: Option<Trial>,
     usage: Vec<UsagePrice>,
     commitment: Commitment,
     rates: Vec<Rate>,
@@ -222,6 +224,12 @@ impl PlanTerms {
     #[must_use]
     pub fn setup_fee(&self) -> Money {
         self.setup_fee
+    }
+
+    /// How it is tried before it is paid; `None` where it is not.
+    #[must_use]
+    pub fn trial(&self) -> Option<Trial> {
+        self.trial
     }
 
     /// What use costs, a meter each.
@@ -370,6 +378,44 @@ pub enum Billing {
     Fixed,
     /// By use, beside a base price that may be nothing (WSO2: `DynamicRate`).
     Metered,
+}
+
+/// How a plan is tried before it is paid: everything it allows is allowed, and neither use nor the base
+/// price are charged. What it costs from then on is due when the trial ends. A consumer tries each
+/// product once.
+///
+/// ```
+/// use monetization_core::plan::{Trial, TrialEnd};
+///
+/// let trial: Trial = serde_json::from_str(r#"{"days": 14}"#)?;
+/// assert_eq!((trial.days, trial.then), (14, TrialEnd::Convert));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// How many days it lasts, of 24 hours in UTC, or by the calendar of the subscription's time zone.
+    pub days: u16,
+    /// What happens then.
+    #[serde(default)]
+    pub then: TrialEnd,
+}
+
+impl Trial {
+    /// Days that a trial may last at most.
+    pub const DAYS_MAX: u16 = 730;
+}
+
+/// What happens when a trial ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum TrialEnd {
+    /// The first period begins that is paid.
+    #[default]
+    Convert,
+    /// The subscription is over.
+    Expire,
 }
 
 /// What the use of one meter costs.

@@ -151,6 +151,15 @@ impl Subscription {
         Ok(())
     }
 
+    /// Lets one that has just come into force end with its period, where its end is fixed already: a
+    /// trial that expires.
+    pub(crate) fn settle_end(&mut self) -> Result<(), IllegalMove> {
+        match self.timeline.ends_at {
+            Some(_) => self.on(SubscriptionEvent::CancelAtPeriodEnd),
+            None => Ok(()),
+        }
+    }
+
     /// When a job has to look at it next: the end of the period that is still open, or the end
     /// of the subscription where that is earlier. What is due before the first call may be paid for a
     /// whole cycle at least, however short the first period is. `None` once there is nothing left to come.

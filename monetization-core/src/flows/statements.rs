@@ -12,7 +12,8 @@ use crate::invoice::Line;
 use crate::money::{Money, MoneyError, Quantity};
 use crate::plan::{EnforcedQuota, PlanTerms, PlanVersion};
 use crate::rating::{
-    LateUse, SegmentUse, Used, base_line, change_lines, late_lines, period_use, total, usage_lines,
+    LateUse, SegmentUse, Used, base_line, change_lines, late_lines, period_use, start_lines, total,
+    usage_lines,
 };
 use crate::store::{StoreError, StoreErrorKind};
 use crate::subscription::{PlanChange, Segment, Subscription, Timeline};
@@ -207,7 +208,12 @@ impl Monetizer {
         if continues {
             let next = subscription.closed_periods.checked_add(1);
             let next = next.ok_or(MoneyError::Overflow)?;
-            lines.extend(base_line(&last, &subscription.timeline.schedule, next)?);
+            let schedule = &subscription.timeline.schedule;
+            if schedule.is_trial(subscription.closed_periods) {
+                lines.extend(start_lines(&last, schedule)?);
+            } else {
+                lines.extend(base_line(&last, schedule, next)?);
+            }
         }
         Ok(PeriodBill {
             lines,

@@ -5,12 +5,13 @@ use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::consumer::{Buyer, Consumer};
 use crate::engine::Engine;
 use crate::field::FieldError;
-use crate::ids::{ConsumerId, PlanId, SubscriptionId, TenantId};
+use crate::ids::{ConsumerId, PlanId, ProductId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoicing, Occasion};
 use crate::key::ApiKey;
-use crate::period::{Schedule, TimeZone};
-use crate::plan::{Approval, Billing, Plan, PlanState, PlanTerms, PlanVersion};
+use crate::money::MoneyError;
+use crate::period::{CalendarDuration, Schedule, TimeZone};
+use crate::plan::{Approval, Billing, Plan, PlanState, PlanTerms, PlanVersion, TrialEnd};
 use crate::product::Product;
 use crate::rating::start_lines;
 use crate::secret::Secret;
@@ -79,6 +80,7 @@ impl Monetizer {
             time_zone: order.time_zone,
             ..Schedule::new(self.now(), version.terms.cycle())
         };
+        let tries = self.may_try(tenant, order.consumer, product.id).await?;
         let mut subscription = Subscription {
             id: self.id(),
             tenant,
@@ -102,7 +104,8 @@ impl Monetizer {
         let mut change = self.change();
         let mut key = None;
         if plan.approval == Approval::Automatic {
-            self.begin(&mut subscription, &version.terms, &tenant_fact, &mut change)?;
+            let terms = (&version.terms, tries);
+            self.begin(&mut subscription, terms, &tenant_fact, &mut change)?;
             let (fact, secret) = self.new_key(&subscription);
             change.writes.push(Write::insert(&fact)?);
             key = Some((fact, secret));
@@ -144,8 +147,11 @@ impl Monetizer {
                 .await?
                 .fact;
             let mut change = self.change();
+            let (consumer, product) = (stored.fact.consumer, stored.fact.product);
+            let tries = self.may_try(tenant, consumer, product).await?;
             stored.fact.timeline.schedule.anchor = self.now();
-            self.begin(&mut stored.fact, &version.terms, &tenant_fact, &mut change)?;
+            let terms = (&version.terms, tries);
+            self.begin(&mut stored.fact, terms, &tenant_fact, &mut change)?;
             change.writes.push(stored.write()?);
             if self.apply(&change).await? {
                 return Ok(stored.fact);
@@ -172,19 +178,49 @@ impl Monetizer {
         .await
     }
 
+    /// Whether a product is new to a consumer, who has subscribed to none of its plans before.
+    async fn may_try(
+        &self,
+        tenant: TenantId,
+        consumer: ConsumerId,
+        product: ProductId,
+    ) -> Result<bool, FlowError> {
+        let key = RowKey::new(Index::SubscriptionsOfConsumer, consumer);
+        let known = self.store.facts_by::<Subscription>(tenant, key).await?;
+        Ok(!known.iter().any(|known| {
+            let has_begun = !matches!(
+                known.fact.state,
+                SubscriptionState::PendingApproval | SubscriptionState::Rejected
+            );
+            has_begun && known.fact.product == product
+        }))
+    }
+
     /// Puts a subscription into force, or its first invoice on its way.
     fn begin(
         &self,
         subscription: &mut Subscription,
-        terms: &PlanTerms,
+        (terms, tries): (&PlanTerms, bool),
         tenant: &Tenant,
         change: &mut ChangeSet,
     ) -> Result<(), FlowError> {
         let free = terms.billing() == Billing::Free;
-        let lines = start_lines(terms, &subscription.timeline.schedule)?;
+        let timeline = &mut subscription.timeline;
+        if let Some(trial) = terms.trial().filter(|_| tries) {
+            let schedule = &mut timeline.schedule;
+            let days = CalendarDuration::days(trial.days.into());
+            let end = days.after(schedule.anchor, schedule.zone());
+            schedule.trial_ends_at = Some(end.ok_or(MoneyError::Overflow)?);
+            timeline.ends_at = end.filter(|_| trial.then == TrialEnd::Expire);
+        }
+        let lines = if timeline.schedule.is_trial(0) {
+            Vec::new()
+        } else {
+            start_lines(terms, &timeline.schedule)?
+        };
         if free || (subscription.invoicing == Invoicing::ByCore && lines.is_empty()) {
             subscription.on(SubscriptionEvent::ApprovedPaid)?;
-            return Ok(());
+            return Ok(subscription.settle_end()?);
         }
         subscription.on(SubscriptionEvent::ApprovedUnpaid)?;
         let operation = match subscription.invoicing {

@@ -3,7 +3,9 @@
 use monetization_core::ids::{MeterId, TypedId};
 use monetization_core::money::{Quantity, Rounding, Scale};
 use monetization_core::period::Cycle;
-use monetization_core::plan::{Billing, PlanTerms, PlanVersion, TermsDraft, UsageDraft};
+use monetization_core::plan::{
+    Billing, PlanTerms, PlanVersion, TermsDraft, Trial, TrialEnd, UsageDraft,
+};
 use monetization_core::product::{Meter, Product, ProductState};
 
 use super::Bench;
@@ -34,6 +36,8 @@ pub struct Offer {
     pub scale: u8,
     /// How a line is rounded.
     pub rounding: Rounding,
+    /// Days that it is tried before it is paid.
+    pub trial_days: u16,
 }
 
 impl Offer {
@@ -48,6 +52,7 @@ impl Offer {
         included: "0",
         scale: 0,
         rounding: Rounding::HalfAwayFromZero,
+        trial_days: 0,
     };
 
     /// A monthly plan at 25 dollars, whatever is used.
@@ -69,6 +74,10 @@ impl Offer {
         draft.setup_fee = Some(self.setup_fee.to_owned());
         draft.base_price = Some(self.base_price.to_owned());
         draft.rounding = self.rounding;
+        draft.trial = (self.trial_days > 0).then_some(Trial {
+            days: self.trial_days,
+            then: TrialEnd::Convert,
+        });
         let per_unit = |unit_price| UsageDraft::per_unit(text(Meter::REQUESTS), text(unit_price));
         let by_model = self.price.map(|price| price());
         let usage = by_model.or(self.unit_price.map(per_unit));

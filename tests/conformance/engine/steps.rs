@@ -94,9 +94,19 @@ impl Bench {
             subscription: self.sample.id::<SubscriptionId>(),
             customer,
             plan: plan_there,
-            schedule: Schedule::new(self.fixture.now().await, offer.cycle),
+            schedule: self.schedule(offer).await,
         };
         (product, plan, new)
+    }
+
+    /// The periods of what begins now.
+    async fn schedule(&self, offer: Offer) -> Schedule {
+        let now = self.fixture.now().await;
+        let trial = offer.terms().trial();
+        Schedule {
+            trial_ends_at: trial.map(|trial| now.saturating_add(DAY * u32::from(trial.days))),
+            ..Schedule::new(now, offer.cycle)
+        }
     }
 
     /// A subscription that has just been started.

@@ -7,8 +7,8 @@ use crate::money::{Money, MoneyError};
 use crate::period::{Proration, Schedule, Share};
 use crate::plan::PlanTerms;
 
-/// The lines that are due at the start: setup fee and first base price, each where it is not
-/// nothing.
+/// The lines that are due with the first period that is paid: setup fee and first base price, each where
+/// it is not nothing. After a trial that is not at the start.
 ///
 /// # Errors
 /// As [`base_line`].
@@ -21,11 +21,11 @@ pub fn start_lines(terms: &PlanTerms, schedule: &Schedule) -> Result<Vec<Line>, 
     let setup = Some(setup).filter(|line| !line.amount.is_zero());
     Ok(setup
         .into_iter()
-        .chain(base_line(terms, schedule, 0)?)
+        .chain(base_line(terms, schedule, schedule.first_paid())?)
         .collect())
 }
 
-/// The line for period number `index` before any use; `None` where it costs nothing. A first period
+/// The line for period number `index` before any use; `None` where it costs nothing, as a trial does. A first period
 /// that is shorter than a cycle costs what the plan's [`Proration`](crate::period::Proration) says,
 /// rounded once; the line says which share that is.
 ///
@@ -37,6 +37,9 @@ pub fn base_line(
     index: u32,
 ) -> Result<Option<Line>, MoneyError> {
     let period = schedule.period(index).ok_or(MoneyError::Overflow)?;
+    if schedule.is_trial(index) {
+        return Ok(None);
+    }
     let share = schedule.share(index, terms.proration());
     let amount = shared(terms, share)?;
     let line = Line {
@@ -62,6 +65,9 @@ pub fn change_lines(
     schedule: &Schedule,
     (index, at): (u32, Timestamp),
 ) -> Result<Vec<Line>, MoneyError> {
+    if schedule.is_trial(index) {
+        return Ok(Vec::new());
+    }
     let period = Span {
         start: at,
         ..schedule.period(index).ok_or(MoneyError::Overflow)?

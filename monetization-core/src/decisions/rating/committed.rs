@@ -1,6 +1,6 @@
 //! What commitments add to the use of a period, or take off.
 
-use super::SegmentUse;
+use super::{SegmentUse, is_trial};
 use crate::clock::Span;
 use crate::ids::MeterId;
 use crate::invoice::{CommitmentBound, CommitmentLine, Line, LineItem};
@@ -44,6 +44,9 @@ pub(super) fn adjustments(
     segments: &[SegmentUse<'_>],
     lines: &[Line],
 ) -> Result<Vec<Adjustment>, MoneyError> {
+    if is_trial(segments) {
+        return Ok(Vec::new());
+    }
     let Some(period) = segments.first().map(|first| first.segment.period) else {
         return Ok(Vec::new());
     };

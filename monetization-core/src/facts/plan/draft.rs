@@ -7,7 +7,7 @@ use crate::money::{Currency, Money, Rounding, Scale};
 use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
     Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PlanTerms, Quota,
-    QuotaCounts, QuotaDraft, QuotaWindow, Rate, UsagePrice,
+    QuotaCounts, QuotaDraft, QuotaWindow, Rate, Trial, UsagePrice,
 };
 use crate::product::{Aggregation, Meter, Resource, Source};
 use crate::text::Name;
@@ -63,13 +63,16 @@ pub struct TermsDraft {
     /// What each period costs before any use, in major units, such as `"25.00"`.
     #[serde(default)]
     pub base_price: Option<String>,
-    /// What the base price of a first period is that the alignment makes short: `per_second`,
-    /// `by_days` or `none`.
+    /// What the base price of a part of a cycle is, of a first period that the alignment makes short and
+    /// of what is left when the plan changes: `per_second`, `by_days` or `none`.
     #[serde(default)]
     pub proration: Proration,
     /// What the start costs once, in major units.
     #[serde(default)]
     pub setup_fee: Option<String>,
+    /// How it is tried before it is paid, such as `{"days": 14, "then": "expire"}`.
+    #[serde(default)]
+    pub trial: Option<Trial>,
     /// What use costs; for metered plans, a meter each.
     #[serde(default)]
     pub usage: Vec<UsageDraft>,
@@ -108,6 +111,7 @@ impl TermsDraft {
             base_price: None,
             proration: Proration::default(),
             setup_fee: None,
+            trial: None,
             usage: Vec::new(),
             commitment: CommitmentDraft::default(),
             rates: Vec::new(),
@@ -131,6 +135,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
     let setup_fee = price("setup_fee", draft.setup_fee.as_ref())?;
     check_billing(&draft, base_price, setup_fee)?;
     check_alignment(&draft)?;
+    check_trial(&draft)?;
     let usage = check_usage(&draft, of)?;
     let commitment = draft.commitment.check("commitment", draft.currency)?;
     let quotas = check_limits(&draft, &usage, of)?;
@@ -140,6 +145,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         cycle,
         alignment,
         proration,
+        trial,
         rates,
         price_label,
         metering,
@@ -153,6 +159,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         base_price,
         proration,
         setup_fee,
+        trial,
         usage,
         commitment,
         rates,
@@ -205,6 +212,21 @@ fn check_alignment(draft: &TermsDraft) -> Result<(), FieldError> {
         draft.cycle, draft.alignment
     );
     Err(FieldError::new("alignment", problem))
+}
+
+fn check_trial(draft: &TermsDraft) -> Result<(), FieldError> {
+    let Some(trial) = draft.trial else {
+        return Ok(());
+    };
+    if draft.billing == Billing::Free {
+        let problem = "a free plan has nothing to try: leave it out, or choose fixed or metered";
+        return Err(FieldError::new("trial", problem));
+    }
+    if trial.days == 0 || trial.days > Trial::DAYS_MAX {
+        let problem = format!("allowed are 1 to {}", Trial::DAYS_MAX);
+        return Err(FieldError::new("trial.days", problem));
+    }
+    Ok(())
 }
 
 fn check_usage(draft: &TermsDraft, of: &Countable<'_>) -> Result<Vec<UsagePrice>, FieldError> {

@@ -3,7 +3,8 @@
 use super::{Billing, Bundle, Commitment, Overage, Percentage, PlanTerms, Price, Tier, UsagePrice};
 use crate::money::{Currency, Quantity, UnitPrice};
 
-/// The base price, each meter's price, the setup fee; then commitments and what can be bought in advance.
+/// The base price, each meter's price, the setup fee; then the trial, commitments and what can be bought in
+/// advance.
 pub(super) fn of(terms: &PlanTerms) -> String {
     let mut parts = Vec::new();
     if terms.billing() == Billing::Free {
@@ -20,7 +21,11 @@ pub(super) fn of(terms: &PlanTerms) -> String {
         parts.push(format!("{} once", terms.setup_fee()));
     }
     let committed = committed(terms.commitment()).map(|bounds| format!("use is {bounds}"));
-    let also = committed.into_iter().chain(bundled(terms.bundles()));
+    let tried = terms.trial().map(|trial| match trial.days {
+        1 => "the first day is free".to_owned(),
+        days => format!("the first {days} days are free"),
+    });
+    let also = tried.into_iter().chain(committed).chain(bundled(terms.bundles()));
     let priced = parts.join(" + ");
     std::iter::once(priced)
         .chain(also)

@@ -151,6 +151,16 @@ impl Monetizer {
             match stored.fact.state {
                 SubscriptionState::AwaitingPayment if first_paid => {
                     stored.fact.on(SubscriptionEvent::FirstPaid)?;
+                    stored.fact.settle_end()?;
+                    if stored.fact.state == SubscriptionState::Ending {
+                        let key = key.step("expire");
+                        let cx = self.context(tenant, place.account.clone(), key);
+                        let mode = CancelMode::AtPeriodEnd;
+                        engine
+                            .billing
+                            .cancel_subscription(&cx, &start.external, mode)
+                            .await?;
+                    }
                 }
                 // It was cancelled while it was being made.
                 SubscriptionState::Ended => {

@@ -155,6 +155,8 @@ pub struct PriceShapes {
     pub package: bool,
     /// What use costs at least and at most.
     pub commitment: bool,
+    /// A time at the beginning for which nothing is charged.
+    pub trial: bool,
     /// Periods that begin with days of the calendar or of a time zone, and a share of the base price for
     /// a first one that is short.
     pub calendar: bool,
@@ -179,6 +181,7 @@ impl PriceShapes {
         let demands = [
             ("base_price", !terms.base_price().is_zero(), self.base),
             ("setup_fee", !terms.setup_fee().is_zero(), self.setup),
+            ("trial", terms.trial().is_some(), self.trial),
             ("usage.unit_price", is("per_unit"), self.per_unit),
             ("usage.included", included, self.included),
             ("usage.graduated", is("graduated"), self.graduated),

@@ -54,6 +54,7 @@ pub fn none() -> Engine {
                 stairstep: false,
                 package: false,
                 commitment: false,
+                trial: false,
                 calendar: false,
             },
         },

@@ -14,12 +14,17 @@ use crate::clock::{Span, Timestamp};
 /// there, whatever clocks do in between. Periods partition time from the anchor on without gap or
 /// overlap. Where a time zone leaves a whole day out, the period of that day is empty.
 ///
+/// Where there is a trial it is period 0, and what is said of the anchor is said of its end.
+///
 /// An [`Alignment`] that does not [fit](Alignment::fits) the cycle has no periods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Start of period 0.
     pub anchor: Timestamp,
+    /// End of the trial, which is period 0 then, whatever its length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_ends_at: Option<Timestamp>,
     /// Length of a period.
     pub cycle: Cycle,
     /// Where boundaries lie.
@@ -52,11 +57,29 @@ impl Schedule {
     pub const fn new(anchor: Timestamp, cycle: Cycle) -> Self {
         Self {
             anchor,
+            trial_ends_at: None,
             cycle,
             alignment: Alignment::Start,
             time_zone: TimeZone::UTC,
             moves: Vec::new(),
         }
+    }
+
+    /// Whether the period of this number is a trial.
+    #[must_use]
+    pub fn is_trial(&self, index: u32) -> bool {
+        index == 0 && self.trial_ends_at.is_some()
+    }
+
+    /// The number of the first period that is to be paid.
+    #[must_use]
+    pub fn first_paid(&self) -> u32 {
+        u32::from(self.trial_ends_at.is_some())
+    }
+
+    /// Where the periods begin that are to be paid.
+    fn paid_from(&self) -> Timestamp {
+        self.trial_ends_at.unwrap_or(self.anchor)
     }
 
     /// Period number `index`; `None` beyond the calendar that can be expressed.
@@ -75,7 +98,7 @@ impl Schedule {
             return None;
         }
         // Never too high: no two time zones are further apart than this, nor do clocks change by more.
-        let elapsed = at.saturating_since(self.anchor).as_secs();
+        let elapsed = at.saturating_since(self.paid_from()).as_secs();
         let elapsed = elapsed.saturating_sub(2 * 86_400);
         let at_least = elapsed.checked_div(self.cycle.duration().seconds_max())?;
         let mut index = u32::try_from(at_least).ok()?;
@@ -95,14 +118,15 @@ impl Schedule {
     /// is the end of the cycle before the first boundary. `None` beyond the calendar.
     #[must_use]
     pub fn whole(&self, index: u32) -> Option<Span> {
-        if index > 0 || self.alignment == Alignment::Start {
+        let first = self.first_paid();
+        if index != first || self.alignment == Alignment::Start {
             return self.period(index);
         }
         let grid = self.grid()?;
         let before = self.grid_boundary(&grid)?.checked_sub(1)?;
         Some(Span {
             start: self.time_zone.instant(grid.local(before)?)?,
-            end: self.boundary(1)?,
+            end: self.boundary(first.checked_add(1)?)?,
         })
     }
 
@@ -156,8 +180,13 @@ impl Schedule {
 
     /// Where period `index` begins, computed from the anchor alone.
     fn boundary(&self, index: u32) -> Option<Timestamp> {
-        let Some(later) = index.checked_sub(1) else {
-            return Some(self.anchor);
+        let paid = match (index, self.trial_ends_at) {
+            (0, _) => return Some(self.anchor),
+            (_, None) => index,
+            (_, Some(_)) => index.checked_sub(1)?,
+        };
+        let Some(later) = paid.checked_sub(1) else {
+            return Some(self.paid_from());
         };
         let grid = self.grid()?;
         let number = self.grid_boundary(&grid)?.checked_add(later)?;
@@ -174,14 +203,14 @@ impl Schedule {
             let at = grid
                 .local(*number)
                 .and_then(|at| self.time_zone.instant(at));
-            at.is_some_and(|at| at > self.anchor)
+            at.is_some_and(|at| at > self.paid_from())
         })
     }
 
     /// Local times a cycle apart, of which the anchor's cycle begins at the first or second.
     fn grid(&self) -> Option<Grid> {
         let cycle = self.cycle.duration();
-        let anchor = self.time_zone.local(self.anchor);
+        let anchor = self.time_zone.local(self.paid_from());
         let date = anchor.date();
         let monday = u64::from(date.weekday().num_days_from_monday());
         let monday = date.checked_sub_days(Days::new(monday))?;

@@ -8,8 +8,9 @@ use super::{Schedule, TimeZone};
 use crate::clock::{Span, Timestamp};
 use crate::money::{Money, MoneyError, Rounding};
 
-/// What the base price of a first period is that its alignment makes shorter than a cycle. Later
-/// periods, and periods that end early, are charged whole: they are charged when they begin.
+/// What the base price of a part of a cycle is: of a first period that its alignment makes shorter, and
+/// of what is left of a period when the plan changes. Later periods, and periods that end early, are
+/// charged whole: they are charged when they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
@@ -19,7 +20,8 @@ pub enum Proration {
     PerSecond,
     /// The share of the cycle's local days that are left, the first one counted.
     ByDays,
-    /// The whole price.
+    /// The whole price, for a first period. What is left when the plan changes is neither charged nor
+    /// taken back.
     None,
 }
 

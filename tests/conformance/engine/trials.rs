@@ -1,0 +1,47 @@
+//! Trials of subscriptions that the provider invoices.
+
+use monetization_core::engine::CancelMode;
+
+use super::steps::{DAY, HOUR, Running};
+use super::{Bench, Offer};
+
+const TRIED: Offer = Offer {
+    setup_fee: "10",
+    base_price: "5",
+    trial_days: 14,
+    ..Offer::A_CENT_EACH
+};
+
+/// Nothing is due at the start. What was used before the trial ended is never billed, and what the first
+/// period costs that is paid is due when it begins.
+pub async fn a_trial_costs_nothing_and_what_follows_is_billed_whole(bench: &Bench) {
+    let running = bench.running(TRIED).await;
+    let snapshot = bench.snapshot(&running).await;
+    assert!(running.start.payment_url.is_none() && snapshot.first_paid);
+    assert_eq!(Some(snapshot.period), running.schedule().period(0));
+    bench.fixture.advance(DAY).await;
+    bench.used(&running, "100", bench.fixture.now().await).await;
+    bench.wait_for_invoice(&running).await;
+    assert_eq!(totals(bench, &running).await, [1_000 + 500]);
+    bench.used(&running, "7", bench.fixture.now().await).await;
+    bench.wait_for_invoice(&running).await;
+    assert_eq!(totals(bench, &running).await, [1_500, 7 + 500]);
+}
+
+/// It ends with its trial, and nothing was ever owed.
+pub async fn a_trial_that_is_cancelled_ends_and_costs_nothing(bench: &Bench) {
+    let running = bench.running(TRIED).await;
+    bench.used(&running, "100", bench.fixture.now().await).await;
+    bench.cancel(&running, CancelMode::AtPeriodEnd).await;
+    let end = running.schedule().period(1).unwrap().end;
+    bench.wait_until(end.saturating_add(HOUR)).await;
+    assert!(!bench.snapshot(&running).await.live);
+    let totals = totals(bench, &running).await;
+    assert!(totals.iter().all(|total| *total == 0), "{totals:?}");
+}
+
+async fn totals(bench: &Bench, running: &Running) -> Vec<i64> {
+    let invoices = bench.invoices(running).await;
+    let totals = invoices.iter().map(|made| made.total.minor());
+    totals.filter(|total| *total != 0).collect()
+}
