@@ -16,6 +16,8 @@ fn a_free_plan_with_a_price_is_refused_by_field() {
     assert_eq!(base.unwrap_err().field(), "base_price");
     let setup = check(r#"{"billing":"free","currency":"USD","cycle":"month","setup_fee":"1"}"#);
     assert_eq!(setup.unwrap_err().field(), "setup_fee");
+    let trial = check(r#"{"billing":"free","currency":"USD","cycle":"month","trial":{"days":1}}"#);
+    assert_eq!(trial.unwrap_err().field(), "trial");
 }
 
 #[test]
@@ -377,5 +379,24 @@ fn calls_are_not_sold_in_advance_and_by_use_as_well_b4() {
         ("volume", "{}"),
     ] {
         assert_eq!(of(usage, filter).unwrap().bundles().len(), 1, "{usage}");
+    }
+}
+
+#[test]
+fn a_trial_lasts_from_a_day_to_two_years_b16() {
+    let tried = |days: u16| {
+        check(&format!(
+            r#"{{"billing":"fixed","currency":"USD","cycle":"month","trial":{{"days":{days}}}}}"#
+        ))
+    };
+    for days in [1, 730] {
+        assert_eq!(tried(days).unwrap().trial().unwrap().days, days);
+    }
+    for days in [0, 731, u16::MAX] {
+        let error = tried(days).unwrap_err();
+        assert_eq!(
+            (error.field(), error.problem()),
+            ("trial.days", "allowed are 1 to 730")
+        );
     }
 }

@@ -100,6 +100,14 @@ fn labels_of_plans_tell_commitments_bundles_and_that_there_is_no_price() {
     assert_eq!(of("free", ""), "free");
     assert_eq!(of("fixed", ""), "0.00 USD per month");
     assert_eq!(of("fixed", r#", "setup_fee": "3""#), "3.00 USD once");
+    let tried = |days: u16| {
+        of(
+            "fixed",
+            &format!(r#", "base_price": "1", "trial": {{"days": {days}}}"#),
+        )
+    };
+    assert_eq!(tried(1), "1.00 USD per month; the first day is free");
+    assert_eq!(tried(14), "1.00 USD per month; the first 14 days are free");
     assert_eq!(
         of("metered", usage),
         "0.01 USD per request; use is at least 20.00 USD"
