@@ -27,6 +27,8 @@ mod clocks;
 mod credentials;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
+#[path = "flows/dunning.rs"]
+mod dunning;
 #[path = "flows/duplicates.rs"]
 mod duplicates;
 #[path = "flows/fault_matrix.rs"]

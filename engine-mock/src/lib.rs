@@ -51,6 +51,7 @@
 //!     tenant,
 //!     name: "Example Ltd".parse()?,
 //!     members: Vec::new(),
+//!     grace_days: None,
 //!     created_at: start,
 //! };
 //!

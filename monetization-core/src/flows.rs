@@ -78,6 +78,7 @@ mod catalogue;
 mod changing;
 mod closing;
 mod credentials;
+mod dunning;
 mod engines;
 mod error;
 mod ingesting;
@@ -129,6 +130,7 @@ mod webhooks;
 ///     engine: "none".parse()?,
 ///     invoicing: Invoicing::ByCore,
 ///     payment_days: 14,
+///     grace_days: 0,
 /// }).await?;
 /// assert_eq!(market.created_at, monetizer.now());
 ///

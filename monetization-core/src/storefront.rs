@@ -116,6 +116,7 @@ impl Storefront {
                     engine: id,
                     invoicing,
                     payment_days: 7,
+                    grace_days: 0,
                 };
                 monetizer.create_tenant(new).await?.id
             }

@@ -56,6 +56,7 @@ mod work;
 ///     tenant: TenantId::derived(&[b"market"]),
 ///     name: "Acme".parse()?,
 ///     members: Vec::new(),
+///     grace_days: None,
 ///     created_at: Timestamp::EPOCH,
 /// };
 /// let mut change = ChangeSet::new(ChangeSetId::derived(&[b"acme signs up"]), Timestamp::EPOCH);

@@ -222,6 +222,7 @@ async fn an_unknown_engine_is_refused_with_those_there_are_j1() {
         engine: text("strype"),
         invoicing: Invoicing::ByCore,
         payment_days: 0,
+        grace_days: 0,
     };
     let error = world.monetizer.create_tenant(new).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();

@@ -350,6 +350,7 @@ async fn market(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product
         engine: text("mock"),
         invoicing,
         payment_days: 7,
+        grace_days: 0,
     };
     let tenant = monetizer.create_tenant(new).await.unwrap();
     let publisher = monetizer

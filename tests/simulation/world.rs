@@ -288,6 +288,7 @@ impl Market {
             engine: text("mock"),
             invoicing,
             payment_days: 7,
+            grace_days: 0,
         };
         let tenant = monetizer.create_tenant(new).await.unwrap();
         let publisher = monetizer.create_publisher(tenant.id, text("publisher"), None);

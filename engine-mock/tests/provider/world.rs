@@ -94,6 +94,7 @@ impl World {
             tenant: TenantId::derived(&[b"one"]),
             name: text("Example Ltd"),
             members: Vec::new(),
+            grace_days: None,
             created_at: START,
         }
     }

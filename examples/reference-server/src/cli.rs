@@ -218,6 +218,10 @@ pub struct ServeArgs {
     /// Days to pay an invoice that core made, 0 to 365 [default: 14]. For the first start.
     #[arg(long, value_name = "DAYS", env = "MONETIZATION_SERVER_PAYMENT_DAYS")]
     pub payment_days: Option<String>,
+    /// Days after that in which calls still pass, 0 to 365 [default: 0]. For the first start; a plan or a
+    /// consumer may say another number.
+    #[arg(long, value_name = "DAYS", env = "MONETIZATION_SERVER_GRACE_DAYS")]
+    pub grace_days: Option<String>,
     /// How limits are told to clients: kong, ietf, both or none [default: kong].
     #[arg(long, value_name = "STYLE", env = "MONETIZATION_SERVER_LIMIT_HEADERS")]
     pub limit_headers: Option<String>,

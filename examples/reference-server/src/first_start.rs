@@ -32,6 +32,7 @@ pub(crate) struct Market {
     pub(crate) engine: Slug,
     pub(crate) invoicing: Invoicing,
     pub(crate) payment_days: u32,
+    pub(crate) grace_days: u16,
 }
 
 /// The tenant that is there, or a new one.
@@ -49,6 +50,7 @@ pub(crate) async fn tenant(
             engine: market.engine,
             invoicing: market.invoicing,
             payment_days: market.payment_days,
+            grace_days: market.grace_days,
         })
         .await?;
     let id = tenant.id;

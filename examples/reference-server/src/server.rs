@@ -396,6 +396,7 @@ async fn market(
         engine: settings.engine.clone(),
         invoicing: settings.invoicing,
         payment_days: settings.payment_days,
+        grace_days: settings.grace_days,
     };
     let (tenant, first_start) = first_start::tenant(monetizer, market).await?;
     if tenant.engine != settings.engine {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub invoicing: Invoicing,
     /// Days to pay an invoice that core made, for the tenant of the first start.
     pub payment_days: u32,
+    /// Days after that in which calls still pass.
+    pub grace_days: u16,
     /// How limits are told to clients.
     pub limit_headers: HeaderStyle,
     /// When the end of an answer is sent.
@@ -116,6 +118,7 @@ impl Settings {
             engine: check.engine(args.engine),
             invoicing: check.one_of("--invoicing", args.invoicing.as_ref(), &INVOICING),
             payment_days: check.number("--payment-days", args.payment_days, (0, 365, 14)),
+            grace_days: check.number("--grace-days", args.grace_days, (0, 365, 0)),
             limit_headers: check.one_of("--limit-headers", args.limit_headers.as_ref(), &HEADERS),
             commit: check.one_of("--commit", args.commit.as_ref(), &COMMIT),
             without_store: check

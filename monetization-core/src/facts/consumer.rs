@@ -20,6 +20,9 @@ pub struct Consumer {
     pub name: Name,
     /// Who may buy for it.
     pub members: Vec<Buyer>,
+    /// Days of grace after an invoice is due, in place of those of its plan or tenant.
+    #[serde(default)]
+    pub grace_days: Option<u16>,
     /// When it was made.
     pub created_at: Timestamp,
 }

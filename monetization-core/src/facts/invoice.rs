@@ -95,6 +95,9 @@ pub struct Invoice {
     pub issued_at: Timestamp,
     /// From when on it is past due.
     pub due_at: Timestamp,
+    /// While it is past due and calls still pass: until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ends_at: Option<Timestamp>,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
     /// The newest version of the engine's object that was taken in; older news is ignored.
@@ -102,20 +105,36 @@ pub struct Invoice {
 }
 
 impl Invoice {
-    /// When it falls due, while it can.
+    /// When it falls due, while it can, and then when its grace ends.
     ///
-    /// `None` once it is past due, paid or over: then no job has to look at it. A bundle is looked at
-    /// until it is paid or taken back, though a payment of it may have failed before.
+    /// `None` once that is over, and for what is paid or void: then no job has to look at it. A bundle is
+    /// looked at until it is paid or taken back, though a payment of it may have failed before.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        let is_awaited = match self.state {
-            InvoiceState::Draft | InvoiceState::Open => true,
-            InvoiceState::PastDue | InvoiceState::Uncollectible => {
-                self.occasion == Occasion::Bundle
+        match self.state {
+            InvoiceState::Draft | InvoiceState::Open => Some(self.due_at),
+            InvoiceState::PastDue | InvoiceState::Uncollectible
+                if self.occasion == Occasion::Bundle =>
+            {
+                Some(self.due_at)
             }
-            InvoiceState::Paid | InvoiceState::Void => false,
+            InvoiceState::PastDue => self.grace_ends_at,
+            InvoiceState::Paid | InvoiceState::Void | InvoiceState::Uncollectible => None,
+        }
+    }
+
+    /// Whether calls are refused for it at `now`. The calls of a bundle that is not paid are not had, and
+    /// others pass.
+    #[must_use]
+    pub fn stops_calls(&self, now: Timestamp) -> bool {
+        let is_unpaid = match self.state {
+            InvoiceState::PastDue => self.grace_ends_at.is_none_or(|end| end <= now),
+            InvoiceState::Uncollectible => true,
+            InvoiceState::Draft | InvoiceState::Open | InvoiceState::Paid | InvoiceState::Void => {
+                false
+            }
         };
-        is_awaited.then_some(self.due_at)
+        is_unpaid && self.occasion != Occasion::Bundle
     }
 
     /// Checks that its lines are in its currency and add up to its total.
@@ -147,6 +166,7 @@ impl Invoice {
     ///     payment_url: None,
     ///     issued_at: now,
     ///     due_at: now,
+    ///     grace_ends_at: None,
     ///     paid_at: None,
     ///     engine_version: 0,
     /// };

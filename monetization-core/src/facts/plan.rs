@@ -163,6 +163,8 @@ pub struct PlanTerms {
     #[serde(default)]
     bundles: Vec<Bundle>,
     price_label: Option<Name>,
+    #[serde(default)]
+    past_due: PastDue,
     metering: MeteringPolicy,
     rounding: Rounding,
 }
@@ -312,6 +314,12 @@ impl PlanTerms {
         }
     }
 
+    /// What happens when an invoice is not paid in time.
+    #[must_use]
+    pub fn past_due(&self) -> PastDue {
+        self.past_due
+    }
+
     /// Which calls are billed.
     #[must_use]
     pub fn metering(&self) -> MeteringPolicy {
@@ -378,6 +386,20 @@ pub enum Billing {
     Fixed,
     /// By use, beside a base price that may be nothing (WSO2: `DynamicRate`).
     Metered,
+}
+
+/// What happens to a subscription when an invoice of it is not paid in time: its calls stop once the days
+/// of grace are over, and go on when it is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastDue {
+    /// Days of grace after an invoice is due; those of the tenant where nothing is said. What is said of
+    /// a consumer counts more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_days: Option<u16>,
+    /// Whether the subscription is cancelled then.
+    #[serde(default)]
+    pub cancel: bool,
 }
 
 /// How a plan is tried before it is paid: everything it allows is allowed, and neither use nor the base

@@ -28,6 +28,9 @@ pub struct Tenant {
     pub invoicing: Invoicing,
     /// Days a consumer has to pay an invoice that core made.
     pub payment_days: u32,
+    /// Days of grace after that, in which calls still pass; a plan or a consumer may say another number.
+    #[serde(default)]
+    pub grace_days: u16,
     /// When it was made.
     pub created_at: Timestamp,
 }

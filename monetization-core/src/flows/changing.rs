@@ -147,7 +147,7 @@ impl Monetizer {
     }
 
     /// Lets it end; `false` where it was changed meanwhile and has to be read again.
-    async fn end(
+    pub(super) async fn end(
         &self,
         subscription: &mut Subscription,
         mode: CancelMode,

@@ -19,13 +19,11 @@ use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::ids::{MeterId, SubscriptionId, TenantId};
 use crate::intent::{Intent, Operation};
-use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Occasion};
+use crate::invoice::{InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
 use crate::product::Product;
 use crate::store::{BatchState, Closing, Kind, Listing, Stored, Write};
-use crate::subscription::{
-    BlockReason, Segment, Subscription, SubscriptionEvent, SubscriptionState,
-};
+use crate::subscription::{Segment, Subscription, SubscriptionEvent, SubscriptionState};
 
 /// What a run of closing has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,51 +99,6 @@ impl Monetizer {
                     closed.parked.push((of.id, reason));
                     return Ok(());
                 }
-            }
-        }
-    }
-
-    /// Marks invoices that were to be paid by now, and stops their subscriptions' calls; answers
-    /// how many there were. A bundle is taken back instead.
-    ///
-    /// One change for each: the invoice, and the block of its subscription. Whoever marks at the same
-    /// time finds it marked. A payment takes the block back by the message that tells of it.
-    ///
-    /// # Errors
-    /// [`FlowError::Store`].
-    pub async fn mark_past_due(&self) -> Result<usize, FlowError> {
-        let mut marked = 0_usize;
-        let mut after = None;
-        loop {
-            let limit = Listing::LIMIT_MAX;
-            let rows = self
-                .store
-                .due(Kind::Invoice, self.now(), after, limit)
-                .await?;
-            for row in &rows {
-                after = row.due_at.map(|due_at| (due_at, row.id));
-                let mut invoice = Stored::<Invoice>::read(row)?;
-                if invoice.fact.occasion == Occasion::Bundle {
-                    // It is sold no more. A payment that comes first wins.
-                    let mut change = self.change();
-                    self.take_back(invoice, &mut change)?;
-                    self.apply(&change).await?;
-                    continue;
-                }
-                invoice.fact.state = invoice.fact.state.on(InvoiceEvent::FellDue)?;
-                let id = invoice.fact.subscription;
-                let mut subscription = self.must::<Subscription>(invoice.fact.tenant, id).await?;
-                let mut change = self.change();
-                change.writes.push(invoice.write()?);
-                // Written though it may be blocked already: a payment that takes the block back
-                // meanwhile knows nothing of this invoice.
-                subscription.fact.blocks.insert(BlockReason::Payment);
-                change.writes.push(subscription.write()?);
-                // One that was changed meanwhile is looked at the next time.
-                marked = marked.saturating_add(usize::from(self.apply(&change).await?));
-            }
-            if rows.len() < limit {
-                return Ok(marked);
             }
         }
     }

@@ -54,6 +54,7 @@ impl Monetizer {
             payment_url: None,
             issued_at: now,
             due_at: now.saturating_add(days),
+            grace_ends_at: None,
             paid_at: paid.then_some(now),
             engine_version: 0,
         };

@@ -24,6 +24,8 @@ pub struct NewTenant {
     pub invoicing: Invoicing,
     /// Days a consumer has to pay an invoice that core made.
     pub payment_days: u32,
+    /// Days of grace after that, in which calls still pass.
+    pub grace_days: u16,
 }
 
 impl Monetizer {
@@ -38,6 +40,7 @@ impl Monetizer {
             engine,
             invoicing,
             payment_days,
+            grace_days,
         } = new;
         let tenant = Tenant {
             id: self.id(),
@@ -45,6 +48,7 @@ impl Monetizer {
             engine,
             invoicing,
             payment_days,
+            grace_days,
             created_at: self.now(),
         };
         self.insert(&tenant).await?;
@@ -87,10 +91,34 @@ impl Monetizer {
             tenant,
             name,
             members,
+            grace_days: None,
             created_at: self.now(),
         };
         self.insert(&consumer).await?;
         Ok(consumer)
+    }
+
+    /// Gives a consumer days of grace of its own, or takes them back: those of the plan or of the tenant
+    /// hold then. It holds for invoices that fall past due from now on.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
+    pub async fn grant_grace(
+        &self,
+        tenant: TenantId,
+        consumer: ConsumerId,
+        days: Option<u16>,
+    ) -> Result<Consumer, FlowError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Consumer>(tenant, consumer).await?;
+            stored.fact.grace_days = days;
+            let mut change = self.change();
+            change.writes.push(stored.write()?);
+            if self.apply(&change).await? {
+                return Ok(stored.fact);
+            }
+        }
+        Err(FlowError::Contended)
     }
 
     /// Makes a token for the control plane. Its secret is in the answer and nowhere else.

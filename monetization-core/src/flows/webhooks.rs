@@ -207,6 +207,7 @@ impl Monetizer {
         if is_newly_paid {
             invoice.paid_at = Some(event.occurred_at);
         }
+        let falls_due = state == InvoiceState::PastDue && invoice.state != state;
         invoice.state = state;
         invoice.engine_version = event.version;
         if news.payment_url.is_some() {
@@ -216,6 +217,9 @@ impl Monetizer {
             invoice.lines = mirrored_lines(news);
             invoice.total = news.total;
             invoice.due_at = news.due_at;
+        }
+        if falls_due {
+            self.begin_grace(invoice).await?;
         }
         let invoice = invoice.clone();
         let start = invoice.occasion == Occasion::Start;
@@ -283,6 +287,7 @@ impl Monetizer {
             payment_url: news.payment_url.clone(),
             issued_at: news.issued_at,
             due_at: news.due_at,
+            grace_ends_at: None,
             paid_at: None,
             engine_version: 0,
         };
@@ -293,7 +298,7 @@ impl Monetizer {
         Ok(id)
     }
 
-    /// Blocks for payment while any invoice is past due or given up, and not otherwise. The
+    /// Blocks for payment while any invoice is past its grace or given up, and not otherwise. The
     /// owner's block is another matter.
     async fn settle_blocks(&self, effect: &mut Effect) -> Result<(), FlowError> {
         for (id, subscription) in &mut effect.subscriptions {
@@ -309,14 +314,10 @@ impl Monetizer {
                 .invoices
                 .values()
                 .filter(|invoice| invoice.fact.subscription == *id);
-            let unpaid = unchanged.chain(changed).any(|invoice| {
-                // The calls of a bundle that is not paid are not had.
-                invoice.fact.occasion != Occasion::Bundle
-                    && matches!(
-                        invoice.fact.state,
-                        InvoiceState::PastDue | InvoiceState::Uncollectible
-                    )
-            });
+            let now = self.now();
+            let unpaid = unchanged
+                .chain(changed)
+                .any(|invoice| invoice.fact.stops_calls(now));
             if unpaid {
                 subscription.fact.blocks.insert(BlockReason::Payment);
             } else {

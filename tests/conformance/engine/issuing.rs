@@ -210,6 +210,7 @@ pub(super) fn made(bench: &Bench, currency: &str, amounts: &[i64]) -> Invoice {
         payment_url: None,
         issued_at: period.end,
         due_at: period.end.saturating_add(DAY * 14),
+        grace_ends_at: None,
         paid_at: None,
         engine_version: 0,
     }

@@ -65,6 +65,7 @@ impl Bench {
             tenant: self.tenant,
             name: text("Example Ltd"),
             members: Vec::new(),
+            grace_days: None,
             created_at: START,
         }
     }

@@ -38,6 +38,9 @@ pub(super) struct InvoiceView {
     payment_url: Option<String>,
     issued_at: Timestamp,
     due_at: Timestamp,
+    /// While it is past due and calls still pass: until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_ends_at: Option<Timestamp>,
     paid_at: Option<Timestamp>,
 }
 
@@ -161,6 +164,7 @@ impl InvoiceView {
             payment_url: invoice.payment_url.filter(|_| payable),
             issued_at: invoice.issued_at,
             due_at: invoice.due_at,
+            grace_ends_at: invoice.grace_ends_at,
             paid_at: invoice.paid_at,
         }
     }

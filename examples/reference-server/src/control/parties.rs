@@ -24,6 +24,13 @@ pub(super) struct ConsumerBody {
     members: Vec<BuyerDto>,
 }
 
+/// Days that a consumer may be late without its calls being stopped.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GraceBody {
+    grace_days: Option<u16>,
+}
+
 /// A person who buys, as the consumer's own systems know them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +45,9 @@ pub(super) struct ConsumerView {
     id: ConsumerId,
     name: Name,
     members: Vec<BuyerDto>,
+    /// Days that it may be late without its calls being stopped, where it has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_days: Option<u16>,
     created_at: Timestamp,
 }
 
@@ -93,6 +103,20 @@ pub(super) async fn show_consumer(
     Ok(axum::Json(app.own_consumer(caller, id).await?.into()))
 }
 
+/// Gives a consumer days of grace of its own; `null` takes them back.
+pub(super) async fn change_consumer(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<ConsumerId>,
+    Json(body): Json<GraceBody>,
+) -> Result<axum::Json<ConsumerView>, Problem> {
+    app.own_consumer(caller, id).await?;
+    let changed = app
+        .monetizer
+        .grant_grace(caller.tenant, id, body.grace_days);
+    Ok(axum::Json(changed.await?.into()))
+}
+
 pub(super) async fn create_publisher(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -142,6 +166,7 @@ impl From<Consumer> for ConsumerView {
             id: consumer.id,
             name: consumer.name,
             members: consumer.members.into_iter().map(Into::into).collect(),
+            grace_days: consumer.grace_days,
             created_at: consumer.created_at,
         }
     }

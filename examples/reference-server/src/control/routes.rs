@@ -111,6 +111,7 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/consumers" OWNER parties::create_consumer;
         GET "/api/v1/consumers" OWNER parties::list_consumers;
         GET "/api/v1/consumers/{consumer}" BUYERS parties::show_consumer;
+        PATCH "/api/v1/consumers/{consumer}" OWNER parties::change_consumer;
         POST "/api/v1/subscriptions" BUYERS subscriptions::create;
         GET "/api/v1/subscriptions" EVERY_ROLE subscriptions::list;
         GET "/api/v1/subscriptions/{subscription}" EVERY_ROLE subscriptions::show;

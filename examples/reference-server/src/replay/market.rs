@@ -240,6 +240,7 @@ async fn put_on_sale(
         engine: parse("engine", "mock")?,
         invoicing: Invoicing::ByCore,
         payment_days: 14,
+        grace_days: 0,
     };
     let tenant = monetizer.create_tenant(new).await?.id;
     let publisher = monetizer

@@ -33,6 +33,7 @@ POST /api/v1/products/PRODUCT/monetize {"enabled": true}
 POST /api/v1/products/PRODUCT/resources {"identifier": "r", "method": "GET", "path": "/r", "name": "n"}
 PATCH /api/v1/products/PRODUCT/resources/RESOURCE {"name": "n"}
 POST /api/v1/consumers {"name": "n"}
+PATCH /api/v1/consumers/CONSUMER {"grace_days": 3}
 POST /api/v1/publishers {"name": "n"}
 POST /api/v1/tokens {"role": "platform_owner"}
 POST /api/v1/subscriptions {"plan": "PLAN", "consumer": "CONSUMER", "buyer": {"user_id": "u", "name": "b"}}

@@ -6,8 +6,8 @@ use crate::field::FieldError;
 use crate::money::{Currency, Money, Rounding, Scale};
 use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
-    Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PlanTerms, Quota,
-    QuotaCounts, QuotaDraft, QuotaWindow, Rate, Trial, UsagePrice,
+    Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PastDue, PlanTerms,
+    Quota, QuotaCounts, QuotaDraft, QuotaWindow, Rate, Trial, UsagePrice,
 };
 use crate::product::{Aggregation, Meter, Resource, Source};
 use crate::text::Name;
@@ -91,6 +91,9 @@ pub struct TermsDraft {
     /// The price as people should read it.
     #[serde(default)]
     pub price_label: Option<Name>,
+    /// What happens when an invoice is not paid in time, such as `{"grace_days": 3, "cancel": true}`.
+    #[serde(default)]
+    pub past_due: PastDue,
     /// Which calls are billed.
     #[serde(default)]
     pub metering: MeteringPolicy,
@@ -118,6 +121,7 @@ impl TermsDraft {
             quotas: Vec::new(),
             bundles: Vec::new(),
             price_label: None,
+            past_due: PastDue::default(),
             metering: MeteringPolicy::default(),
             rounding: Rounding::default(),
         }
@@ -148,6 +152,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         trial,
         rates,
         price_label,
+        past_due,
         metering,
         rounding,
         ..
@@ -166,6 +171,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         quotas,
         bundles,
         price_label,
+        past_due,
         metering,
         rounding,
     })

@@ -104,6 +104,7 @@ pub trait Directory: Port {
 ///     tenant,
 ///     name: "Acme".parse()?,
 ///     members: Vec::new(),
+///     grace_days: None,
 ///     created_at: now,
 /// };
 /// let store = MemoryStore::default();

@@ -247,6 +247,7 @@ async fn other_market(world: &World) -> Result<Api, DemoError> {
             engine: "mock".parse().map_err(|_| missing("an engine"))?,
             invoicing: Invoicing::ByEngine,
             payment_days: 14,
+            grace_days: 0,
         })
         .await?;
     let (_, token) = monetizer

@@ -1,0 +1,148 @@
+//! Invoices that are not paid in time: grace, blocks, cancellation, and payments that come late.
+
+use monetization_core::access::Closed;
+use monetization_core::invoice::{InvoiceState, Invoicing};
+use monetization_core::key::ApiKey;
+use monetization_core::runtime::Denial;
+use monetization_core::secret::Secret;
+use monetization_core::store::{Index, RowKey, StoreExt};
+use monetization_core::subscription::{Subscription, SubscriptionState};
+
+use crate::world::{DAY, World};
+
+const MONTHLY: &str = r#"{"billing":"fixed","currency":"USD","cycle":"month","base_price":"25"}"#;
+
+/// Terms with this rule about invoices that are not paid.
+fn terms(past_due: &str) -> String {
+    format!(
+        r#"{{"billing":"fixed","currency":"USD","cycle":"month","base_price":"25","past_due":{past_due}}}"#
+    )
+}
+
+/// A subscriber whose second invoice is not paid: it is due at noon of the eighth of February.
+async fn debtor(terms: &str) -> (World, Subscription, Secret) {
+    let world = World::new(Invoicing::ByCore).await;
+    let (subscription, key) = world.subscriber(terms).await;
+    (world, subscription, key)
+}
+
+async fn at(world: &World, instant: &str) {
+    world.pass_until(instant).await;
+    world.settle().await;
+}
+
+fn refused() -> Result<(), Denial> {
+    Err(Denial::Closed(Closed::PaymentRequired))
+}
+
+#[tokio::test]
+async fn calls_pass_for_the_days_of_grace_and_stop_after_them_d3() {
+    let (world, of, key) = debtor(&terms(r#"{"grace_days":3}"#)).await;
+    at(&world, "2026-02-01T12:00:00Z").await;
+    at(&world, "2026-02-08T12:00:00Z").await;
+    let invoice = world.invoices(of.id).await.pop().unwrap();
+    assert_eq!(invoice.state, InvoiceState::PastDue);
+    assert_eq!(
+        invoice.grace_ends_at.unwrap().to_string(),
+        "2026-02-11T12:00:00Z"
+    );
+    at(&world, "2026-02-11T11:59:59Z").await;
+    world.call(&key).await.unwrap();
+    at(&world, "2026-02-11T12:00:01Z").await;
+    assert_eq!(world.call(&key).await, refused());
+    world.pay_all().await;
+    world.call(&key).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_grace_calls_stop_when_the_invoice_is_due_d3() {
+    let (world, _, key) = debtor(MONTHLY).await;
+    at(&world, "2026-02-01T12:00:00Z").await;
+    at(&world, "2026-02-08T11:59:59Z").await;
+    world.call(&key).await.unwrap();
+    at(&world, "2026-02-08T12:00:00Z").await;
+    assert_eq!(world.call(&key).await, refused());
+}
+
+#[tokio::test]
+async fn the_grace_of_a_consumer_counts_more_than_that_of_a_plan_d3() {
+    let (world, of, key) = debtor(&terms(r#"{"grace_days":3}"#)).await;
+    let (tenant, consumer) = (of.tenant, of.consumer);
+    let granted = world.monetizer.grant_grace(tenant, consumer, Some(5));
+    assert_eq!(granted.await.unwrap().grace_days, Some(5));
+    at(&world, "2026-02-01T12:00:00Z").await;
+    at(&world, "2026-02-08T12:00:00Z").await;
+    at(&world, "2026-02-13T11:59:59Z").await;
+    world.call(&key).await.unwrap();
+    at(&world, "2026-02-13T12:00:01Z").await;
+    assert_eq!(world.call(&key).await, refused());
+}
+
+#[tokio::test]
+async fn a_payment_that_fails_before_the_invoice_is_due_leaves_its_grace_d3() {
+    let (world, of, key) = debtor(&terms(r#"{"grace_days":3}"#)).await;
+    at(&world, "2026-02-01T12:00:00Z").await;
+    let there = world.provider.invoices().pop().unwrap().id;
+    world.provider.fail_payment(there.as_str()).unwrap();
+    world.settle().await;
+    let invoice = world.invoices(of.id).await.pop().unwrap();
+    assert_eq!(invoice.state, InvoiceState::PastDue);
+    at(&world, "2026-02-11T11:59:59Z").await;
+    world.call(&key).await.unwrap();
+    at(&world, "2026-02-11T12:00:01Z").await;
+    assert_eq!(world.call(&key).await, refused());
+}
+
+#[tokio::test]
+async fn a_plan_that_cancels_past_due_subscriptions_does_and_another_only_blocks_d4() {
+    for (past_due, state) in [
+        (
+            r#"{"grace_days":1,"cancel":true}"#,
+            SubscriptionState::Ended,
+        ),
+        (r#"{"grace_days":1}"#, SubscriptionState::Active),
+    ] {
+        let (world, of, key) = debtor(&terms(past_due)).await;
+        at(&world, "2026-02-01T12:00:00Z").await;
+        at(&world, "2026-02-08T12:00:00Z").await;
+        let before = world.subscription(of.id).await;
+        assert_eq!(before.state, SubscriptionState::Active);
+        at(&world, "2026-02-09T12:00:01Z").await;
+        let after = world.subscription(of.id).await;
+        assert_eq!(after.state, state, "{past_due}");
+        let closed = if state == SubscriptionState::Ended {
+            Closed::Ended
+        } else {
+            Closed::PaymentRequired
+        };
+        assert_eq!(world.call(&key).await, Err(Denial::Closed(closed)));
+        let rows = RowKey::new(Index::KeysOfSubscription, of.id);
+        let keys = world.store.facts_by::<ApiKey>(of.tenant, rows).await;
+        assert_eq!(keys.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_old_invoice_that_is_paid_restores_access_while_a_newer_one_is_open_d10() {
+    let (world, of, key) = debtor(MONTHLY).await;
+    at(&world, "2026-02-01T12:00:00Z").await;
+    at(&world, "2026-02-08T12:00:00Z").await;
+    assert_eq!(world.call(&key).await, refused());
+    world.pass(DAY).await;
+    at(&world, "2026-03-01T12:00:00Z").await;
+    let newest = world.invoices(of.id).await.pop().unwrap();
+    assert_eq!(newest.state, InvoiceState::Open);
+    let there = world.provider.invoices();
+    let late = there
+        .iter()
+        .find(|it| {
+            matches!(
+                it.state,
+                InvoiceState::PastDue | InvoiceState::Uncollectible
+            )
+        })
+        .unwrap();
+    world.provider.pay(late.id.as_str()).unwrap();
+    world.settle().await;
+    world.call(&key).await.unwrap();
+}
