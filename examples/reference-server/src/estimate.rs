@@ -1,6 +1,6 @@
 //! The command `estimate`: what use would cost under a plan of a file, and why.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -60,11 +60,6 @@ pub enum EstimateCommandError {
 /// # Errors
 /// [`EstimateCommandError`].
 pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), EstimateCommandError> {
-    if let Some(path) = &args.svg {
-        // Only to see that it can be written: it stays as it is until there is a chart.
-        let opened = File::options().append(true).create(true).open(path);
-        opened.map_err(|source| chart_failed(path, source))?;
-    }
     let currency = args.currency.as_deref().map(parse_currency).transpose()?;
     let choice = PlanChoice::new(&args.plan);
     let file = choice.file()?;

@@ -1,5 +1,6 @@
 //! How the server behaves, checked.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -129,26 +130,26 @@ impl Settings {
                 args.allow_private_upstreams.as_ref(),
                 &SWITCH,
             ),
-            head_timeout: Duration::from_secs(u64::from(check.number(
+            head_timeout: Duration::from_secs(check.number(
                 "--head-timeout-seconds",
                 args.head_timeout_seconds,
                 (1, 60, 10),
-            ))),
-            stall_timeout: Duration::from_secs(u64::from(check.number(
+            )),
+            stall_timeout: Duration::from_secs(check.number(
                 "--stall-timeout-seconds",
                 args.stall_timeout_seconds,
                 (1, 600, 30),
-            ))),
-            upstream_timeout: Duration::from_secs(u64::from(check.number(
+            )),
+            upstream_timeout: Duration::from_secs(check.number(
                 "--upstream-timeout-seconds",
                 args.upstream_timeout_seconds,
                 (1, 3_600, 30),
-            ))),
-            shutdown_delay: Duration::from_secs(u64::from(check.number(
+            )),
+            shutdown_delay: Duration::from_secs(check.number(
                 "--shutdown-delay-seconds",
                 args.shutdown_delay_seconds,
                 (0, 300, 1),
-            ))),
+            )),
             request_bytes_max: check.number(
                 "--request-bytes-max",
                 args.request_bytes_max,
@@ -212,7 +213,7 @@ struct Check {
 }
 
 impl Check {
-    fn problem(&mut self, option: &str, problem: impl std::fmt::Display) {
+    fn problem(&mut self, option: &str, problem: impl fmt::Display) {
         self.problems.push(FieldError::new(option, problem));
     }
 
@@ -303,19 +304,19 @@ impl Check {
     }
 
     /// A number from the first to the second; the third where nothing is said.
-    fn number(
+    fn number<T: FromStr + PartialOrd + fmt::Display>(
         &mut self,
         option: &str,
         given: Option<String>,
-        (least, most, default): (u32, u32, u32),
-    ) -> u32 {
+        (least, most, default): (T, T, T),
+    ) -> T {
         let Some(text) = given else {
             return default;
         };
         let number = text
             .parse()
             .ok()
-            .filter(|number| (least..=most).contains(number));
+            .filter(|number| (&least..=&most).contains(&number));
         number.unwrap_or_else(|| {
             self.problem(
                 option,
@@ -338,7 +339,7 @@ impl Check {
 
     fn seconds_or_never(&mut self, option: &str, given: Option<String>) -> Option<Duration> {
         let seconds = self.number(option, given, (0, 86_400, 0));
-        (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+        (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
     fn mock_process(

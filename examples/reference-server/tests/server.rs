@@ -18,6 +18,7 @@ mod server {
     mod estimates;
     mod forwarding;
     mod input;
+    mod invoice_list;
     mod keys;
     mod periods;
     mod plan_changes;

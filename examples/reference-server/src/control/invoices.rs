@@ -14,7 +14,7 @@ use monetization_core::product::{Meter, Product};
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::tenant::Role;
 use monetization_core::text::Slug;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::input::{Caller, Id, Params};
 use super::page::{List, Page};
@@ -91,22 +91,58 @@ struct CommitmentView {
     used: Money,
 }
 
+/// Which invoices, and which page of them. What is left out is any.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InvoiceQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    status: Option<InvoiceState>,
+    product: Option<ProductId>,
+    consumer: Option<ConsumerId>,
+    subscription: Option<SubscriptionId>,
+}
+
+impl InvoiceQuery {
+    fn asks_for(&self, invoice: &Invoice) -> bool {
+        self.status.is_none_or(|it| it == invoice.state)
+            && self.product.is_none_or(|it| it == invoice.product)
+            && self.consumer.is_none_or(|it| it == invoice.consumer)
+            && self
+                .subscription
+                .is_none_or(|it| it == invoice.subscription)
+    }
+
+    /// The shortest list that holds all of them.
+    fn index(&self, role: Role) -> Option<RowKey> {
+        let of_consumer = match role {
+            Role::Developer { consumer } => Some(consumer),
+            Role::PlatformOwner | Role::Publisher { .. } => self.consumer,
+        };
+        let of = |id| RowKey::new(Index::InvoicesOfSubscription, id);
+        let of_consumer = of_consumer.map(|id| RowKey::new(Index::InvoicesOfConsumer, id));
+        match role {
+            Role::Developer { .. } => of_consumer,
+            _ => self.subscription.map(of).or(of_consumer),
+        }
+    }
+}
+
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Params(page): Params<Page>,
+    Params(query): Params<InvoiceQuery>,
 ) -> Result<axum::Json<List<InvoiceView>>, Problem> {
-    let key = match caller.role {
-        Role::Developer { consumer } => Some(RowKey::new(Index::InvoicesOfConsumer, consumer)),
-        Role::PlatformOwner | Role::Publisher { .. } => None,
-    };
+    let key = query.index(caller.role);
+    let page = Page::new(query.limit, query.cursor.clone());
     let products = match caller.role {
         Role::Publisher { publisher } => app.products_of(caller, publisher).await?,
         Role::PlatformOwner | Role::Developer { .. } => Vec::new(),
     };
     let is_publisher = matches!(caller.role, Role::Publisher { .. });
     let keep = |invoice: &Invoice| {
-        !is_publisher || products.iter().any(|product| product.id == invoice.product)
+        let is_own = || products.iter().any(|product| product.id == invoice.product);
+        query.asks_for(invoice) && (!is_publisher || is_own())
     };
     let list = page
         .read(app.store(), (caller.tenant, key), keep, |invoice| invoice)

@@ -33,6 +33,10 @@ const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 100;
 
 impl Page {
+    pub(super) fn new(limit: Option<usize>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     pub(super) fn limit(&self) -> Result<usize, Problem> {
         let limit = self.limit.unwrap_or(LIMIT);
         if (1..=LIMIT_MAX).contains(&limit) {

@@ -39,7 +39,7 @@ impl PublishSettings {
         let mock_url = check.mock_url(args.mock_url).unwrap_or_default();
         let every = args.every_seconds.map(|seconds| {
             let seconds = check.number("--every-seconds", Some(seconds), (1, 86_400, 60));
-            Duration::from_secs(u64::from(seconds))
+            Duration::from_secs(seconds)
         });
         let lease = check.number("--lease-seconds", args.lease_seconds, (1, 3_600, 60));
         let settings = Self {
@@ -47,7 +47,7 @@ impl PublishSettings {
             mock_url,
             engine_secrets: args.engine_secrets_file,
             every,
-            lease: Duration::from_secs(u64::from(lease)),
+            lease: Duration::from_secs(lease),
             after_restore: args.after_restore,
         };
         check.end(settings)
