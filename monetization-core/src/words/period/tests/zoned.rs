@@ -219,6 +219,13 @@ fn a_duration_is_added_by_the_calendar_and_what_is_left_by_the_clock_b9() {
             "America/New_York",
             "2026-03-08T17:00:00Z",
         ),
+        // From the second half past two of a night that has two.
+        (
+            "PT1H",
+            "2026-10-25T01:30:00Z",
+            "Europe/Berlin",
+            "2026-10-25T02:30:00Z",
+        ),
         (
             "P1DT1H",
             "2026-03-07T05:00:00Z",
