@@ -159,7 +159,8 @@ proptest! {
         while let Some(line) = lines.next().unwrap() {
             found.push((line.number, line.bytes.unwrap().to_vec()));
         }
-        let expected = (1..).zip(text.split(|byte| *byte == b'\n'));
+        let marked = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        let expected = (1..).zip(marked.split(|byte| *byte == b'\n'));
         let expected = expected.map(|(number, line)| (number, line.strip_suffix(b"\r").unwrap_or(line)));
         let expected = expected.filter(|(_, line)| !line.is_empty());
         prop_assert_eq!(found, expected.map(|(number, line)| (number, line.to_vec())).collect::<Vec<_>>());

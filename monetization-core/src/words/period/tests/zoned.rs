@@ -175,6 +175,9 @@ fn a_move_waits_for_a_boundary_that_is_still_to_come_b9() {
     let day = schedule("Pacific/Pago_Pago", Cycle::DAY);
     let after = at("2022-02-10T12:30:00Z");
     assert_eq!(day.moved(zone("Pacific/Kiritimati"), after), None);
+    // From Honolulu it is 24 hours: a day would be empty.
+    let day_there = schedule("Pacific/Honolulu", Cycle::DAY);
+    assert_eq!(day_there.moved(zone("Pacific/Kiritimati"), after), None);
     let later = day.moved(zone("Pacific/Fiji"), after).unwrap();
     assert_eq!(
         later.period_at(after).unwrap().end,
@@ -218,6 +221,13 @@ fn a_duration_is_added_by_the_calendar_and_what_is_left_by_the_clock_b9() {
             "2026-03-07T05:00:00Z",
             "America/New_York",
             "2026-03-08T17:00:00Z",
+        ),
+        // From the second half past two of a night that has two.
+        (
+            "PT1H",
+            "2026-10-25T01:30:00Z",
+            "Europe/Berlin",
+            "2026-10-25T02:30:00Z",
         ),
         (
             "P1DT1H",
