@@ -291,6 +291,12 @@ impl Provider {
                 let subscription = self.subscription(account, subscription)?;
                 Ok(Reply::Invoices(self.invoices_of(&subscription.id)))
             }
+            Query::Invoice { invoice } => {
+                let found = self.invoices.get(invoice);
+                let found = found.filter(|found| found.account == *account);
+                let found = found.ok_or_else(|| Refusal::missing(invoice))?;
+                Ok(Reply::Invoices(vec![self.stated(found)]))
+            }
             Query::Preview { subscription } => {
                 let subscription = self.subscription(account, subscription)?;
                 Ok(Reply::Invoices(vec![self.preview(subscription)?]))

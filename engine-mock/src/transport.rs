@@ -101,7 +101,7 @@ impl Request {
                 Query::Realm => Operation::Realm,
                 Query::Plans { .. } => Operation::Plans,
                 Query::Subscription { .. } => Operation::Subscription,
-                Query::Invoices { .. } => Operation::Invoices,
+                Query::Invoices { .. } | Query::Invoice { .. } => Operation::Invoices,
                 Query::Preview { .. } => Operation::Preview,
                 Query::Usage { .. } => Operation::Usage,
             },

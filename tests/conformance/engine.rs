@@ -259,6 +259,7 @@ macro_rules! engine_suite {
             an_invoice_whose_reply_was_lost_is_issued_once,
             lines_that_do_not_add_up_are_refused,
             an_issued_invoice_over_nothing_is_paid,
+            a_fresh_link_pays_an_invoice_whenever_it_is_asked_for,
             an_unpaid_invoice_is_voided_once,
             a_paid_invoice_is_not_voided,
             voiding_what_is_unknown_finds_it_gone,

@@ -179,6 +179,15 @@ impl InvoiceIssuing for Broken {
         self.answer(issuing.issue(&self.cx(cx), customer, &invoice).await)
     }
 
+    async fn payment_url(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+    ) -> Result<Option<String>, EngineError> {
+        let issuing = self.inner.invoices.as_ref().unwrap();
+        issuing.payment_url(&self.cx(cx), invoice).await
+    }
+
     async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError> {
         if self.has(Flaw::VoidsWithWords) {
             return Ok(Removal::Archived);

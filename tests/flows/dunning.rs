@@ -7,6 +7,7 @@ use monetization_core::runtime::Denial;
 use monetization_core::secret::Secret;
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::subscription::{Subscription, SubscriptionState};
+use monetization_engine_mock::provider::PaymentOutcome;
 
 use crate::world::{DAY, World};
 
@@ -52,6 +53,37 @@ async fn calls_pass_for_the_days_of_grace_and_stop_after_them_d3() {
     assert_eq!(world.call(&key).await, refused());
     world.pay_all().await;
     world.call(&key).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fresh_link_pays_what_is_pending_and_nothing_is_doubled_d8() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        let world = World::new(invoicing).await;
+        let (plan, _) = world.plan(MONTHLY).await;
+        let of = world.subscribe(&plan).await.subscription;
+        world.settle().await;
+        let old = world.subscription(of.id).await.payment_url.unwrap();
+        world.pass(3 * DAY).await;
+        let gone = world.provider.pay(&old).unwrap();
+        assert_eq!(gone, PaymentOutcome::LinkExpired);
+        let pending = world.subscription(of.id).await;
+        assert_eq!(pending.state, SubscriptionState::AwaitingPayment);
+        let invoice = world.invoices(of.id).await.pop().unwrap();
+        let renewed = world.monetizer.renew_payment_url(of.tenant, invoice.id);
+        let fresh = renewed.await.unwrap().payment_url.unwrap();
+        assert_ne!(fresh, old);
+        assert_eq!(
+            world.subscription(of.id).await.payment_url.as_ref(),
+            Some(&fresh)
+        );
+        let paid = world.provider.pay(&fresh).unwrap();
+        assert_eq!(paid, PaymentOutcome::Paid);
+        world.settle().await;
+        let active = world.subscription(of.id).await;
+        assert_eq!(active.state, SubscriptionState::Active, "{invoicing:?}");
+        assert_eq!(world.invoices(of.id).await.len(), 1);
+        assert_eq!(world.provider.invoices().len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,21 @@ impl InvoiceIssuing for Client {
         let invoice = invoice.clone();
         self.remove(cx, Order::VoidInvoice { invoice }).await
     }
+
+    async fn payment_url(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+    ) -> Result<Option<String>, EngineError> {
+        let invoice = invoice.clone();
+        match self.ask(cx, Query::Invoice { invoice }).await? {
+            Reply::Invoices(stated) => {
+                let link = stated.first().and_then(|stated| stated.link.as_ref());
+                Ok(self.payment_url(link))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
 }
 
 #[async_trait]

@@ -213,6 +213,11 @@ pub enum Query {
         /// Which subscription.
         subscription: ForeignId,
     },
+    /// One invoice. Answered by [`Reply::Invoices`] with that one.
+    Invoice {
+        /// Which one.
+        invoice: ForeignId,
+    },
     /// The invoice of the current period as it would be now. Answered by [`Reply::Invoices`] with
     /// one invoice.
     Preview {

@@ -1,11 +1,15 @@
 //! How core makes invoices, and takes them back.
 
-use super::{FlowError, Monetizer};
-use crate::ids::{InvoiceId, SubscriptionId, TypedId};
+use super::operations::unable;
+use super::references::thing;
+use super::{ATTEMPTS_MAX, FlowError, Monetizer};
+use crate::engine::IdempotencyKey;
+use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, Occasion};
 use crate::plan::PlanTerms;
 use crate::rating::total;
+use crate::reference::ObjectKind;
 use crate::store::{ChangeSet, Stored};
 use crate::subscription::Subscription;
 use crate::tenant::Tenant;
@@ -60,6 +64,62 @@ impl Monetizer {
         };
         invoice.check()?;
         Ok(invoice)
+    }
+
+    /// Asks the engine where an invoice can be paid now, since links may grow old, and keeps the answer. An
+    /// invoice that is not to be paid, or not yet known to the engine, stays as it is.
+    ///
+    /// Nothing changes at the engine: it is the same invoice, and asking twice is asking once.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Engine`], [`FlowError::Store`].
+    pub async fn renew_payment_url(
+        &self,
+        tenant: TenantId,
+        id: InvoiceId,
+    ) -> Result<Invoice, FlowError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Invoice>(tenant, id).await?;
+            let Some(payment_url) = self.payment_url(&stored.fact).await? else {
+                return Ok(stored.fact);
+            };
+            let mut change = self.change();
+            if stored.fact.occasion == Occasion::Start {
+                let of = stored.fact.subscription;
+                let mut subscription = self.must::<Subscription>(tenant, of).await?;
+                subscription.fact.payment_url = Some(payment_url.clone());
+                change.writes.push(subscription.write()?);
+            }
+            stored.fact.payment_url = Some(payment_url);
+            change.writes.push(stored.write()?);
+            if self.apply(&change).await? {
+                return Ok(stored.fact);
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
+    /// Where an invoice can be paid, as its engine says.
+    async fn payment_url(&self, invoice: &Invoice) -> Result<Option<String>, FlowError> {
+        let is_to_be_paid = matches!(
+            invoice.state,
+            InvoiceState::Open | InvoiceState::PastDue | InvoiceState::Uncollectible
+        );
+        let tenant = invoice.tenant;
+        let (_, engine) = self.engine_of(tenant).await?;
+        let place = self.place(tenant, engine, invoice.product).await?;
+        let of = thing(tenant, ObjectKind::Invoice, invoice.id);
+        let external = self.reference(&place, of).await?;
+        let Some(external) = external.filter(|_| is_to_be_paid) else {
+            return Ok(None);
+        };
+        let key = IdempotencyKey::new(format!("payment-url:{}", invoice.id));
+        let cx = self.context(tenant, place.account.clone(), key);
+        let issuing = engine
+            .invoices
+            .as_ref()
+            .ok_or_else(|| unable(engine, "collect invoices"))?;
+        Ok(issuing.payment_url(&cx, &external).await?)
     }
 
     /// Takes an invoice back that has not been paid, here and at the engine.

@@ -1,6 +1,6 @@
 //! Invoices that core has made and the provider collects.
 
-use monetization_core::engine::{InvoiceIssuing, Removal};
+use monetization_core::engine::{EngineErrorKind, InvoiceIssuing, Removal};
 use monetization_core::ids::TypedId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
 use monetization_core::money::Money;
@@ -156,6 +156,31 @@ pub async fn a_paid_invoice_is_not_voided(bench: &Bench) {
     assert_eq!(state(bench, &issued.external).await, InvoiceState::Paid);
     assert_refused(issuing(bench).void(&bench.cx(), &issued.external).await);
     assert_eq!(state(bench, &issued.external).await, InvoiceState::Paid);
+}
+
+/// Links grow old; there is always one by which an open invoice is paid, and none once it is.
+pub async fn a_fresh_link_pays_an_invoice_whenever_it_is_asked_for(bench: &Bench) {
+    let customer = customer(bench).await;
+    let invoice = made(bench, "USD", &[2_500]);
+    let issued = issuing(bench)
+        .issue(&bench.cx(), &customer, &invoice)
+        .await
+        .unwrap();
+    bench.fixture.advance(DAY * 10).await;
+    let link = || async {
+        let issuing = issuing(bench);
+        issuing.payment_url(&bench.cx(), &issued.external).await
+    };
+    let fresh = link().await.unwrap().expect("it is to be paid");
+    assert_eq!(link().await.unwrap().as_ref(), Some(&fresh));
+    bench.fixture.pay(&fresh).await;
+    assert_eq!(state(bench, &issued.external).await, InvoiceState::Paid);
+    assert_eq!(link().await.unwrap(), None);
+    let unknown = issuing(bench)
+        .payment_url(&bench.cx(), &text("inv_that_never_was"))
+        .await;
+    let error = unknown.unwrap_err();
+    assert_eq!(*error.kind(), EngineErrorKind::NotFound);
 }
 
 /// That is no error.

@@ -126,4 +126,12 @@ impl InvoiceIssuing for CountedKeys {
     async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError> {
         self.inner.void(&self.counted(cx), invoice).await
     }
+
+    async fn payment_url(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+    ) -> Result<Option<String>, EngineError> {
+        self.inner.payment_url(cx, invoice).await
+    }
 }

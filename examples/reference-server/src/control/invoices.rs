@@ -169,6 +169,18 @@ pub(super) async fn show(
     Ok(axum::Json(InvoiceView::new(invoice, product.as_ref())))
 }
 
+/// The invoice with a link by which it can be paid now.
+pub(super) async fn renew_payment_url(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<InvoiceId>,
+) -> Result<axum::Json<InvoiceView>, Problem> {
+    app.own_invoice(caller, id).await?;
+    let invoice = app.monetizer.renew_payment_url(caller.tenant, id).await?;
+    let product = app.product_of(&invoice).await?;
+    Ok(axum::Json(InvoiceView::new(invoice, product.as_ref())))
+}
+
 impl App {
     pub(super) async fn product_of(&self, invoice: &Invoice) -> Result<Option<Product>, Problem> {
         let found = self

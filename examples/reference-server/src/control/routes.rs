@@ -134,6 +134,7 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/subscriptions/{subscription}/usage" EVERY_ROLE usage::statement;
         GET "/api/v1/invoices" EVERY_ROLE invoices::list;
         GET "/api/v1/invoices/{invoice}" EVERY_ROLE invoices::show;
+        POST "/api/v1/invoices/{invoice}/payment-url" BUYERS invoices::renew_payment_url;
         GET "/api/v1/reports/revenue" SELLERS reports::revenue;
         GET "/api/v1/reports/invoices" EVERY_ROLE reports::invoices;
         POST "/api/v1/monetization/publish-usage" OWNER publishing::start;

@@ -39,6 +39,12 @@ use crate::text::ForeignId;
 ///     async fn void(&self, _: &EngineContext, _: &ForeignId) -> Result<Removal, EngineError> {
 ///         Ok(Removal::Deleted)
 ///     }
+///
+///     async fn payment_url(
+///         &self, _: &EngineContext, invoice: &ForeignId,
+///     ) -> Result<Option<String>, EngineError> {
+///         Ok(Some(format!("https://pay.example/{invoice}")))
+///     }
 /// }
 ///
 /// let invoices: std::sync::Arc<dyn InvoiceIssuing> = std::sync::Arc::new(Pages);
@@ -62,6 +68,16 @@ pub trait InvoiceIssuing: Port {
     /// # Errors
     /// [`EngineError`]; that it does not exist is [`Removal::AlreadyGone`] and no error.
     async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError>;
+
+    /// Where an invoice can be paid now: links may grow old. `None` where nothing is to be paid any more.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn payment_url(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+    ) -> Result<Option<String>, EngineError>;
 }
 
 /// An invoice that the provider collects.
