@@ -59,6 +59,7 @@ pub(super) async fn subscribe(engine: &Engine) -> Subscriber {
         tenant,
         name: "Example Ltd".parse().unwrap(),
         members: Vec::new(),
+        grace_days: None,
         created_at: START,
     };
     let billing = &engine.billing;

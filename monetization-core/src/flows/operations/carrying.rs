@@ -148,30 +148,12 @@ impl Monetizer {
         for _ in 0..ATTEMPTS_MAX {
             let mut change = self.change();
             let mut stored = self.must::<Subscription>(tenant, id).await?;
-            match stored.fact.state {
-                SubscriptionState::AwaitingPayment if first_paid => {
-                    stored.fact.on(SubscriptionEvent::FirstPaid)?;
-                    stored.fact.settle_end()?;
-                    if stored.fact.state == SubscriptionState::Ending {
-                        let key = key.step("expire");
-                        let cx = self.context(tenant, place.account.clone(), key);
-                        let mode = CancelMode::AtPeriodEnd;
-                        engine
-                            .billing
-                            .cancel_subscription(&cx, &start.external, mode)
-                            .await?;
-                    }
-                }
-                // It was cancelled while it was being made.
-                SubscriptionState::Ended => {
-                    let cx = self.context(tenant, place.account.clone(), key.step("take back"));
-                    let mode = CancelMode::Now;
-                    engine
-                        .billing
-                        .cancel_subscription(&cx, &start.external, mode)
-                        .await?;
-                }
-                _ => {}
+            if let Some((mode, step)) = follow_start(&mut stored.fact, first_paid)? {
+                let cx = self.context(tenant, place.account.clone(), key.step(step));
+                let cancelled = engine
+                    .billing
+                    .cancel_subscription(&cx, &start.external, mode);
+                cancelled.await?;
             }
             stored.fact.payment_url.clone_from(&start.payment_url);
             change.writes.push(stored.write()?);
@@ -271,5 +253,24 @@ impl Monetizer {
             }
         }
         Err(FlowError::Contended)
+    }
+}
+
+/// Lets a subscription be as the engine has made it, and answers how it has to be cancelled there, and
+/// what that step is called.
+fn follow_start(
+    subscription: &mut Subscription,
+    first_paid: bool,
+) -> Result<Option<(CancelMode, &'static str)>, FlowError> {
+    match subscription.state {
+        SubscriptionState::AwaitingPayment if first_paid => {
+            subscription.on(SubscriptionEvent::FirstPaid)?;
+            subscription.settle_end()?;
+            let expires = subscription.state == SubscriptionState::Ending;
+            Ok(expires.then_some((CancelMode::AtPeriodEnd, "expire")))
+        }
+        // It was cancelled while it was being made.
+        SubscriptionState::Ended => Ok(Some((CancelMode::Now, "take back"))),
+        _ => Ok(None),
     }
 }
