@@ -23,6 +23,8 @@ mod catalogue;
 mod checking;
 #[path = "flows/clocks.rs"]
 mod clocks;
+#[path = "flows/coverage.rs"]
+mod coverage;
 #[path = "flows/credentials.rs"]
 mod credentials;
 #[path = "flows/deliveries.rs"]

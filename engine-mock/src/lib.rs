@@ -85,6 +85,25 @@
 //! price of the next. Where *core* makes them, there is no subscription here: finished invoices
 //! arrive by `issue`, are checked to add up, and are collected line by line as they are.
 //!
+//! # Changes of plan and trials
+//! A subscription changes its plan now or with its next period and stays the same one. Changed now, its
+//! period has two [stretches](provider::Stretch), each rated by its own plan, and what is left of the two
+//! base prices is credited and charged on the invoice of the period. A schedule with a trial makes that the
+//! period with the number 0: nothing is due at its start, use in it is counted and not billed, and its end
+//! demands the setup fee and the first base price.
+//!
+//! | | invoiced |
+//! |---|---|
+//! | setup fee and first base price | at the start, or when the trial ends |
+//! | use of a period | an hour after its end, until when use of it is taken |
+//! | base price of the next period | with that |
+//! | what a change of plan adds | with that |
+//! | use of a period that is cancelled within | at once, without a next base price |
+//!
+//! # Links to pay by
+//! A link lives for a time, and the one before it a while longer. Asking for an invoice always tells a link
+//! that works while something is owed; no second invoice is made by that.
+//!
 //! # Time
 //! Nothing here asks for the time. The provider's clock stands still until
 //! [`Control::set`] or [`Control::advance`] moves it, and what falls due on the way happens at

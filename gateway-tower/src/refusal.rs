@@ -73,6 +73,7 @@ pub(crate) fn denied(
             answer
         }
         Denial::NoSuchResource => answer(&problem::NO_SUCH_RESOURCE),
+        Denial::NotCovered => answer(&problem::NOT_COVERED),
         Denial::Closed(Closed::PaymentRequired) => answer(&problem::PAYMENT_REQUIRED),
         Denial::Closed(Closed::NotApproved) => answer(&problem::NOT_APPROVED),
         Denial::Closed(Closed::Blocked) => answer(&problem::BLOCKED),

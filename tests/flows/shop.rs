@@ -127,23 +127,10 @@ impl Shop {
 
     /// How many of so many calls are let through.
     pub async fn calls(&self, path: &str, count: usize) -> usize {
-        self.world.gatekeeper.refresh().await.unwrap();
-        let target = Target {
-            product: "library",
-            method: "GET",
-            path,
-        };
-        let mut headers = HeaderMap::new();
-        let key = HeaderValue::from_str(self.key.reveal()).unwrap();
-        headers.insert("x-api-key", key);
         let mut passed = 0;
         for _ in 0..count {
-            let now = self.world.clock.now();
-            match self.world.gatekeeper.admit(&headers, &target, now).await {
-                Ok(permit) => {
-                    permit.settle(ok()).durable().await.unwrap();
-                    passed += 1;
-                }
+            match self.call(&self.key, path).await {
+                Ok(()) => passed += 1,
                 Err(Denial::Limited(limited)) => {
                     assert_eq!(limited.retry_at, None, "waiting brings nothing");
                 }
@@ -151,6 +138,22 @@ impl Shop {
             }
         }
         passed
+    }
+
+    /// A call with this key.
+    pub async fn call(&self, key: &Secret, path: &str) -> Result<(), Denial> {
+        self.world.gatekeeper.refresh().await.unwrap();
+        let target = Target {
+            product: "library",
+            method: "GET",
+            path,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
+        let now = self.world.clock.now();
+        let permit = self.world.gatekeeper.admit(&headers, &target, now).await?;
+        permit.settle(ok()).durable().await.unwrap();
+        Ok(())
     }
 }
 

@@ -80,6 +80,9 @@ pub enum Order {
     StartSubscription(StartSubscription),
     /// Move a subscription to another plan, now or with its next period. Answered by
     /// [`Reply::Done`].
+    ///
+    /// It is refused where the plan is not on sale, has another cycle or currency, or where the
+    /// subscription is over. Asked for the plan that is in force, it takes back what was to come.
     ChangePlan {
         /// Which subscription.
         subscription: ForeignId,
@@ -213,7 +216,8 @@ pub enum Query {
         /// Which subscription.
         subscription: ForeignId,
     },
-    /// One invoice. Answered by [`Reply::Invoices`] with that one.
+    /// One invoice, of whichever kind, with the link by which it can be paid now. Answered by
+    /// [`Reply::Invoices`] with that one; an invoice of another account is missing.
     Invoice {
         /// Which one.
         invoice: ForeignId,

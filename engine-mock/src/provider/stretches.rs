@@ -15,6 +15,16 @@ use serde::Serialize;
 use super::{Refusal, StatedLine, Subscription, rating};
 
 /// A stretch of a period in which one plan held, up to the next one or to the end of the period.
+///
+/// A period without a change of plan is one stretch. With one it is two, and its invoice says what each
+/// costs: first the use by the old plan, then the rest of both base prices, then the use by the new plan.
+/// Included units, tiers and packages begin anew with each stretch, as providers do that bind use to the
+/// price it was reported under; core, which invoices by itself otherwise, lets them go on.
+///
+/// | | first stretch | second stretch |
+/// |---|---|---|
+/// | use | from its first unit, by the old plan | from its first unit, by the new plan |
+/// | base price | charged when the period began | what is left: the new one, less the old one |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stretch {
@@ -81,6 +91,9 @@ impl Subscription {
 
 /// What of a base price falls on what is left of a period from `at` on; `None` where the plan charges
 /// whole periods only.
+///
+/// By seconds or by days of UTC, as the plan says, rounded as it says. A change on the first day of a period
+/// falls on all of its days.
 pub(super) fn rest_of_base(
     name: &str,
     terms: &PlanTerms,

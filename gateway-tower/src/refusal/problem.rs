@@ -46,6 +46,8 @@ problems! {
     /// The same whether or not there is such a product, so that nobody finds out which there are.
     NO_SUBSCRIPTION = FORBIDDEN 403 "Forbidden", "no_subscription",
         "the API key opens no product of this name";
+    NOT_COVERED = FORBIDDEN 403 "Forbidden", "not_covered",
+        "the plan does not cover this operation";
     NOT_APPROVED = FORBIDDEN 403 "Forbidden", "not_approved",
         "the subscription has not been approved";
     BLOCKED = FORBIDDEN 403 "Forbidden", "blocked",

@@ -158,6 +158,8 @@ pub struct PlanTerms {
     trial: Option<Trial>,
     usage: Vec<UsagePrice>,
     commitment: Commitment,
+    #[serde(default)]
+    resources: Vec<Slug>,
     rates: Vec<Rate>,
     quotas: Vec<Quota>,
     #[serde(default)]
@@ -250,6 +252,36 @@ impl PlanTerms {
     #[must_use]
     pub fn commitment(&self) -> Commitment {
         self.commitment
+    }
+
+    /// The operations that it covers; all of the product where none is named.
+    #[must_use]
+    pub fn resources(&self) -> &[Slug] {
+        &self.resources
+    }
+
+    /// Whether it covers a call of this operation.
+    ///
+    /// ```
+    /// use monetization_core::plan::{Countable, PlanTerms};
+    /// use monetization_core::product::Resource;
+    ///
+    /// let resource = |name: &str| {
+    ///     let json = format!(
+    ///         r#"{{"identifier": "{name}", "method": "GET", "path": "/{name}", "name": "{name}"}}"#
+    ///     );
+    ///     serde_json::from_str::<Resource>(&json)
+    /// };
+    /// let resources = [resource("search")?, resource("browse")?];
+    /// let draft = r#"{"billing": "free", "currency": "USD", "cycle": "month", "resources": ["search"]}"#;
+    /// let of = Countable { meters: &[], resources: &resources };
+    /// let terms = PlanTerms::new(serde_json::from_str(draft)?, of)?;
+    /// assert!(terms.covers(Some(&"search".parse()?)) && !terms.covers(Some(&"browse".parse()?)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn covers(&self, resource: Option<&Slug>) -> bool {
+        self.resources.is_empty() || resource.is_some_and(|it| self.resources.contains(it))
     }
 
     /// What may pass in a short time.
@@ -390,6 +422,21 @@ pub enum Billing {
 
 /// What happens to a subscription when an invoice of it is not paid in time: its calls stop once the days
 /// of grace are over, and go on when it is paid.
+///
+/// | days of grace | calls stop |
+/// |---|---|
+/// | none | when the invoice falls due, or a payment of it fails, whichever is first |
+/// | three | three days after it is due, whenever payments of it have failed |
+///
+/// ```
+/// use monetization_core::plan::PastDue;
+///
+/// let rule: PastDue = serde_json::from_str(r#"{"grace_days": 3, "cancel": true}"#)?;
+/// assert_eq!((rule.grace_days, rule.cancel), (Some(3), true));
+/// // What a plan says nothing of is the tenant's matter.
+/// assert_eq!(PastDue::default().grace_days, None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PastDue {

@@ -6,6 +6,13 @@
 //! | its grace is over | | stop; a plan that says so cancels its subscription |
 //! | it is paid, whenever | is paid | pass again, where nothing else stops them |
 //!
+//! ```text
+//! issued            due              grace over
+//!   |--- payment_days ---|--- grace_days ---|---------->
+//!   |        open        |     past due     | past due
+//!   |    calls pass      |    calls pass    | calls stop until it is paid, or the plan cancels
+//! ```
+//!
 //! Days of grace are those of the consumer, of the plan, or of the tenant: the first of them that says any.
 //! They are counted from when the invoice is due. Without grace calls stop as soon as a payment fails.
 

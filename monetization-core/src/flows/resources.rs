@@ -101,7 +101,7 @@ impl Monetizer {
         for _ in 0..ATTEMPTS_MAX {
             let mut stored = self.must::<Product>(tenant, product).await?;
             if let Some(user) = self.user_of(&stored.fact, identifier).await? {
-                let problem = format!("{user} counts calls of {identifier}: change it first");
+                let problem = format!("{user} calls of {identifier}: change it first");
                 return Err(FlowError::InUse { problem });
             }
             let all = &mut stored.fact.resources;
@@ -124,7 +124,7 @@ impl Monetizer {
         Err(FlowError::Contended)
     }
 
-    /// What of a product counts calls of this operation, if anything does. Whoever makes another
+    /// What of a product counts calls of this operation or covers it, if anything does. Whoever makes another
     /// version of a plan writes the product as well, so that it is of the same version as what was looked
     /// at. Calls of bundles are left only under versions that sell them.
     async fn user_of(
@@ -134,7 +134,7 @@ impl Monetizer {
     ) -> Result<Option<String>, FlowError> {
         let counts = |meter: &&Meter| meter.filter.resources.contains(identifier);
         if let Some(meter) = product.meters.iter().find(counts) {
-            return Ok(Some(format!("the meter {}", meter.name)));
+            return Ok(Some(format!("the meter {} counts", meter.name)));
         }
         let tenant = product.tenant;
         let key = RowKey::new(Index::PlansOfProduct, product.id);
@@ -151,9 +151,11 @@ impl Monetizer {
             let terms = &version.terms;
             let counted = QuotaCounts::Resource(identifier.clone());
             let limits = terms.quotas().iter().any(|quota| quota.counts == counted);
-            if limits || terms.sells_bundles_of(identifier) {
-                let user = format!("version {} of the plan {}", version.number, version.name);
-                return Ok(Some(user));
+            let covers = terms.resources().contains(identifier);
+            if limits || covers || terms.sells_bundles_of(identifier) {
+                let does = if covers { "covers" } else { "counts" };
+                let (number, name) = (version.number, version.name);
+                return Ok(Some(format!("version {number} of the plan {name} {does}")));
             }
         }
         Ok(None)

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 /// | `Unauthenticated` | 401 |
 /// | `Closed`, where payment is due | 402 |
 /// | `Closed`, where the product is no longer served | 404 |
-/// | `Closed` for every other reason, `NoSubscription` | 403 |
+/// | `Closed` for every other reason, `NoSubscription`, `NotCovered` | 403 |
 /// | `NoSuchResource` | 404 |
 /// | `Limited` | 429 |
 /// | `Busy` | 503 |
@@ -29,6 +29,9 @@ pub enum Denial {
     /// The product has no such operation.
     #[error("the product has no such operation")]
     NoSuchResource,
+    /// The caller's plan does not cover the operation.
+    #[error("the plan does not cover the operation")]
+    NotCovered,
     /// The caller's subscription opens nothing now.
     #[error("{0}")]
     Closed(#[from] Closed),

@@ -380,6 +380,9 @@ impl Gatekeeper {
             return Err(Stop::Needs(Missing::News));
         }
         let resource = stretch.product.resource(target)?;
+        if !stretch.plan.covers(resource.as_ref()) {
+            return Err(Denial::NotCovered.into());
+        }
         let place = shared.committer.reserve().ok_or(Denial::Busy {
             retry_after: RETRY_AFTER,
         })?;

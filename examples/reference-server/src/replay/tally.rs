@@ -54,6 +54,7 @@ pub(super) fn reason(denial: &Denial) -> &'static str {
         Denial::Limited(limited) if limited.quota => QUOTA,
         Denial::Limited(_) => RATE,
         Denial::NoSuchResource => "no_such_resource",
+        Denial::NotCovered => "not_covered",
         Denial::Closed(_) => "subscription_closed",
         Denial::Unauthenticated(_) => "invalid_key",
         Denial::NoSubscription => "no_subscription",

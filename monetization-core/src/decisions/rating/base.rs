@@ -58,6 +58,33 @@ pub fn base_line(
 /// What is charged for the rest is taken back by the same calculation where the plan changes again, so
 /// that the parts of one price come to that price, however often it changes.
 ///
+/// ```
+/// use monetization_core::period::{Cycle, Schedule};
+/// use monetization_core::plan::PlanTerms;
+/// use monetization_core::rating::change_lines;
+///
+/// let plan = |base_price: &str| {
+///     let draft = format!(
+///         r#"{{"billing": "fixed", "currency": "USD", "cycle": "month", "base_price": "{base_price}",
+///             "proration": "by_days"}}"#
+///     );
+///     Ok::<_, Box<dyn std::error::Error>>(PlanTerms::new(serde_json::from_str(&draft)?, &[])?)
+/// };
+/// let (small, large) = (plan("31")?, plan("62")?);
+/// let schedule = Schedule::new("2026-01-01T00:00:00Z".parse()?, Cycle::MONTH);
+/// let at = "2026-01-11T09:30:00Z".parse()?;
+/// let lines = change_lines((&small, &large), &schedule, (0, at))?;
+/// let told: Vec<String> = lines
+///     .iter()
+///     .map(|line| format!("{}: {}", line.description, line.amount))
+///     .collect();
+/// assert_eq!(told, [
+///     "unused base price, 2026-01-11 to 2026-02-01, 21 of 31 days: -21.00 USD",
+///     "base price, 2026-01-11 to 2026-02-01, 21 of 31 days: 42.00 USD",
+/// ]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`MoneyError::Overflow`] beyond the calendar.
 pub fn change_lines(

@@ -10,7 +10,7 @@ use crate::plan::{
     Quota, QuotaCounts, QuotaDraft, QuotaWindow, Rate, Trial, UsagePrice,
 };
 use crate::product::{Aggregation, Meter, Resource, Source};
-use crate::text::Name;
+use crate::text::{Name, Slug};
 
 pub use percentage::PercentageDraft;
 pub use price::{CommitmentDraft, PackageDraft, StepDraft, TierDraft, UsageDraft};
@@ -79,6 +79,9 @@ pub struct TermsDraft {
     /// What the use of a period costs at least and at most, all meters together.
     #[serde(default)]
     pub commitment: CommitmentDraft,
+    /// The operations that it covers, by their identifiers; all of the product where none is named.
+    #[serde(default)]
+    pub resources: Vec<Slug>,
     /// Limits in a short time.
     #[serde(default)]
     pub rates: Vec<Rate>,
@@ -117,6 +120,7 @@ impl TermsDraft {
             trial: None,
             usage: Vec::new(),
             commitment: CommitmentDraft::default(),
+            resources: Vec::new(),
             rates: Vec::new(),
             quotas: Vec::new(),
             bundles: Vec::new(),
@@ -140,6 +144,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
     check_billing(&draft, base_price, setup_fee)?;
     check_alignment(&draft)?;
     check_trial(&draft)?;
+    check_resources(&draft, of)?;
     let usage = check_usage(&draft, of)?;
     let commitment = draft.commitment.check("commitment", draft.currency)?;
     let quotas = check_limits(&draft, &usage, of)?;
@@ -150,6 +155,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         alignment,
         proration,
         trial,
+        resources,
         rates,
         price_label,
         past_due,
@@ -167,6 +173,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         trial,
         usage,
         commitment,
+        resources,
         rates,
         quotas,
         bundles,
@@ -231,6 +238,19 @@ fn check_trial(draft: &TermsDraft) -> Result<(), FieldError> {
     if trial.days == 0 || trial.days > Trial::DAYS_MAX {
         let problem = format!("allowed are 1 to {}", Trial::DAYS_MAX);
         return Err(FieldError::new("trial.days", problem));
+    }
+    Ok(())
+}
+
+/// Each names an operation of the product, once.
+fn check_resources(draft: &TermsDraft, of: &Countable<'_>) -> Result<(), FieldError> {
+    for (index, resource) in draft.resources.iter().enumerate() {
+        let field = format!("resources[{index}]");
+        Resource::known(of.resources, resource, &field)?;
+        if draft.resources.iter().take(index).any(|it| it == resource) {
+            let problem = "the operation is named twice: allowed is once";
+            return Err(FieldError::new(field, problem));
+        }
     }
     Ok(())
 }

@@ -165,6 +165,24 @@ impl Timeline {
     /// Somebody whose clock is ahead may have written use down after a later change already. So what
     /// was to change within [`CLOCKS_APART_MAX`](Self::CLOCKS_APART_MAX) of `now` still cuts time
     /// into segments, although nothing changes there any more; only what lies further ahead is gone.
+    ///
+    /// ```
+    /// use monetization_core::ids::{PlanVersionId, TypedId};
+    /// use monetization_core::period::{Cycle, Schedule};
+    /// use monetization_core::subscription::{PlanChange, Timeline};
+    ///
+    /// let [first, second] = [b"1", b"2"].map(|name| PlanVersionId::derived(&[name]));
+    /// let now = "2026-03-01T00:00:00Z".parse()?;
+    /// let mut timeline = Timeline::starting(Schedule::new(now, Cycle::MONTH), first);
+    /// let at = "2026-04-01T00:00:00Z".parse()?;
+    /// timeline.change(now, PlanChange { at, version: second, prorated: false });
+    /// assert_eq!(timeline.version_at(at), second);
+    /// // The last word counts, and one that changes nothing takes the one before back.
+    /// let soon = "2026-03-01T00:00:05Z".parse()?;
+    /// timeline.change(now, PlanChange { at: soon, version: first, prorated: false });
+    /// assert_eq!(timeline.version_at(at), first);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn change(&mut self, now: Timestamp, change: PlanChange) {
         let PlanChange { at, version, .. } = change;
         let near = now.saturating_add(Self::CLOCKS_APART_MAX);

@@ -297,7 +297,20 @@ pub struct NewSubscription {
 /// A plan that a subscription moves to.
 ///
 /// What of it is used before is rated by the plan before. Changed now, the base price of what is left
-/// of the period is charged, and that of the plan before is credited.
+/// of the period is charged, and that of the plan before is credited. The subscription keeps its name, its
+/// periods and its customer.
+///
+/// ```
+/// use monetization_core::engine::{ChangeMode, PlanSwitch};
+///
+/// let upgrade = PlanSwitch {
+///     plan: "plan_large".parse()?,
+///     mode: ChangeMode::Now,
+///     at: "2026-03-11T00:00:05Z".parse()?,
+/// };
+/// assert_ne!(upgrade.mode, ChangeMode::AtPeriodEnd);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanSwitch {
     /// The plan, as the provider calls it.
@@ -363,6 +376,11 @@ pub enum Removal {
 }
 
 /// When a subscription moves to another plan.
+///
+/// | | use of the running period | base price of the running period |
+/// |---|---|---|
+/// | `Now` | before by the old plan, after by the new one | what is left: the old one credited, the new one charged |
+/// | `AtPeriodEnd` | by the old plan | stays |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum ChangeMode {

@@ -17,6 +17,20 @@ use crate::clock::{Span, Timestamp};
 /// Where there is a trial it is period 0, and what is said of the anchor is said of its end.
 ///
 /// An [`Alignment`] that does not [fit](Alignment::fits) the cycle has no periods.
+///
+/// ```
+/// use monetization_core::period::{Cycle, Schedule};
+///
+/// let schedule = Schedule {
+///     trial_ends_at: Some("2026-01-15T12:00:00Z".parse()?),
+///     ..Schedule::new("2026-01-01T12:00:00Z".parse()?, Cycle::MONTH)
+/// };
+/// let ends = |index| Some(schedule.period(index)?.end.to_string());
+/// assert_eq!(ends(0).as_deref(), Some("2026-01-15T12:00:00Z"));
+/// assert_eq!(ends(1).as_deref(), Some("2026-02-15T12:00:00Z"));
+/// assert!(schedule.is_trial(0) && !schedule.is_trial(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
