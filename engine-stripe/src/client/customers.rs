@@ -1,0 +1,60 @@
+//! Consumers as customers.
+//!
+//! Stripe has no list of customers by metadata that is up to date at once. A customer is not older
+//! than its consumer, so those made since are looked through: all of them where the call may have been
+//! made before, and otherwise the newest hundred.
+
+use std::time::Duration;
+
+use monetization_core::consumer::Consumer;
+use monetization_core::engine::EngineError;
+use monetization_core::text::ForeignId;
+use stripe_core::customer::{CreateCustomer, ListCustomer};
+use stripe_types::RangeQueryTs;
+
+use super::foreign;
+use crate::answer::{Customer, Page};
+use crate::error::Failure;
+use crate::names;
+use crate::session::{PAGE, Session};
+use crate::time::seconds;
+
+/// By how much our clock may be ahead of Stripe's.
+const CLOCKS_APART: Duration = Duration::from_secs(86_400);
+
+impl Session<'_> {
+    pub(super) async fn customer(&self, consumer: &Consumer) -> Result<ForeignId, EngineError> {
+        let known = self.known_customer(consumer).await?;
+        if let Some(known) = known {
+            return foreign(&known.id);
+        }
+        let create = CreateCustomer::new()
+            .name(consumer.name.to_string())
+            .metadata([
+                (names::TENANT.to_owned(), consumer.tenant.to_string()),
+                (names::CONSUMER.to_owned(), consumer.id.to_string()),
+            ]);
+        let made = self.order::<Customer>(&create).await?;
+        foreign(&made.object.id)
+    }
+
+    async fn known_customer(&self, consumer: &Consumer) -> Result<Option<Customer>, Failure> {
+        let since = seconds(consumer.created_at.saturating_sub(CLOCKS_APART));
+        let id = consumer.id.to_string();
+        let is_theirs = |customer: &Customer| customer.metadata.get(names::CONSUMER) == Some(&id);
+        let request = |after: Option<&str>| {
+            let list = ListCustomer::new()
+                .created(RangeQueryTs::gte(since))
+                .limit(PAGE);
+            match after {
+                Some(after) => list.starting_after(after),
+                None => list,
+            }
+        };
+        if self.cx.repeated {
+            return self.find(request, is_theirs).await;
+        }
+        let newest: Page<Customer> = self.ask(&request(None)).await?;
+        Ok(newest.data.into_iter().find(is_theirs))
+    }
+}

@@ -1,0 +1,209 @@
+//! The start of a subscription.
+//!
+//! It is looked for first, among all that its customer ever had: there is never a second one. Stripe
+//! counts use by customer and not by subscription, so of two that live and price one meter each would
+//! be billed for the use of both: the second is refused.
+
+use monetization_core::engine::{EngineError, EngineErrorKind, NewSubscription, SubscriptionStart};
+use monetization_core::text::ForeignId;
+use rust_decimal::Decimal;
+use stripe_billing::SubscriptionCollectionMethod;
+use stripe_billing::invoice::{FinalizeInvoiceInvoice, RetrieveInvoice};
+use stripe_billing::subscription::{
+    CreateSubscription, CreateSubscriptionAddInvoiceItems,
+    CreateSubscriptionBillingCycleAnchorConfig, CreateSubscriptionItems, ListSubscription,
+    ListSubscriptionStatus,
+};
+use stripe_product::product::RetrieveProduct;
+
+use super::{foreign, permanent};
+use crate::anchor::Anchor;
+use crate::answer::{Expandable, Invoice, Price, Product, Subscription};
+use crate::error::Failure;
+use crate::names;
+use crate::session::{PAGE, Session};
+use crate::time::seconds;
+
+/// How what a subscription costs is collected.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Collected {
+    pub(super) days_until_due: u32,
+    pub(super) fee_percent: Option<Decimal>,
+}
+
+/// The prices of a plan.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// Of each period, the base price first.
+    pub(super) recurring: Vec<Price>,
+    pub(super) setup: Option<Price>,
+}
+
+impl Session<'_> {
+    pub(super) async fn start(
+        &self,
+        new: &NewSubscription,
+        collected: Collected,
+    ) -> Result<SubscriptionStart, EngineError> {
+        let customer = names::in_path(&new.customer)?;
+        let others = self.subscriptions_of(customer).await?;
+        let id = new.subscription.to_string();
+        let is_it = |other: &&Subscription| other.metadata.get(names::SUBSCRIPTION) == Some(&id);
+        if let Some(known) = others.iter().find(is_it) {
+            return self.started(known).await;
+        }
+        let offer = self.offer(&new.plan).await?;
+        let meters = offer.recurring.iter().filter_map(Price::meter);
+        check_meters(meters, &others)?;
+        let create = create(new, customer, &offer, collected)?;
+        let made = self.order::<Subscription>(&create).await;
+        self.started(&made.map_err(too_early)?.object).await
+    }
+
+    /// Every subscription that a customer ever had, each with its latest invoice.
+    pub(super) async fn subscriptions_of(
+        &self,
+        customer: &str,
+    ) -> Result<Vec<Subscription>, Failure> {
+        self.all(|after| {
+            let list = ListSubscription::new()
+                .customer(customer)
+                .status(ListSubscriptionStatus::All)
+                .expand(["data.latest_invoice".to_owned()])
+                .limit(PAGE);
+            match after {
+                Some(after) => list.starting_after(after),
+                None => list,
+            }
+        })
+        .await
+    }
+
+    /// The prices of a plan that is on sale and whole.
+    pub(super) async fn offer(&self, plan: &ForeignId) -> Result<Offer, EngineError> {
+        let id = names::in_path(plan)?;
+        let product: Product = self.ask(&RetrieveProduct::new(id)).await?;
+        if !product.active {
+            return Err(permanent(format!("the plan {plan} is not on sale")));
+        }
+        let mut prices = self.prices_of(id).await?;
+        let wanted = product.metadata.get(names::PRICES);
+        if wanted != Some(&prices.len().to_string()) {
+            return Err(permanent(format!(
+                "the plan {plan} lacks prices: put it on sale again"
+            )));
+        }
+        prices.sort_by(|one, other| one.lookup_key.cmp(&other.lookup_key));
+        let is_setup = |price: &Price| price.lookup_key.as_deref().is_some_and(names::is_setup);
+        let setup = prices
+            .iter()
+            .position(is_setup)
+            .map(|place| prices.remove(place));
+        Ok(Offer {
+            recurring: prices,
+            setup,
+        })
+    }
+
+    /// What the consumer has to pay first: the first invoice is made final at once.
+    async fn started(&self, of: &Subscription) -> Result<SubscriptionStart, EngineError> {
+        let mut first = match &of.latest_invoice {
+            None => None,
+            Some(Expandable::Object(invoice)) => Some(invoice.as_ref().clone()),
+            Some(Expandable::Id(id)) => Some(self.ask(&RetrieveInvoice::new(id.as_str())).await?),
+        };
+        if let Some(draft) = first
+            .as_ref()
+            .filter(|first| first.is_first() && first.is("draft"))
+        {
+            let finalize = FinalizeInvoiceInvoice::new(draft.id.as_str());
+            first = Some(self.step::<Invoice>("finalize", &finalize).await?.object);
+        }
+        let payable = first.filter(|first| first.is("open"));
+        Ok(SubscriptionStart {
+            external: foreign(&of.id)?,
+            payment_url: payable.and_then(|first| first.hosted_invoice_url),
+        })
+    }
+}
+
+/// Refuses a second live subscription of a customer that prices one of these meters.
+pub(super) fn check_meters<'a>(
+    mut meters: impl Iterator<Item = &'a str>,
+    others: &[Subscription],
+) -> Result<(), EngineError> {
+    let counts = |other: &Subscription, meter: &str| {
+        other.is_live()
+            && other
+                .items
+                .data
+                .iter()
+                .any(|item| item.price.meter() == Some(meter))
+    };
+    let taken = meters.find_map(|meter| others.iter().find(|other| counts(other, meter)));
+    taken.map_or(Ok(()), |other| {
+        Err(permanent(format!(
+            "the customer's subscription {} is billed by the same meter, and Stripe counts use by customer",
+            other.id
+        )))
+    })
+}
+
+fn create(
+    new: &NewSubscription,
+    customer: &str,
+    offer: &Offer,
+    collected: Collected,
+) -> Result<CreateSubscription, EngineError> {
+    let item = |price: &Price| {
+        let mut item = CreateSubscriptionItems::new();
+        item.price = Some(price.id.clone());
+        item
+    };
+    let mut create = CreateSubscription::new()
+        .customer(customer)
+        .items(offer.recurring.iter().map(item).collect::<Vec<_>>())
+        .collection_method(SubscriptionCollectionMethod::SendInvoice)
+        .days_until_due(collected.days_until_due)
+        .backdate_start_date(seconds(new.schedule.anchor))
+        .metadata([(names::SUBSCRIPTION.to_owned(), new.subscription.to_string())])
+        .expand(["latest_invoice".to_owned()]);
+    if let Some(setup) = &offer.setup {
+        let mut once = CreateSubscriptionAddInvoiceItems::new();
+        once.price = Some(setup.id.clone());
+        create = create.add_invoice_items([once]);
+    }
+    // A percentage, and no amount: it is written with the digits that it was read with.
+    let percent = collected
+        .fee_percent
+        .and_then(|percent| percent.to_string().parse::<f64>().ok());
+    if let Some(percent) = percent {
+        create = create.application_fee_percent(percent);
+    }
+    Ok(match Anchor::of(&new.schedule)? {
+        Anchor::At(at) => create.billing_cycle_anchor(at),
+        Anchor::Each {
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } => {
+            let mut each = CreateSubscriptionBillingCycleAnchorConfig::new(day);
+            each.month = month;
+            each.hour = Some(hour);
+            each.minute = Some(minute);
+            each.second = Some(second);
+            create.billing_cycle_anchor_config(each)
+        }
+    })
+}
+
+/// Our clock may be a moment ahead of Stripe's, for which the start then lies in the future.
+fn too_early(failure: Failure) -> EngineError {
+    if failure.is_about("backdate_start_date") {
+        let message = "for Stripe the subscription begins in the future";
+        return EngineError::new(EngineErrorKind::Retryable, message).because(failure.error);
+    }
+    failure.error
+}

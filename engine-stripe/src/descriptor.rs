@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use monetization_core::engine::{Attribute, EngineDescriptor, EngineLimits, PriceShapes};
+
+use crate::price;
+use crate::transport::API_VERSION;
+
+/// The attribute by which a product names the publisher's account, as WSO2 does.
+pub const CONNECTED_ACCOUNT: &str = "ConnectedAccountKey";
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What the engine says of itself.
+pub(crate) fn descriptor() -> EngineDescriptor {
+    EngineDescriptor {
+        #[expect(clippy::unwrap_used, reason = "`stripe` is a name")]
+        id: "stripe".parse().unwrap(),
+        api_version: API_VERSION.to_owned(),
+        attributes: vec![Attribute {
+            name: CONNECTED_ACCOUNT.to_owned(),
+            label: "Connected account".to_owned(),
+            required: false,
+            description: "the publisher's own account at Stripe, such as acct_1A2b3C".to_owned(),
+            default: None,
+        }],
+        limits: EngineLimits {
+            // Identifiers and keys are good for 24 hours at least: an hour less is relied on.
+            deduplicates_for: 23 * HOUR,
+            // 35 days, less an hour that a report may take to arrive.
+            age_max: 35 * DAY - HOUR,
+            ahead_max: 5 * MINUTE,
+            batch_max: 100,
+            grace: HOUR,
+        },
+        shapes: PriceShapes {
+            base: true,
+            setup: true,
+            per_unit: true,
+            included: true,
+            graduated: true,
+            volume: true,
+            stairstep: true,
+            package: true,
+            commitment: false,
+            calendar: false,
+            further: price::check,
+        },
+    }
+}

@@ -1,0 +1,181 @@
+//! One call of the engine: the requests it takes, in the time it has.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use monetization_core::engine::{EngineContext, EngineErrorKind, IdempotencyKey};
+use serde::de::DeserializeOwned;
+use stripe_client_core::StripeRequest;
+
+use crate::answer::{Named, Page};
+use crate::error::{Failure, Intent};
+use crate::transport::{Outbound, Sender, Transport, is_replayed};
+
+/// Objects of a page.
+pub(crate) const PAGE: i64 = 100;
+/// Pages of one list: what is longer is not read, and said not to be.
+const PAGES_MAX: usize = 1_000;
+
+/// The requests of one call of the engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session<'a> {
+    transport: &'a Transport,
+    pub(crate) cx: &'a EngineContext,
+    until: Duration,
+}
+
+/// What an order came to.
+#[derive(Debug)]
+pub(crate) struct Done<T> {
+    pub(crate) object: T,
+    /// Whether it was done before under the same key, and told again.
+    pub(crate) is_replayed: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(transport: &'a Transport, cx: &'a EngineContext) -> Self {
+        Self {
+            transport,
+            cx,
+            until: transport.until(cx),
+        }
+    }
+
+    /// The same call, as if its caller had given this context.
+    pub(crate) fn with(self, cx: &'a EngineContext) -> Self {
+        Self { cx, ..self }
+    }
+
+    /// Asks for one object.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        request: &impl StripeRequest,
+    ) -> Result<T, Failure> {
+        let answer = self.send(Outbound::typed(request), None).await?;
+        read(Intent::Read, &answer)
+    }
+
+    /// Asks for an object of the account that the key itself belongs to.
+    pub(crate) async fn ask_own<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let from = Sender {
+            account: None,
+            ..self.sender()
+        };
+        let answer = self.transport.send(from, Outbound::get(path), None).await?;
+        read(Intent::Read, &answer)
+    }
+
+    /// Asks for what would be, which Stripe takes for a write; an earlier answer would be out of date.
+    pub(crate) async fn reckon<T: DeserializeOwned>(
+        &self,
+        request: &impl StripeRequest,
+    ) -> Result<T, Failure> {
+        let mut outbound = Outbound::typed(request);
+        outbound.intent = Intent::Read;
+        let key = self.transport.fresh_key(self.cx);
+        let answer = self.send(outbound, Some(&key)).await?;
+        read(Intent::Read, &answer)
+    }
+
+    /// Has one thing done, under the key of the call.
+    pub(crate) async fn order<T: DeserializeOwned>(
+        &self,
+        request: &impl StripeRequest,
+    ) -> Result<Done<T>, Failure> {
+        self.order_under(&self.cx.key, Outbound::typed(request))
+            .await
+    }
+
+    /// Has one of several things done, under a key of its own.
+    pub(crate) async fn step<T: DeserializeOwned>(
+        &self,
+        step: &str,
+        request: &impl StripeRequest,
+    ) -> Result<Done<T>, Failure> {
+        let key = self.cx.key.step(step);
+        self.order_under(&key, Outbound::typed(request)).await
+    }
+
+    pub(crate) async fn order_under<T: DeserializeOwned>(
+        &self,
+        key: &IdempotencyKey,
+        outbound: Outbound,
+    ) -> Result<Done<T>, Failure> {
+        let answer = self.send(outbound, Some(key)).await?;
+        Ok(Done {
+            is_replayed: is_replayed(answer.headers()),
+            object: read(Intent::Write, &answer)?,
+        })
+    }
+
+    /// Everything that a list has, newest first: `request` asks for the page that follows an id.
+    pub(crate) async fn all<T: DeserializeOwned + Named, R: StripeRequest>(
+        &self,
+        request: impl Fn(Option<&str>) -> R,
+    ) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        self.each_page(request, |page| {
+            all.extend(page);
+            None::<()>
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// The first thing of a list that fits.
+    pub(crate) async fn find<T: DeserializeOwned + Named, R: StripeRequest>(
+        &self,
+        request: impl Fn(Option<&str>) -> R,
+        fits: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>, Failure> {
+        let found = |page: Vec<T>| page.into_iter().find(|object| fits(object));
+        self.each_page(request, found).await
+    }
+
+    /// Reads pages until one of them has what is looked for, or there are no more.
+    async fn each_page<T: DeserializeOwned + Named, R: StripeRequest, F>(
+        &self,
+        request: impl Fn(Option<&str>) -> R,
+        mut look: impl FnMut(Vec<T>) -> Option<F>,
+    ) -> Result<Option<F>, Failure> {
+        let mut after: Option<String> = None;
+        let mut seen = BTreeSet::new();
+        for _ in 0..PAGES_MAX {
+            let page: Page<T> = self.ask(&request(after.as_deref())).await?;
+            let last = page.data.last().map(|last| last.id().to_owned());
+            if let Some(found) = look(page.data) {
+                return Ok(Some(found));
+            }
+            match last.filter(|_| page.has_more) {
+                // A list that leads back to where it was would never end.
+                Some(last) if seen.insert(last.clone()) => after = Some(last),
+                Some(_) => break,
+                None => return Ok(None),
+            }
+        }
+        let message = "Stripe's list does not end";
+        Err(Failure::new(EngineErrorKind::Retryable, message))
+    }
+
+    async fn send(
+        &self,
+        outbound: Outbound,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Response<Bytes>, Failure> {
+        self.transport.send(self.sender(), outbound, key).await
+    }
+
+    fn sender(&self) -> Sender<'a> {
+        Sender {
+            cx: self.cx,
+            until: self.until,
+            account: self.cx.account.as_ref().map(|account| account.as_str()),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(intent: Intent, answer: &Response<Bytes>) -> Result<T, Failure> {
+    serde_json::from_slice(answer.body()).map_err(|error| Failure::nonsense(intent, error))
+}
