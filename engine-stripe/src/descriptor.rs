@@ -8,10 +8,6 @@ use crate::transport::API_VERSION;
 /// The attribute by which a product names the publisher's account, as WSO2 does.
 pub const CONNECTED_ACCOUNT: &str = "ConnectedAccountKey";
 
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
-const MINUTE: Duration = Duration::from_secs(60);
-
 /// What the engine says of itself.
 pub(crate) fn descriptor() -> EngineDescriptor {
     EngineDescriptor {
@@ -27,12 +23,12 @@ pub(crate) fn descriptor() -> EngineDescriptor {
         }],
         limits: EngineLimits {
             // Identifiers and keys are good for 24 hours at least: an hour less is relied on.
-            deduplicates_for: 23 * HOUR,
+            deduplicates_for: Duration::from_secs(23 * 3_600),
             // 35 days, less an hour that a report may take to arrive.
-            age_max: 35 * DAY - HOUR,
-            ahead_max: 5 * MINUTE,
+            age_max: Duration::from_secs(35 * 86_400 - 3_600),
+            ahead_max: Duration::from_secs(300),
             batch_max: 100,
-            grace: HOUR,
+            grace: Duration::from_secs(3_600),
         },
         shapes: PriceShapes {
             base: true,

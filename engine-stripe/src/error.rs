@@ -37,10 +37,8 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: EngineError,
-    /// Stripe's word for it.
-    pub(crate) code: Option<String>,
-    /// The parameter it is about.
-    pub(crate) param: Option<String>,
+    /// Stripe's words for it.
+    said: Option<Box<Refusal>>,
     /// Whether Stripe itself said no to what was asked: then it was not done.
     pub(crate) is_refusal: bool,
 }
@@ -103,18 +101,17 @@ impl Failure {
             error = error.retry_after(wait);
         }
         let is_refusal = told.is_some() && status.is_client_error() && !error.is_temporary();
-        let (code, param) = told.map_or((None, None), |told| (told.code, told.param));
         Err(Self {
             error,
-            code,
-            param,
+            said: told.map(Box::new),
             is_refusal,
         })
     }
 
     /// Whether what was to be made is there already.
     pub(crate) fn is_there_already(&self) -> bool {
-        self.code.as_deref() == Some("resource_already_exists")
+        let code = self.said.as_ref().and_then(|said| said.code.as_deref());
+        code == Some("resource_already_exists")
     }
 
     /// Whether a meter event was refused because it was counted before.
@@ -128,7 +125,8 @@ impl Failure {
 
     /// Whether it is about this parameter.
     pub(crate) fn is_about(&self, param: &str) -> bool {
-        self.param.as_deref() == Some(param)
+        let about = self.said.as_ref().and_then(|said| said.param.as_deref());
+        about == Some(param)
     }
 
     /// Whether there is no such object.
@@ -141,8 +139,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         Self {
             error,
-            code: None,
-            param: None,
+            said: None,
             is_refusal: false,
         }
     }

@@ -104,13 +104,7 @@ mod tests {
     fn what_is_no_id_reaches_no_path() {
         let path = |id: &str| in_path(&id.parse().unwrap()).map(str::to_owned);
         assert_eq!(path("sub_1").unwrap(), "sub_1");
-        for other in [
-            "../customers",
-            "sub_1/items",
-            "sub_1?expand=x",
-            "a b",
-            "%2e",
-        ] {
+        for other in ["../customers", "sub_1/items", "sub_1?expand=x", ".", "%2e"] {
             let error = path(other).unwrap_err();
             assert_eq!(error.kind(), &EngineErrorKind::NotFound, "{other}");
         }

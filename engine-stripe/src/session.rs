@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
     /// Asks for one object.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
-        request: &impl StripeRequest,
+        request: &(impl StripeRequest + Sync),
     ) -> Result<T, Failure> {
         let answer = self.send(Outbound::typed(request), None).await?;
         read(Intent::Read, &answer)
@@ -70,7 +70,7 @@ impl<'a> Session<'a> {
     /// Asks for what would be, which Stripe takes for a write; an earlier answer would be out of date.
     pub(crate) async fn reckon<T: DeserializeOwned>(
         &self,
-        request: &impl StripeRequest,
+        request: &(impl StripeRequest + Sync),
     ) -> Result<T, Failure> {
         let mut outbound = Outbound::typed(request);
         outbound.intent = Intent::Read;
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
     /// Has one thing done, under the key of the call.
     pub(crate) async fn order<T: DeserializeOwned>(
         &self,
-        request: &impl StripeRequest,
+        request: &(impl StripeRequest + Sync),
     ) -> Result<Done<T>, Failure> {
         self.order_under(&self.cx.key, Outbound::typed(request))
             .await
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn step<T: DeserializeOwned>(
         &self,
         step: &str,
-        request: &impl StripeRequest,
+        request: &(impl StripeRequest + Sync),
     ) -> Result<Done<T>, Failure> {
         let key = self.cx.key.step(step);
         self.order_under(&key, Outbound::typed(request)).await
@@ -111,9 +111,9 @@ impl<'a> Session<'a> {
     }
 
     /// Everything that a list has, newest first: `request` asks for the page that follows an id.
-    pub(crate) async fn all<T: DeserializeOwned + Named, R: StripeRequest>(
+    pub(crate) async fn all<T: DeserializeOwned + Named + Send, R: StripeRequest + Send + Sync>(
         &self,
-        request: impl Fn(Option<&str>) -> R,
+        request: impl Fn(Option<&str>) -> R + Send + Sync,
     ) -> Result<Vec<T>, Failure> {
         let mut all = Vec::new();
         self.each_page(request, |page| {
@@ -125,21 +125,25 @@ impl<'a> Session<'a> {
     }
 
     /// The first thing of a list that fits.
-    pub(crate) async fn find<T: DeserializeOwned + Named, R: StripeRequest>(
+    pub(crate) async fn find<T: DeserializeOwned + Named + Send, R: StripeRequest + Send + Sync>(
         &self,
-        request: impl Fn(Option<&str>) -> R,
-        fits: impl Fn(&T) -> bool,
+        request: impl Fn(Option<&str>) -> R + Send + Sync,
+        fits: impl Fn(&T) -> bool + Send + Sync,
     ) -> Result<Option<T>, Failure> {
         let found = |page: Vec<T>| page.into_iter().find(|object| fits(object));
         self.each_page(request, found).await
     }
 
     /// Reads pages until one of them has what is looked for, or there are no more.
-    async fn each_page<T: DeserializeOwned + Named, R: StripeRequest, F>(
+    async fn each_page<T, R, F: Send>(
         &self,
-        request: impl Fn(Option<&str>) -> R,
-        mut look: impl FnMut(Vec<T>) -> Option<F>,
-    ) -> Result<Option<F>, Failure> {
+        request: impl Fn(Option<&str>) -> R + Send + Sync,
+        mut look: impl FnMut(Vec<T>) -> Option<F> + Send,
+    ) -> Result<Option<F>, Failure>
+    where
+        T: DeserializeOwned + Named + Send,
+        R: StripeRequest + Send + Sync,
+    {
         let mut after: Option<String> = None;
         let mut seen = BTreeSet::new();
         for _ in 0..PAGES_MAX {

@@ -46,6 +46,7 @@ impl Webhooks for StripeWebhooks {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn malformed(problem: impl ToString) -> WebhookError {
     WebhookError::Malformed {
         problem: problem.to_string(),

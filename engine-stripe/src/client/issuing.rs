@@ -54,7 +54,7 @@ impl InvoiceIssuing for Client {
         let known = session.known_invoice(customer, invoice).await?;
         let draft = match known {
             Some(known) if known.is("draft") => known,
-            Some(known) => return issued(known, &amounts),
+            Some(known) => return issued(&known, &amounts),
             None => {
                 let create = create(invoice, customer, amounts.fee(fee)?);
                 session
@@ -68,7 +68,7 @@ impl InvoiceIssuing for Client {
             .await?;
         let finalize = FinalizeInvoiceInvoice::new(draft.id.as_str()).auto_advance(false);
         let made = session.step::<StripeInvoice>("finalize", &finalize).await?;
-        issued(made.object, &amounts)
+        issued(&made.object, &amounts)
     }
 
     async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError> {
@@ -216,31 +216,28 @@ impl Session<'_> {
 }
 
 fn create(invoice: &Invoice, customer: &ForeignId, fee: Option<i64>) -> CreateInvoice {
-    let mut metadata = vec![
-        (names::TENANT.to_owned(), invoice.tenant.to_string()),
-        (names::INVOICE.to_owned(), invoice.id.to_string()),
-        (
-            names::SUBSCRIPTION.to_owned(),
-            invoice.subscription.to_string(),
-        ),
-        (names::TOTAL.to_owned(), invoice.total.minor().to_string()),
+    let told = [
+        (names::TENANT, invoice.tenant.to_string()),
+        (names::INVOICE, invoice.id.to_string()),
+        (names::SUBSCRIPTION, invoice.subscription.to_string()),
+        (names::TOTAL, invoice.total.minor().to_string()),
     ];
-    if let Occasion::Period { period, .. } = invoice.occasion {
-        let period = format!("{}-{}", seconds(period.start), seconds(period.end));
-        metadata.push((names::PERIOD.to_owned(), period));
-    }
+    let [tenant, id, subscription, total] = told.map(|(key, value)| (key.to_owned(), value));
     let create = CreateInvoice::new()
         .customer(customer.as_str())
         .currency(currency(invoice.currency))
         .collection_method(InvoiceCollectionMethod::SendInvoice)
         .due_date(seconds(invoice.due_at))
         .auto_advance(false)
-        .pending_invoice_items_behavior(CreateInvoicePendingInvoiceItemsBehavior::Exclude)
-        .metadata(
-            metadata
-                .into_iter()
-                .collect::<std::collections::HashMap<_, _>>(),
-        );
+        .pending_invoice_items_behavior(CreateInvoicePendingInvoiceItemsBehavior::Exclude);
+    let create = match invoice.occasion {
+        Occasion::Period { period, .. } => {
+            let period = format!("{}-{}", seconds(period.start), seconds(period.end));
+            let period = (names::PERIOD.to_owned(), period);
+            create.metadata([tenant, id, subscription, total, period])
+        }
+        Occasion::Start | Occasion::Bundle => create.metadata([tenant, id, subscription, total]),
+    };
     match fee {
         Some(fee) => create.application_fee_amount(fee),
         None => create,
@@ -248,7 +245,7 @@ fn create(invoice: &Invoice, customer: &ForeignId, fee: Option<i64>) -> CreateIn
 }
 
 /// What was issued; its total is held against what was to be.
-fn issued(made: StripeInvoice, amounts: &Amounts) -> Result<Issued, EngineError> {
+fn issued(made: &StripeInvoice, amounts: &Amounts) -> Result<Issued, EngineError> {
     if made.total != amounts.total {
         return Err(permanent(format!(
             "Stripe's invoice {} is over {} and ours over {}: does Stripe add taxes?",

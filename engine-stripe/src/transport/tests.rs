@@ -44,7 +44,7 @@ async fn a_request_says_who_asks_of_whom_in_which_version_under_which_key_r_p6()
     let replies = [Reply::nothing(), Reply::ok(r#"{"id":"cus_1"}"#)];
     let server = Server::telling(replies).await;
     let cx = EngineContext {
-        account: Some("acct_1".parse().unwrap()),
+        account: Some("acct_1A2b3C4d5E6f7G8h".parse().unwrap()),
         ..cx("customer:1")
     };
     assert_eq!(make_customer(&server, &cx).await.unwrap(), "cus_1");
@@ -52,7 +52,7 @@ async fn a_request_says_who_asks_of_whom_in_which_version_under_which_key_r_p6()
     for seen in &seen {
         assert_eq!(seen.headers["authorization"], format!("Bearer {KEY}"));
         assert_eq!(seen.headers["stripe-version"], "2026-09-30.endive");
-        assert_eq!(seen.headers["stripe-account"], "acct_1");
+        assert_eq!(seen.headers["stripe-account"], "acct_1A2b3C4d5E6f7G8h");
         assert!(seen.headers["user-agent"].starts_with("monetization-engine-stripe/"));
     }
     assert_eq!((seen[0].method.as_str(), seen[0].key()), ("GET", None));

@@ -154,7 +154,7 @@ fn version(rank: u64, created: i64, kind: &str, id: &str) -> u64 {
     let place = IN_ORDER.iter().position(|known| *known == kind);
     let place = place
         .and_then(|place| u64::try_from(place).ok())
-        .map_or(0, |place| place + 1);
+        .map_or(0, |place| place.saturating_add(1));
     let digest = Sha256::digest(id.as_bytes());
     let digest = digest
         .iter()

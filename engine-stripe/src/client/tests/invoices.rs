@@ -107,6 +107,22 @@ async fn an_invoice_is_made_filled_and_finished_h7() {
     );
 }
 
+#[tokio::test]
+async fn what_a_line_says_arrives_as_it_is() {
+    let server = Server::start(making).await;
+    let issuing = server.engine().invoices.unwrap();
+    let mut invoice = invoice("USD", &[2_700]);
+    invoice.lines[0].description = "50% & more = \u{e9}+1 [x]".to_owned();
+    let customer = "cus_1".parse().unwrap();
+    issuing
+        .issue(&cx("issue:1"), &customer, &invoice)
+        .await
+        .unwrap();
+    let told = "&description=50%25+%26+more+%3D+%C3%A9%2B1+%5Bx%5D&";
+    let lines = server.lines();
+    assert!(lines[1].contains(told), "{}", lines[1]);
+}
+
 /// Whichever step was the last before the crash, and though Stripe has forgotten the keys.
 #[tokio::test]
 async fn an_invoice_is_gone_on_with_where_it_ended_h7_r_p11() {
@@ -196,7 +212,7 @@ async fn the_platform_keeps_its_share_rounded_down_j2() {
     let issuing = crate::engine(&options).unwrap().invoices.unwrap();
     let customer = "cus_1".parse().unwrap();
     let cx = monetization_core::engine::EngineContext {
-        account: Some("acct_1".parse().unwrap()),
+        account: Some("acct_1A2b3C4d5E6f7G8h".parse().unwrap()),
         ..cx("issue:1")
     };
     issuing

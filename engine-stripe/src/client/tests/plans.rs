@@ -42,17 +42,17 @@ async fn a_plan_is_a_product_with_a_price_for_each_part_d3() {
                 "POST /v1/products id={id}&metadata[monetization_prices]=3&metadata[monetization_product]={product}&metadata[monetization_tenant]={tenant}&name=Gold+1"
             ),
             format!(
-                "POST /v1/prices currency=usd&lookup_key={id}%2Fbase&product={id}&recurring[interval]=month&recurring[interval_count]=1&unit_amount_decimal=2500"
+                "POST /v1/prices currency=usd&lookup_key={id}/base&product={id}&recurring[interval]=month&recurring[interval_count]=1&unit_amount_decimal=2500"
             ),
             "GET /v1/billing/meters?limit=100".to_owned(),
             format!(
                 "POST /v1/billing/meters customer_mapping[event_payload_key]=stripe_customer_id&customer_mapping[type]=by_id&default_aggregation[formula]=sum&display_name=requests&event_name=monetization_{meter}&value_settings[event_payload_key]=value"
             ),
             format!(
-                "POST /v1/prices billing_scheme=tiered&currency=usd&lookup_key={id}%2F{meter}&product={id}&recurring[interval]=month&recurring[interval_count]=1&recurring[meter]=mtr_1&recurring[usage_type]=metered&tiers[0][unit_amount_decimal]=0&tiers[0][up_to]=1000&tiers[1][unit_amount_decimal]=1&tiers[1][up_to]=inf&tiers_mode=graduated"
+                "POST /v1/prices billing_scheme=tiered&currency=usd&lookup_key={id}/{meter}&product={id}&recurring[interval]=month&recurring[interval_count]=1&recurring[meter]=mtr_1&recurring[usage_type]=metered&tiers[0][unit_amount_decimal]=0&tiers[0][up_to]=1000&tiers[1][unit_amount_decimal]=1&tiers[1][up_to]=inf&tiers_mode=graduated"
             ),
             format!(
-                "POST /v1/prices currency=usd&lookup_key={id}%2Fsetup&product={id}&unit_amount_decimal=1000"
+                "POST /v1/prices currency=usd&lookup_key={id}/setup&product={id}&unit_amount_decimal=1000"
             ),
         ]
     );
@@ -187,7 +187,7 @@ async fn each_plan_is_enabled_by_itself_d4() {
 #[tokio::test]
 async fn a_product_of_one_account_is_not_sold_through_another_d4() {
     let server = Server::start(making).await;
-    let product = product(&[("ConnectedAccountKey", "acct_1")]);
+    let product = product(&[("ConnectedAccountKey", "acct_1A2b3C4d5E6f7G8h")]);
     let billing = server.engine().billing;
     let error = billing
         .enable_monetization(&cx("k"), &product, &[gold()])
@@ -255,7 +255,7 @@ async fn a_plan_taken_off_sale_is_kept_and_gone_the_second_time_d5() {
         let removed = billing.delete_billing_plan(&cx("k"), &plan).await;
         assert_eq!(removed.unwrap(), expected);
     }
-    let odd = "not/an id".parse().unwrap();
+    let odd = "not/an/id".parse().unwrap();
     assert_eq!(
         billing.delete_billing_plan(&cx("k"), &odd).await.unwrap(),
         Removal::AlreadyGone

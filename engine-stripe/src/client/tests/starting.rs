@@ -82,7 +82,7 @@ async fn the_platform_keeps_its_share_of_a_connected_account_only_j2() {
     options.application_fee_percent = Some(Decimal::new(1250, 2));
     let billing = crate::engine(&options).unwrap().billing;
     let connected = EngineContext {
-        account: Some("acct_1".parse().unwrap()),
+        account: Some("acct_1A2b3C4d5E6f7G8h".parse().unwrap()),
         ..cx("start:1")
     };
     for (cx, is_kept) in [(connected, true), (cx("start:2"), false)] {
