@@ -7,6 +7,8 @@
 //! | several months or years at once that end on an earlier day | refused: Stripe would stay on that day |
 //! | aligned to the calendar, or in a time zone other than UTC | refused |
 //!
+//! A trial is told by its end, from which Stripe counts on by itself; its start is when Stripe is told.
+//!
 //! Stripe knows whole seconds: of a boundary within a second, the second's beginning counts. The start
 //! is told with the end of the first period, so a subscription has to reach Stripe before that.
 
@@ -37,11 +39,7 @@ impl Anchor {
     /// # Errors
     /// `Permanent` for what Stripe cannot do.
     pub(crate) fn of(schedule: &Schedule) -> Result<Self, EngineError> {
-        if schedule.alignment != Alignment::Start || schedule.time_zone != TimeZone::UTC {
-            return Err(refuse(
-                "periods that begin with the calendar or in a time zone",
-            ));
-        }
+        check_calendar(schedule)?;
         let period = schedule.period(0);
         let end = period
             .ok_or_else(|| refuse("a period beyond the calendar"))?
@@ -70,6 +68,16 @@ impl Anchor {
             second: start.second().into(),
         })
     }
+}
+
+/// Checks that periods begin with the subscription, or with the end of its trial.
+pub(crate) fn check_calendar(schedule: &Schedule) -> Result<(), EngineError> {
+    if schedule.alignment == Alignment::Start && schedule.time_zone == TimeZone::UTC {
+        return Ok(());
+    }
+    Err(refuse(
+        "periods that begin with the calendar or in a time zone",
+    ))
 }
 
 fn refuse(what: &str) -> EngineError {

@@ -78,6 +78,8 @@ pub(crate) struct Price {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Recurring {
+    pub(crate) interval: Option<String>,
+    pub(crate) interval_count: Option<u64>,
     pub(crate) meter: Option<String>,
 }
 
@@ -118,6 +120,8 @@ pub(crate) struct Subscription {
     #[serde(default)]
     pub(crate) items: Page<Item>,
     pub(crate) latest_invoice: Option<Expandable<Invoice>>,
+    /// What is going to become of it.
+    pub(crate) schedule: Option<Expandable<AnyObject>>,
     #[serde(default)]
     pub(crate) cancel_at_period_end: bool,
     pub(crate) cancel_at: Option<i64>,
@@ -132,6 +136,11 @@ impl Subscription {
     /// Whether it bills on.
     pub(crate) fn is_live(&self) -> bool {
         !matches!(self.status.as_str(), "canceled" | "incomplete_expired")
+    }
+
+    /// Whether nothing is charged yet.
+    pub(crate) fn is_tried(&self) -> bool {
+        self.status == "trialing"
     }
 
     /// Its current period, in seconds.
@@ -152,6 +161,17 @@ pub(crate) struct Item {
     pub(crate) price: Price,
     pub(crate) current_period_start: Option<i64>,
     pub(crate) current_period_end: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) id: String,
+    pub(crate) current_phase: Option<CurrentPhase>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CurrentPhase {
+    pub(crate) start_date: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

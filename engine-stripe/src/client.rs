@@ -16,7 +16,9 @@ mod customers;
 mod issuing;
 mod plans;
 mod reading;
+mod scheduling;
 mod starting;
+mod trying;
 mod usage;
 
 /// Speaks to Stripe for core.

@@ -40,6 +40,7 @@ pub(crate) fn descriptor() -> EngineDescriptor {
             stairstep: true,
             package: true,
             commitment: false,
+            trial: true,
             calendar: false,
             further: price::check,
         },

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::{
     BillingEngine, CancelMode, Enabled, EngineContext, EngineError, EngineErrorKind,
-    IdempotencyKey, NewSubscription, Removal, SubscriptionSnapshot, SubscriptionStart,
+    IdempotencyKey, NewSubscription, PlanSwitch, Removal, SubscriptionSnapshot, SubscriptionStart,
 };
 use monetization_core::ids::{PlanVersionId, ProductId};
 use monetization_core::plan::PlanVersion;
@@ -167,9 +167,9 @@ impl BillingEngine for Client {
         &self,
         cx: &EngineContext,
         subscription: &ForeignId,
-        plan: &ForeignId,
+        to: &PlanSwitch,
     ) -> Result<(), EngineError> {
-        self.session(cx).change(subscription, plan).await
+        self.session(cx).change(subscription, to).await
     }
 
     async fn cancel_subscription(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::{CancelMode, EngineError, Removal, SubscriptionSnapshot};
+use monetization_core::engine::{
+    CancelMode, ChangeMode, EngineError, PlanSwitch, Removal, SubscriptionSnapshot,
+};
 use monetization_core::text::ForeignId;
 use stripe_billing::invoice::{ListInvoice, VoidInvoiceInvoice};
 use stripe_billing::subscription::{
@@ -18,7 +20,7 @@ use crate::answer::{Invoice, Item, Price, Subscription};
 use crate::error::Failure;
 use crate::names;
 use crate::session::{PAGE, Session};
-use crate::time::span;
+use crate::time::{seconds, span};
 
 /// In this many seconds after a subscription its first invoice is made.
 const FIRST_INVOICE_WITHIN: i64 = 3_600;
@@ -36,27 +38,33 @@ impl Session<'_> {
         Ok(missing_is_none(self.ask(&retrieve).await)?)
     }
 
-    /// Puts the prices of another plan in the place of those there are: each item keeps its id, so
-    /// none is there twice.
+    /// Puts the prices of another plan in the place of those there are, now or when the period ends:
+    /// each item keeps its id, so none is there twice.
     pub(super) async fn change(
         &self,
         subscription: &ForeignId,
-        plan: &ForeignId,
+        to: &PlanSwitch,
     ) -> Result<(), EngineError> {
         let id = names::in_path(subscription)?;
         let known: Subscription = self.ask(&RetrieveSubscription::new(id)).await?;
         if !known.is_live() {
             return Err(permanent(format!("the subscription {id} is over")));
         }
-        let offer = self.offer(plan).await?;
+        let offer = self.offer(&to.plan).await?;
         let items = changed_items(&known.items.data, &offer);
         if items.is_empty() {
-            return Ok(());
+            return Ok(self.unschedule(&known).await?);
         }
         self.check_new_meters(&known, &offer).await?;
+        if to.mode == ChangeMode::AtPeriodEnd {
+            return self.schedule(&known, &offer).await;
+        }
+        self.unschedule(&known).await?;
+        // Without prorations Stripe would not bill what was used of a metered price that goes.
         let update = UpdateSubscription::new(id)
             .items(items)
-            .proration_behavior(UpdateSubscriptionProrationBehavior::None);
+            .proration_behavior(UpdateSubscriptionProrationBehavior::CreateProrations)
+            .proration_date(seconds(to.at));
         self.order::<Subscription>(&update).await?;
         Ok(())
     }
@@ -95,6 +103,10 @@ impl Session<'_> {
             return Ok(Removal::AlreadyGone);
         };
         let id = known.id.as_str();
+        if known.is_tried() {
+            self.forgive(&known).await?;
+        }
+        self.unschedule(&known).await?;
         if mode == CancelMode::AtPeriodEnd {
             if !known.cancel_at_period_end {
                 let update = UpdateSubscription::new(id).cancel_at_period_end(true);

@@ -11,13 +11,14 @@ use stripe_billing::SubscriptionCollectionMethod;
 use stripe_billing::invoice::{FinalizeInvoiceInvoice, RetrieveInvoice};
 use stripe_billing::subscription::{
     CreateSubscription, CreateSubscriptionAddInvoiceItems,
-    CreateSubscriptionBillingCycleAnchorConfig, CreateSubscriptionItems, ListSubscription,
-    ListSubscriptionStatus,
+    CreateSubscriptionBillingCycleAnchorConfig, CreateSubscriptionBillingMode,
+    CreateSubscriptionBillingModeType, CreateSubscriptionItems, CreateSubscriptionTrialEnd,
+    ListSubscription, ListSubscriptionStatus,
 };
 use stripe_product::product::RetrieveProduct;
 
 use super::{foreign, permanent};
-use crate::anchor::Anchor;
+use crate::anchor::{Anchor, check_calendar};
 use crate::answer::{Expandable, Invoice, Price, Product, Subscription};
 use crate::error::Failure;
 use crate::names;
@@ -50,6 +51,10 @@ impl Session<'_> {
         let id = new.subscription.to_string();
         let is_it = |other: &&Subscription| other.metadata.get(names::SUBSCRIPTION) == Some(&id);
         if let Some(known) = others.iter().find(is_it) {
+            if known.is_tried() {
+                let offer = self.offer(&new.plan).await?;
+                self.owe(new, known, &offer).await?;
+            }
             return self.started(known).await;
         }
         let offer = self.offer(&new.plan).await?;
@@ -57,7 +62,24 @@ impl Session<'_> {
         check_meters(meters, &others)?;
         let create = create(new, customer, &offer, collected)?;
         let made = self.order::<Subscription>(&create).await;
-        self.started(&made.map_err(too_early)?.object).await
+        let made = made.map_err(too_early)?.object;
+        if new.schedule.trial_ends_at.is_some() {
+            self.owe(new, &made, &offer).await?;
+        }
+        self.started(&made).await
+    }
+
+    /// What the start costs is due when its trial ends.
+    async fn owe(
+        &self,
+        new: &NewSubscription,
+        tried: &Subscription,
+        offer: &Offer,
+    ) -> Result<(), EngineError> {
+        match &offer.setup {
+            Some(fee) => self.owe_at_trial_end(&new.customer, tried, fee).await,
+            None => Ok(()),
+        }
     }
 
     /// Every subscription that a customer ever had, each with its latest invoice.
@@ -165,21 +187,28 @@ fn create(
         .items(offer.recurring.iter().map(item).collect::<Vec<_>>())
         .collection_method(SubscriptionCollectionMethod::SendInvoice)
         .days_until_due(collected.days_until_due)
-        .backdate_start_date(seconds(new.schedule.anchor))
+        .billing_mode(CreateSubscriptionBillingMode::new(
+            CreateSubscriptionBillingModeType::Flexible,
+        ))
         .metadata([(names::SUBSCRIPTION.to_owned(), new.subscription.to_string())])
         .expand(["latest_invoice".to_owned()]);
+    // A percentage, and no amount: it is written with the digits that it was read with.
+    let percent = collected
+        .fee_percent
+        .map(|percent| percent.normalize().to_string());
+    if let Some(percent) = percent.and_then(|percent| percent.parse::<f64>().ok()) {
+        create = create.application_fee_percent(percent);
+    }
+    if let Some(end) = new.schedule.trial_ends_at {
+        check_calendar(&new.schedule)?;
+        return Ok(create.trial_end(CreateSubscriptionTrialEnd::Timestamp(seconds(end))));
+    }
     if let Some(setup) = &offer.setup {
         let mut once = CreateSubscriptionAddInvoiceItems::new();
         once.price = Some(setup.id.clone());
         create = create.add_invoice_items([once]);
     }
-    // A percentage, and no amount: it is written with the digits that it was read with.
-    let percent = collected
-        .fee_percent
-        .and_then(|percent| percent.to_string().parse::<f64>().ok());
-    if let Some(percent) = percent {
-        create = create.application_fee_percent(percent);
-    }
+    let create = create.backdate_start_date(seconds(new.schedule.anchor));
     Ok(match Anchor::of(&new.schedule)? {
         Anchor::At(at) => create.billing_cycle_anchor(at),
         Anchor::Each {

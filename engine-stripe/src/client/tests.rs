@@ -99,7 +99,9 @@ fn first_invoice(status: &str) -> String {
 /// The plan on sale with its three prices.
 fn selling(seen: &Seen) -> Option<Reply> {
     let price = |id: &str, key: &str, meter: &str| {
-        format!(r#"{{"id":"{id}","lookup_key":"plv_gold/{key}","recurring":{{"meter":{meter}}}}}"#)
+        format!(
+            r#"{{"id":"{id}","lookup_key":"plv_gold/{key}","recurring":{{"interval":"month","interval_count":1,"meter":{meter}}}}}"#
+        )
     };
     if seen.path == "/v1/products/plv_gold" {
         let product = r#"{"id":"plv_gold","active":true,"metadata":{"monetization_prices":"3"}}"#;

@@ -1,4 +1,4 @@
-use monetization_core::engine::{CancelMode, EngineErrorKind, Removal};
+use monetization_core::engine::{CancelMode, ChangeMode, EngineErrorKind, PlanSwitch, Removal};
 use monetization_core::text::ForeignId;
 
 use super::{at_stripe, first_invoice, selling, subscription};
@@ -6,6 +6,19 @@ use crate::testing::{Reply, Server, cx};
 
 fn sub_1() -> ForeignId {
     "sub_1".parse().unwrap()
+}
+
+/// The plan of which `selling` tells, so long after the start.
+fn switched(mode: ChangeMode) -> PlanSwitch {
+    PlanSwitch {
+        plan: "plv_gold".parse().unwrap(),
+        mode,
+        at: "2026-01-20T00:00:00Z".parse().unwrap(),
+    }
+}
+
+fn now() -> PlanSwitch {
+    switched(ChangeMode::Now)
 }
 
 /// A Stripe with one subscription, as `known` says; every order is answered with it too.
@@ -31,15 +44,14 @@ async fn another_plan_takes_the_place_of_each_item_c7() {
         ("si_gone", "price_gone", Some("mtr_9")),
     ];
     let server = server(subscribed(&items, "")).await;
-    let plan = "plv_gold".parse().unwrap();
     server
         .engine()
         .billing
-        .change_subscription(&cx("change:1"), &sub_1(), &plan)
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
         .await
         .unwrap();
     let lines = server.lines();
-    let update = "POST /v1/subscriptions/sub_1 items[0][id]=si_base&items[0][price]=price_base&items[1][id]=si_usage&items[1][price]=price_usage&items[2][deleted]=true&items[2][id]=si_gone&proration_behavior=none";
+    let update = "POST /v1/subscriptions/sub_1 items[0][id]=si_base&items[0][price]=price_base&items[1][id]=si_usage&items[1][price]=price_usage&items[2][deleted]=true&items[2][id]=si_gone&proration_behavior=create_prorations&proration_date=1768867200";
     assert_eq!(lines.last().unwrap(), update);
     assert_eq!(lines.len(), 4, "no meter is new: {lines:?}");
     assert_eq!(server.seen()[3].key(), Some("change:1"));
@@ -52,11 +64,10 @@ async fn a_change_that_was_made_is_not_made_again_c7_r_p11() {
         ("si_usage", "price_usage", Some("mtr_1")),
     ];
     let server = server(subscribed(&items, "")).await;
-    let plan = "plv_gold".parse().unwrap();
     server
         .engine()
         .billing
-        .change_subscription(&cx("change:1"), &sub_1(), &plan)
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
         .await
         .unwrap();
     assert!(server.lines().iter().all(|line| line.starts_with("GET")));
@@ -65,26 +76,115 @@ async fn a_change_that_was_made_is_not_made_again_c7_r_p11() {
 #[tokio::test]
 async fn a_plan_with_another_meter_adds_an_item_c7() {
     let server = server(subscribed(&[("si_base", "price_base", None)], "")).await;
-    let plan = "plv_gold".parse().unwrap();
     server
         .engine()
         .billing
-        .change_subscription(&cx("change:1"), &sub_1(), &plan)
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
         .await
         .unwrap();
-    let update = "POST /v1/subscriptions/sub_1 items[0][price]=price_usage&proration_behavior=none";
+    let update = "POST /v1/subscriptions/sub_1 items[0][price]=price_usage&proration_behavior=create_prorations&proration_date=1768867200";
     assert_eq!(server.lines().last().unwrap(), update);
+}
+
+#[tokio::test]
+async fn a_change_that_waits_is_two_phases_and_can_be_taken_back_c7() {
+    let items = [("si_base", "price_old", None)];
+    let server = server(subscribed(&items, "")).await;
+    let billing = server.engine().billing;
+    let later = switched(ChangeMode::AtPeriodEnd);
+    billing
+        .change_subscription(&cx("change:1"), &sub_1(), &later)
+        .await
+        .unwrap();
+    let (lines, seen) = (server.lines(), server.seen());
+    assert_eq!(
+        lines[4..],
+        [
+            "POST /v1/subscription_schedules from_subscription=sub_1",
+            "POST /v1/subscription_schedules/sub_1 end_behavior=release&phases[0][end_date]=1771149600&phases[0][items][0][price]=price_old&phases[0][start_date]=1768471200&phases[1][duration][interval]=month&phases[1][duration][interval_count]=1&phases[1][items][0][price]=price_base&phases[1][items][1][price]=price_usage&phases[1][proration_behavior]=create_prorations",
+        ]
+    );
+    let keys: Vec<_> = seen.iter().filter_map(crate::testing::Seen::key).collect();
+    assert_eq!(keys, ["change:1/schedule", "change:1/phases"]);
+    let items = [
+        ("si_base", "price_base", None),
+        ("si_usage", "price_usage", Some("mtr_1")),
+    ];
+    let waiting = self::server(subscribed(&items, r#","schedule":"sub_sched_1""#)).await;
+    let billing = waiting.engine().billing;
+    billing
+        .change_subscription(&cx("change:2"), &sub_1(), &later)
+        .await
+        .unwrap();
+    let released = "POST /v1/subscription_schedules/sub_sched_1/release";
+    assert_eq!(waiting.lines().last().unwrap(), released);
+}
+
+#[tokio::test]
+async fn a_change_that_waits_is_over_with_one_that_does_not_and_with_an_end_c7() {
+    let items = [("si_base", "price_old", None)];
+    let released = "POST /v1/subscription_schedules/sub_sched_1/release".to_owned();
+    let waiting = || server(subscribed(&items, r#","schedule":{"id":"sub_sched_1"}"#));
+    let changed = waiting().await;
+    let billing = changed.engine().billing;
+    billing
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
+        .await
+        .unwrap();
+    let lines = changed.lines();
+    let last = &lines[lines.len() - 2..];
+    assert!(
+        last[0] == released && last[1].starts_with("POST /v1/subscriptions/sub_1 "),
+        "{last:?}"
+    );
+    let ended = waiting().await;
+    let billing = ended.engine().billing;
+    billing
+        .cancel_subscription(&cx("end:1"), &sub_1(), CancelMode::AtPeriodEnd)
+        .await
+        .unwrap();
+    assert_eq!(ended.lines()[1], released);
+}
+
+#[tokio::test]
+async fn a_trial_that_ends_owes_no_fee_b17() {
+    let ours = subscription();
+    let tried = subscribed(&[], "").replace("active", "trialing");
+    let server = Server::start(move |seen| {
+        if !seen.path.starts_with("/v1/invoiceitems?") {
+            return Reply::ok(tried.clone());
+        }
+        let item = |id: &str, of: &str| {
+            format!(
+                r#"{{"id":"{id}","amount":1,"metadata":{{"monetization_subscription":"{of}"}}}}"#
+            )
+        };
+        Reply::list(&[&item("ii_1", &ours.to_string()), &item("ii_2", "sub_other")])
+    })
+    .await;
+    let billing = server.engine().billing;
+    billing
+        .cancel_subscription(&cx("end:1"), &sub_1(), CancelMode::AtPeriodEnd)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.lines()[1..],
+        [
+            "GET /v1/invoiceitems?customer=cus_1&limit=100&pending=true",
+            "DELETE /v1/invoiceitems/ii_1",
+            "POST /v1/subscriptions/sub_1 cancel_at_period_end=true",
+        ]
+    );
 }
 
 #[tokio::test]
 async fn a_subscription_that_is_over_is_not_changed() {
     let over = subscribed(&[], "").replace("active", "canceled");
     let server = server(over).await;
-    let plan = "plv_gold".parse().unwrap();
     let changed = server
         .engine()
         .billing
-        .change_subscription(&cx("k"), &sub_1(), &plan)
+        .change_subscription(&cx("k"), &sub_1(), &now())
         .await;
     assert_eq!(changed.unwrap_err().kind(), &EngineErrorKind::Permanent);
 }

@@ -41,10 +41,31 @@ async fn a_subscription_has_the_periods_and_prices_of_its_plan_c6() {
             "GET /v1/subscriptions?customer=cus_1&expand[0]=data.latest_invoice&limit=100&status=all".to_owned(),
             "GET /v1/products/plv_gold".to_owned(),
             "GET /v1/prices?active=true&limit=100&product=plv_gold".to_owned(),
-            format!("POST /v1/subscriptions add_invoice_items[0][price]=price_setup&backdate_start_date=1768471200&billing_cycle_anchor=1771149600&collection_method=send_invoice&customer=cus_1&days_until_due=14&expand[0]=latest_invoice&items[0][price]=price_base&items[1][price]=price_usage&metadata[monetization_subscription]={ours}"),
+            format!("POST /v1/subscriptions add_invoice_items[0][price]=price_setup&backdate_start_date=1768471200&billing_cycle_anchor=1771149600&billing_mode[type]=flexible&collection_method=send_invoice&customer=cus_1&days_until_due=14&expand[0]=latest_invoice&items[0][price]=price_base&items[1][price]=price_usage&metadata[monetization_subscription]={ours}"),
         ]
     );
     assert_eq!(server.seen()[3].key(), Some("start:1"));
+}
+
+#[tokio::test]
+async fn a_trial_is_told_by_its_end_and_what_the_start_costs_waits_for_it_b17() {
+    let server = server(Vec::new(), "paid").await;
+    let mut wanted = wanted();
+    wanted.schedule.trial_ends_at = Some("2026-01-29T10:00:00Z".parse().unwrap());
+    let started = server
+        .engine()
+        .billing
+        .create_subscription(&cx("start:1"), &wanted)
+        .await;
+    assert_eq!(started.unwrap().payment_url, None);
+    let lines = server.lines();
+    assert!(lines[3].ends_with("&trial_end=1769680800"), "{}", lines[3]);
+    for other in ["add_invoice_items", "backdate", "anchor"] {
+        assert!(!lines[3].contains(other), "{}", lines[3]);
+    }
+    let waits = "POST /v1/invoiceitems customer=cus_1&metadata[monetization_subscription]=any&pricing[price]=price_setup&subscription=sub_1";
+    assert_eq!(lines[4], waits);
+    assert_eq!(server.seen()[4].key(), Some("start:1/fee"));
 }
 
 #[tokio::test]

@@ -25,7 +25,10 @@ pub(super) fn of(terms: &PlanTerms) -> String {
         1 => "the first day is free".to_owned(),
         days => format!("the first {days} days are free"),
     });
-    let also = tried.into_iter().chain(committed).chain(bundled(terms.bundles()));
+    let also = tried
+        .into_iter()
+        .chain(committed)
+        .chain(bundled(terms.bundles()));
     let priced = parts.join(" + ");
     std::iter::once(priced)
         .chain(also)

@@ -1,0 +1,71 @@
+//! Trials. Stripe would charge at their start what is added to the first invoice, so the fee of the
+//! start waits beside the subscription for the invoice with which its trial ends.
+
+use monetization_core::engine::EngineError;
+use monetization_core::text::ForeignId;
+use stripe_billing::invoice_item::{
+    CreateInvoiceItem, DeleteInvoiceItem, ListInvoiceItem, PricingParam,
+};
+
+use super::missing_is_none;
+use crate::answer::{AnyObject, Line as StripeItem, Price, Subscription};
+use crate::error::Failure;
+use crate::names;
+use crate::session::{PAGE, Session};
+
+impl Session<'_> {
+    /// Lets the fee of the start wait for the end of the trial, once.
+    pub(super) async fn owe_at_trial_end(
+        &self,
+        customer: &ForeignId,
+        tried: &Subscription,
+        fee: &Price,
+    ) -> Result<(), EngineError> {
+        if self.cx.repeated && !self.owed(customer.as_str(), tried).await?.is_empty() {
+            return Ok(());
+        }
+        let mut pricing = PricingParam::new();
+        pricing.price = Some(fee.id.clone());
+        let subscription = tried
+            .metadata
+            .get(names::SUBSCRIPTION)
+            .cloned()
+            .unwrap_or_default();
+        let create = CreateInvoiceItem::new()
+            .customer(customer.as_str())
+            .subscription(tried.id.as_str())
+            .pricing(pricing)
+            .metadata([(names::SUBSCRIPTION.to_owned(), subscription)]);
+        self.step::<AnyObject>("fee", &create).await?;
+        Ok(())
+    }
+
+    /// A trial that ends owes nothing: what waits is taken back.
+    pub(super) async fn forgive(&self, tried: &Subscription) -> Result<(), Failure> {
+        for owed in self.owed(tried.customer.id(), tried).await? {
+            let delete = DeleteInvoiceItem::new(owed.id.as_str());
+            let step = format!("forgive:{}", owed.id);
+            missing_is_none(self.step::<AnyObject>(&step, &delete).await)?;
+        }
+        Ok(())
+    }
+
+    /// What waits for the next invoice of a subscription of ours.
+    async fn owed(&self, customer: &str, of: &Subscription) -> Result<Vec<StripeItem>, Failure> {
+        let mut waiting: Vec<StripeItem> = self
+            .all(|after| {
+                let list = ListInvoiceItem::new()
+                    .customer(customer)
+                    .pending(true)
+                    .limit(PAGE);
+                match after {
+                    Some(after) => list.starting_after(after),
+                    None => list,
+                }
+            })
+            .await?;
+        let ours = of.metadata.get(names::SUBSCRIPTION);
+        waiting.retain(|item| ours.is_some() && item.metadata.get(names::SUBSCRIPTION) == ours);
+        Ok(waiting)
+    }
+}
