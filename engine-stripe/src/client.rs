@@ -14,6 +14,7 @@ mod billing;
 mod changing;
 mod customers;
 mod issuing;
+mod lateness;
 mod plans;
 mod reading;
 mod scheduling;

@@ -8,6 +8,11 @@ use crate::transport::API_VERSION;
 /// The attribute by which a product names the publisher's account, as WSO2 does.
 pub const CONNECTED_ACCOUNT: &str = "ConnectedAccountKey";
 
+/// How old the time of use may be: 35 days, less an hour that a report may take to arrive.
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(35 * 86_400 - 3_600);
+/// How long after a period's end Stripe still counts use of it.
+pub(crate) const GRACE: Duration = Duration::from_secs(3_600);
+
 /// What the engine says of itself.
 pub(crate) fn descriptor() -> EngineDescriptor {
     EngineDescriptor {
@@ -24,11 +29,10 @@ pub(crate) fn descriptor() -> EngineDescriptor {
         limits: EngineLimits {
             // Identifiers and keys are good for 24 hours at least: an hour less is relied on.
             deduplicates_for: Duration::from_secs(23 * 3_600),
-            // 35 days, less an hour that a report may take to arrive.
-            age_max: Duration::from_secs(35 * 86_400 - 3_600),
+            age_max: AGE_MAX,
             ahead_max: Duration::from_secs(300),
             batch_max: 100,
-            grace: Duration::from_secs(3_600),
+            grace: GRACE,
         },
         shapes: PriceShapes {
             base: true,

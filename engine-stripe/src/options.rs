@@ -35,7 +35,7 @@ pub struct StripeOptions {
     pub application_fee_percent: Option<Decimal>,
     /// How many requests a second.
     pub rates: Rates,
-    /// By which waiting is measured.
+    /// By which waiting is measured, and by which use is found to be too old to be billed.
     pub clock: Clock,
 }
 

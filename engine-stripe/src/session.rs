@@ -11,6 +11,7 @@ use stripe_client_core::StripeRequest;
 
 use crate::answer::{Named, Page};
 use crate::error::{Failure, Intent};
+use crate::time::seconds;
 use crate::transport::{Outbound, Sender, Transport, is_replayed};
 
 /// Objects of a page.
@@ -46,6 +47,11 @@ impl<'a> Session<'a> {
     /// The same call, as if its caller had given this context.
     pub(crate) fn with(self, cx: &'a EngineContext) -> Self {
         Self { cx, ..self }
+    }
+
+    /// The second that our own clock shows.
+    pub(crate) fn now(&self) -> i64 {
+        seconds(self.transport.now())
     }
 
     /// Asks for one object.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use monetization_core::clock::Clock;
+use monetization_core::clock::{Clock, Timestamp};
 use monetization_core::engine::{EngineContext, EngineError, EngineErrorKind, IdempotencyKey};
 use monetization_core::field::FieldError;
 use monetization_core::reference::Mode;
@@ -121,6 +121,11 @@ impl Transport {
             governor: Governor::new(options.rates, options.clock.clone())?,
             clock: options.clock.clone(),
         })
+    }
+
+    /// What our own clock shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Until when a call of the engine that begins now may take.

@@ -21,6 +21,7 @@ use stripe_billing::billing_meter_event::CreateBillingMeterEvent;
 use stripe_billing::billing_meter_event_summary::ListIdBillingMeterEventSummary;
 use stripe_client_core::StripeRequest;
 
+use super::lateness::{Event, Known, Timely};
 use super::{Client, foreign, permanent};
 use crate::answer::{Account, Summary};
 use crate::error::Failure;
@@ -141,15 +142,38 @@ impl Session<'_> {
     ) -> Vec<(usize, Verdict)> {
         let mut verdicts = Vec::with_capacity(queue.len());
         let mut is_lost = false;
+        let mut known = Known::new();
         for place in queue {
             let verdict = match reports.get(place) {
-                Some(report) if !is_lost => Some(self.send_event(report).await),
+                Some(report) if !is_lost => Some(self.report(report, &mut known).await),
                 _ => None,
             };
             is_lost |= verdict.as_ref().is_some_and(Result::is_err);
             verdicts.push((place, verdict));
         }
         verdicts
+    }
+
+    /// Sends what would be billed. What would not be any more is sent only where it may have been sent
+    /// before: Stripe then says whether it came in time.
+    async fn report(
+        &self,
+        report: &SealedReport,
+        known: &mut Known,
+    ) -> Result<Receipt, EngineError> {
+        let Some(event) = Event::read(&report.body) else {
+            let reason = "it is no meter event".to_owned();
+            return Ok(Receipt::Rejected { reason });
+        };
+        match self.timely(&event, known).await? {
+            Timely::Yes => self.send_event(report).await,
+            Timely::Never(reason) => Ok(Receipt::Rejected { reason }),
+            Timely::No(reason) if !self.cx.repeated => Ok(Receipt::Rejected { reason }),
+            Timely::No(reason) => match self.send_event(report).await? {
+                Receipt::Accepted => Ok(Receipt::Rejected { reason }),
+                receipt => Ok(receipt),
+            },
+        }
     }
 
     async fn send_event(&self, report: &SealedReport) -> Result<Receipt, EngineError> {

@@ -1,7 +1,8 @@
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use monetization_core::clock::Span;
+use monetization_core::clock::{Clock, Span};
 use monetization_core::engine::{
     EngineContext, EngineErrorKind, Receipt, SealedReport, UsageReport, UsageReporting,
 };
@@ -11,7 +12,7 @@ use monetization_core::product::Meter;
 use monetization_core::reference::Mode;
 
 use super::{at_stripe, meter};
-use crate::testing::{Reply, Server, cx};
+use crate::testing::{Reply, Server, again, cx};
 
 fn report(batch: &str, customer: &str, units: i64) -> UsageReport {
     UsageReport {
@@ -22,6 +23,18 @@ fn report(batch: &str, customer: &str, units: i64) -> UsageReport {
         quantity: Quantity::from_scaled(units),
         used_at: "2026-01-31T23:59:59.999999Z".parse().unwrap(),
     }
+}
+
+/// The engine, on the day of use.
+fn reporting(server: &Server) -> Arc<dyn UsageReporting> {
+    reporting_at(server, "2026-02-01T00:10:00Z")
+}
+
+fn reporting_at(server: &Server, now: &str) -> Arc<dyn UsageReporting> {
+    let mut options = server.options();
+    options.clock = Clock::manual_business(now.parse().unwrap()).0;
+    options.rates.test = NonZeroU32::new(1_000).unwrap();
+    crate::engine(&options).unwrap().usage.unwrap()
 }
 
 fn sealed(usage: &dyn UsageReporting, report: &UsageReport) -> SealedReport {
@@ -54,7 +67,7 @@ async fn published(
 ) {
     let count = replies.len();
     let server = Server::telling(replies).await;
-    let usage = server.engine().usage.unwrap();
+    let usage = reporting(&server);
     let reports: Vec<SealedReport> = (0..count)
         .map(|place| sealed(&*usage, &report(&place.to_string(), "cus_1", 7)))
         .collect();
@@ -65,7 +78,7 @@ async fn published(
 #[tokio::test]
 async fn a_report_is_sent_as_it_was_sealed_d8_r_p6() {
     let server = Server::start(|_| Reply::ok("{}")).await;
-    let usage = server.engine().usage.unwrap();
+    let usage = reporting(&server);
     let report = report("b", "cus_1", 7);
     let sealed = sealed(&*usage, &report);
     let (batch, meter) = (report.batch, report.meter.id);
@@ -146,13 +159,72 @@ async fn where_nothing_is_known_that_is_an_error_r_p9() {
     assert_eq!(nothing.unwrap(), []);
 }
 
+/// Stripe would take it and bill it to nobody.
+#[tokio::test]
+async fn use_of_an_invoiced_period_is_not_sent_d8() {
+    let known = at_stripe("sub_1", "any", &[("si_1", "price_1", None)], "");
+    // Its period has begun on 15 January: use of the 31st is of a later one, use of the 1st is not.
+    for (used_at, receipt_is) in [
+        ("2026-01-31T00:00:00Z", true),
+        ("2026-01-01T00:00:00Z", false),
+    ] {
+        let known = known.clone();
+        let server = Server::start(move |seen| match seen.method.as_str() {
+            "GET" => Reply::ok(known.clone()),
+            _ => Reply::ok("{}"),
+        })
+        .await;
+        let usage = reporting(&server);
+        let report = UsageReport {
+            used_at: used_at.parse().unwrap(),
+            ..report("b", "cus_1", 7)
+        };
+        let sealed = sealed(&*usage, &report);
+        let receipts = usage
+            .publish(&cx("publish:1"), std::slice::from_ref(&sealed))
+            .await
+            .unwrap();
+        assert_eq!(receipts[0] == Receipt::Accepted, receipt_is, "{receipts:?}");
+        let lines = server.lines();
+        assert_eq!(
+            lines[0],
+            "GET /v1/subscriptions/sub_1?expand[0]=latest_invoice"
+        );
+        assert_eq!(lines.len(), 1 + usize::from(receipt_is));
+        // What may have been sent in time is sent again, so that Stripe says so.
+        usage.publish(&again("publish:1"), &[sealed]).await.unwrap();
+        assert_eq!(server.lines().len(), lines.len() + 2);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_would_take_is_not_sent_d8() {
+    let server = Server::start(|_| Reply::missing()).await;
+    let usage = reporting_at(&server, "2026-02-01T12:00:00Z");
+    let unknown = sealed(&*usage, &report("b", "cus_1", 7));
+    let old = UsageReport {
+        used_at: "2025-12-01T00:00:00Z".parse().unwrap(),
+        ..report("c", "cus_1", 7)
+    };
+    let old = sealed(&*usage, &old);
+    let junk = SealedReport {
+        batch: old.batch,
+        body: vec![0xff],
+    };
+    let receipts = usage
+        .publish(&cx("publish:1"), &[unknown, old, junk])
+        .await
+        .unwrap();
+    let is_rejected = |receipt: &Receipt| matches!(receipt, Receipt::Rejected { .. });
+    assert!(receipts.iter().all(is_rejected), "{receipts:?}");
+    assert!(server.lines().iter().all(|line| line.starts_with("GET")));
+}
+
 /// Stripe takes one event at a time of a customer and meter; customers do not wait for each other.
 #[tokio::test]
 async fn customers_are_reported_at_once_and_each_in_order_r_p7() {
     let server = Server::start(|_| Reply::ok("{}")).await;
-    let mut options = server.options();
-    options.rates.test = std::num::NonZeroU32::new(1_000).unwrap();
-    let usage = crate::engine(&options).unwrap().usage.unwrap();
+    let usage = reporting(&server);
     let reports: Vec<SealedReport> = (0..40)
         .map(|place| {
             let customer = format!("cus_{}", place % 5);
