@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_currency_is_counted_as_stripe_counts_it_a7() {
+    fn each_kind_of_currency_is_counted_as_stripe_counts_it_b10() {
         for (code, minor, amount) in [
             ("USD", 1_050, 1_050),
             ("JPY", 500, 500),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stripe_cannot_take_is_refused_by_name_and_not_rounded_a7() {
+    fn what_stripe_cannot_take_is_refused_by_name_and_not_rounded_r_v6() {
         let refused = |minor, code| {
             unit(code)
                 .amount(money(minor, code))

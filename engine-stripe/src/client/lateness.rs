@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn use_counts_until_the_invoice_of_its_period_is_final_d8() {
+    fn use_counts_until_the_invoice_of_its_period_is_final_r_t6() {
         let running = subscription("");
         let start = 10 * DAY;
         let is_billed = |at, now| billed(at, now, &running) == Timely::Yes;

@@ -14,7 +14,7 @@ fn told(status: u16, headers: &[(&'static str, &'static str)], error: &str) -> F
 }
 
 #[test]
-fn an_answer_is_classed_by_what_it_leaves_open_r_p10() {
+fn an_answer_is_classed_by_what_it_leaves_open_r_p5() {
     use EngineErrorKind::{Ambiguous, Conflict, NotFound, Permanent, Retryable, Unauthorized};
     let invalid = r#"{"type":"invalid_request_error","code":"parameter_invalid","param":"items"}"#;
     let api = r#"{"type":"api_error"}"#;
@@ -53,7 +53,7 @@ fn an_answer_is_classed_by_what_it_leaves_open_r_p10() {
 }
 
 #[test]
-fn a_wait_is_believed_up_to_an_hour_r_p10() {
+fn a_wait_is_believed_up_to_an_hour_r_p5() {
     let wait = |after| told(429, &[("retry-after", after)], "{}").error.wait();
     assert_eq!(wait("7"), Some(Duration::from_secs(7)));
     assert_eq!(wait("999999"), Some(Duration::from_secs(3_600)));

@@ -25,7 +25,7 @@ async fn passing(governor: &Governor, key: &str, account: Option<&str>, lane: La
 }
 
 #[tokio::test]
-async fn each_account_has_a_rate_of_its_own_in_each_mode_r_p7() {
+async fn each_account_has_a_rate_of_its_own_in_each_mode() {
     let (governor, _) = governor(Rates::default());
     let (test, live) = ("sk_test_1", "sk_live_1");
     assert_eq!(passing(&governor, test, None, Lane::Calls).await, 3);
@@ -44,7 +44,7 @@ async fn each_account_has_a_rate_of_its_own_in_each_mode_r_p7() {
 }
 
 #[tokio::test]
-async fn a_turn_comes_with_time_r_p7() {
+async fn a_turn_comes_with_time() {
     let (governor, manual) = governor(Rates {
         test: rate(10),
         ..Rates::default()
@@ -60,7 +60,7 @@ async fn a_turn_comes_with_time_r_p7() {
 }
 
 #[tokio::test]
-async fn a_request_waits_for_its_turn_within_its_time_r_p7() {
+async fn a_request_waits_for_its_turn_within_its_time() {
     let rates = Rates {
         test: rate(50),
         ..Rates::default()

@@ -93,7 +93,7 @@ fn a_start_bills_no_period_and_an_invoice_of_ours_its_own() {
 }
 
 #[test]
-fn amounts_are_of_their_currency_a7() {
+fn amounts_are_of_their_currency_b10() {
     let yen = MADE.replace("usd", "jpy");
     assert_eq!(
         read(&yen, Stated::Made).unwrap().total.to_string(),

@@ -99,7 +99,7 @@ fn refused(terms: &PlanTerms) -> String {
 }
 
 #[test]
-fn each_model_of_price_has_one_at_stripe_b16() {
+fn each_model_of_price_has_one_at_stripe_b11_b12() {
     assert_eq!(at_stripe(per_unit("0.0001")), "each 0.01");
     let included = UsageDraft {
         included: Some("1000".to_owned()),
@@ -143,7 +143,7 @@ fn each_model_of_price_has_one_at_stripe_b16() {
 }
 
 #[test]
-fn steps_are_fees_or_what_each_adds_b16() {
+fn steps_are_fees_or_what_each_adds_b13() {
     let steps = vec![step(Some(9), "30"), step(None, "100")];
     let stairs = UsageDraft {
         stairstep: Some(steps),
@@ -166,7 +166,7 @@ fn steps_are_fees_or_what_each_adds_b16() {
 }
 
 #[test]
-fn what_stripe_cannot_express_is_refused_by_name_b16() {
+fn what_stripe_cannot_express_is_refused_by_name() {
     let tiers = vec![tier(Some(5), "2", "1"), tier(None, "0.5", "3")];
     let included = UsageDraft {
         included: Some("2".to_owned()),
@@ -214,7 +214,7 @@ fn what_stripe_cannot_express_is_refused_by_name_b16() {
 }
 
 #[test]
-fn a_currency_is_priced_as_stripe_counts_it_a7() {
+fn a_currency_is_priced_as_stripe_counts_it_b10() {
     let price = |currency, price| wanted(&terms_in(currency, per_unit(price), |_| {}));
     let unit = |currency, price_of| price(currency, price_of).unwrap()[0].shape.clone();
     for (currency, price, amount) in [

@@ -40,7 +40,7 @@ async fn befallen(reply: Reply) -> EngineError {
 }
 
 #[tokio::test]
-async fn a_request_says_who_asks_of_whom_in_which_version_under_which_key_r_p6() {
+async fn a_request_says_who_asks_of_whom_in_which_version_under_which_key_j3() {
     let replies = [Reply::nothing(), Reply::ok(r#"{"id":"cus_1"}"#)];
     let server = Server::telling(replies).await;
     let cx = EngineContext {
@@ -86,7 +86,7 @@ async fn one_connection_serves_many_requests() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_sent_and_not_answered_may_have_been_done_r_p9() {
+async fn a_write_that_was_sent_and_not_answered_may_have_been_done_r_p5() {
     for reply in [
         Reply::Reset,
         Reply::Hang,
@@ -103,7 +103,7 @@ async fn a_write_that_was_sent_and_not_answered_may_have_been_done_r_p9() {
 }
 
 #[tokio::test]
-async fn a_read_that_was_not_answered_has_done_nothing_r_p9() {
+async fn a_read_that_was_not_answered_has_done_nothing_r_p5() {
     for reply in [
         Reply::Reset,
         Reply::Half,
@@ -117,7 +117,7 @@ async fn a_read_that_was_not_answered_has_done_nothing_r_p9() {
 }
 
 #[tokio::test]
-async fn what_reaches_nobody_was_not_done_r_p9() {
+async fn what_reaches_nobody_was_not_done_r_p5() {
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", socket.local_addr().unwrap());
     drop(socket);
@@ -136,7 +136,7 @@ async fn what_reaches_nobody_was_not_done_r_p9() {
 }
 
 #[tokio::test]
-async fn a_key_for_real_money_is_not_used_unless_it_was_asked_for_r_t7() {
+async fn a_key_for_real_money_is_not_used_unless_it_was_asked_for_r_p11() {
     let server = Server::start(|_| Reply::missing()).await;
     for key in ["sk_live_canary6c1f", "rk_live_canary6c1f"] {
         let cx = EngineContext {
@@ -179,7 +179,7 @@ async fn without_a_key_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn nothing_shows_the_key_r_t7() {
+async fn nothing_shows_the_key_r_a3() {
     let told = format!(
         r#"{{"error":{{"type":"invalid_request_error","message":"Invalid API Key provided: {KEY}, not sk_test_51other or (rk_test_more)"}}}}"#
     );

@@ -59,7 +59,7 @@ fn making(seen: &Seen) -> Reply {
 }
 
 #[tokio::test]
-async fn an_invoice_is_made_filled_and_finished_h7() {
+async fn an_invoice_is_made_filled_and_finished() {
     let server = Server::start(making).await;
     let issuing = server.engine().invoices.unwrap();
     let customer = "cus_1".parse().unwrap();
@@ -125,7 +125,7 @@ async fn what_a_line_says_arrives_as_it_is() {
 
 /// Whichever step was the last before the crash, and though Stripe has forgotten the keys.
 #[tokio::test]
-async fn an_invoice_is_gone_on_with_where_it_ended_h7_r_p11() {
+async fn an_invoice_is_gone_on_with_where_it_ended() {
     let customer = "cus_1".parse().unwrap();
     for (status, lines_there, steps) in [
         ("draft", 0, vec!["line:0", "line:1", "finalize"]),
@@ -163,7 +163,7 @@ async fn an_invoice_is_gone_on_with_where_it_ended_h7_r_p11() {
 }
 
 #[tokio::test]
-async fn an_invoice_over_another_total_is_not_taken_for_it_h7() {
+async fn an_invoice_over_another_total_is_not_taken_for_it() {
     let customer = "cus_1".parse().unwrap();
     let known = Server::start(|_| Reply::list(&[&stripes("open", 2_701)])).await;
     let issuing = known.engine().invoices.unwrap();
@@ -188,7 +188,7 @@ async fn an_invoice_over_another_total_is_not_taken_for_it_h7() {
 }
 
 #[tokio::test]
-async fn what_stripe_cannot_ask_for_is_refused_before_any_call_a7() {
+async fn what_stripe_cannot_ask_for_is_refused_before_any_call_r_v6() {
     let server = Server::start(making).await;
     let issuing = server.engine().invoices.unwrap();
     let customer = "cus_1".parse().unwrap();
@@ -205,7 +205,7 @@ async fn what_stripe_cannot_ask_for_is_refused_before_any_call_a7() {
 }
 
 #[tokio::test]
-async fn the_platform_keeps_its_share_rounded_down_j2() {
+async fn the_platform_keeps_its_share_rounded_down_h7() {
     let server = Server::start(making).await;
     let mut options = server.options();
     options.application_fee_percent = Some(Decimal::new(1_999, 2));
@@ -228,7 +228,7 @@ async fn the_platform_keeps_its_share_rounded_down_j2() {
 }
 
 #[tokio::test]
-async fn an_unpaid_invoice_is_taken_back_once_h7() {
+async fn an_unpaid_invoice_is_taken_back_once_d6() {
     for (status, expected) in [
         ("open", Ok(Removal::Archived)),
         ("uncollectible", Ok(Removal::Archived)),
@@ -256,7 +256,7 @@ async fn an_unpaid_invoice_is_taken_back_once_h7() {
 }
 
 #[tokio::test]
-async fn invoices_are_read_oldest_first_with_all_their_lines_i5() {
+async fn invoices_are_read_oldest_first_with_all_their_lines_h3() {
     let many = first_invoice("paid").replace(
         "\"total\":3500",
         r#""total":300,"lines":{"data":[{"id":"il_1","amount":100}],"has_more":true}"#,
@@ -284,7 +284,7 @@ async fn invoices_are_read_oldest_first_with_all_their_lines_i5() {
 }
 
 #[tokio::test]
-async fn a_preview_is_asked_for_anew_each_time_d9() {
+async fn a_preview_is_asked_for_anew_each_time_h1() {
     let server = Server::start(|_| {
         let preview = r#"{"id":"upcoming_in_1","status":"draft","currency":"usd","total":250,"created":9,
             "billing_reason":"upcoming","period_start":1768471200,"period_end":1771149600,

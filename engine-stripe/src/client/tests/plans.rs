@@ -24,7 +24,7 @@ fn there_already() -> Reply {
 }
 
 #[tokio::test]
-async fn a_plan_is_a_product_with_a_price_for_each_part_d3() {
+async fn a_plan_is_a_product_with_a_price_for_each_part() {
     let server = Server::start(making).await;
     let plan = gold();
     let made = server
@@ -71,7 +71,7 @@ async fn a_plan_is_a_product_with_a_price_for_each_part_d3() {
 }
 
 #[tokio::test]
-async fn a_plan_made_in_part_is_completed_and_nothing_made_twice_d3() {
+async fn a_plan_made_in_part_is_completed_and_nothing_made_twice_j4() {
     let (id, meter) = (plan_id(), meter().id);
     let product = format!(r#"{{"id":"{id}","active":true}}"#);
     let price = |key: String| format!(r#"{{"id":"price_1","lookup_key":"{id}/{key}"}}"#);
@@ -113,7 +113,7 @@ async fn a_plan_made_in_part_is_completed_and_nothing_made_twice_d3() {
 }
 
 #[tokio::test]
-async fn a_plan_that_stripe_cannot_sell_is_refused_before_any_call_b16() {
+async fn a_plan_that_stripe_cannot_sell_is_refused_before_any_call() {
     let server = Server::start(making).await;
     let mut plan = gold();
     let mut draft = monetization_core::plan::TermsDraft::new(
@@ -162,7 +162,7 @@ fn monetization(attributes: BTreeMap<String, String>) -> Monetization {
 }
 
 #[tokio::test]
-async fn each_plan_is_enabled_by_itself_d4() {
+async fn each_plan_is_enabled_by_itself_j4() {
     let mut broken = gold();
     broken.id = TypedId::derived(&[b"broken"]);
     let theirs = format!("id={}", broken.id);
@@ -185,7 +185,7 @@ async fn each_plan_is_enabled_by_itself_d4() {
 }
 
 #[tokio::test]
-async fn a_product_of_one_account_is_not_sold_through_another_d4() {
+async fn a_product_of_one_account_is_not_sold_through_another_h7() {
     let server = Server::start(making).await;
     let product = product(&[("ConnectedAccountKey", "acct_1A2b3C4d5E6f7G8h")]);
     let billing = server.engine().billing;
@@ -199,7 +199,7 @@ async fn a_product_of_one_account_is_not_sold_through_another_d4() {
 }
 
 #[tokio::test]
-async fn the_mapping_is_read_to_its_last_page_d4() {
+async fn the_mapping_is_read_to_its_last_page_j4() {
     let (id, ours) = (plan_id(), gold().product);
     let server = Server::telling([
         Reply::ok(r#"{"data":[{"id":"prod_of_others","active":true}],"has_more":true}"#),
@@ -237,7 +237,7 @@ async fn a_list_that_leads_nowhere_is_not_read_for_ever() {
 }
 
 #[tokio::test]
-async fn a_plan_taken_off_sale_is_kept_and_gone_the_second_time_d5() {
+async fn a_plan_taken_off_sale_is_kept_and_gone_the_second_time_j5() {
     let server = Server::telling([
         Reply::ok(r#"{"id":"plv_1","active":true}"#),
         Reply::ok(r#"{"id":"plv_1","active":false}"#),
@@ -264,7 +264,7 @@ async fn a_plan_taken_off_sale_is_kept_and_gone_the_second_time_d5() {
 }
 
 #[tokio::test]
-async fn a_consumer_is_one_customer_r_p11() {
+async fn a_consumer_is_one_customer_c1() {
     let theirs = format!(
         r#"{{"id":"cus_7","metadata":{{"monetization_consumer":"{}"}}}}"#,
         consumer().id

@@ -24,7 +24,7 @@ async fn server(known: Vec<String>, invoice: &'static str) -> Server {
 }
 
 #[tokio::test]
-async fn a_subscription_has_the_periods_and_prices_of_its_plan_c6() {
+async fn a_subscription_has_the_periods_and_prices_of_its_plan_c1() {
     let server = server(Vec::new(), "open").await;
     let started = server
         .engine()
@@ -48,7 +48,7 @@ async fn a_subscription_has_the_periods_and_prices_of_its_plan_c6() {
 }
 
 #[tokio::test]
-async fn a_trial_is_told_by_its_end_and_what_the_start_costs_waits_for_it_b17() {
+async fn a_trial_is_told_by_its_end_and_what_the_start_costs_waits_for_it_b16() {
     let server = server(Vec::new(), "paid").await;
     let mut wanted = wanted();
     wanted.schedule.trial_ends_at = Some("2026-01-29T10:00:00Z".parse().unwrap());
@@ -69,7 +69,7 @@ async fn a_trial_is_told_by_its_end_and_what_the_start_costs_waits_for_it_b17() 
 }
 
 #[tokio::test]
-async fn a_first_invoice_that_is_a_draft_is_made_final_c6() {
+async fn a_first_invoice_that_is_a_draft_is_made_final_d1() {
     let server = server(Vec::new(), "draft").await;
     let started = server
         .engine()
@@ -85,7 +85,7 @@ async fn a_first_invoice_that_is_a_draft_is_made_final_c6() {
 }
 
 #[tokio::test]
-async fn nothing_due_needs_no_link_c6() {
+async fn nothing_due_needs_no_link_d7() {
     let server = server(Vec::new(), "paid").await;
     let started = server
         .engine()
@@ -97,7 +97,7 @@ async fn nothing_due_needs_no_link_c6() {
 }
 
 #[tokio::test]
-async fn the_platform_keeps_its_share_of_a_connected_account_only_j2() {
+async fn the_platform_keeps_its_share_of_a_connected_account_only_h7() {
     let server = server(Vec::new(), "paid").await;
     let mut options = server.options();
     options.application_fee_percent = Some(Decimal::new(1250, 2));
@@ -119,7 +119,7 @@ async fn the_platform_keeps_its_share_of_a_connected_account_only_j2() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_there_is_not_started_again_r_p11() {
+async fn a_subscription_that_is_there_is_not_started_again_c1() {
     let known = at_stripe("sub_7", &subscription().to_string(), &[], "");
     let server = server(vec![known], "open").await;
     let started = server
@@ -134,7 +134,7 @@ async fn a_subscription_that_is_there_is_not_started_again_r_p11() {
 
 /// Stripe counts use by customer: both subscriptions would be billed for the use of either.
 #[tokio::test]
-async fn two_subscriptions_of_a_customer_do_not_share_a_meter_h3() {
+async fn two_subscriptions_of_a_customer_do_not_share_a_meter() {
     let items = [("si_1", "price_x", Some("mtr_1"))];
     let alive = at_stripe("sub_7", "sub_other", &items, "");
     let over = alive.replace("active", "canceled");

@@ -76,7 +76,7 @@ async fn published(
 }
 
 #[tokio::test]
-async fn a_report_is_sent_as_it_was_sealed_d8_r_p6() {
+async fn a_report_is_sent_to_stripe_as_it_was_sealed_r_p9() {
     let server = Server::start(|_| Reply::ok("{}")).await;
     let usage = reporting(&server);
     let report = report("b", "cus_1", 7);
@@ -97,7 +97,7 @@ async fn a_report_is_sent_as_it_was_sealed_d8_r_p6() {
 }
 
 #[test]
-fn parts_of_units_are_told_with_their_decimals_and_nothing_negative_d8() {
+fn parts_of_units_are_told_with_their_decimals_and_nothing_negative_r_v2() {
     let engine = crate::engine(&crate::StripeOptions::default()).unwrap();
     let usage = engine.usage.unwrap();
     let mut report = report("b", "cus_1", 1_500);
@@ -115,7 +115,7 @@ fn parts_of_units_are_told_with_their_decimals_and_nothing_negative_d8() {
 }
 
 #[tokio::test]
-async fn each_report_has_its_receipt_d8_r_p9() {
+async fn each_report_has_its_receipt_e5_r_p2() {
     let replayed = Reply::ok("{}").with("idempotent-replayed", "true");
     let (receipts, _) = published(vec![Reply::ok("{}"), duplicate(), invalid(), replayed]).await;
     let receipts = receipts.unwrap();
@@ -127,7 +127,7 @@ async fn each_report_has_its_receipt_d8_r_p9() {
 }
 
 #[tokio::test]
-async fn after_a_lost_answer_nothing_more_of_the_customer_is_sent_r_p9() {
+async fn after_a_lost_answer_nothing_more_of_the_customer_is_sent_e5() {
     let (receipts, server) = published(vec![Reply::ok("{}"), Reply::Reset, Reply::ok("{}")]).await;
     let receipts = receipts.unwrap();
     assert_eq!(receipts[0], Receipt::Accepted);
@@ -140,7 +140,7 @@ async fn after_a_lost_answer_nothing_more_of_the_customer_is_sent_r_p9() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_known_that_is_an_error_r_p9() {
+async fn where_nothing_is_known_that_is_an_error_r_p5() {
     let (lost, _) = published(vec![Reply::Reset, Reply::ok("{}")]).await;
     assert!(lost.unwrap_err().may_have_taken_effect());
     let (throttled, _) = published(vec![Reply::answer(429, "{}").with("retry-after", "9")]).await;
@@ -161,7 +161,7 @@ async fn where_nothing_is_known_that_is_an_error_r_p9() {
 
 /// Stripe would take it and bill it to nobody.
 #[tokio::test]
-async fn use_of_an_invoiced_period_is_not_sent_d8() {
+async fn use_of_an_invoiced_period_is_not_sent_r_t6() {
     let known = at_stripe("sub_1", "any", &[("si_1", "price_1", None)], "");
     // Its period has begun on 15 January: use of the 31st is of a later one, use of the 1st is not.
     for (used_at, receipt_is) in [
@@ -198,7 +198,7 @@ async fn use_of_an_invoiced_period_is_not_sent_d8() {
 }
 
 #[tokio::test]
-async fn what_nobody_would_take_is_not_sent_d8() {
+async fn what_nobody_would_take_is_not_sent() {
     let server = Server::start(|_| Reply::missing()).await;
     let usage = reporting_at(&server, "2026-02-01T12:00:00Z");
     let unknown = sealed(&*usage, &report("b", "cus_1", 7));
@@ -222,7 +222,7 @@ async fn what_nobody_would_take_is_not_sent_d8() {
 
 /// Stripe takes one event at a time of a customer and meter; customers do not wait for each other.
 #[tokio::test]
-async fn customers_are_reported_at_once_and_each_in_order_r_p7() {
+async fn customers_are_reported_at_once_and_each_in_order() {
     let server = Server::start(|_| Reply::ok("{}")).await;
     let usage = reporting(&server);
     let reports: Vec<SealedReport> = (0..40)
@@ -255,7 +255,7 @@ async fn customers_are_reported_at_once_and_each_in_order_r_p7() {
 }
 
 #[tokio::test]
-async fn a_realm_is_the_account_of_the_key_and_its_mode_h4() {
+async fn a_realm_is_the_account_of_the_key_and_its_mode_r_p11() {
     let server = Server::start(|_| Reply::ok(r#"{"id":"acct_own"}"#)).await;
     let cx = EngineContext {
         account: Some("acct_connected".parse().unwrap()),
@@ -305,7 +305,7 @@ async fn summed(
 }
 
 #[tokio::test]
-async fn what_was_counted_is_told_by_whole_minutes_d10() {
+async fn what_was_counted_is_told_by_whole_minutes_r_p13() {
     let (sum, server) = summed(&["320.0"], "2026-01-01T00:10:00Z", "2026-01-01T00:20:00Z").await;
     assert_eq!(sum, Ok(320));
     let asked = "GET /v1/billing/meters/mtr_1/event_summaries?customer=cus_1&end_time=1767226800&limit=100&start_time=1767226200";

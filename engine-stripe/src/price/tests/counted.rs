@@ -139,7 +139,7 @@ fn rounding() -> impl Strategy<Value = Rounding> {
 
 proptest! {
     #[test]
-    fn what_stripe_bills_is_what_core_would_have_b16_r_v5(
+    fn what_stripe_bills_is_what_core_would_have_r_v5(
         usage in usage(),
         rounding in rounding(),
         units in 0_i64..150,
