@@ -80,6 +80,7 @@ pub(crate) fn check_calendar(schedule: &Schedule) -> Result<(), EngineError> {
     ))
 }
 
+/// For what core has to bill by itself.
 fn refuse(what: &str) -> EngineError {
     let message = format!("Stripe cannot bill by {what}: let core make the invoices");
     EngineError::new(EngineErrorKind::Permanent, message)

@@ -1,4 +1,15 @@
 //! The engine ports over the way to Stripe. Nothing is kept between calls.
+//!
+//! | of the port | module |
+//! |---|---|
+//! | `create_billing_plan`, `update_billing_plan`, `delete_billing_plan` | [`plans`] |
+//! | `enable_monetization`, `disable_monetization`, `plan_mapping` | [`billing`], over [`plans`] |
+//! | `ensure_customer` | [`customers`] |
+//! | `create_subscription` | [`starting`], [`trying`] |
+//! | `change_subscription`, `cancel_subscription`, `subscription` | [`changing`], [`scheduling`] |
+//! | `serialise`, `publish`, `realm`, `current`, `summary` | [`usage`], [`lateness`] |
+//! | `issue`, `void` | [`issuing`] |
+//! | `list`, `preview` | [`reading`] |
 
 use std::sync::Arc;
 
@@ -25,8 +36,11 @@ mod usage;
 /// Speaks to Stripe for core.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
+    /// The way to Stripe.
     pub(crate) transport: Arc<Transport>,
+    /// Days until an invoice that Stripe makes is due.
     pub(crate) days_until_due: u32,
+    /// Of a hundred; `None` where the platform keeps nothing.
     pub(crate) application_fee_percent: Option<Decimal>,
 }
 
@@ -58,6 +72,7 @@ fn foreign(id: &str) -> Result<ForeignId, EngineError> {
     })
 }
 
+/// For what will not be done however often it is asked.
 fn permanent(message: impl Into<String>) -> EngineError {
     EngineError::new(EngineErrorKind::Permanent, message)
 }

@@ -110,6 +110,7 @@ impl Unit {
             .map(|decimal| decimal.normalize())
     }
 
+    /// The amount with another number of decimals; `None` where it would lose some, or not fit.
     fn rescaled(self, amount: i64, from: u32, to: u32) -> Option<i64> {
         let factor = 10_i64.checked_pow(from.abs_diff(to))?;
         if to >= from {
@@ -118,6 +119,7 @@ impl Unit {
         (amount.checked_rem(factor)? == 0).then_some(amount.checked_div(factor)?)
     }
 
+    /// Why an amount cannot be told.
     fn rule(self) -> &'static str {
         match (self.exponent, self.step) {
             (3, _) => {
@@ -130,6 +132,7 @@ impl Unit {
 }
 
 impl CurrencyError {
+    /// About an amount, or about a currency.
     fn new(what: impl fmt::Display, problem: impl fmt::Display) -> Self {
         Self {
             what: what.to_string(),

@@ -1,3 +1,8 @@
+//! What the engine says of itself, as data that flows obey.
+//!
+//! Stripe's own limits, less what it takes to be on the safe side: identifiers are relied on for 23 hours
+//! of 24, and use is reported for an hour less than the 35 days that are allowed.
+
 use std::time::Duration;
 
 use monetization_core::engine::{Attribute, EngineDescriptor, EngineLimits, PriceShapes};

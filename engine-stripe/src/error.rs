@@ -36,6 +36,7 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// That a request came to nothing, in more detail than core needs.
 #[derive(Debug)]
 pub(crate) struct Failure {
+    /// What core is told.
     pub(crate) error: EngineError,
     /// Stripe's words for it.
     said: Option<Box<Refusal>>,
@@ -61,6 +62,7 @@ impl Intent {
 }
 
 impl Failure {
+    /// Of this kind, where Stripe has said nothing.
     pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> Self {
         Self::from(EngineError::new(kind, message))
     }
@@ -157,6 +159,7 @@ struct Told {
     error: Refusal,
 }
 
+/// One refusal; whatever it lacks is left out.
 #[derive(Debug, Deserialize)]
 struct Refusal {
     #[serde(rename = "type", default)]
@@ -169,6 +172,7 @@ struct Refusal {
     message: Option<String>,
 }
 
+/// The table above.
 fn kind(
     intent: Intent,
     status: StatusCode,
@@ -205,6 +209,7 @@ fn kind(
     }
 }
 
+/// Status, type, code, parameter and message, cut short, and the name of the request.
 fn message(status: StatusCode, told: Option<&Refusal>, headers: &HeaderMap) -> String {
     let mut message = status.as_u16().to_string();
     if let Some(told) = told {
@@ -227,6 +232,7 @@ fn message(status: StatusCode, told: Option<&Refusal>, headers: &HeaderMap) -> S
     message
 }
 
+/// What Stripe advises, where it does.
 fn should_retry(headers: &HeaderMap) -> Option<bool> {
     match headers.get("stripe-should-retry")?.as_bytes() {
         b"true" => Some(true),

@@ -1,7 +1,8 @@
 //! Forms: what is sent, in one order always.
 //!
 //! The generated crates keep metadata in hash maps, so that two forms of one request differ in their
-//! order. Under one idempotency key the same bytes shall be sent: pairs are put in order here.
+//! order. Under one idempotency key the same bytes shall be sent: pairs are put in order here. The order
+//! of pairs means nothing to Stripe, since each element of a list is numbered: `items[0][price]=…`.
 
 /// The pairs of a form in the order of their names.
 pub(crate) fn in_order(form: &str) -> String {

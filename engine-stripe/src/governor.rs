@@ -2,6 +2,16 @@
 //!
 //! Each account has a rate of its own in each mode, and one for meter events. A request waits for its
 //! turn within the time of its call; where that does not suffice it is not sent.
+//!
+//! | | with a key for real money | with a test key |
+//! |---|---|---|
+//! | a call | `live` | `test` |
+//! | a meter event | `live_events` | `test` |
+//! | a meter event for a connected account | `connected_events` | `connected_events` |
+//!
+//! A rate lets a tenth of its number through at once and spreads the rest over the second, so that no
+//! second has many more than its own. Processes know nothing of each other: several of them share what
+//! Stripe lets pass by being given less each.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -58,6 +68,7 @@ const ACCOUNTS_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(99_999);
 /// Whose rate it is.
 type Account = [u8; 16];
 
+/// The rates of all accounts that are used.
 #[derive(Debug)]
 pub(crate) struct Governor {
     live: Keyed<Account>,
@@ -68,6 +79,7 @@ pub(crate) struct Governor {
 }
 
 impl Governor {
+    /// Nobody has had a turn yet.
     pub(crate) fn new(rates: Rates, clock: Clock) -> Result<Self, FieldError> {
         Ok(Self {
             live: keyed(rates.live)?,
@@ -118,6 +130,7 @@ impl Governor {
     }
 }
 
+/// A rate, for each account by itself.
 fn keyed(rate: NonZeroU32) -> Result<Keyed<Account>, FieldError> {
     let refuse = |problem: String| FieldError::new("rates", problem);
     // A tenth of a second's requests may come at once, so that no second has many more than its own.

@@ -1,4 +1,15 @@
 //! Stripe's invoices as core knows them.
+//!
+//! | of core | at Stripe |
+//! |---|---|
+//! | `external` | `id`; none of a preview |
+//! | `period` | of core's own invoices what their metadata say; of Stripe's `period_start` and `period_end`, but none of the first one |
+//! | `lines` | descriptions and amounts of `lines`, and one more of what they lack to the total |
+//! | `total` | `total`, in the minor unit that core counts |
+//! | `state` | `status` |
+//! | `payment_url` | `hosted_invoice_url` while it is open |
+//! | `issued_at` | when it was made final, or made |
+//! | `due_at` | `due_date`, or when it was made |
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::engine::EngineInvoice;
@@ -95,6 +106,7 @@ fn period(invoice: &Invoice) -> Option<Span> {
     (is_of_a_period && period.0 < period.1).then(|| span(period))
 }
 
+/// When it was made final; before that, when it was made.
 fn issued_at(invoice: &Invoice) -> i64 {
     let transitions = invoice.status_transitions.as_ref();
     let finalized_at = transitions.and_then(|transitions| transitions.finalized_at);

@@ -34,7 +34,7 @@ mod transport;
 mod webhooks;
 
 #[cfg(test)]
-mod testing;
+mod tests;
 
 /// Days after which an invoice of Stripe's may be due at most.
 const DAYS_UNTIL_DUE_MAX: u32 = 365;

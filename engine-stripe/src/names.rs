@@ -1,4 +1,14 @@
 //! What things of ours are called at Stripe, and how they are found there again.
+//!
+//! | thing | name there |
+//! |---|---|
+//! | plan version `plv_1` | the product `plv_1` |
+//! | its base price, setup fee, price of a meter | lookup keys `plv_1/base`, `plv_1/setup`, `plv_1/mtr_1` |
+//! | meter `mtr_1` | events named `monetization_mtr_1` |
+//! | everything else | Stripe's own id, and ours under a key of metadata |
+//!
+//! Ids of ours are unique across tenants, so that several may share an account. An idempotency key that
+//! Stripe could not take, because it is longer than 255 characters, is told by its SHA-256.
 
 use monetization_core::engine::{EngineError, EngineErrorKind, IdempotencyKey};
 use monetization_core::ids::{MeterId, PlanVersionId};
@@ -7,9 +17,13 @@ use sha2::{Digest, Sha256};
 
 /// Keys of metadata: which thing of ours an object is.
 pub(crate) const TENANT: &str = "monetization_tenant";
+/// The product that a plan belongs to.
 pub(crate) const PRODUCT: &str = "monetization_product";
+/// The consumer that a customer is.
 pub(crate) const CONSUMER: &str = "monetization_consumer";
+/// The subscription that a subscription is, or that an invoice bills.
 pub(crate) const SUBSCRIPTION: &str = "monetization_subscription";
+/// The invoice that an invoice is.
 pub(crate) const INVOICE: &str = "monetization_invoice";
 /// How many prices a plan has: with fewer it is not whole yet.
 pub(crate) const PRICES: &str = "monetization_prices";
@@ -22,6 +36,7 @@ pub(crate) const LINE: &str = "monetization_line";
 
 /// Under these keys of a meter event stand who pays and how much.
 pub(crate) const CUSTOMER_IN_EVENT: &str = "stripe_customer_id";
+/// How much was used, in decimals.
 pub(crate) const VALUE_IN_EVENT: &str = "value";
 /// And whose use it is: Stripe passes it on and does nothing with it.
 pub(crate) const SUBSCRIPTION_IN_EVENT: &str = "subscription";
@@ -54,6 +69,7 @@ pub(crate) fn is_setup(lookup_key: &str) -> bool {
     lookup_key.ends_with(SETUP_SUFFIX)
 }
 
+/// By which a price of the start is told from one of each period.
 const SETUP_SUFFIX: &str = "/setup";
 
 /// The key as Stripe takes it: one that is too long by its digest.
@@ -79,6 +95,7 @@ pub(crate) fn in_path(id: &ForeignId) -> Result<&str, EngineError> {
     Err(EngineError::new(EngineErrorKind::NotFound, message))
 }
 
+/// In lower case, two digits a byte.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

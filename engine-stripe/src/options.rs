@@ -15,10 +15,8 @@ pub use crate::governor::Rates;
 /// assert_eq!(engine.descriptor.id.as_str(), "stripe");
 ///
 /// options.base_url = "http://api.stripe.com".to_owned();
-/// assert_eq!(engine_of(&options), "base_url");
-/// # fn engine_of(options: &StripeOptions) -> String {
-/// #     engine(options).unwrap_err().field().to_owned()
-/// # }
+/// let error = engine(&options).unwrap_err();
+/// assert_eq!(error.field(), "base_url");
 /// # Ok::<(), monetization_core::field::FieldError>(())
 /// ```
 #[derive(Debug, Clone)]

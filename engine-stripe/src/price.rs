@@ -36,7 +36,9 @@ mod usage;
 /// A price that a plan needs at Stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
+    /// What it is for.
     pub(crate) role: Role,
+    /// What it costs.
     pub(crate) shape: Shape,
 }
 
@@ -69,7 +71,9 @@ pub(crate) enum Shape {
 /// How often Stripe bills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interval {
+    /// What is counted.
     pub(crate) unit: CycleUnit,
+    /// How many of them.
     pub(crate) count: u16,
 }
 

@@ -1,4 +1,16 @@
 //! One call of the engine: the requests it takes, in the time it has.
+//!
+//! | | method | key |
+//! |---|---|---|
+//! | `ask`, `all`, `find` | `GET` | none |
+//! | `reckon` | `POST`, of what would be | one that nothing else has |
+//! | `order` | a write, the only one of the call | the call's |
+//! | `step` | a write, one of several | the call's and the step's name |
+//!
+//! A call that takes several writes is mended by making it again: steps that were done are told again by
+//! Stripe while it remembers their keys, and are looked for by our ids where it may have forgotten them.
+//!
+//! Lists are read page by page, newest first, until what is looked for is found.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,10 +31,23 @@ pub(crate) const PAGE: i64 = 100;
 /// Pages of one list: what is longer is not read, and said not to be.
 const PAGES_MAX: usize = 1_000;
 
+/// A page of a list: the first, or the one that follows an id.
+macro_rules! page {
+    ($list:expr, $after:expr) => {{
+        let list = $list.limit($crate::session::PAGE);
+        match $after {
+            Some(after) => list.starting_after(after),
+            None => list,
+        }
+    }};
+}
+pub(crate) use page;
+
 /// The requests of one call of the engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Session<'a> {
     transport: &'a Transport,
+    /// What the caller has given.
     pub(crate) cx: &'a EngineContext,
     until: Duration,
 }
@@ -30,12 +55,14 @@ pub(crate) struct Session<'a> {
 /// What an order came to.
 #[derive(Debug)]
 pub(crate) struct Done<T> {
+    /// How it stands now.
     pub(crate) object: T,
     /// Whether it was done before under the same key, and told again.
     pub(crate) is_replayed: bool,
 }
 
 impl<'a> Session<'a> {
+    /// A call that begins now.
     pub(crate) fn new(transport: &'a Transport, cx: &'a EngineContext) -> Self {
         Self {
             transport,
@@ -104,6 +131,7 @@ impl<'a> Session<'a> {
         self.order_under(&key, Outbound::typed(request)).await
     }
 
+    /// Has something done, under this key.
     pub(crate) async fn order_under<T: DeserializeOwned>(
         &self,
         key: &IdempotencyKey,
@@ -169,6 +197,7 @@ impl<'a> Session<'a> {
         Err(Failure::new(EngineErrorKind::Retryable, message))
     }
 
+    /// Sends for the account of the call.
     async fn send(
         &self,
         outbound: Outbound,
@@ -177,6 +206,7 @@ impl<'a> Session<'a> {
         self.transport.send(self.sender(), outbound, key).await
     }
 
+    /// Who asks, and until when.
     fn sender(&self) -> Sender<'a> {
         Sender {
             cx: self.cx,
@@ -186,6 +216,7 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The object that an answer tells.
 fn read<T: DeserializeOwned>(intent: Intent, answer: &Response<Bytes>) -> Result<T, Failure> {
     serde_json::from_slice(answer.body()).map_err(|error| Failure::nonsense(intent, error))
 }

@@ -1,7 +1,10 @@
-//! Stripe's time: whole seconds since the epoch.
+//! Stripe's time: whole seconds since the epoch, in UTC.
+//!
+//! Core's instants are microseconds. What lies within a second is told as the second's beginning.
 
 use monetization_core::clock::{Span, Timestamp};
 
+/// Of a second.
 const MICROS: i64 = 1_000_000;
 
 /// The second in which an instant lies.

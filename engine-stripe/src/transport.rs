@@ -1,4 +1,17 @@
 //! How requests reach Stripe: one attempt each, over connections that are kept.
+//!
+//! | header | value |
+//! |---|---|
+//! | `Authorization` | `Bearer` and the key of the call's context, marked as not to be shown |
+//! | `Stripe-Version` | the version that the typed requests are made for |
+//! | `Stripe-Account` | the connected account, where the call is for one |
+//! | `Idempotency-Key` | of writes: the key of the call, or that of its step |
+//! | `Content-Type` | of writes: a form |
+//! | `User-Agent` | this crate and its version |
+//!
+//! Requests are built by the generated crates, which give method, path, query and form; everything else
+//! is done here. Before one is sent it waits for its turn, and the time it may take is what is left of
+//! the time of its call.
 
 use std::time::Duration;
 
@@ -26,9 +39,13 @@ mod pool;
 /// The version of Stripe's interface that every request names.
 pub(crate) const API_VERSION: &str = "2026-09-30.endive";
 
+/// By which Stripe knows which version of its interface is spoken.
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
+/// For which account a request is made.
 const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
+/// By which a write is recognised.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// By which Stripe knows who asks.
 const WHO_WE_ARE: &str = concat!("monetization-engine-stripe/", env!("CARGO_PKG_VERSION"));
 
 /// The way to Stripe.
@@ -44,16 +61,22 @@ pub(crate) struct Transport {
 /// A request that is to be sent: its path with the query, and its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outbound {
+    /// `GET`, `POST` or `DELETE`.
     pub(crate) method: Method,
+    /// From `/v1` on, with the query.
     pub(crate) path: String,
+    /// Of a write, even where it says nothing.
     pub(crate) form: Option<Bytes>,
+    /// By which rate it waits for its turn.
     pub(crate) lane: Lane,
+    /// Whether it changes anything, which its method does not always say.
     pub(crate) intent: Intent,
 }
 
 /// Whose request it is, and until when it may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sender<'a> {
+    /// The call that it is part of.
     pub(crate) cx: &'a EngineContext,
     /// On the uptime of the clock.
     pub(crate) until: Duration,
@@ -179,6 +202,7 @@ impl Transport {
         Ok(secret)
     }
 
+    /// The request with all its headers.
     fn request(
         &self,
         from: Sender<'_>,
@@ -238,6 +262,7 @@ pub(crate) fn is_replayed(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value == "true")
 }
 
+/// A header's value; `None` for what no header can carry.
 fn value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
 }

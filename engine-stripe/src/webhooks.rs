@@ -9,6 +9,7 @@ use serde::Deserialize;
 mod news;
 mod signature;
 
+/// The header with the time of sending and the signatures.
 const SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
 /// Understands what Stripe sends. It holds no secret and no clock: both are handed in.
@@ -46,6 +47,7 @@ impl Webhooks for StripeWebhooks {
     }
 }
 
+/// For what is Stripe's and makes no sense.
 #[expect(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn malformed(problem: impl ToString) -> WebhookError {
     WebhookError::Malformed {

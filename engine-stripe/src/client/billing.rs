@@ -1,3 +1,8 @@
+//! Plans, customers and subscriptions: what the port asks for, in the words of a session.
+//!
+//! Each plan of a product is enabled by itself, under a key of its own: one that fails is told beside
+//! those that could be made. A product is nothing at Stripe but the metadata of its plans.
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -17,7 +22,7 @@ use super::{Client, foreign};
 use crate::answer::Product as StripeProduct;
 use crate::descriptor::CONNECTED_ACCOUNT;
 use crate::names;
-use crate::session::PAGE;
+use crate::session::page;
 
 /// The same call under the key of one of its steps.
 fn keyed(cx: &EngineContext, key: IdempotencyKey) -> EngineContext {
@@ -125,13 +130,7 @@ impl BillingEngine for Client {
         let ours = product.to_string();
         let on_sale: Vec<StripeProduct> = self
             .session(cx)
-            .all(|after| {
-                let list = ListProduct::new().active(true).limit(PAGE);
-                match after {
-                    Some(after) => list.starting_after(after),
-                    None => list,
-                }
-            })
+            .all(|after| page!(ListProduct::new().active(true), after))
             .await?;
         let mut mapping = BTreeMap::new();
         for found in on_sale {

@@ -1,4 +1,20 @@
 //! What becomes of a subscription: another plan, its end, how it stands.
+//!
+//! | wish | requests | repeated |
+//! |---|---|---|
+//! | another plan now | `POST` with the items whose prices change, `create_prorations` from the instant of the change | the items are as they shall be: nothing |
+//! | another plan with the next period | a [schedule](super::scheduling) of two phases | the same phases again |
+//! | the plan that is in force | the schedule is released, if there is one | nothing |
+//! | the end, now | a first invoice that nobody paid is voided; `DELETE` with `invoice_now`, without prorations | it is gone |
+//! | the end, with the period | `POST` with `cancel_at_period_end` | it is so already: nothing |
+//!
+//! Items are matched by the meter they price, the base price being the one without. Those that have a
+//! counterpart keep their id and change their price, those that have none are deleted, and what is new
+//! is added. Stripe bills what was used of a metered price until it goes, as long as prorations are
+//! asked for; with `none` that use would be lost.
+//!
+//! Included units are those of each price: a plan that is changed within a period includes its own from
+//! then on, where core would count those of the period once.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +35,7 @@ use super::{missing_is_none, permanent};
 use crate::answer::{Invoice, Item, Price, Subscription};
 use crate::error::Failure;
 use crate::names;
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 use crate::time::{seconds, span};
 
 /// In this many seconds after a subscription its first invoice is made.
@@ -69,6 +85,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Refuses a plan whose new meters count for another subscription of the customer too.
     async fn check_new_meters(
         &self,
         known: &Subscription,
@@ -172,14 +189,12 @@ impl Session<'_> {
         }
         let until = of.created.saturating_add(FIRST_INVOICE_WITHIN);
         let request = |after: Option<&str>| {
-            let list = ListInvoice::new()
-                .subscription(of.id.as_str())
-                .created(RangeQueryTs::lte(until))
-                .limit(PAGE);
-            match after {
-                Some(after) => list.starting_after(after),
-                None => list,
-            }
+            page!(
+                ListInvoice::new()
+                    .subscription(of.id.as_str())
+                    .created(RangeQueryTs::lte(until)),
+                after
+            )
         };
         self.find(request, Invoice::is_first).await
     }

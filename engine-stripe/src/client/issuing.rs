@@ -3,6 +3,26 @@
 //! The invoice is made as a draft that Stripe does not finish by itself, then its lines are put into
 //! it, then it is made final; each step has a key of its own. Done again it goes on where it ended: an
 //! invoice that may be there is looked for by our id, and its lines by their places.
+//!
+//! ```text
+//! POST /v1/invoices                  customer=cus_1 auto_advance=false due_date=…
+//!                                    pending_invoice_items_behavior=exclude
+//!                                    metadata[monetization_invoice]=inv_1 and its total
+//! POST /v1/invoiceitems              invoice=in_1 amount=2500 description=… metadata[…line]=0
+//! POST /v1/invoiceitems              invoice=in_1 amount=200 description=… metadata[…line]=1
+//! POST /v1/invoices/in_1/finalize    auto_advance=false
+//! ```
+//!
+//! | found, where the call may have been made before | what is done |
+//! |---|---|
+//! | none | all of it |
+//! | a draft | the lines that are missing, then it is made final |
+//! | open, paid, given up | nothing: it is handed back |
+//! | void | it is an error: somebody has taken it back |
+//! | one over another total | a conflict |
+//!
+//! Nothing else reaches the invoice: items that wait for the customer are left out, and a total that is
+//! not ours, because Stripe adds taxes, is an error for an operator.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +50,7 @@ use crate::answer::{AnyObject, Invoice as StripeInvoice, Line as StripeItem};
 use crate::currency::Unit;
 use crate::error::Failure;
 use crate::names;
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 use crate::time::seconds;
 
 /// By how much our clock may be ahead of Stripe's.
@@ -106,6 +126,7 @@ struct Amounts {
 }
 
 impl Amounts {
+    /// Refuses what Stripe could not ask for.
     fn of(invoice: &Invoice) -> Result<Self, EngineError> {
         let refuse = |error| permanent("Stripe cannot ask for this amount").because(error);
         let unit = Unit::of(invoice.currency).map_err(refuse)?;
@@ -147,14 +168,12 @@ impl Session<'_> {
         let since = seconds(invoice.issued_at.saturating_sub(CLOCKS_APART));
         let id = invoice.id.to_string();
         let request = |after: Option<&str>| {
-            let list = ListInvoice::new()
-                .customer(customer.as_str())
-                .created(RangeQueryTs::gte(since))
-                .limit(PAGE);
-            match after {
-                Some(after) => list.starting_after(after),
-                None => list,
-            }
+            page!(
+                ListInvoice::new()
+                    .customer(customer.as_str())
+                    .created(RangeQueryTs::gte(since)),
+                after
+            )
         };
         let is_it = |known: &StripeInvoice| known.metadata(names::INVOICE) == Some(&id);
         let known = self.find(request, is_it).await?;
@@ -168,6 +187,7 @@ impl Session<'_> {
         }
     }
 
+    /// Puts those lines into the draft that are not there.
     async fn add_lines(
         &self,
         draft: &StripeInvoice,
@@ -200,13 +220,7 @@ impl Session<'_> {
             return Ok(BTreeSet::new());
         }
         let items: Vec<StripeItem> = self
-            .all(|after| {
-                let list = ListInvoiceItem::new().invoice(draft).limit(PAGE);
-                match after {
-                    Some(after) => list.starting_after(after),
-                    None => list,
-                }
-            })
+            .all(|after| page!(ListInvoiceItem::new().invoice(draft), after))
             .await?;
         let places = items
             .into_iter()
@@ -215,6 +229,7 @@ impl Session<'_> {
     }
 }
 
+/// The draft: everything of the invoice that never changes, and no line.
 fn create(invoice: &Invoice, customer: &ForeignId, fee: Option<i64>) -> CreateInvoice {
     let told = [
         (names::TENANT, invoice.tenant.to_string()),

@@ -94,6 +94,7 @@ fn billed(at: i64, now: i64, subscription: &Subscription) -> Timely {
     Timely::No("the period it belongs to is invoiced".to_owned())
 }
 
+/// Whole seconds.
 fn seconds(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,31 @@
 //! Plan versions as products with prices.
 //!
 //! A plan version is one product, whose id is ours, and its prices are found by their lookup keys. So
-//! making it again finds what there is and adds what is missing.
+//! making it again finds what there is and adds what is missing. Gold at 25 dollars a month, with 1,000
+//! calls included, a cent for each further one and 10 dollars at the start, is made so:
+//!
+//! ```text
+//! POST /v1/products          id=plv_1 name=Gold+1 metadata[monetization_prices]=3
+//! POST /v1/prices            lookup_key=plv_1/base product=plv_1 recurring[interval]=month
+//!                            unit_amount_decimal=2500
+//! GET  /v1/billing/meters    which is the one whose event_name is monetization_mtr_1?
+//! POST /v1/billing/meters    event_name=monetization_mtr_1 default_aggregation[formula]=sum
+//! POST /v1/prices            lookup_key=plv_1/mtr_1 recurring[usage_type]=metered recurring[meter]=…
+//!                            billing_scheme=tiered tiers_mode=graduated
+//!                            tiers[0]: up_to=1000 unit_amount_decimal=0
+//!                            tiers[1]: up_to=inf unit_amount_decimal=1
+//! POST /v1/prices            lookup_key=plv_1/setup unit_amount_decimal=1000
+//! ```
+//!
+//! | what there is already | what is done |
+//! |---|---|
+//! | nothing | all of it, without looking, where the call was not made before |
+//! | the product, with some prices | the prices that are missing |
+//! | the product, off sale | it is put on sale again |
+//! | the meter | it is used: a meter of ours is one in each account, whatever the plans |
+//!
+//! The product says how many prices it has, so that nobody subscribes to a plan of which a crash has
+//! left some out. Prices never change at Stripe, and neither do plan versions here.
 
 use monetization_core::engine::{EngineError, Removal};
 use monetization_core::money::Currency;
@@ -27,11 +51,12 @@ use crate::answer::{Meter as StripeMeter, Price, Product};
 use crate::error::Failure;
 use crate::names;
 use crate::price::{self, Interval, Mode, Role, Shape, Wanted};
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 
 /// What became of a plan that was to be on sale.
 #[derive(Debug)]
 pub(super) struct OnSale {
+    /// The product, which is called as the plan version is.
     pub(super) external: ForeignId,
     /// Whether it was so before.
     pub(super) existed: bool,
@@ -95,16 +120,11 @@ impl Session<'_> {
 
     /// The prices of a product that are on sale.
     pub(super) async fn prices_of(&self, product: &str) -> Result<Vec<Price>, Failure> {
-        self.all(|after| {
-            let list = ListPrice::new().product(product).active(true).limit(PAGE);
-            match after {
-                Some(after) => list.starting_after(after),
-                None => list,
-            }
-        })
-        .await
+        self.all(|after| page!(ListPrice::new().product(product).active(true), after))
+            .await
     }
 
+    /// Makes one price, after the meter it needs.
     async fn make_price(
         &self,
         plan: &PlanVersion,
@@ -167,13 +187,7 @@ impl Session<'_> {
         &self,
         event_name: &str,
     ) -> Result<Option<StripeMeter>, Failure> {
-        let request = |after: Option<&str>| {
-            let list = ListBillingMeter::new().limit(PAGE);
-            match after {
-                Some(after) => list.starting_after(after),
-                None => list,
-            }
-        };
+        let request = |after: Option<&str>| page!(ListBillingMeter::new(), after);
         self.find(request, |meter: &StripeMeter| {
             meter.event_name == event_name
         })
@@ -195,6 +209,7 @@ impl Session<'_> {
     }
 }
 
+/// How often a price is billed, and by which meter.
 fn recurring(interval: Interval, meter: Option<String>) -> CreatePriceRecurring {
     let mut recurring = CreatePriceRecurring::new(match interval.unit {
         CycleUnit::Day => CreatePriceRecurringInterval::Day,
@@ -210,6 +225,7 @@ fn recurring(interval: Interval, meter: Option<String>) -> CreatePriceRecurring 
     recurring
 }
 
+/// The request that makes a price: the shape in Stripe's parameters.
 fn create_price(
     plan: &PlanVersion,
     shape: &Shape,

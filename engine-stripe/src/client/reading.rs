@@ -1,4 +1,14 @@
 //! Invoices as Stripe has them.
+//!
+//! ```text
+//! GET  /v1/invoices                    subscription=sub_1 limit=100
+//! GET  /v1/invoices/in_1/lines         where an invoice has more lines than it is told with
+//! POST /v1/invoices/create_preview     subscription=sub_1
+//! ```
+//!
+//! A preview changes nothing, though Stripe takes it by `POST`: it is sent under a key of its own each
+//! time, so that it is not an earlier one, and its failure leaves nothing open. Of its lines the first
+//! ten are told, and what they lack to the total as one more.
 
 use async_trait::async_trait;
 use monetization_core::engine::{EngineContext, EngineError, EngineInvoice, InvoiceReading};
@@ -10,7 +20,7 @@ use super::{Client, permanent};
 use crate::answer::{Invoice, Line};
 use crate::invoice::{Stated, engine_invoice};
 use crate::names;
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 
 #[async_trait]
 impl InvoiceReading for Client {
@@ -22,13 +32,7 @@ impl InvoiceReading for Client {
         let session = self.session(cx);
         let id = names::in_path(subscription)?;
         let mut made: Vec<Invoice> = session
-            .all(|after| {
-                let list = ListInvoice::new().subscription(id).limit(PAGE);
-                match after {
-                    Some(after) => list.starting_after(after),
-                    None => list,
-                }
-            })
+            .all(|after| page!(ListInvoice::new().subscription(id), after))
             .await?;
         // Newest first, also among those of one second.
         made.reverse();
@@ -61,19 +65,14 @@ impl Session<'_> {
         }
         let id = invoice.id.as_str();
         let lines: Vec<Line> = self
-            .all(|after| {
-                let list = ListInvoiceInvoiceLineItem::new(id).limit(PAGE);
-                match after {
-                    Some(after) => list.starting_after(after),
-                    None => list,
-                }
-            })
+            .all(|after| page!(ListInvoiceInvoiceLineItem::new(id), after))
             .await?;
         invoice.lines.data = lines;
         Ok(())
     }
 }
 
+/// The invoice, or an error that says that it makes no sense.
 fn stated(invoice: &Invoice, stated: Stated) -> Result<EngineInvoice, EngineError> {
     let read = engine_invoice(invoice, stated);
     read.map_err(|error| permanent("Stripe's invoice makes no sense").because(error))

@@ -1,5 +1,16 @@
 //! A change of plan that waits for the next period: a schedule of two phases at Stripe, what there is
 //! until the period ends and what comes then. Afterwards Stripe lets the subscription go on by itself.
+//!
+//! ```text
+//! POST /v1/subscription_schedules                 from_subscription=sub_1
+//! POST /v1/subscription_schedules/sub_sched_1     end_behavior=release
+//!                                                 phases[0]: the prices there are, to the period's end
+//!                                                 phases[1]: those of the plan, for one cycle
+//! POST /v1/subscription_schedules/sub_sched_1/release
+//! ```
+//!
+//! The last word holds: a later change rewrites the phases, one that holds at once or an end releases
+//! the schedule first, and so does going back to the plan that is in force.
 
 use monetization_core::engine::EngineError;
 use stripe_billing::SubscriptionScheduleEndBehavior;
@@ -59,6 +70,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The schedule that there is, or a new one of what there is.
     async fn schedule_of(&self, known: &Subscription) -> Result<Schedule, Failure> {
         if let Some(id) = known.schedule.as_ref().map(Expandable::id) {
             return self.ask(&RetrieveSubscriptionSchedule::new(id)).await;
@@ -68,6 +80,7 @@ impl Session<'_> {
     }
 }
 
+/// Prices as items of a phase; of metered ones Stripe wants no quantity.
 fn items<'a>(
     prices: impl Iterator<Item = &'a Price>,
 ) -> Vec<UpdateSubscriptionSchedulePhasesItems> {
@@ -79,6 +92,7 @@ fn items<'a>(
     prices.map(item).collect()
 }
 
+/// How long the second phase lasts: long enough to begin.
 fn one_cycle(offer: &Offer) -> Result<UpdateSubscriptionSchedulePhasesDuration, EngineError> {
     use UpdateSubscriptionSchedulePhasesDurationInterval::{Day, Month, Week, Year};
 

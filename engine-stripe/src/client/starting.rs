@@ -3,6 +3,24 @@
 //! It is looked for first, among all that its customer ever had: there is never a second one. Stripe
 //! counts use by customer and not by subscription, so of two that live and price one meter each would
 //! be billed for the use of both: the second is refused.
+//!
+//! ```text
+//! GET  /v1/subscriptions    customer=cus_1 status=all expand[0]=data.latest_invoice
+//! GET  /v1/products/plv_1   is it on sale, and how many prices has it?
+//! GET  /v1/prices           product=plv_1 active=true
+//! POST /v1/subscriptions    customer=cus_1 collection_method=send_invoice days_until_due=14
+//!                           items[0][price]=… the base price, items[1][price]=… metered, no quantity
+//!                           add_invoice_items[0][price]=… the setup fee
+//!                           backdate_start_date=… billing_cycle_anchor=… the first period
+//!                           metadata[monetization_subscription]=sub_…
+//! ```
+//!
+//! The form says nothing of the time at which it is sent, so that a repetition is the same. What is due
+//! first is on the latest invoice, whose page is handed back as the link to pay by; where Stripe leaves
+//! that invoice a draft it is made final at once.
+//!
+//! For a connected account the platform keeps `application_fee_percent` of each invoice. A trial is told
+//! by `trial_end`; see [`trying`](super::trying).
 
 use monetization_core::engine::{EngineError, EngineErrorKind, NewSubscription, SubscriptionStart};
 use monetization_core::text::ForeignId;
@@ -22,13 +40,15 @@ use crate::anchor::{Anchor, check_calendar};
 use crate::answer::{Expandable, Invoice, Price, Product, Subscription};
 use crate::error::Failure;
 use crate::names;
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 use crate::time::seconds;
 
 /// How what a subscription costs is collected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Collected {
+    /// Days from an invoice to its due date.
     pub(super) days_until_due: u32,
+    /// Of a hundred; `None` where the platform keeps nothing.
     pub(super) fee_percent: Option<Decimal>,
 }
 
@@ -37,10 +57,12 @@ pub(super) struct Collected {
 pub(super) struct Offer {
     /// Of each period, the base price first.
     pub(super) recurring: Vec<Price>,
+    /// Of the start, once.
     pub(super) setup: Option<Price>,
 }
 
 impl Session<'_> {
+    /// Starts a subscription, or finds it started.
     pub(super) async fn start(
         &self,
         new: &NewSubscription,
@@ -88,15 +110,13 @@ impl Session<'_> {
         customer: &str,
     ) -> Result<Vec<Subscription>, Failure> {
         self.all(|after| {
-            let list = ListSubscription::new()
-                .customer(customer)
-                .status(ListSubscriptionStatus::All)
-                .expand(["data.latest_invoice".to_owned()])
-                .limit(PAGE);
-            match after {
-                Some(after) => list.starting_after(after),
-                None => list,
-            }
+            page!(
+                ListSubscription::new()
+                    .customer(customer)
+                    .status(ListSubscriptionStatus::All)
+                    .expand(["data.latest_invoice".to_owned()]),
+                after
+            )
         })
         .await
     }
@@ -171,6 +191,7 @@ pub(super) fn check_meters<'a>(
     })
 }
 
+/// The request that starts it. It says nothing of the time at which it is sent.
 fn create(
     new: &NewSubscription,
     customer: &str,

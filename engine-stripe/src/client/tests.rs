@@ -7,7 +7,7 @@ use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::{Billing, PlanTerms, PlanVersion, TermsDraft, UsageDraft};
 use monetization_core::product::Meter;
 
-use crate::testing::{Reply, Seen};
+use crate::tests::{Reply, Seen};
 
 mod changing;
 mod invoices;

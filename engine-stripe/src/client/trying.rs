@@ -1,5 +1,14 @@
 //! Trials. Stripe would charge at their start what is added to the first invoice, so the fee of the
 //! start waits beside the subscription for the invoice with which its trial ends.
+//!
+//! ```text
+//! POST   /v1/invoiceitems           customer=cus_1 subscription=sub_1 pricing[price]=…
+//! GET    /v1/invoiceitems           customer=cus_1 pending=true
+//! DELETE /v1/invoiceitems/ii_1      where the trial is to end and nothing shall be owed
+//! ```
+//!
+//! A trial begins when Stripe is told of it. What was used of a metered price until it ends is billed to
+//! nobody.
 
 use monetization_core::engine::EngineError;
 use monetization_core::text::ForeignId;
@@ -11,7 +20,7 @@ use super::missing_is_none;
 use crate::answer::{AnyObject, Line as StripeItem, Price, Subscription};
 use crate::error::Failure;
 use crate::names;
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 
 impl Session<'_> {
     /// Lets the fee of the start wait for the end of the trial, once.
@@ -54,14 +63,10 @@ impl Session<'_> {
     async fn owed(&self, customer: &str, of: &Subscription) -> Result<Vec<StripeItem>, Failure> {
         let mut waiting: Vec<StripeItem> = self
             .all(|after| {
-                let list = ListInvoiceItem::new()
-                    .customer(customer)
-                    .pending(true)
-                    .limit(PAGE);
-                match after {
-                    Some(after) => list.starting_after(after),
-                    None => list,
-                }
+                page!(
+                    ListInvoiceItem::new().customer(customer).pending(true),
+                    after
+                )
             })
             .await?;
         let ours = of.metadata.get(names::SUBSCRIPTION);

@@ -3,6 +3,25 @@
 //! An event is one request, and Stripe takes one at a time for each customer and meter: those of one
 //! pair are sent one after the other, several pairs at once. Where an event got no answer, those after
 //! it are not sent.
+//!
+//! ```text
+//! event_name=monetization_mtr_1&identifier=bat_1&payload[stripe_customer_id]=cus_1
+//! &payload[subscription]=sub_1&payload[value]=7&timestamp=1769903999
+//! ```
+//!
+//! These bytes are made once, when a batch is sealed, and sent as they are ever after. The identifier is
+//! the batch's, by which Stripe recognises it for a day at least. The time is that of the use, in the
+//! whole second in which it lies.
+//!
+//! | Stripe answers | receipt |
+//! |---|---|
+//! | success | `Accepted` |
+//! | success, told again under the same key | `Duplicate` |
+//! | 400, an event exists with the identifier | `Duplicate` |
+//! | any other refusal of the event | `Rejected`, with Stripe's words |
+//! | nothing, or that nobody knows | `Unknown`; an error where nothing is known of any event |
+//!
+//! Stripe looks at events later than it answers: that a customer does not exist is told by a message.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +46,7 @@ use crate::answer::{Account, Summary};
 use crate::error::Failure;
 use crate::form;
 use crate::names;
-use crate::session::{PAGE, Session};
+use crate::session::{Session, page};
 use crate::time::seconds;
 use crate::transport::{Outbound, mode_of};
 
@@ -176,6 +195,7 @@ impl Session<'_> {
         }
     }
 
+    /// Sends one event, byte for byte.
     async fn send_event(&self, report: &SealedReport) -> Result<Receipt, EngineError> {
         let outbound = Outbound::event(&report.body);
         let key = self.cx.key.step(report.batch);
@@ -205,6 +225,7 @@ impl Session<'_> {
         )))
     }
 
+    /// What Stripe has counted between two whole minutes.
     async fn sum(
         &self,
         of: Counted<'_>,
@@ -216,11 +237,7 @@ impl Session<'_> {
         let summaries: Vec<Summary> = self
             .all(|after| {
                 let list = ListIdBillingMeterEventSummary::new(of.meter, of.customer, end, start);
-                let list = list.limit(PAGE);
-                match after {
-                    Some(after) => list.starting_after(after),
-                    None => list,
-                }
+                page!(list, after)
             })
             .await?;
         let mut sum = Quantity::ZERO;
@@ -294,10 +311,12 @@ fn quantity(number: &str, scale: Scale) -> Result<Quantity, EngineError> {
         .map_err(|error| permanent(message()).because(error))
 }
 
+/// The minute in which a second lies.
 fn down(second: i64) -> i64 {
     second.saturating_sub(second.rem_euclid(MINUTE))
 }
 
+/// The first minute that does not begin before a second.
 fn up(second: i64) -> i64 {
     down(second.saturating_add(MINUTE.saturating_sub(1)))
 }

@@ -20,7 +20,9 @@ pub(crate) enum Mode {
 pub(crate) struct StripeTier {
     /// The last unit that belongs to it; `None` for the open last tier.
     pub(crate) up_to: Option<i64>,
+    /// What each unit of it costs.
     pub(crate) unit: Decimal,
+    /// What entering it costs.
     pub(crate) flat: Decimal,
 }
 
@@ -83,6 +85,7 @@ fn check_tiers(mode: Mode, tiers: &[StripeTier]) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// For what would be rounded more than once.
 fn apart(what: &str) -> FieldError {
     let problem = format!(
         "Stripe rounds each tier by itself: {what} must come to whole minor units, or core makes the invoices"

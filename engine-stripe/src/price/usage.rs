@@ -55,6 +55,7 @@ struct Converted<'a> {
 }
 
 impl Converted<'_> {
+    /// A price in Stripe's unit, with all its decimals.
     fn decimal(&self, price: UnitPrice) -> Result<Decimal, FieldError> {
         let decimal = self.unit.decimal(price);
         decimal.ok_or_else(|| unable("usage.unit_price", "a price of so many digits"))
@@ -71,6 +72,7 @@ impl Converted<'_> {
         whole.ok_or_else(|| unable(field, "parts of units where a tier or a package ends"))
     }
 
+    /// Tiers as they are, before anything is moved.
     fn tiers(&self, tiers: &[Tier], field: &'static str) -> Result<Vec<StripeTier>, FieldError> {
         let tier = |tier: &Tier| {
             if tier.package.is_some() {
@@ -122,6 +124,7 @@ impl Converted<'_> {
         Ok(Shape::Tiered { mode, tiers })
     }
 
+    /// A first tier of one unit that costs the fee and the unit: so no use costs nothing.
     fn first_unit_brings(
         &self,
         fee: Decimal,
@@ -146,6 +149,7 @@ impl Converted<'_> {
         Ok(())
     }
 
+    /// As it is, or refused: all units of a volume price are charged, included ones too.
     fn volume(&self, tiers: Vec<StripeTier>) -> Result<Shape, FieldError> {
         if self.usage.included != Quantity::ZERO {
             return Err(unable(
@@ -192,6 +196,7 @@ impl Converted<'_> {
     }
 }
 
+/// For what Stripe has no price for.
 fn unable(field: &'static str, what: &str) -> FieldError {
     let problem = format!(
         "Stripe cannot invoice {what} by itself: leave it out, or let core make the invoices"

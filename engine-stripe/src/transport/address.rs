@@ -29,6 +29,7 @@ pub(crate) fn base_address(text: &str) -> Result<String, FieldError> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Whether a host is this machine.
 fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"

@@ -1,3 +1,9 @@
+//! One exchange at a time over HTTP/1.1, with connections that are kept for a minute.
+//!
+//! What a caller may do next hangs on whether a request has left. A body tells when it is asked for: until
+//! then nothing but a head can have left, and a head that announces a body makes nobody do anything. Of a
+//! request without a body nothing tells, so only one that was never connected counts as not sent.
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::pin::Pin;
@@ -34,6 +40,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 pub(super) struct Silence {
     /// Whether the request may have arrived whole.
     pub(super) left: bool,
+    /// What is known of why.
     pub(super) cause: Cause,
 }
 
@@ -88,6 +95,7 @@ impl Pool {
         Err(Silence { left, cause })
     }
 
+    /// The whole answer, its body bounded.
     async fn answer(&self, request: Request<Outgoing>) -> Result<Response<Bytes>, Trouble> {
         let answer = self.0.request(request).await.map_err(Trouble::Sending)?;
         let (parts, body) = answer.into_parts();
@@ -97,6 +105,7 @@ impl Pool {
     }
 }
 
+/// Where an exchange has failed.
 enum Trouble {
     Sending(hyper_util::client::legacy::Error),
     Reading(Cause),

@@ -7,7 +7,7 @@ use monetization_core::reference::Mode;
 use monetization_core::secret::Secret;
 
 use super::*;
-use crate::testing::{KEY, Reply, Server, cx};
+use crate::tests::{KEY, Reply, Server, cx};
 
 fn consumer() -> Consumer {
     Consumer {

@@ -24,6 +24,7 @@ use super::malformed;
 use crate::answer::{AnyObject, Invoice};
 use crate::invoice::{Stated, engine_invoice};
 
+/// The one event of subscriptions that core has a use for.
 const SUBSCRIPTION_DELETED: &str = "customer.subscription.deleted";
 
 /// Events of an invoice in the order in which they come about within one second.
@@ -48,6 +49,7 @@ struct Kind {
     kind: String,
 }
 
+/// An event about an object of a kind.
 #[derive(Debug, Deserialize)]
 struct Event<T> {
     id: String,
@@ -56,6 +58,7 @@ struct Event<T> {
     data: Data<T>,
 }
 
+/// What an event is about.
 #[derive(Debug, Deserialize)]
 struct Data<T> {
     object: T,
@@ -101,6 +104,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
     Ok(vec![told(&kind, &event, of_invoice)?])
 }
 
+/// How an invoice stands by an event: late where a payment has failed after it was due.
 fn how_it_stands(
     kind: &str,
     created: i64,
@@ -125,6 +129,7 @@ struct Told {
     news: News,
 }
 
+/// The news, with its version.
 fn told<T>(kind: &str, event: &Event<T>, told: Told) -> Result<EngineEvent, WebhookError> {
     let account = event.account.as_deref().map(str::parse);
     Ok(EngineEvent {
@@ -163,6 +168,7 @@ fn version(rank: u64, created: i64, kind: &str, id: &str) -> u64 {
     (rank << 60) | (seconds << 26) | (place << 21) | (digest >> 3)
 }
 
+/// Reads bytes, or says why they make no sense.
 fn read_as<T: DeserializeOwned>(body: &[u8]) -> Result<T, WebhookError> {
     serde_json::from_slice(body).map_err(malformed)
 }

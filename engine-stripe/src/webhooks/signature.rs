@@ -18,7 +18,9 @@ const DIGITS_MAX: usize = 12;
 /// What a header says. Any other scheme than `v1` is not believed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Header<'a> {
+    /// The time of sending, as it was signed.
     pub(super) seconds: &'a str,
+    /// Those of the scheme `v1`.
     pub(super) signatures: Vec<[u8; 32]>,
 }
 
@@ -81,6 +83,7 @@ pub(super) fn parse(header: &str) -> Option<Header<'_>> {
     })
 }
 
+/// What a secret makes of the message; `None` for an empty one, which would fit anything.
 fn mac(secret: &Secret, seconds: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
     let key = Some(secret.reveal()).filter(|key| !key.is_empty())?;
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
@@ -101,6 +104,7 @@ fn bytes(digits: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
+/// A hexadecimal digit, in either case.
 fn digit(letter: u8) -> Option<u8> {
     let digit = char::from(letter).to_digit(16)?;
     u8::try_from(digit).ok()

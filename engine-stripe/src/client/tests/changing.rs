@@ -2,7 +2,7 @@ use monetization_core::engine::{CancelMode, ChangeMode, EngineErrorKind, PlanSwi
 use monetization_core::text::ForeignId;
 
 use super::{at_stripe, first_invoice, selling, subscription};
-use crate::testing::{Reply, Server, cx};
+use crate::tests::{Reply, Server, cx};
 
 fn sub_1() -> ForeignId {
     "sub_1".parse().unwrap()
@@ -104,7 +104,7 @@ async fn a_change_that_waits_is_two_phases_and_can_be_taken_back_c6() {
             "POST /v1/subscription_schedules/sub_1 end_behavior=release&phases[0][end_date]=1771149600&phases[0][items][0][price]=price_old&phases[0][start_date]=1768471200&phases[1][duration][interval]=month&phases[1][duration][interval_count]=1&phases[1][items][0][price]=price_base&phases[1][items][1][price]=price_usage&phases[1][proration_behavior]=create_prorations",
         ]
     );
-    let keys: Vec<_> = seen.iter().filter_map(crate::testing::Seen::key).collect();
+    let keys: Vec<_> = seen.iter().filter_map(crate::tests::Seen::key).collect();
     assert_eq!(keys, ["change:1/schedule", "change:1/phases"]);
     let items = [
         ("si_base", "price_base", None),

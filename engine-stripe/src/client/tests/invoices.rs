@@ -6,7 +6,7 @@ use monetization_core::period::{Cycle, Schedule};
 use rust_decimal::Decimal;
 
 use super::{SUBSCRIBED, consumer, first_invoice, subscription};
-use crate::testing::{Reply, Seen, Server, again, cx};
+use crate::tests::{Reply, Seen, Server, again, cx};
 
 fn invoice(currency: &str, amounts: &[i64]) -> Invoice {
     let currency = currency.parse().unwrap();

@@ -5,7 +5,7 @@ use monetization_core::ids::TypedId;
 use monetization_core::product::{Monetization, Product, ProductState};
 
 use super::{consumer, gold, meter, plan_id};
-use crate::testing::{Reply, Seen, Server, again, cx};
+use crate::tests::{Reply, Seen, Server, again, cx};
 
 /// A Stripe that has nothing and makes everything.
 fn making(seen: &Seen) -> Reply {

@@ -2,7 +2,7 @@ use monetization_core::engine::{EngineContext, EngineErrorKind};
 use rust_decimal::Decimal;
 
 use super::{at_stripe, first_invoice, selling, subscription, wanted};
-use crate::testing::{Reply, Server, cx};
+use crate::tests::{Reply, Server, cx};
 
 /// A Stripe where the customer has these subscriptions, and the new one this first invoice.
 async fn server(known: Vec<String>, invoice: &'static str) -> Server {

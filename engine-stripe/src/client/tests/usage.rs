@@ -12,7 +12,7 @@ use monetization_core::product::Meter;
 use monetization_core::reference::Mode;
 
 use super::{at_stripe, meter};
-use crate::testing::{Reply, Server, again, cx};
+use crate::tests::{Reply, Server, again, cx};
 
 fn report(batch: &str, customer: &str, units: i64) -> UsageReport {
     UsageReport {
