@@ -71,6 +71,9 @@ impl Anchor {
 }
 
 /// Checks that periods begin with the subscription, or with the end of its trial.
+///
+/// # Errors
+/// `Permanent` for what Stripe cannot keep.
 pub(crate) fn check_calendar(schedule: &Schedule) -> Result<(), EngineError> {
     if schedule.alignment == Alignment::Start && schedule.time_zone == TimeZone::UTC {
         return Ok(());

@@ -57,6 +57,9 @@ impl Client {
 }
 
 /// Of a thing that may be missing: missing is an answer.
+///
+/// # Errors
+/// Any other failure, as it is.
 fn missing_is_none<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -66,6 +69,9 @@ fn missing_is_none<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> 
 }
 
 /// What Stripe calls an object, as core keeps it.
+///
+/// # Errors
+/// `Permanent` for an id that is no name: Stripe makes none.
 fn foreign(id: &str) -> Result<ForeignId, EngineError> {
     id.parse().map_err(|error| {
         EngineError::new(EngineErrorKind::Permanent, "Stripe's id is no name").because(error)

@@ -45,6 +45,9 @@ pub(crate) struct CurrencyError {
 
 impl Unit {
     /// How Stripe counts this currency.
+    ///
+    /// # Errors
+    /// [`CurrencyError`] where nothing can be told without rounding.
     pub(crate) fn of(currency: Currency) -> Result<Self, CurrencyError> {
         let code = currency.code();
         let (exponent, step) = if WHOLE.contains(&code) {
@@ -67,6 +70,9 @@ impl Unit {
     }
 
     /// Of the currency that Stripe calls so.
+    ///
+    /// # Errors
+    /// [`CurrencyError`] where nothing can be told without rounding.
     pub(crate) fn named(code: &str) -> Result<Self, CurrencyError> {
         let known = code.parse::<Currency>();
         Self::of(known.map_err(|error| CurrencyError::new(code, error))?)
@@ -83,6 +89,9 @@ impl Unit {
     }
 
     /// An amount of ours as Stripe counts it.
+    ///
+    /// # Errors
+    /// [`CurrencyError`] where nothing can be told without rounding.
     pub(crate) fn amount(self, money: Money) -> Result<i64, CurrencyError> {
         let too_fine = || CurrencyError::new(money, self.rule());
         let amount = self.rescaled(money.minor(), self.currency.exponent(), self.exponent);
@@ -94,6 +103,9 @@ impl Unit {
     }
 
     /// An amount of Stripe's as we count it.
+    ///
+    /// # Errors
+    /// [`CurrencyError`] where nothing can be told without rounding.
     pub(crate) fn money(self, amount: i64) -> Result<Money, CurrencyError> {
         let minor = self.rescaled(amount, self.exponent, self.currency.exponent());
         let told = || format!("{amount} of {}", self.code());

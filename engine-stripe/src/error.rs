@@ -84,6 +84,9 @@ impl Failure {
     }
 
     /// Passes an answer that is a success, and says what any other is.
+    ///
+    /// # Errors
+    /// The [`Failure`] that the answer is.
     pub(crate) fn check(
         intent: Intent,
         answer: &Response<Bytes>,

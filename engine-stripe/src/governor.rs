@@ -80,6 +80,9 @@ pub(crate) struct Governor {
 
 impl Governor {
     /// Nobody has had a turn yet.
+    ///
+    /// # Errors
+    /// A [`FieldError`] of `rates` for a rate that cannot be kept.
     pub(crate) fn new(rates: Rates, clock: Clock) -> Result<Self, FieldError> {
         Ok(Self {
             live: keyed(rates.live)?,
@@ -131,6 +134,9 @@ impl Governor {
 }
 
 /// A rate, for each account by itself.
+///
+/// # Errors
+/// A [`FieldError`] of `rates` for a rate that cannot be kept.
 fn keyed(rate: NonZeroU32) -> Result<Keyed<Account>, FieldError> {
     let refuse = |problem: String| FieldError::new("rates", problem);
     // A tenth of a second's requests may come at once, so that no second has many more than its own.

@@ -44,6 +44,9 @@ pub(crate) enum InvoiceError {
 
 /// The invoice as core knows it. Taxes, discounts and lines that were not told are one line more, so
 /// that lines add up to the total.
+///
+/// # Errors
+/// [`InvoiceError`] for what core could not keep.
 pub(crate) fn engine_invoice(
     invoice: &Invoice,
     stated: Stated,
@@ -84,6 +87,9 @@ pub(crate) fn engine_invoice(
 }
 
 /// How it stands. Stripe says nothing of invoices that are late: they are open.
+///
+/// # Errors
+/// [`InvoiceError`] for what core could not keep.
 pub(crate) fn state(invoice: &Invoice) -> Result<InvoiceState, InvoiceError> {
     match invoice.status.as_deref() {
         Some("draft") | None => Ok(InvoiceState::Draft),

@@ -11,8 +11,8 @@ pub use crate::governor::Rates;
 ///
 /// let mut options = StripeOptions::default();
 /// options.days_until_due = 30;
-/// let engine = engine(&options)?;
-/// assert_eq!(engine.descriptor.id.as_str(), "stripe");
+/// let stripe = engine(&options)?;
+/// assert_eq!(stripe.descriptor.id.as_str(), "stripe");
 ///
 /// options.base_url = "http://api.stripe.com".to_owned();
 /// let error = engine(&options).unwrap_err();

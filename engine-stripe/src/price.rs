@@ -90,6 +90,9 @@ impl Wanted {
 
 /// Checks that Stripe can invoice these terms by itself: what no word of
 /// [`PriceShapes`](monetization_core::engine::PriceShapes) says.
+///
+/// # Errors
+/// A [`FieldError`] that names the part of the terms.
 pub(crate) fn check(terms: &PlanTerms) -> Result<(), FieldError> {
     wanted(terms).map(drop)
 }
@@ -128,11 +131,17 @@ pub(crate) fn wanted(terms: &PlanTerms) -> Result<Vec<Wanted>, FieldError> {
 }
 
 /// How Stripe counts the plan's currency.
+///
+/// # Errors
+/// A [`FieldError`] that names the part of the terms.
 pub(crate) fn unit(terms: &PlanTerms) -> Result<Unit, FieldError> {
     Unit::of(terms.currency()).map_err(|error| FieldError::new("currency", error))
 }
 
 /// How often Stripe bills for this cycle: at most every three years.
+///
+/// # Errors
+/// A [`FieldError`] that names the part of the terms.
 pub(crate) fn interval(cycle: Cycle) -> Result<Interval, FieldError> {
     let (unit, count) = (cycle.unit(), cycle.count());
     let count_max = match unit {
@@ -149,6 +158,9 @@ pub(crate) fn interval(cycle: Cycle) -> Result<Interval, FieldError> {
 }
 
 /// Whether the way of rounding can matter, given whether anything has a fraction.
+///
+/// # Errors
+/// A [`FieldError`] that names the part of the terms.
 fn check_rounding(rounding: Rounding, has_fraction: bool) -> Result<(), FieldError> {
     if has_fraction && rounding != Rounding::HalfAwayFromZero {
         let problem =

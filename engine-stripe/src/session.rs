@@ -82,6 +82,9 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for one object.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         request: &(impl StripeRequest + Sync),
@@ -91,6 +94,9 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for an object of the account that the key itself belongs to.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn ask_own<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let from = Sender {
             account: None,
@@ -101,6 +107,9 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for what would be, which Stripe takes for a write; an earlier answer would be out of date.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn reckon<T: DeserializeOwned>(
         &self,
         request: &(impl StripeRequest + Sync),
@@ -113,6 +122,9 @@ impl<'a> Session<'a> {
     }
 
     /// Has one thing done, under the key of the call.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn order<T: DeserializeOwned>(
         &self,
         request: &(impl StripeRequest + Sync),
@@ -122,6 +134,9 @@ impl<'a> Session<'a> {
     }
 
     /// Has one of several things done, under a key of its own.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn step<T: DeserializeOwned>(
         &self,
         step: &str,
@@ -132,6 +147,9 @@ impl<'a> Session<'a> {
     }
 
     /// Has something done, under this key.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn order_under<T: DeserializeOwned>(
         &self,
         key: &IdempotencyKey,
@@ -145,6 +163,9 @@ impl<'a> Session<'a> {
     }
 
     /// Everything that a list has, newest first: `request` asks for the page that follows an id.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn all<T: DeserializeOwned + Named + Send, R: StripeRequest + Send + Sync>(
         &self,
         request: impl Fn(Option<&str>) -> R + Send + Sync,
@@ -159,6 +180,9 @@ impl<'a> Session<'a> {
     }
 
     /// The first thing of a list that fits.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     pub(crate) async fn find<T: DeserializeOwned + Named + Send, R: StripeRequest + Send + Sync>(
         &self,
         request: impl Fn(Option<&str>) -> R + Send + Sync,
@@ -169,6 +193,9 @@ impl<'a> Session<'a> {
     }
 
     /// Reads pages until one of them has what is looked for, or there are no more.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     async fn each_page<T, R, F: Send>(
         &self,
         request: impl Fn(Option<&str>) -> R + Send + Sync,
@@ -198,6 +225,9 @@ impl<'a> Session<'a> {
     }
 
     /// Sends for the account of the call.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
     async fn send(
         &self,
         outbound: Outbound,
@@ -217,6 +247,9 @@ impl<'a> Session<'a> {
 }
 
 /// The object that an answer tells.
+///
+/// # Errors
+/// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
 fn read<T: DeserializeOwned>(intent: Intent, answer: &Response<Bytes>) -> Result<T, Failure> {
     serde_json::from_slice(answer.body()).map_err(|error| Failure::nonsense(intent, error))
 }

@@ -133,6 +133,9 @@ impl From<RequestBuilder> for Outbound {
 
 impl Transport {
     /// A way to Stripe; nothing is contacted until a request is sent.
+    ///
+    /// # Errors
+    /// A [`FieldError`] of `base_url` or `rates`.
     pub(crate) fn new(options: &StripeOptions) -> Result<Self, FieldError> {
         let base = base_address(&options.base_url)?;
         let pool = Pool::new(base.starts_with("https"));
@@ -163,6 +166,10 @@ impl Transport {
     }
 
     /// Sends one request, once. A write carries `key`.
+    ///
+    /// # Errors
+    /// `Unauthorized` for a key that is not taken, `Permanent` for what no header can carry; else as the table
+    /// of errors says.
     pub(crate) async fn send(
         &self,
         from: Sender<'_>,
@@ -190,6 +197,9 @@ impl Transport {
     }
 
     /// What the call signs in with; a key of real money only where that was asked for.
+    ///
+    /// # Errors
+    /// `Unauthorized` where there is none, or none that is taken.
     pub(crate) fn credentials<'a>(&self, cx: &'a EngineContext) -> Result<&'a Secret, EngineError> {
         let refuse = |problem| EngineError::new(EngineErrorKind::Unauthorized, problem);
         let secret = cx.credentials.as_ref();
@@ -203,6 +213,9 @@ impl Transport {
     }
 
     /// The request with all its headers.
+    ///
+    /// # Errors
+    /// `Unauthorized` or `Permanent` for what no header can carry.
     fn request(
         &self,
         from: Sender<'_>,

@@ -1,4 +1,8 @@
 //! Stripe's events.
+//!
+//! Both steps are pure: what is signed is checked over the raw bytes, and what it says is read from the
+//! same bytes afterwards. A signature is worth nothing without its time, so an old one is refused as
+//! well; one header too many is refused, because whoever stands before us may have read the other.
 
 use http::{HeaderMap, HeaderName};
 use monetization_core::clock::Timestamp;

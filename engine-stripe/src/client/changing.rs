@@ -43,6 +43,10 @@ const FIRST_INVOICE_WITHIN: i64 = 3_600;
 
 impl Session<'_> {
     /// A subscription with its latest invoice.
+    ///
+    /// # Errors
+    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
+    /// request that failed.
     pub(super) async fn known_subscription(
         &self,
         subscription: &ForeignId,
@@ -56,6 +60,10 @@ impl Session<'_> {
 
     /// Puts the prices of another plan in the place of those there are, now or when the period ends:
     /// each item keeps its id, so none is there twice.
+    ///
+    /// # Errors
+    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
+    /// request that failed.
     pub(super) async fn change(
         &self,
         subscription: &ForeignId,
@@ -86,6 +94,10 @@ impl Session<'_> {
     }
 
     /// Refuses a plan whose new meters count for another subscription of the customer too.
+    ///
+    /// # Errors
+    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
+    /// request that failed.
     async fn check_new_meters(
         &self,
         known: &Subscription,
@@ -110,6 +122,10 @@ impl Session<'_> {
 
     /// Ends a subscription. At once: what was used and not invoiced is invoiced, and a first invoice
     /// that nobody has paid is taken back before.
+    ///
+    /// # Errors
+    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
+    /// request that failed.
     pub(super) async fn cancel(
         &self,
         subscription: &ForeignId,
@@ -146,6 +162,10 @@ impl Session<'_> {
     }
 
     /// How a subscription of ours stands.
+    ///
+    /// # Errors
+    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
+    /// request that failed.
     pub(super) async fn snapshot(
         &self,
         subscription: &ForeignId,
@@ -176,6 +196,10 @@ impl Session<'_> {
     }
 
     /// The invoice of the start, where something was due.
+    ///
+    /// # Errors
+    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
+    /// request that failed.
     async fn first_invoice(&self, of: &Subscription) -> Result<Option<Invoice>, Failure> {
         let latest = of.latest_invoice.as_ref();
         if let Some(first) = latest

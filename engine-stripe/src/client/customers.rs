@@ -33,6 +33,9 @@ const CLOCKS_APART: Duration = Duration::from_secs(86_400);
 
 impl Session<'_> {
     /// What Stripe calls a consumer, who is made known there if need be.
+    ///
+    /// # Errors
+    /// That of the request that failed; `Conflict` where the key was used for another consumer.
     pub(super) async fn customer(&self, consumer: &Consumer) -> Result<ForeignId, EngineError> {
         let known = self.known_customer(consumer).await?;
         if let Some(known) = known {
@@ -49,6 +52,9 @@ impl Session<'_> {
     }
 
     /// The customer that a consumer is already.
+    ///
+    /// # Errors
+    /// That of the request that failed; `Conflict` where the key was used for another consumer.
     async fn known_customer(&self, consumer: &Consumer) -> Result<Option<Customer>, Failure> {
         let since = seconds(consumer.created_at.saturating_sub(CLOCKS_APART));
         let id = consumer.id.to_string();

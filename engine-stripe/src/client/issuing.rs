@@ -127,6 +127,10 @@ struct Amounts {
 
 impl Amounts {
     /// Refuses what Stripe could not ask for.
+    ///
+    /// # Errors
+    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
+    /// that of the request that failed.
     fn of(invoice: &Invoice) -> Result<Self, EngineError> {
         let refuse = |error| permanent("Stripe cannot ask for this amount").because(error);
         let unit = Unit::of(invoice.currency).map_err(refuse)?;
@@ -139,6 +143,10 @@ impl Amounts {
     }
 
     /// What the platform keeps, rounded down: never more than its share.
+    ///
+    /// # Errors
+    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
+    /// that of the request that failed.
     fn fee(&self, percent: Option<Decimal>) -> Result<Option<i64>, EngineError> {
         let Some(percent) = percent.filter(|_| self.total > 0) else {
             return Ok(None);
@@ -157,6 +165,10 @@ impl Amounts {
 
 impl Session<'_> {
     /// The invoice, where an earlier call may have made it.
+    ///
+    /// # Errors
+    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
+    /// that of the request that failed.
     async fn known_invoice(
         &self,
         customer: &ForeignId,
@@ -188,6 +200,10 @@ impl Session<'_> {
     }
 
     /// Puts those lines into the draft that are not there.
+    ///
+    /// # Errors
+    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
+    /// that of the request that failed.
     async fn add_lines(
         &self,
         draft: &StripeInvoice,
@@ -215,6 +231,10 @@ impl Session<'_> {
     }
 
     /// The places of the lines that an earlier call has put into the draft.
+    ///
+    /// # Errors
+    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
+    /// that of the request that failed.
     async fn places_there(&self, draft: &str) -> Result<BTreeSet<String>, Failure> {
         if !self.cx.repeated {
             return Ok(BTreeSet::new());
@@ -260,6 +280,10 @@ fn create(invoice: &Invoice, customer: &ForeignId, fee: Option<i64>) -> CreateIn
 }
 
 /// What was issued; its total is held against what was to be.
+///
+/// # Errors
+/// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
+/// that of the request that failed.
 fn issued(made: &StripeInvoice, amounts: &Amounts) -> Result<Issued, EngineError> {
     if made.total != amounts.total {
         return Err(permanent(format!(

@@ -53,6 +53,9 @@ impl Event {
 
 impl Session<'_> {
     /// Whether the event would be billed; looks its subscription up once, where that is in doubt.
+    ///
+    /// # Errors
+    /// That of the request that looks the subscription up.
     pub(super) async fn timely(
         &self,
         event: &Event,

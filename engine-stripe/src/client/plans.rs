@@ -64,6 +64,9 @@ pub(super) struct OnSale {
 
 impl Session<'_> {
     /// Puts a plan version on sale: what there is stays, what is missing is made.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     pub(super) async fn put_on_sale(&self, plan: &PlanVersion) -> Result<OnSale, EngineError> {
         let refuse = |error| permanent("Stripe cannot sell this plan").because(error);
         let wanted = price::wanted(&plan.terms).map_err(refuse)?;
@@ -92,6 +95,9 @@ impl Session<'_> {
     }
 
     /// The product, where it was there before.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     async fn known_product(
         &self,
         plan: &PlanVersion,
@@ -119,12 +125,18 @@ impl Session<'_> {
     }
 
     /// The prices of a product that are on sale.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     pub(super) async fn prices_of(&self, product: &str) -> Result<Vec<Price>, Failure> {
         self.all(|after| page!(ListPrice::new().product(product).active(true), after))
             .await
     }
 
     /// Makes one price, after the meter it needs.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     async fn make_price(
         &self,
         plan: &PlanVersion,
@@ -153,6 +165,9 @@ impl Session<'_> {
     }
 
     /// Stripe's id of the meter, which is made where there is none.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     async fn meter(&self, meter: &Meter) -> Result<String, EngineError> {
         let event_name = names::event_name(meter.id);
         if let Some(known) = self.known_meter(&event_name).await? {
@@ -183,6 +198,9 @@ impl Session<'_> {
     }
 
     /// The meter that counts events of this name.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     pub(super) async fn known_meter(
         &self,
         event_name: &str,
@@ -195,6 +213,9 @@ impl Session<'_> {
     }
 
     /// Takes a plan off sale: Stripe keeps products that have prices.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
     pub(super) async fn take_off_sale(&self, plan: &ForeignId) -> Result<Removal, EngineError> {
         let Ok(id) = names::in_path(plan) else {
             return Ok(Removal::AlreadyGone);

@@ -59,6 +59,9 @@ impl InvoiceReading for Client {
 
 impl Session<'_> {
     /// An invoice is told with its first lines only.
+    ///
+    /// # Errors
+    /// `Permanent` for an invoice that makes no sense; else that of the request that failed.
     async fn fill_lines(&self, invoice: &mut Invoice) -> Result<(), EngineError> {
         if !invoice.lines.has_more {
             return Ok(());
@@ -73,6 +76,9 @@ impl Session<'_> {
 }
 
 /// The invoice, or an error that says that it makes no sense.
+///
+/// # Errors
+/// `Permanent` for an invoice that makes no sense; else that of the request that failed.
 fn stated(invoice: &Invoice, stated: Stated) -> Result<EngineInvoice, EngineError> {
     let read = engine_invoice(invoice, stated);
     read.map_err(|error| permanent("Stripe's invoice makes no sense").because(error))

@@ -31,6 +31,9 @@ use crate::session::Session;
 impl Session<'_> {
     /// Has the prices of the offer take the place of those there are when the period ends. The last
     /// word holds.
+    ///
+    /// # Errors
+    /// That of the request that failed: done again, it rewrites the same phases.
     pub(super) async fn schedule(
         &self,
         known: &Subscription,
@@ -62,6 +65,9 @@ impl Session<'_> {
     }
 
     /// Takes a change back that waits for the next period.
+    ///
+    /// # Errors
+    /// That of the request that failed: done again, it rewrites the same phases.
     pub(super) async fn unschedule(&self, known: &Subscription) -> Result<(), Failure> {
         if let Some(schedule) = known.schedule.as_ref().map(Expandable::id) {
             let release = ReleaseSubscriptionSchedule::new(schedule);
@@ -71,6 +77,9 @@ impl Session<'_> {
     }
 
     /// The schedule that there is, or a new one of what there is.
+    ///
+    /// # Errors
+    /// That of the request that failed: done again, it rewrites the same phases.
     async fn schedule_of(&self, known: &Subscription) -> Result<Schedule, Failure> {
         if let Some(id) = known.schedule.as_ref().map(Expandable::id) {
             return self.ask(&RetrieveSubscriptionSchedule::new(id)).await;
@@ -93,6 +102,9 @@ fn items<'a>(
 }
 
 /// How long the second phase lasts: long enough to begin.
+///
+/// # Errors
+/// That of the request that failed: done again, it rewrites the same phases.
 fn one_cycle(offer: &Offer) -> Result<UpdateSubscriptionSchedulePhasesDuration, EngineError> {
     use UpdateSubscriptionSchedulePhasesDurationInterval::{Day, Month, Week, Year};
 

@@ -63,6 +63,10 @@ pub(super) struct Offer {
 
 impl Session<'_> {
     /// Starts a subscription, or finds it started.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+    /// else that of the request that failed.
     pub(super) async fn start(
         &self,
         new: &NewSubscription,
@@ -92,6 +96,10 @@ impl Session<'_> {
     }
 
     /// What the start costs is due when its trial ends.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+    /// else that of the request that failed.
     async fn owe(
         &self,
         new: &NewSubscription,
@@ -105,6 +113,10 @@ impl Session<'_> {
     }
 
     /// Every subscription that a customer ever had, each with its latest invoice.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+    /// else that of the request that failed.
     pub(super) async fn subscriptions_of(
         &self,
         customer: &str,
@@ -122,6 +134,10 @@ impl Session<'_> {
     }
 
     /// The prices of a plan that is on sale and whole.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+    /// else that of the request that failed.
     pub(super) async fn offer(&self, plan: &ForeignId) -> Result<Offer, EngineError> {
         let id = names::in_path(plan)?;
         let product: Product = self.ask(&RetrieveProduct::new(id)).await?;
@@ -148,6 +164,10 @@ impl Session<'_> {
     }
 
     /// What the consumer has to pay first: the first invoice is made final at once.
+    ///
+    /// # Errors
+    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+    /// else that of the request that failed.
     async fn started(&self, of: &Subscription) -> Result<SubscriptionStart, EngineError> {
         let mut first = match &of.latest_invoice {
             None => None,
@@ -170,6 +190,10 @@ impl Session<'_> {
 }
 
 /// Refuses a second live subscription of a customer that prices one of these meters.
+///
+/// # Errors
+/// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+/// else that of the request that failed.
 pub(super) fn check_meters<'a>(
     mut meters: impl Iterator<Item = &'a str>,
     others: &[Subscription],
@@ -192,6 +216,10 @@ pub(super) fn check_meters<'a>(
 }
 
 /// The request that starts it. It says nothing of the time at which it is sent.
+///
+/// # Errors
+/// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
+/// else that of the request that failed.
 fn create(
     new: &NewSubscription,
     customer: &str,

@@ -24,6 +24,9 @@ use crate::session::{Session, page};
 
 impl Session<'_> {
     /// Lets the fee of the start wait for the end of the trial, once.
+    ///
+    /// # Errors
+    /// That of the request that failed: done again, it finds what waits.
     pub(super) async fn owe_at_trial_end(
         &self,
         customer: &ForeignId,
@@ -50,6 +53,9 @@ impl Session<'_> {
     }
 
     /// A trial that ends owes nothing: what waits is taken back.
+    ///
+    /// # Errors
+    /// That of the request that failed: done again, it finds what waits.
     pub(super) async fn forgive(&self, tried: &Subscription) -> Result<(), Failure> {
         for owed in self.owed(tried.customer.id(), tried).await? {
             let delete = DeleteInvoiceItem::new(owed.id.as_str());
@@ -60,6 +66,9 @@ impl Session<'_> {
     }
 
     /// What waits for the next invoice of a subscription of ours.
+    ///
+    /// # Errors
+    /// That of the request that failed: done again, it finds what waits.
     async fn owed(&self, customer: &str, of: &Subscription) -> Result<Vec<StripeItem>, Failure> {
         let mut waiting: Vec<StripeItem> = self
             .all(|after| {

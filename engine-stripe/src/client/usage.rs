@@ -175,6 +175,9 @@ impl Session<'_> {
 
     /// Sends what would be billed. What would not be any more is sent only where it may have been sent
     /// before: Stripe then says whether it came in time.
+    ///
+    /// # Errors
+    /// That of a request to which there was no answer; a refusal is a receipt.
     async fn report(
         &self,
         report: &SealedReport,
@@ -196,6 +199,9 @@ impl Session<'_> {
     }
 
     /// Sends one event, byte for byte.
+    ///
+    /// # Errors
+    /// That of a request to which there was no answer; a refusal is a receipt.
     async fn send_event(&self, report: &SealedReport) -> Result<Receipt, EngineError> {
         let outbound = Outbound::event(&report.body);
         let key = self.cx.key.step(report.batch);
@@ -207,6 +213,9 @@ impl Session<'_> {
     }
 
     /// How much was counted, where whole minutes can tell.
+    ///
+    /// # Errors
+    /// `Permanent` where whole minutes cannot tell; else that of the request that failed.
     async fn counted(&self, of: Counted<'_>, span: Span) -> Result<Quantity, EngineError> {
         let (start, end) = (seconds(span.start), seconds(span.end));
         let (before, last) = (down(start), down(end));
@@ -226,6 +235,9 @@ impl Session<'_> {
     }
 
     /// What Stripe has counted between two whole minutes.
+    ///
+    /// # Errors
+    /// `Permanent` for a sum that does not fit; else that of the request that failed.
     async fn sum(
         &self,
         of: Counted<'_>,
@@ -275,6 +287,9 @@ fn refused(failure: Failure) -> Result<Receipt, EngineError> {
 }
 
 /// One receipt for each report, or the error where nothing is known of any of them.
+///
+/// # Errors
+/// That of the request that leaves most open.
 fn receipts(verdicts: Vec<Verdict>) -> Result<Vec<Receipt>, EngineError> {
     let is_known = |verdict: &Verdict| matches!(verdict, Some(Ok(_)));
     if !verdicts.is_empty() && !verdicts.iter().any(is_known) {
@@ -303,6 +318,9 @@ fn receipts(verdicts: Vec<Verdict>) -> Result<Vec<Receipt>, EngineError> {
 }
 
 /// A number of Stripe's as a quantity: nothing is rounded.
+///
+/// # Errors
+/// `Permanent` for a number that the meter could not have counted.
 fn quantity(number: &str, scale: Scale) -> Result<Quantity, EngineError> {
     let text = number.strip_suffix(".0").unwrap_or(number);
     let message = || format!("Stripe's sum {number} is no quantity of the meter");

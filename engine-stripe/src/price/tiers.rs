@@ -1,3 +1,9 @@
+//! Tiers as Stripe has them, and what their lines come to.
+//!
+//! Of one quantity under a graduated price Stripe makes a line for each tier that was reached and one for
+//! each fee, and rounds each of them by itself. All of them but that of the last tier are of whole tiers,
+//! so if whole tiers and fees come to whole minor units, only one line is rounded, as with core.
+
 use monetization_core::field::FieldError;
 use monetization_core::money::{Rounding, Scale};
 use monetization_core::plan::UsagePrice;
@@ -28,6 +34,9 @@ pub(crate) struct StripeTier {
 
 /// Checks that Stripe's lines, each rounded by itself, come to what core rounds once, and to amounts
 /// that the currency has.
+///
+/// # Errors
+/// A [`FieldError`] where two lines would be rounded, or where the currency has no such amount.
 pub(crate) fn check_sums(
     shape: &Shape,
     usage: &UsagePrice,
@@ -66,6 +75,9 @@ fn amounts(shape: &Shape) -> impl Iterator<Item = Decimal> {
 }
 
 /// Of the lines of one quantity only the last may have a fraction.
+///
+/// # Errors
+/// A [`FieldError`] where two lines would be rounded, or where the currency has no such amount.
 fn check_tiers(mode: Mode, tiers: &[StripeTier]) -> Result<(), FieldError> {
     let mut floor = 0_i64;
     for tier in tiers {

@@ -1,3 +1,26 @@
+//! A price of use as Stripe applies it to all use of a period.
+//!
+//! Core takes included units off before it applies a price; Stripe has no such thing, so they become a
+//! free first tier and every bound moves up by them:
+//!
+//! ```text
+//!                  1,000 included, then 5 at 2 + 1, then 0.5 + 3
+//! core       charged = used above 1,000:   ..5: 2 + 1          ..: 0.5 + 3
+//! Stripe     ..1,000: 0 + 1                ..1,005: 2 + 0      ..: 0.5 + 3
+//! ```
+//!
+//! The fee of the first tier moves to the free one, because both charge it without use. Where a plan
+//! says that no use costs nothing, it stays where the first charged unit brings it, and without included
+//! units a tier of one unit brings it:
+//!
+//! ```text
+//! core       ..5: 2 + 1, free without use
+//! Stripe     ..1: 3 + 0                    ..5: 2 + 0          ..: 0.5 + 3
+//! ```
+//!
+//! Steps are fees without a price of units. Their prices become differences where units are included,
+//! since each tier of a graduated price adds to those before it.
+
 use monetization_core::field::FieldError;
 use monetization_core::money::{Quantity, Scale, UnitPrice};
 use monetization_core::plan::{PartialPackage, Price, Step, Tier, UsagePrice, ZeroUse};
@@ -8,6 +31,9 @@ use super::tiers::{Mode, StripeTier};
 use crate::currency::Unit;
 
 /// A price of use as Stripe applies it to all use of a period.
+///
+/// # Errors
+/// A [`FieldError`] that names the part of the price that Stripe cannot express.
 pub(super) fn shape(usage: &UsagePrice, unit: Unit) -> Result<Shape, FieldError> {
     let converted = Converted {
         usage,
@@ -56,12 +82,18 @@ struct Converted<'a> {
 
 impl Converted<'_> {
     /// A price in Stripe's unit, with all its decimals.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn decimal(&self, price: UnitPrice) -> Result<Decimal, FieldError> {
         let decimal = self.unit.decimal(price);
         decimal.ok_or_else(|| unable("usage.unit_price", "a price of so many digits"))
     }
 
     /// Bounds and sizes are whole units at Stripe.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn whole(&self, quantity: Quantity, field: &'static str) -> Result<i64, FieldError> {
         let units = i64::try_from(self.scale.whole_units(quantity)).ok();
         let is_whole = |units: &i64| {
@@ -73,6 +105,9 @@ impl Converted<'_> {
     }
 
     /// Tiers as they are, before anything is moved.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn tiers(&self, tiers: &[Tier], field: &'static str) -> Result<Vec<StripeTier>, FieldError> {
         let tier = |tier: &Tier| {
             if tier.package.is_some() {
@@ -92,6 +127,9 @@ impl Converted<'_> {
 
     /// Moved up by the included units, which are a free first tier; where no use costs nothing
     /// although the first tier has a fee, the first unit brings it.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn graduated(&self, mut tiers: Vec<StripeTier>) -> Result<Shape, FieldError> {
         let included = self.whole(self.usage.included, "usage.included")?;
         let fee = tiers.first().map_or(Decimal::ZERO, |first| first.flat);
@@ -125,6 +163,9 @@ impl Converted<'_> {
     }
 
     /// A first tier of one unit that costs the fee and the unit: so no use costs nothing.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn first_unit_brings(
         &self,
         fee: Decimal,
@@ -150,6 +191,9 @@ impl Converted<'_> {
     }
 
     /// As it is, or refused: all units of a volume price are charged, included ones too.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn volume(&self, tiers: Vec<StripeTier>) -> Result<Shape, FieldError> {
         if self.usage.included != Quantity::ZERO {
             return Err(unable(
@@ -167,6 +211,9 @@ impl Converted<'_> {
     }
 
     /// Steps are the fees of volume tiers; where that cannot be, what each adds to the one before.
+    ///
+    /// # Errors
+    /// A [`FieldError`] that names the part of the price that Stripe cannot express.
     fn stairstep(&self, steps: &[Step]) -> Result<Shape, FieldError> {
         let mut tiers = Vec::with_capacity(steps.len());
         for step in steps {

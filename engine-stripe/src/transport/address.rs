@@ -7,6 +7,9 @@ use monetization_core::field::FieldError;
 
 /// Reads the address that stands before `/v1`, without a slash at its end. Without encryption only
 /// this machine is reached: that is for tests.
+///
+/// # Errors
+/// A [`FieldError`] of `base_url`.
 pub(crate) fn base_address(text: &str) -> Result<String, FieldError> {
     let refuse = |problem: &str| {
         let problem =

@@ -46,6 +46,9 @@ pub(super) struct Silence {
 
 impl Pool {
     /// No connections yet. Whoever the operating system trusts is trusted.
+    ///
+    /// # Errors
+    /// That no whole answer came, and whether the request may have arrived.
     pub(super) fn new(is_encrypted: bool) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
         if is_encrypted {
@@ -69,6 +72,9 @@ impl Pool {
 
     /// Sends a request and waits for its whole answer. `within` is for all of it, from connecting to
     /// the last byte.
+    ///
+    /// # Errors
+    /// That no whole answer came, and whether the request may have arrived.
     pub(super) async fn exchange(
         &self,
         request: Request<Bytes>,
@@ -96,6 +102,9 @@ impl Pool {
     }
 
     /// The whole answer, its body bounded.
+    ///
+    /// # Errors
+    /// That no whole answer came, and whether the request may have arrived.
     async fn answer(&self, request: Request<Outgoing>) -> Result<Response<Bytes>, Trouble> {
         let answer = self.0.request(request).await.map_err(Trouble::Sending)?;
         let (parts, body) = answer.into_parts();

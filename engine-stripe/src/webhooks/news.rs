@@ -65,6 +65,9 @@ struct Data<T> {
 }
 
 /// Reads an event's bytes.
+///
+/// # Errors
+/// `Malformed`, with what makes no sense.
 pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
     let kind = read_as::<Kind>(body)?.kind;
     if kind == SUBSCRIPTION_DELETED {
@@ -105,6 +108,9 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
 }
 
 /// How an invoice stands by an event: late where a payment has failed after it was due.
+///
+/// # Errors
+/// `Malformed`, with what makes no sense.
 fn how_it_stands(
     kind: &str,
     created: i64,
@@ -130,6 +136,9 @@ struct Told {
 }
 
 /// The news, with its version.
+///
+/// # Errors
+/// `Malformed`, with what makes no sense.
 fn told<T>(kind: &str, event: &Event<T>, told: Told) -> Result<EngineEvent, WebhookError> {
     let account = event.account.as_deref().map(str::parse);
     Ok(EngineEvent {
@@ -169,6 +178,9 @@ fn version(rank: u64, created: i64, kind: &str, id: &str) -> u64 {
 }
 
 /// Reads bytes, or says why they make no sense.
+///
+/// # Errors
+/// `Malformed`, with what makes no sense.
 fn read_as<T: DeserializeOwned>(body: &[u8]) -> Result<T, WebhookError> {
     serde_json::from_slice(body).map_err(malformed)
 }

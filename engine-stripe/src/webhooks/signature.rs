@@ -1,4 +1,15 @@
 //! `Stripe-Signature: t=<seconds>,v1=<hexadecimal>,…`: HMAC-SHA256 over `<seconds>.<body>`.
+//!
+//! | header | is it believed? |
+//! |---|---|
+//! | one `t`, and a `v1` that one of the secrets makes | if the time is at most five minutes away from ours, either way |
+//! | several `v1`, as while secrets are exchanged | if any of them fits any of the secrets |
+//! | `v0`, or any scheme that comes later | no: it is passed over |
+//! | no `t`, two of them, or one that is no plain number | no |
+//! | more than 4,096 bytes | no |
+//!
+//! The key is the secret as it is, `whsec_` included. Digests are compared in constant time, and nothing
+//! tells which of the checks has failed.
 
 use std::time::Duration;
 
@@ -25,6 +36,9 @@ pub(super) struct Header<'a> {
 }
 
 /// Checks that one of the secrets has signed these bytes, and not long ago.
+///
+/// # Errors
+/// `Signature` where none fits, `Stale` where one does and the message is old.
 pub(super) fn check(
     body: &[u8],
     header: &str,
