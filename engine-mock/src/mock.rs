@@ -262,6 +262,7 @@ fn descriptor(rules: &Rules) -> EngineDescriptor {
             commitment: false,
             trial: true,
             calendar: false,
+            further: |_| Ok(()),
         },
     }
 }

@@ -159,7 +159,7 @@ impl fmt::Debug for Bench {
 }
 
 /// The credentials of every call: nothing may show them.
-pub const CANARY: &str = "canary-credentials-6c1f";
+pub const CANARY: &str = "sk_test_canary6c1f";
 
 /// Makes one test of each check, for one engine.
 ///

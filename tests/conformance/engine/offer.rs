@@ -125,6 +125,13 @@ impl Bench {
         }
     }
 
+    /// Whether the engine says that it can invoice this by itself.
+    #[must_use]
+    pub fn can_invoice(&self, offer: Offer) -> bool {
+        let shapes = self.fixture.engine().descriptor.shapes;
+        shapes.check(&offer.terms()).is_ok()
+    }
+
     /// The first version of a plan of this product.
     #[must_use]
     pub fn version(&self, product: &Product, offer: Offer) -> PlanVersion {

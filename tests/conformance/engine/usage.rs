@@ -200,7 +200,7 @@ pub async fn a_negative_quantity_is_not_counted(bench: &Bench) {
 /// There is nobody to bill it to.
 pub async fn use_of_nobody_is_rejected(bench: &Bench) {
     let running = bench.running(Offer::A_CENT_EACH).await;
-    let records = [bad(bench, &running).await];
+    let records = [of_nobody(bench, &running).await];
     let receipts = bench.publish(&records).await;
     assert!(
         matches!(receipts.as_slice(), [Receipt::Rejected { .. }]),
@@ -212,9 +212,17 @@ async fn good(bench: &Bench, of: &Running) -> SealedReport {
     bench.sealed(of, "1", bench.fixture.now().await)
 }
 
-/// Use of a subscription that never was.
+/// Use so long ago that nobody takes it.
 async fn bad(bench: &Bench, of: &Running) -> SealedReport {
-    let mut report = bench.report(of, "1", bench.fixture.now().await);
+    let age_max = bench.fixture.engine().descriptor.limits.age_max;
+    let long_ago = bench.fixture.now().await.saturating_sub(age_max + DAY);
+    bench.sealed(of, "1", long_ago)
+}
+
+/// Use of a subscription that never was, an hour ago.
+async fn of_nobody(bench: &Bench, of: &Running) -> SealedReport {
+    let hour_ago = bench.fixture.now().await.saturating_sub(HOUR);
+    let mut report = bench.report(of, "1", hour_ago);
     report.subscription = text("sub_that_never_was");
     let body = bench.reporting().serialise(&report).unwrap();
     SealedReport {

@@ -28,7 +28,7 @@ use crate::text::Slug;
 /// assert_eq!(descriptor.check_attributes(&given)?, given);
 /// # Ok::<(), monetization_core::field::FieldError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EngineDescriptor {
     /// Its id, by which a configuration chooses it: `mock`, `stripe`, `none`.
     pub id: Slug,
@@ -131,7 +131,7 @@ pub struct EngineLimits {
 ///
 /// They are asked where the engine invoices; what core invoices is a list of lines and amounts,
 /// which every engine that issues invoices can take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a promise of its own"
@@ -160,6 +160,9 @@ pub struct PriceShapes {
     /// Periods that begin with days of the calendar or of a time zone, and a share of the base price for
     /// a first one that is short.
     pub calendar: bool,
+    /// What none of these words says: amounts, bounds and ways of rounding that it lacks, and what does
+    /// not go together. It is asked last, and names the part as [`check`](Self::check) does.
+    pub further: fn(&PlanTerms) -> Result<(), FieldError>,
 }
 
 impl PriceShapes {
@@ -206,7 +209,7 @@ impl PriceShapes {
                 let problem = "the engine cannot invoice this by itself: leave it out, or let core make the invoices";
                 Err(FieldError::new(field, problem))
             }
-            None => Ok(()),
+            None => (self.further)(terms),
         }
     }
 }

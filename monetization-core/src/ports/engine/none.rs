@@ -56,6 +56,7 @@ pub fn none() -> Engine {
                 commitment: false,
                 trial: false,
                 calendar: false,
+                further: |_| Ok(()),
             },
         },
         billing: Arc::new(NoEngine),

@@ -1,0 +1,133 @@
+//! Whether use still comes in time to be billed.
+//!
+//! Stripe takes an event of a period whose invoice is final, and bills it to nobody. So what is older
+//! than a period can still be open for is held against the period of its subscription before it is
+//! sent; whoever reports within the hour is never looked up.
+
+use std::collections::BTreeMap;
+
+use monetization_core::engine::EngineError;
+use monetization_core::text::ForeignId;
+
+use crate::answer::Subscription;
+use crate::descriptor::{AGE_MAX, GRACE};
+use crate::form;
+use crate::names;
+use crate::session::Session;
+
+/// Use that is so young is of a period whose invoice is not final, less what a request may take.
+const YOUNG: i64 = 50 * 60;
+
+/// When and whose an event is, as its bytes say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    at: i64,
+    subscription: String,
+}
+
+/// Whether an event would be billed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Timely {
+    /// It would.
+    Yes,
+    /// Not any more; and why.
+    No(String),
+    /// Nobody would take it at all; and why.
+    Never(String),
+}
+
+/// How subscriptions stand that were asked for already.
+pub(super) type Known = BTreeMap<String, Option<Subscription>>;
+
+impl Event {
+    /// Reads the bytes of a report; `None` where they are none.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let form = std::str::from_utf8(body).ok()?;
+        let subscription = format!("payload[{}]", names::SUBSCRIPTION_IN_EVENT);
+        Some(Self {
+            at: form::value(form, "timestamp")?.parse().ok()?,
+            subscription: form::value(form, &subscription)?.to_owned(),
+        })
+    }
+}
+
+impl Session<'_> {
+    /// Whether the event would be billed; looks its subscription up once, where that is in doubt.
+    ///
+    /// # Errors
+    /// That of the request that looks the subscription up.
+    pub(super) async fn timely(
+        &self,
+        event: &Event,
+        known: &mut Known,
+    ) -> Result<Timely, EngineError> {
+        let now = self.now();
+        let age = now.saturating_sub(event.at);
+        if age > seconds(AGE_MAX) {
+            return Ok(Timely::Never("it is older than Stripe takes".to_owned()));
+        }
+        if age <= YOUNG {
+            return Ok(Timely::Yes);
+        }
+        if !known.contains_key(&event.subscription) {
+            let found = match event.subscription.parse::<ForeignId>() {
+                Ok(id) => self.known_subscription(&id).await?,
+                Err(_) => None,
+            };
+            known.insert(event.subscription.clone(), found);
+        }
+        let Some(Some(subscription)) = known.get(&event.subscription) else {
+            let problem = format!("there is no subscription {}", event.subscription);
+            return Ok(Timely::Never(problem));
+        };
+        Ok(billed(event.at, now, subscription))
+    }
+}
+
+/// Use of a period counts until its invoice is final, an hour after it has ended.
+fn billed(at: i64, now: i64, subscription: &Subscription) -> Timely {
+    let closed = match (subscription.ended_at, subscription.period()) {
+        (Some(ended_at), _) => ended_at,
+        (None, Some((start, _))) if at < start => start,
+        _ => return Timely::Yes,
+    };
+    if now < closed.saturating_add(seconds(GRACE)) {
+        return Timely::Yes;
+    }
+    Timely::No("the period it belongs to is invoiced".to_owned())
+}
+
+/// Whole seconds.
+fn seconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    fn subscription(more: &str) -> Subscription {
+        let json = format!(
+            r#"{{"id":"sub_1","status":"active","customer":"cus_1","created":0,
+                "current_period_start":{},"current_period_end":{}{more}}}"#,
+            10 * DAY,
+            40 * DAY
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn use_counts_until_the_invoice_of_its_period_is_final_r_t6() {
+        let running = subscription("");
+        let start = 10 * DAY;
+        let is_billed = |at, now| billed(at, now, &running) == Timely::Yes;
+        assert!(is_billed(start, 39 * DAY), "in the period that runs");
+        assert!(is_billed(start - 1, start + 3_599), "within the hour");
+        assert!(!is_billed(start - 1, start + 3_600));
+        let ended = subscription(&format!(r#","ended_at":{}"#, 20 * DAY));
+        let is_billed = |now| billed(15 * DAY, now, &ended) == Timely::Yes;
+        assert!(is_billed(20 * DAY + 3_599) && !is_billed(20 * DAY + 3_600));
+    }
+}

@@ -1,0 +1,325 @@
+use monetization_core::engine::{CancelMode, ChangeMode, EngineErrorKind, PlanSwitch, Removal};
+use monetization_core::text::ForeignId;
+
+use super::{at_stripe, first_invoice, selling, subscription};
+use crate::tests::{Reply, Server, cx};
+
+fn sub_1() -> ForeignId {
+    "sub_1".parse().unwrap()
+}
+
+/// The plan of which `selling` tells, so long after the start.
+fn switched(mode: ChangeMode) -> PlanSwitch {
+    PlanSwitch {
+        plan: "plv_gold".parse().unwrap(),
+        mode,
+        at: "2026-01-20T00:00:00Z".parse().unwrap(),
+    }
+}
+
+fn now() -> PlanSwitch {
+    switched(ChangeMode::Now)
+}
+
+/// A Stripe with one subscription, as `known` says; every order is answered with it too.
+async fn server(known: String) -> Server {
+    Server::start(move |seen| match selling(seen) {
+        Some(reply) => reply,
+        None if seen.path.starts_with("/v1/subscriptions?") => Reply::list(&[&known]),
+        None if seen.path.starts_with("/v1/invoices") => Reply::ok(first_invoice("void")),
+        None => Reply::ok(known.clone()),
+    })
+    .await
+}
+
+fn subscribed(items: &[(&str, &str, Option<&str>)], more: &str) -> String {
+    at_stripe("sub_1", &subscription().to_string(), items, more)
+}
+
+#[tokio::test]
+async fn another_plan_takes_the_place_of_each_item_c6() {
+    let items = [
+        ("si_base", "price_old", None),
+        ("si_usage", "price_older", Some("mtr_1")),
+        ("si_gone", "price_gone", Some("mtr_9")),
+    ];
+    let server = server(subscribed(&items, "")).await;
+    server
+        .engine()
+        .billing
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
+        .await
+        .unwrap();
+    let lines = server.lines();
+    let update = "POST /v1/subscriptions/sub_1 items[0][id]=si_base&items[0][price]=price_base&items[1][id]=si_usage&items[1][price]=price_usage&items[2][deleted]=true&items[2][id]=si_gone&proration_behavior=create_prorations&proration_date=1768867200";
+    assert_eq!(lines.last().unwrap(), update);
+    assert_eq!(lines.len(), 4, "no meter is new: {lines:?}");
+    assert_eq!(server.seen()[3].key(), Some("change:1"));
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_is_not_made_again_c6() {
+    let items = [
+        ("si_base", "price_base", None),
+        ("si_usage", "price_usage", Some("mtr_1")),
+    ];
+    let server = server(subscribed(&items, "")).await;
+    server
+        .engine()
+        .billing
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
+        .await
+        .unwrap();
+    assert!(server.lines().iter().all(|line| line.starts_with("GET")));
+}
+
+#[tokio::test]
+async fn a_plan_with_another_meter_adds_an_item_c6() {
+    let server = server(subscribed(&[("si_base", "price_base", None)], "")).await;
+    server
+        .engine()
+        .billing
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
+        .await
+        .unwrap();
+    let update = "POST /v1/subscriptions/sub_1 items[0][price]=price_usage&proration_behavior=create_prorations&proration_date=1768867200";
+    assert_eq!(server.lines().last().unwrap(), update);
+}
+
+#[tokio::test]
+async fn a_change_that_waits_is_two_phases_and_can_be_taken_back_c6() {
+    let items = [("si_base", "price_old", None)];
+    let server = server(subscribed(&items, "")).await;
+    let billing = server.engine().billing;
+    let later = switched(ChangeMode::AtPeriodEnd);
+    billing
+        .change_subscription(&cx("change:1"), &sub_1(), &later)
+        .await
+        .unwrap();
+    let (lines, seen) = (server.lines(), server.seen());
+    assert_eq!(
+        lines[4..],
+        [
+            "POST /v1/subscription_schedules from_subscription=sub_1",
+            "POST /v1/subscription_schedules/sub_1 end_behavior=release&phases[0][end_date]=1771149600&phases[0][items][0][price]=price_old&phases[0][start_date]=1768471200&phases[1][duration][interval]=month&phases[1][duration][interval_count]=1&phases[1][items][0][price]=price_base&phases[1][items][1][price]=price_usage&phases[1][proration_behavior]=create_prorations",
+        ]
+    );
+    let keys: Vec<_> = seen.iter().filter_map(crate::tests::Seen::key).collect();
+    assert_eq!(keys, ["change:1/schedule", "change:1/phases"]);
+    let items = [
+        ("si_base", "price_base", None),
+        ("si_usage", "price_usage", Some("mtr_1")),
+    ];
+    let waiting = self::server(subscribed(&items, r#","schedule":"sub_sched_1""#)).await;
+    let billing = waiting.engine().billing;
+    billing
+        .change_subscription(&cx("change:2"), &sub_1(), &later)
+        .await
+        .unwrap();
+    let released = "POST /v1/subscription_schedules/sub_sched_1/release";
+    assert_eq!(waiting.lines().last().unwrap(), released);
+}
+
+#[tokio::test]
+async fn a_change_that_waits_is_over_with_one_that_does_not_and_with_an_end_c6() {
+    let items = [("si_base", "price_old", None)];
+    let released = "POST /v1/subscription_schedules/sub_sched_1/release".to_owned();
+    let waiting = || server(subscribed(&items, r#","schedule":{"id":"sub_sched_1"}"#));
+    let changed = waiting().await;
+    let billing = changed.engine().billing;
+    billing
+        .change_subscription(&cx("change:1"), &sub_1(), &now())
+        .await
+        .unwrap();
+    let lines = changed.lines();
+    let last = &lines[lines.len() - 2..];
+    assert!(
+        last[0] == released && last[1].starts_with("POST /v1/subscriptions/sub_1 "),
+        "{last:?}"
+    );
+    let ended = waiting().await;
+    let billing = ended.engine().billing;
+    billing
+        .cancel_subscription(&cx("end:1"), &sub_1(), CancelMode::AtPeriodEnd)
+        .await
+        .unwrap();
+    assert_eq!(ended.lines()[1], released);
+}
+
+#[tokio::test]
+async fn a_trial_that_ends_owes_no_fee_b16() {
+    let ours = subscription();
+    let tried = subscribed(&[], "").replace("active", "trialing");
+    let server = Server::start(move |seen| {
+        if !seen.path.starts_with("/v1/invoiceitems?") {
+            return Reply::ok(tried.clone());
+        }
+        let item = |id: &str, of: &str| {
+            format!(
+                r#"{{"id":"{id}","amount":1,"metadata":{{"monetization_subscription":"{of}"}}}}"#
+            )
+        };
+        Reply::list(&[&item("ii_1", &ours.to_string()), &item("ii_2", "sub_other")])
+    })
+    .await;
+    let billing = server.engine().billing;
+    billing
+        .cancel_subscription(&cx("end:1"), &sub_1(), CancelMode::AtPeriodEnd)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.lines()[1..],
+        [
+            "GET /v1/invoiceitems?customer=cus_1&limit=100&pending=true",
+            "DELETE /v1/invoiceitems/ii_1",
+            "POST /v1/subscriptions/sub_1 cancel_at_period_end=true",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_over_is_not_changed() {
+    let over = subscribed(&[], "").replace("active", "canceled");
+    let server = server(over).await;
+    let changed = server
+        .engine()
+        .billing
+        .change_subscription(&cx("k"), &sub_1(), &now())
+        .await;
+    assert_eq!(changed.unwrap_err().kind(), &EngineErrorKind::Permanent);
+}
+
+#[tokio::test]
+async fn an_end_at_once_invoices_what_was_used_and_takes_an_unpaid_start_back_c5_d6() {
+    let latest = |status| format!(r#","latest_invoice":{}"#, first_invoice(status));
+    for (status, is_voided) in [("open", true), ("paid", false)] {
+        let server = server(subscribed(&[], &latest(status))).await;
+        let billing = server.engine().billing;
+        let ended = billing
+            .cancel_subscription(&cx("end:1"), &sub_1(), CancelMode::Now)
+            .await;
+        assert_eq!(ended.unwrap(), Removal::Deleted);
+        let lines = server.lines();
+        assert_eq!(
+            lines[0],
+            "GET /v1/subscriptions/sub_1?expand[0]=latest_invoice"
+        );
+        assert_eq!(
+            lines.contains(&"POST /v1/invoices/in_1/void".to_owned()),
+            is_voided
+        );
+        let last = lines.last().unwrap();
+        assert_eq!(
+            last,
+            "DELETE /v1/subscriptions/sub_1 invoice_now=true&prorate=false"
+        );
+        assert_eq!(server.seen().last().unwrap().key(), Some("end:1"));
+    }
+}
+
+#[tokio::test]
+async fn an_end_with_the_period_is_asked_for_once_c5() {
+    let billing_of = |server: &Server| server.engine().billing;
+    let running = server(subscribed(&[], "")).await;
+    let mode = CancelMode::AtPeriodEnd;
+    let ended = billing_of(&running)
+        .cancel_subscription(&cx("end:1"), &sub_1(), mode)
+        .await;
+    assert_eq!(ended.unwrap(), Removal::Archived);
+    let asked = "POST /v1/subscriptions/sub_1 cancel_at_period_end=true";
+    assert_eq!(running.lines().last().unwrap(), asked);
+    let ending = server(subscribed(&[], r#","cancel_at_period_end":true"#)).await;
+    let ended = billing_of(&ending)
+        .cancel_subscription(&cx("end:1"), &sub_1(), mode)
+        .await;
+    assert_eq!(
+        (ended.unwrap(), ending.lines().len()),
+        (Removal::Archived, 1)
+    );
+}
+
+#[tokio::test]
+async fn what_is_gone_is_as_good_as_ended_c5() {
+    for mode in [CancelMode::Now, CancelMode::AtPeriodEnd] {
+        let unknown = Server::start(|_| Reply::missing()).await;
+        let over = server(subscribed(&[], "").replace("active", "canceled")).await;
+        for server in [unknown, over] {
+            let billing = server.engine().billing;
+            let ended = billing
+                .cancel_subscription(&cx("end:1"), &sub_1(), mode)
+                .await;
+            assert_eq!(
+                (ended.unwrap(), server.lines().len()),
+                (Removal::AlreadyGone, 1)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_stands_as_stripe_says() {
+    let latest = |status| format!(r#","latest_invoice":{}"#, first_invoice(status));
+    let items = [("si_base", "price_base", None)];
+    for (status, first_paid) in [("open", false), ("paid", true), ("void", false)] {
+        let server = server(subscribed(&items, &latest(status))).await;
+        let stands = server
+            .engine()
+            .billing
+            .subscription(&cx("k"), &sub_1())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(stands.subscription, subscription());
+        assert_eq!(
+            (stands.live, stands.first_paid, stands.ends_at),
+            (true, first_paid, None)
+        );
+        assert_eq!(stands.period.start.to_string(), "2026-01-15T10:00:00Z");
+        assert_eq!(stands.period.end.to_string(), "2026-02-15T10:00:00Z");
+    }
+    let ending = server(subscribed(&items, r#","cancel_at_period_end":true"#)).await;
+    let stands = ending
+        .engine()
+        .billing
+        .subscription(&cx("k"), &sub_1())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(stands.ends_at, Some(stands.period.end));
+}
+
+/// Later invoices hide the first one, which says whether access was ever paid.
+#[tokio::test]
+async fn the_first_invoice_is_found_behind_later_ones_d1() {
+    let later = r#","latest_invoice":{"id":"in_9","status":"open","currency":"usd","total":1,"created":9,"billing_reason":"subscription_cycle"}"#;
+    let known = subscribed(&[("si_base", "price_base", None)], later);
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        path if path.starts_with("/v1/invoices?") => Reply::list(&[&first_invoice("paid")]),
+        _ => Reply::ok(known.clone()),
+    })
+    .await;
+    let stands = server
+        .engine()
+        .billing
+        .subscription(&cx("k"), &sub_1())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(stands.first_paid);
+    let asked = "GET /v1/invoices?created[lte]=1768474801&limit=100&subscription=sub_1";
+    assert_eq!(server.lines()[1], asked);
+}
+
+#[tokio::test]
+async fn what_is_not_ours_or_not_there_is_none() {
+    let others = server(at_stripe("sub_1", "", &[], "")).await;
+    let unknown = Server::start(|_| Reply::missing()).await;
+    for server in [others, unknown] {
+        let found = server
+            .engine()
+            .billing
+            .subscription(&cx("k"), &sub_1())
+            .await;
+        assert_eq!(found.unwrap(), None);
+    }
+}

@@ -1,0 +1,326 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use monetization_core::clock::{Clock, Span};
+use monetization_core::engine::{
+    EngineContext, EngineErrorKind, Receipt, SealedReport, UsageReport, UsageReporting,
+};
+use monetization_core::ids::{BatchId, TypedId};
+use monetization_core::money::{Quantity, Scale};
+use monetization_core::product::Meter;
+use monetization_core::reference::Mode;
+
+use super::{at_stripe, meter};
+use crate::tests::{Reply, Server, again, cx};
+
+fn report(batch: &str, customer: &str, units: i64) -> UsageReport {
+    UsageReport {
+        batch: BatchId::derived(&[batch.as_bytes()]),
+        subscription: "sub_1".parse().unwrap(),
+        customer: customer.parse().unwrap(),
+        meter: meter(),
+        quantity: Quantity::from_scaled(units),
+        used_at: "2026-01-31T23:59:59.999999Z".parse().unwrap(),
+    }
+}
+
+/// The engine, on the day of use.
+fn reporting(server: &Server) -> Arc<dyn UsageReporting> {
+    reporting_at(server, "2026-02-01T00:10:00Z")
+}
+
+fn reporting_at(server: &Server, now: &str) -> Arc<dyn UsageReporting> {
+    let mut options = server.options();
+    options.clock = Clock::manual_business(now.parse().unwrap()).0;
+    options.rates.test = NonZeroU32::new(1_000).unwrap();
+    crate::engine(&options).unwrap().usage.unwrap()
+}
+
+fn sealed(usage: &dyn UsageReporting, report: &UsageReport) -> SealedReport {
+    let body = usage.serialise(report).unwrap();
+    SealedReport {
+        batch: report.batch,
+        body,
+    }
+}
+
+fn duplicate() -> Reply {
+    Reply::answer(
+        400,
+        r#"{"error":{"type":"invalid_request_error","message":"An event already exists with identifier x"}}"#,
+    )
+}
+
+fn invalid() -> Reply {
+    let error =
+        r#"{"error":{"type":"invalid_request_error","param":"timestamp","message":"too old"}}"#;
+    Reply::answer(400, error)
+}
+
+/// What becomes of reports of one customer that are answered so, one after the other.
+async fn published(
+    replies: Vec<Reply>,
+) -> (
+    Result<Vec<Receipt>, monetization_core::engine::EngineError>,
+    Server,
+) {
+    let count = replies.len();
+    let server = Server::telling(replies).await;
+    let usage = reporting(&server);
+    let reports: Vec<SealedReport> = (0..count)
+        .map(|place| sealed(&*usage, &report(&place.to_string(), "cus_1", 7)))
+        .collect();
+    let receipts = usage.publish(&cx("publish:1"), &reports).await;
+    (receipts, server)
+}
+
+#[tokio::test]
+async fn a_report_is_sent_to_stripe_as_it_was_sealed_r_p9() {
+    let server = Server::start(|_| Reply::ok("{}")).await;
+    let usage = reporting(&server);
+    let report = report("b", "cus_1", 7);
+    let sealed = sealed(&*usage, &report);
+    let (batch, meter) = (report.batch, report.meter.id);
+    let body = format!(
+        "event_name=monetization_{meter}&identifier={batch}&payload[stripe_customer_id]=cus_1&payload[subscription]=sub_1&payload[value]=7&timestamp=1769903999"
+    );
+    assert_eq!(String::from_utf8(sealed.body.clone()).unwrap(), body);
+    let receipts = usage.publish(&cx("publish:1"), &[sealed]).await.unwrap();
+    assert_eq!(receipts, [Receipt::Accepted]);
+    let seen = server.seen();
+    assert_eq!(
+        seen[0].line(),
+        format!("POST /v1/billing/meter_events {body}")
+    );
+    assert_eq!(seen[0].key(), Some(format!("publish:1/{batch}").as_str()));
+}
+
+#[test]
+fn parts_of_units_are_told_with_their_decimals_and_nothing_negative_r_v2() {
+    let engine = crate::engine(&crate::StripeOptions::default()).unwrap();
+    let usage = engine.usage.unwrap();
+    let mut report = report("b", "cus_1", 1_500);
+    report.meter = Meter {
+        scale: Scale::try_from(3).unwrap(),
+        ..meter()
+    };
+    let body = String::from_utf8(usage.serialise(&report).unwrap()).unwrap();
+    assert!(body.contains("payload[value]=1.500&"), "{body}");
+    for wrong in [-1, 1_000_000_000_000_000] {
+        report.quantity = Quantity::from_scaled(wrong);
+        let error = usage.serialise(&report).unwrap_err();
+        assert_eq!(error.kind(), &EngineErrorKind::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn each_report_has_its_receipt_e5_r_p2() {
+    let replayed = Reply::ok("{}").with("idempotent-replayed", "true");
+    let (receipts, _) = published(vec![Reply::ok("{}"), duplicate(), invalid(), replayed]).await;
+    let receipts = receipts.unwrap();
+    assert_eq!(
+        [&receipts[0], &receipts[1], &receipts[3]],
+        [&Receipt::Accepted, &Receipt::Duplicate, &Receipt::Duplicate]
+    );
+    assert!(matches!(&receipts[2], Receipt::Rejected { reason } if reason.contains("too old")));
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_nothing_more_of_the_customer_is_sent_e5() {
+    let (receipts, server) = published(vec![Reply::ok("{}"), Reply::Reset, Reply::ok("{}")]).await;
+    let receipts = receipts.unwrap();
+    assert_eq!(receipts[0], Receipt::Accepted);
+    assert!(
+        receipts[1..]
+            .iter()
+            .all(|receipt| matches!(receipt, Receipt::Unknown { .. }))
+    );
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn where_nothing_is_known_that_is_an_error_r_p5() {
+    let (lost, _) = published(vec![Reply::Reset, Reply::ok("{}")]).await;
+    assert!(lost.unwrap_err().may_have_taken_effect());
+    let (throttled, _) = published(vec![Reply::answer(429, "{}").with("retry-after", "9")]).await;
+    let throttled = throttled.unwrap_err();
+    assert_eq!(throttled.wait().unwrap().as_secs(), 9);
+    let unauthorised = r#"{"error":{"type":"invalid_request_error","message":"no"}}"#;
+    let (refused, _) = published(vec![Reply::answer(401, unauthorised)]).await;
+    assert_eq!(refused.unwrap_err().kind(), &EngineErrorKind::Unauthorized);
+    let never = Reply::answer(500, "{}").with("stripe-should-retry", "false");
+    let (unclear, _) = published(vec![never]).await;
+    assert!(
+        unclear.is_err(),
+        "it may have been counted, so it is not rejected"
+    );
+    let (nothing, _) = published(Vec::new()).await;
+    assert_eq!(nothing.unwrap(), []);
+}
+
+/// Stripe would take it and bill it to nobody.
+#[tokio::test]
+async fn use_of_an_invoiced_period_is_not_sent_r_t6() {
+    let known = at_stripe("sub_1", "any", &[("si_1", "price_1", None)], "");
+    // Its period has begun on 15 January: use of the 31st is of a later one, use of the 1st is not.
+    for (used_at, receipt_is) in [
+        ("2026-01-31T00:00:00Z", true),
+        ("2026-01-01T00:00:00Z", false),
+    ] {
+        let known = known.clone();
+        let server = Server::start(move |seen| match seen.method.as_str() {
+            "GET" => Reply::ok(known.clone()),
+            _ => Reply::ok("{}"),
+        })
+        .await;
+        let usage = reporting(&server);
+        let report = UsageReport {
+            used_at: used_at.parse().unwrap(),
+            ..report("b", "cus_1", 7)
+        };
+        let sealed = sealed(&*usage, &report);
+        let receipts = usage
+            .publish(&cx("publish:1"), std::slice::from_ref(&sealed))
+            .await
+            .unwrap();
+        assert_eq!(receipts[0] == Receipt::Accepted, receipt_is, "{receipts:?}");
+        let lines = server.lines();
+        assert_eq!(
+            lines[0],
+            "GET /v1/subscriptions/sub_1?expand[0]=latest_invoice"
+        );
+        assert_eq!(lines.len(), 1 + usize::from(receipt_is));
+        // What may have been sent in time is sent again, so that Stripe says so.
+        usage.publish(&again("publish:1"), &[sealed]).await.unwrap();
+        assert_eq!(server.lines().len(), lines.len() + 2);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_would_take_is_not_sent() {
+    let server = Server::start(|_| Reply::missing()).await;
+    let usage = reporting_at(&server, "2026-02-01T12:00:00Z");
+    let unknown = sealed(&*usage, &report("b", "cus_1", 7));
+    let old = UsageReport {
+        used_at: "2025-12-01T00:00:00Z".parse().unwrap(),
+        ..report("c", "cus_1", 7)
+    };
+    let old = sealed(&*usage, &old);
+    let junk = SealedReport {
+        batch: old.batch,
+        body: vec![0xff],
+    };
+    let receipts = usage
+        .publish(&cx("publish:1"), &[unknown, old, junk])
+        .await
+        .unwrap();
+    let is_rejected = |receipt: &Receipt| matches!(receipt, Receipt::Rejected { .. });
+    assert!(receipts.iter().all(is_rejected), "{receipts:?}");
+    assert!(server.lines().iter().all(|line| line.starts_with("GET")));
+}
+
+/// Stripe takes one event at a time of a customer and meter; customers do not wait for each other.
+#[tokio::test]
+async fn customers_are_reported_at_once_and_each_in_order() {
+    let server = Server::start(|_| Reply::ok("{}")).await;
+    let usage = reporting(&server);
+    let reports: Vec<SealedReport> = (0..40)
+        .map(|place| {
+            let customer = format!("cus_{}", place % 5);
+            sealed(&*usage, &report(&place.to_string(), &customer, place + 1))
+        })
+        .collect();
+    let receipts = usage.publish(&cx("publish:1"), &reports).await.unwrap();
+    assert_eq!(receipts, vec![Receipt::Accepted; 40]);
+    let seen = server.seen();
+    for customer in 0..5 {
+        let whose = format!("[stripe_customer_id]=cus_{customer}&");
+        let theirs = seen.iter().filter(|seen| seen.body.contains(&whose));
+        let values: Vec<i64> = theirs
+            .map(|seen| {
+                crate::form::value(&seen.body, "payload[value]")
+                    .unwrap()
+                    .parse()
+                    .unwrap()
+            })
+            .collect();
+        assert!(values.len() == 8 && values.is_sorted(), "{values:?}");
+    }
+    let connections = seen.iter().map(|seen| seen.connection).max().unwrap() + 1;
+    assert!(
+        (2..=5).contains(&connections),
+        "{connections} connections for five customers"
+    );
+}
+
+#[tokio::test]
+async fn a_realm_is_the_account_of_the_key_and_its_mode_r_p11() {
+    let server = Server::start(|_| Reply::ok(r#"{"id":"acct_own"}"#)).await;
+    let cx = EngineContext {
+        account: Some("acct_connected".parse().unwrap()),
+        ..cx("realm")
+    };
+    let realm = server.engine().usage.unwrap().realm(&cx).await.unwrap();
+    assert_eq!(
+        (realm.account.as_str(), realm.mode),
+        ("acct_own", Mode::Test)
+    );
+    let seen = server.seen();
+    assert_eq!(seen[0].line(), "GET /v1/account");
+    assert!(!seen[0].headers.contains_key("stripe-account"));
+}
+
+/// What is counted between two instants, where Stripe says so for each stretch it is asked for.
+async fn summed(
+    sums: &'static [&'static str],
+    start: &str,
+    end: &str,
+) -> (Result<i64, String>, Server) {
+    let place = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(move |seen| {
+        if seen.path.starts_with("/v1/subscriptions") {
+            return Reply::ok(at_stripe("sub_1", "any", &[], ""));
+        }
+        if seen.path.starts_with("/v1/billing/meters?") {
+            let name = format!("monetization_{}", meter().id);
+            return Reply::list(&[&format!(r#"{{"id":"mtr_1","event_name":"{name}"}}"#)]);
+        }
+        let sum = sums[place.fetch_add(1, Ordering::Relaxed)];
+        Reply::list(&[&format!(r#"{{"id":"sum_1","aggregated_value":{sum}}}"#)])
+    })
+    .await;
+    let span = Span {
+        start: start.parse().unwrap(),
+        end: end.parse().unwrap(),
+    };
+    let usage = server.engine().usage.unwrap();
+    let sum = usage
+        .summary(&cx("k"), &"sub_1".parse().unwrap(), &meter(), span)
+        .await;
+    (
+        sum.map(Quantity::scaled).map_err(|error| error.to_string()),
+        server,
+    )
+}
+
+#[tokio::test]
+async fn what_was_counted_is_told_by_whole_minutes_r_p13() {
+    let (sum, server) = summed(&["320.0"], "2026-01-01T00:10:00Z", "2026-01-01T00:20:00Z").await;
+    assert_eq!(sum, Ok(320));
+    let asked = "GET /v1/billing/meters/mtr_1/event_summaries?customer=cus_1&end_time=1767226800&limit=100&start_time=1767226200";
+    assert_eq!(server.lines()[2], asked);
+    let (odd, until) = ("2026-01-01T00:10:30Z", "2026-01-01T00:20:00Z");
+    let (sum, server) = summed(&["320", "320"], odd, until).await;
+    assert_eq!(
+        (sum, server.lines().len()),
+        (Ok(320), 4),
+        "nothing was used in the odd minute"
+    );
+    let (sum, _) = summed(&["320", "300"], odd, until).await;
+    assert!(sum.unwrap_err().contains("whole minutes"));
+    let (sum, _) = summed(&["1e21"], "2026-01-01T00:10:00Z", until).await;
+    assert!(sum.unwrap_err().contains("no quantity"));
+    let (sum, _) = summed(&["1.5"], "2026-01-01T00:10:00Z", until).await;
+    assert!(sum.is_err(), "the meter counts whole units");
+}
