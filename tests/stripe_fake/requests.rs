@@ -1,0 +1,316 @@
+//! Each kind of mistake in a request is named; requests of Stripe's own SDK are right.
+
+use monetization_conformance::stripe::API_VERSION;
+use monetization_conformance::stripe::spec::{Call, Spec};
+
+const NOW: i64 = 1_795_212_477;
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Bodies and queries as Stripe's Python SDK 16.0.1 sends them.
+const OF_THE_SDK: &str = include_str!("of_the_sdk.txt");
+
+#[test]
+fn what_stripes_own_sdk_sends_is_right() {
+    let lines = OF_THE_SDK.lines().filter(|line| !line.starts_with('#'));
+    let mut seen = 0;
+    for line in lines {
+        let mut fields = line.splitn(3, ' ');
+        let (method, path) = (fields.next().unwrap(), fields.next().unwrap());
+        let parameters = fields.next().unwrap_or_default();
+        let parameters = parameters.replace("NOW", &NOW.to_string());
+        assert_eq!(found(method, path, &parameters), [""; 0], "{line}");
+        seen += 1;
+    }
+    assert!(seen > 40, "{seen} requests");
+}
+
+#[test]
+fn every_operation_is_tried() {
+    let tried: Vec<String> = OF_THE_SDK.lines().filter_map(operation_of).collect();
+    let untried: Vec<String> = Spec::official()
+        .operations()
+        .filter(|it| !tried.contains(it))
+        .collect();
+    assert_eq!(untried, [""; 0], "add a line to of_the_sdk.txt");
+}
+
+fn operation_of(line: &str) -> Option<String> {
+    let mut fields = line.split(' ');
+    Spec::official().operation(fields.next()?, fields.next()?)
+}
+
+#[test]
+fn mistakes_in_parameters_are_named() {
+    let price = "currency=usd&product=prod_1&unit_amount=1";
+    let cases = [
+        ("POST", "/v1/nothing", "", ": no such operation"),
+        ("PUT", "/v1/products", "", ": no such operation"),
+        ("POST", "/v1/products", "", "name: missing"),
+        ("POST", "/v1/products", "name=a&name=b", "name: given twice"),
+        (
+            "POST",
+            "/v1/products",
+            "name=a&shape=b",
+            "shape: unknown parameter",
+        ),
+        (
+            "POST",
+            "/v1/products",
+            "name[a]=b",
+            "name: has to be a text, not a hash or an array",
+        ),
+        (
+            "POST",
+            "/v1/products",
+            "name=a&active=1",
+            "active: \"1\" has to be true or false",
+        ),
+        (
+            "POST",
+            "/v1/products",
+            "name=a&default_price_data[x]=1",
+            "default_price_data[x]: unknown parameter",
+        ),
+        (
+            "POST",
+            "/v1/products",
+            "name=a&images=b",
+            "images: has to be an array",
+        ),
+        (
+            "POST",
+            "/v1/products",
+            "name=a&]=b",
+            "]: not a name of a parameter",
+        ),
+        (
+            "POST",
+            "/v1/products",
+            "name=a&metadata=b",
+            "metadata: has to be a hash",
+        ),
+        (
+            "POST",
+            "/v1/subscriptions",
+            "customer=a&items[0][price]=b&items[0][quantity]=c",
+            "items[0][quantity]: \"c\" has to be an integer",
+        ),
+        (
+            "POST",
+            "/v1/subscriptions",
+            "customer=a&items[a][price]=b",
+            "items: has to be an array",
+        ),
+        (
+            "GET",
+            "/v1/invoices",
+            "status=late",
+            "status: \"late\" has to be one of draft, open, paid, uncollectible, void",
+        ),
+        (
+            "GET",
+            "/v1/invoices",
+            "limit=101",
+            "limit: has to be from 1 to 100",
+        ),
+    ];
+    for (method, path, parameters, expected) in cases {
+        let found = found(method, path, parameters);
+        assert!(
+            found.iter().any(|it| it == expected),
+            "{parameters}: {found:?}"
+        );
+    }
+    let fine = format!("{price}&unit_amount_decimal=0.1234567890123");
+    let decimals = "unit_amount_decimal: \"0.1234567890123\" has to be a decimal";
+    assert!(
+        found("POST", "/v1/prices", &fine)
+            .iter()
+            .any(|it| it == decimals)
+    );
+}
+
+#[test]
+fn rules_that_stand_in_no_schema_are_named() {
+    let event = "event_name=a&identifier=b&payload[stripe_customer_id]=cus_1";
+    let price = "currency=usd&product=prod_1";
+    let (old, early) = (NOW - 35 * 86_400 - 1, NOW + 301);
+    let long = "x".repeat(101);
+    let cases = [
+        (
+            "/v1/billing/meter_events",
+            format!("{event}&payload[value]=1&timestamp={old}"),
+            "timestamp: more than 35 days ago",
+        ),
+        (
+            "/v1/billing/meter_events",
+            format!("{event}&payload[value]=1&timestamp={early}"),
+            "timestamp: more than 5 minutes ahead",
+        ),
+        (
+            "/v1/billing/meter_events",
+            format!("{event}&payload[value]=1234567890123456"),
+            "payload[value]: \"1234567890123456\" has more than 15 digits",
+        ),
+        (
+            "/v1/billing/meter_events",
+            format!("{event}&payload[value]=1e3"),
+            "payload[value]: \"1e3\" has to be a number",
+        ),
+        (
+            "/v1/billing/meter_events",
+            format!("event_name=a&identifier={long}&payload[value]=1"),
+            "identifier: more than 100 characters",
+        ),
+        (
+            "/v1/billing/meter_event_adjustments",
+            "event_name=a&type=cancel".to_owned(),
+            "cancel[identifier]: missing: what is cancelled?",
+        ),
+        (
+            "/v1/prices",
+            format!(
+                "{price}&unit_amount=1&recurring[interval]=month&recurring[usage_type]=metered"
+            ),
+            "recurring[meter]: a metered price needs a meter",
+        ),
+        (
+            "/v1/prices",
+            format!("{price}&unit_amount=1&unit_amount_decimal=1"),
+            "unit_amount: exactly one of unit_amount, unit_amount_decimal, custom_unit_amount, tiers",
+        ),
+        (
+            "/v1/prices",
+            format!(
+                "{price}&billing_scheme=tiered&tiers_mode=volume&tiers[0][up_to]=5&tiers[0][unit_amount]=1"
+            ),
+            "tiers: the last tier's up_to has to be inf",
+        ),
+        (
+            "/v1/prices",
+            "currency=usd&unit_amount=1".to_owned(),
+            "product: exactly one of product and product_data",
+        ),
+        (
+            "/v1/customers",
+            format!("metadata[{}]=1", "k".repeat(41)),
+            "metadata: \"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\" has more than 40 characters",
+        ),
+        (
+            "/v1/customers",
+            (0..51)
+                .map(|it| format!("metadata[k{it}]=1"))
+                .collect::<Vec<_>>()
+                .join("&"),
+            "metadata: more than 50 entries",
+        ),
+    ];
+    for (path, parameters, expected) in cases {
+        assert_eq!(found("POST", path, &parameters), [expected], "{parameters}");
+    }
+}
+
+#[test]
+fn mistakes_in_headers_are_named() {
+    let long = "k".repeat(256);
+    let right = [
+        ("authorization", "Bearer sk_test_1"),
+        ("content-type", FORM),
+        ("idempotency-key", "1"),
+        ("stripe-version", API_VERSION),
+    ];
+    let cases = [
+        (
+            "authorization",
+            "Bearer pk_test_1",
+            "Authorization: not a secret or restricted key",
+        ),
+        (
+            "content-type",
+            "application/json",
+            "Content-Type: \"application/json\", not application/x-www-form-urlencoded",
+        ),
+        ("idempotency-key", "", "Idempotency-Key: empty"),
+        (
+            "idempotency-key",
+            long.as_str(),
+            "Idempotency-Key: 256 characters, at most 255",
+        ),
+        (
+            "stripe-version",
+            "2020-08-27",
+            "Stripe-Version: 2020-08-27, not 2026-09-30.endive",
+        ),
+        (
+            "stripe-account",
+            "account",
+            "Stripe-Account: not an account's id",
+        ),
+    ];
+    for (name, value, expected) in cases {
+        let mut headers = right.to_vec();
+        headers.retain(|(own, _)| *own != name);
+        headers.push((name, value));
+        assert_eq!(of("POST", "/v1/customers", "name=a", &headers), [expected]);
+    }
+    let bare = [
+        ("authorization", "Bearer sk_test_1"),
+        ("content-type", FORM),
+    ];
+    let missing = [
+        "Stripe-Version: missing: the account's own would hold",
+        "Idempotency-Key: missing on a write",
+    ];
+    assert_eq!(of("POST", "/v1/customers", "name=a", &bare), missing);
+}
+
+#[test]
+fn names_of_a_form_are_read_at_any_depth() {
+    use monetization_conformance::stripe::form::Form;
+    let (form, wrong) =
+        Form::read("a%5Bb%5D[0][c]=x+y%26&a[b][10]=z&a[b][2]=y&l[]=1&l[]=2&o[][k]=1&o[][k]=2");
+    assert_eq!(wrong, [""; 0]);
+    let list = form
+        .member("a")
+        .unwrap()
+        .member("b")
+        .unwrap()
+        .list()
+        .unwrap();
+    assert_eq!(list[0].text_of("c"), Some("x y&"));
+    assert_eq!([list[1].text(), list[2].text()], [Some("y"), Some("z")]);
+    assert_eq!(form.member("l").unwrap().list().unwrap().len(), 2);
+    assert_eq!(form.member("o").unwrap().list().unwrap().len(), 2);
+    let (_, wrong) = Form::read("a=1&a[b]=2&c[]=1&c[d]=2");
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+}
+
+/// What is wrong, without the request itself.
+fn found(method: &str, path: &str, parameters: &str) -> Vec<String> {
+    let headers = [
+        ("authorization", "Bearer sk_test_1"),
+        ("content-type", FORM),
+        ("stripe-version", API_VERSION),
+        ("idempotency-key", "1"),
+    ];
+    let headers = if method == "GET" {
+        &headers[..3]
+    } else {
+        &headers[..]
+    };
+    of(method, path, parameters, headers)
+}
+
+fn of(method: &str, path: &str, parameters: &str, headers: &[(&str, &str)]) -> Vec<String> {
+    let is_read = method != "POST";
+    let call = Call {
+        method,
+        path,
+        query: if is_read { parameters } else { "" },
+        body: if is_read { b"" } else { parameters.as_bytes() },
+        headers,
+    };
+    let found = Spec::official().request(&call, NOW);
+    let of = |it: String| it.split_once(": ").unwrap().1.to_owned();
+    found.iter().map(|it| of(it.to_string())).collect()
+}
