@@ -15,7 +15,10 @@
     reason = "counts what a test makes; whoever tests must know every case"
 )]
 
+pub mod exact;
+pub mod fake;
 pub mod form;
+pub mod signature;
 pub mod spec;
 
 /// The version of Stripe's API that specification and fake speak.

@@ -1,0 +1,260 @@
+//! Changes of a subscription: its items, its end, its trial.
+//!
+//! Credits for time that is not used are shares of what was charged; what a metered price has
+//! counted is charged when it is taken off, unless nothing is to be prorated.
+
+use serde_json::Value;
+
+use super::super::books::{Books, found, found_mut};
+use super::super::invoice_items::Proration;
+use super::super::invoices::NewInvoice;
+use super::super::problem::Problem;
+use super::creation::send_days;
+use super::items::{quantity, twice};
+use super::{Item, Status, Subscription};
+use crate::stripe::form::Form;
+
+impl Books {
+    pub(in super::super) fn update_subscription(
+        &mut self,
+        id: &str,
+        form: &Form,
+    ) -> Result<Value, Problem> {
+        let before = found(&self.subscriptions, "subscription", id)?.clone();
+        if !before.is_alive() {
+            let message =
+                "A canceled subscription can only update its cancellation_details and metadata.";
+            return Err(Problem::invalid(message));
+        }
+        let mut after = before.clone();
+        self.take_settings(&mut after, form)?;
+        if form.member("items").is_some() {
+            after.items = self.changed_items(&before, form)?;
+            let (currency, every) = self.agreed(&after.items)?;
+            if currency != after.currency {
+                return Err(
+                    Problem::invalid("The currency of a subscription cannot change.")
+                        .param("items"),
+                );
+            }
+            after.every = every;
+        }
+        let one_off = self.one_off_lines(form, &after)?;
+        let begins_anew =
+            after.every != before.every || form.word("billing_cycle_anchor") == Some("now");
+        let behavior = form
+            .word("proration_behavior")
+            .unwrap_or("create_prorations");
+        if behavior != "none" && before.status != Status::Trialing {
+            let at = form.integer("proration_date").unwrap_or(self.now);
+            self.prorate(&before, &mut after, at, begins_anew);
+        }
+        let mut lines = one_off;
+        if begins_anew {
+            after.anchor = self.now;
+            after.period = (self.now, after.every.next(self.now, self.now));
+            for item in &mut after.items.clone() {
+                if !self.is_metered(item) {
+                    let full = self.full_amount(item);
+                    lines.push(self.charge_ahead(&before, item, after.period, full));
+                }
+                after
+                    .items
+                    .iter_mut()
+                    .filter(|it| it.id == item.id)
+                    .for_each(|it| *it = item.clone());
+            }
+        }
+        self.subscriptions.insert(id, after);
+        self.end_trial_if_told(id, form);
+        let is_invoiced = begins_anew || behavior == "always_invoice";
+        if !lines.is_empty() || is_invoiced && self.has_pending(&before.customer, Some(id)) {
+            self.invoice_change(id, lines);
+        }
+        self.told_of_subscription(id, "customer.subscription.updated")
+    }
+
+    fn invoice_change(&mut self, id: &str, lines: Vec<super::super::invoices::Line>) {
+        let invoice = self.make_invoice(NewInvoice {
+            subscription: id.to_owned(),
+            reason: "subscription_update",
+            lines,
+            measured: Vec::new(),
+            period: (self.now, self.now),
+        });
+        self.finalize(&invoice, true);
+    }
+
+    fn take_settings(&self, after: &mut Subscription, form: &Form) -> Result<(), Problem> {
+        form.note(&mut after.metadata);
+        if let Some(ends) = form.flag("cancel_at_period_end") {
+            after.cancel_at_period_end = ends;
+            after.canceled_at = ends.then_some(self.now);
+        }
+        if form.member("cancel_at").is_some() {
+            after.cancel_at = form.integer("cancel_at");
+            after.canceled_at = after.cancel_at.map(|_| self.now);
+        }
+        if form.member("collection_method").is_some() {
+            after.send_days = send_days(form)?;
+        } else if let Some(days) = form
+            .integer("days_until_due")
+            .filter(|_| after.send_days.is_some())
+        {
+            after.send_days = Some(days);
+        }
+        if form.member("description").is_some() {
+            after.description = form.owned("description");
+        }
+        if form.member("application_fee_percent").is_some() {
+            after.fee_percent = form.owned("application_fee_percent");
+        }
+        if form.member("default_payment_method").is_some() {
+            after.payment_method = form.owned("default_payment_method");
+        }
+        if let Some(end) = form.integer("trial_end").filter(|it| *it > self.now) {
+            after.trial = Some((self.now, end));
+            after.status = Status::Trialing;
+            after.period = (self.now, end);
+            after.anchor = end;
+        }
+        Ok(())
+    }
+
+    fn end_trial_if_told(&mut self, id: &str, form: &Form) {
+        let now = self.now;
+        let is_told = form.word("trial_end") == Some("now");
+        let Ok(own) = found_mut(&mut self.subscriptions, "subscription", id) else {
+            return;
+        };
+        if is_told && own.status == Status::Trialing {
+            own.trial = own.trial.map(|it| (it.0, now));
+            own.anchor = now;
+            own.period.1 = now;
+            let of = own.clone();
+            let invoice = self.renew(&of);
+            self.finalize(&invoice, true);
+        }
+    }
+
+    fn changed_items(&mut self, before: &Subscription, form: &Form) -> Result<Vec<Item>, Problem> {
+        let mut items = before.items.clone();
+        for (index, change) in form.elements("items").into_iter().enumerate() {
+            let Some(id) = change.word("id") else {
+                let item = self.new_item(change, index, self.now)?;
+                items.push(item);
+                continue;
+            };
+            let Some(at) = items.iter().position(|it| it.id == id) else {
+                let param = format!("items[{index}][id]");
+                return Err(Problem::unknown("subscription_item", &param, id));
+            };
+            if change.flag("deleted") == Some(true) {
+                items.remove(at);
+                continue;
+            }
+            let own = items[at].clone();
+            items[at] = self.changed_item(own, change, index)?;
+        }
+        for (at, item) in items.iter().enumerate() {
+            if items[..at].iter().any(|it| it.price == item.price) {
+                return Err(twice(&item.price));
+            }
+        }
+        Ok(items)
+    }
+
+    fn changed_item(&mut self, own: Item, change: &Form, index: usize) -> Result<Item, Problem> {
+        let mut item = match change.word("price") {
+            Some(price) if price != own.price => {
+                let new = self.new_item(change, index, self.now)?;
+                Item {
+                    id: own.id,
+                    created: own.created,
+                    debit: own.debit,
+                    ..new
+                }
+            }
+            _ => {
+                let price = self.prices.get(&own.price);
+                let wanted = price
+                    .map(|it| quantity(change, it, index))
+                    .transpose()?
+                    .flatten();
+                let quantity = change.member("quantity").and(wanted).or(own.quantity);
+                Item { quantity, ..own }
+            }
+        };
+        change.note(&mut item.metadata);
+        Ok(item)
+    }
+
+    /// Credits what was charged ahead and is not used, charges what comes instead, and charges what
+    /// metered prices that go have counted.
+    fn prorate(&mut self, before: &Subscription, after: &mut Subscription, at: i64, anew: bool) {
+        let rest = (at, before.period.1);
+        for old in &before.items {
+            let new = after.items.iter().find(|it| it.id == old.id);
+            let stays = new.is_some_and(|it| it.price == old.price && it.quantity == old.quantity);
+            if stays && !anew {
+                continue;
+            }
+            if self.is_metered(old) {
+                self.charge_counted(before, old, at);
+                continue;
+            }
+            let amount = -Self::unused(old, at);
+            self.prorate_item(before, old, (amount, rest, "Unused time"));
+        }
+        for new in &mut after.items {
+            let old = before.items.iter().find(|it| it.id == new.id);
+            let stays = old.is_some_and(|it| it.price == new.price && it.quantity == new.quantity);
+            if self.is_metered(new) {
+                new.since = if stays && !anew { new.since } else { at };
+            } else if !stays && !anew {
+                let amount = Self::prorated(before, self.full_amount(new), rest);
+                self.prorate_item(before, new, (amount, rest, "Remaining time"));
+                new.debit = Some(super::Debit {
+                    amount,
+                    start: rest.0,
+                    end: rest.1,
+                });
+            }
+        }
+    }
+
+    fn charge_counted(&mut self, before: &Subscription, old: &Item, at: i64) {
+        if !before.is_flexible {
+            return;
+        }
+        let counted = self
+            .measured(before, at)
+            .into_iter()
+            .filter(|it| it.item == old.id);
+        for measured in counted.collect::<Vec<_>>() {
+            let lines = self.lines_of_use(&measured, &before.customer);
+            let amount = lines.iter().map(|it| it.amount).sum();
+            self.prorate_item(before, old, (amount, (measured.start, at), "Usage"));
+        }
+    }
+
+    fn prorate_item(
+        &mut self,
+        of: &Subscription,
+        item: &Item,
+        (amount, period, what): (i64, (i64, i64), &'static str),
+    ) {
+        if amount != 0 {
+            self.make_proration(
+                of,
+                Proration {
+                    price: item.price.clone(),
+                    item: item.id.clone(),
+                    amount,
+                    period,
+                    what,
+                },
+            );
+        }
+    }
+}
