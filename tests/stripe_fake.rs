@@ -8,5 +8,7 @@
 )]
 
 mod stripe_fake {
+    mod lives;
     mod requests;
+    mod shop;
 }

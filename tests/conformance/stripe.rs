@@ -15,9 +15,13 @@
     reason = "counts what a test makes; whoever tests must know every case"
 )]
 
+pub use server::FakeStripe;
+
 pub mod exact;
 pub mod fake;
+pub mod faults;
 pub mod form;
+pub mod server;
 pub mod signature;
 pub mod spec;
 
