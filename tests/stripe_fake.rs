@@ -8,7 +8,14 @@
 )]
 
 mod stripe_fake {
+    mod changes;
+    mod documents;
+    mod keys;
     mod lives;
+    mod messages;
+    mod metering;
     mod requests;
+    mod served;
     mod shop;
+    mod tiers;
 }

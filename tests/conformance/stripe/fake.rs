@@ -54,6 +54,7 @@ mod ids;
 mod invoice_items;
 mod invoices;
 mod keys;
+mod memory;
 mod meter_errors;
 mod meter_events;
 mod meters;

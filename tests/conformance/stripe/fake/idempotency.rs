@@ -4,22 +4,17 @@
 //! included, and answered again for 24 hours. What was refused before, by its key, its parameters
 //! or its rate, is not stored.
 
-use std::collections::BTreeMap;
-
 use super::Answer;
-use super::calendar::DAY;
+use super::memory::Memory;
 use super::problem::Problem;
 use crate::stripe::spec::Call;
 
-const REMEMBERED: i64 = DAY;
-
 /// Answers by account, mode and key.
 #[derive(Debug, Default)]
-pub(super) struct Answered(BTreeMap<(String, bool, String), Kept>);
+pub(super) struct Answered(Memory<(String, bool, String), Kept>);
 
 #[derive(Debug)]
 struct Kept {
-    at: i64,
     /// Method, path and parameters.
     request: String,
     answer: Answer,
@@ -33,7 +28,7 @@ impl Answered {
         call: &Call<'_>,
         now: i64,
     ) -> Result<Option<Answer>, Problem> {
-        self.0.retain(|_, kept| kept.at + REMEMBERED > now);
+        self.0.forget(now);
         let Some(kept) = self.0.get(slot) else {
             return Ok(None);
         };
@@ -59,11 +54,10 @@ impl Answered {
         now: i64,
     ) {
         let kept = Kept {
-            at: now,
             request: written(call),
             answer: answer.clone(),
         };
-        self.0.insert(slot, kept);
+        self.0.keep(slot, kept, now);
     }
 }
 

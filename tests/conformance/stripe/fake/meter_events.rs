@@ -9,22 +9,19 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::books::Books;
-use super::calendar::DAY;
+use super::memory::Memory;
 use super::meters::{Formula, Meter};
 use super::problem::Problem;
 use crate::stripe::exact::Exact;
 use crate::stripe::form::Form;
-
-/// How long an identifier is remembered, and an event can be cancelled.
-const REMEMBERED: i64 = DAY;
 
 /// What was counted, and what was wrong.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Usage {
     /// By event name and customer, in the order of their times.
     counted: BTreeMap<(String, String), BTreeMap<(i64, u64), Counted>>,
-    /// Identifiers with the instant at which they were seen, and where the event is.
-    seen: BTreeMap<String, Seen>,
+    /// Identifiers, and where their events are.
+    seen: Memory<String, Seen>,
     made: u64,
     /// What will be told to be wrong: meter, identifier, code and reason.
     pub(super) wrong: Vec<Wrong>,
@@ -38,7 +35,6 @@ struct Counted {
 
 #[derive(Debug, Clone)]
 struct Seen {
-    at: i64,
     event_name: String,
     place: Option<((String, String), (i64, u64))>,
 }
@@ -85,7 +81,7 @@ impl Usage {
 
     /// Takes an event out again; the name of its events where it counted.
     fn take_out(&mut self, identifier: &str) -> Option<String> {
-        let seen = self.seen.get_mut(identifier)?;
+        let seen = self.seen.get_mut(&identifier.to_owned())?;
         let (key, place) = seen.place.take()?;
         self.counted.get_mut(&key)?.remove(&place)?;
         Some(key.0)
@@ -97,8 +93,8 @@ impl Books {
         let now = self.now;
         let identifier = form.owned("identifier");
         let identifier = identifier.unwrap_or_else(|| self.ids.make("identifier"));
-        self.usage.seen.retain(|_, it| it.at + REMEMBERED > now);
-        if self.usage.seen.contains_key(&identifier) {
+        self.usage.seen.forget(now);
+        if self.usage.seen.get(&identifier).is_some() {
             let message = format!("An event already exists with identifier {identifier}.");
             return Err(Problem::invalid(message).should_retry(false));
         }
@@ -126,11 +122,10 @@ impl Books {
             }
         };
         let seen = Seen {
-            at: now,
             event_name: event_name.clone(),
             place,
         };
-        self.usage.seen.insert(identifier.clone(), seen);
+        self.usage.seen.keep(identifier.clone(), seen, now);
         Ok(json!({
             "object": "billing.meter_event", "livemode": self.livemode, "created": now,
             "event_name": event_name, "identifier": identifier, "payload": payload,
@@ -143,8 +138,9 @@ impl Books {
         let cancel = form.member("cancel").and_then(|it| it.owned("identifier"));
         let identifier = cancel.unwrap_or_default();
         let event_name = form.owned("event_name").unwrap_or_default();
+        self.usage.seen.forget(now);
         let seen = self.usage.seen.get(&identifier);
-        if seen.is_none_or(|it| it.at + REMEMBERED <= now || it.event_name != event_name) {
+        if seen.is_none_or(|it| it.event_name != event_name) {
             let message = format!(
                 "No event of {event_name} with identifier {identifier} within the last 24 hours."
             );

@@ -44,7 +44,8 @@ impl Books {
         if form.flag("invoice_now") == Some(true) {
             let measured = match of.status {
                 Status::Trialing => Vec::new(),
-                _ => self.measured(&of, self.now),
+                // What was used in this very second counts, too.
+                _ => self.measured(&of, self.now + 1),
             };
             self.end(id, measured, "subscription_update");
         } else {
