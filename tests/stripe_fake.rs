@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "tests may fail"
 )]
@@ -14,6 +13,7 @@ mod stripe_fake {
     mod lives;
     mod messages;
     mod metering;
+    mod mistakes;
     mod requests;
     mod served;
     mod shop;

@@ -9,8 +9,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use monetization_conformance::stripe::fake::SECRET_KEY;
 use monetization_conformance::stripe::faults::{Fault, Plan};
+use monetization_conformance::stripe::signature::header;
 use monetization_conformance::stripe::{API_VERSION, FakeStripe};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -129,95 +131,87 @@ async fn slow_answers_come() {
 async fn messages_are_posted_until_they_are_taken() {
     let stripe = FakeStripe::start().await.unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook", socket.local_addr().unwrap());
-    let secret = stripe.fake().listen(&url, false);
+    let address = socket.local_addr().unwrap();
+    let secret = stripe
+        .fake()
+        .listen(&format!("http://{address}/hook"), false);
     ask(&stripe, "POST", "/v1/customers", "1", "name=a")
         .await
         .unwrap();
-    drop(socket);
-    assert_eq!(stripe.deliver().await, 0, "nobody is there");
-    let left = stripe.deliveries();
-    assert_eq!(left.len(), 1);
-    let header = left[0].signature(stripe.now());
-    let own = monetization_conformance::stripe::signature::header(
-        &[&secret],
-        stripe.now(),
-        left[0].body.as_bytes(),
+    let (taken, refused) = tokio::join!(stripe.deliver(), receive(&socket, 500));
+    assert_eq!(taken, 0);
+    let (taken, received) = tokio::join!(stripe.deliver(), receive(&socket, 200));
+    assert_eq!((taken, stripe.deliveries().len()), (1, 0));
+    assert_eq!(refused, received, "the same again");
+    let (head, body) = received.split_once("\r\n\r\n").unwrap();
+    let signature = header(&[&secret], stripe.now(), body.as_bytes());
+    assert!(
+        head.contains(&format!("stripe-signature: {signature}")),
+        "{head}"
     );
-    assert_eq!(header, own);
+}
+
+/// Takes one message and answers it so.
+async fn receive(socket: &TcpListener, status: u16) -> String {
+    let (mut client, _) = socket.accept().await.unwrap();
+    let mut received = vec![0; 16_384];
+    let mut length = 0;
+    loop {
+        length += client.read(&mut received[length..]).await.unwrap();
+        let text = String::from_utf8_lossy(&received[..length]);
+        if text.ends_with("}") {
+            let answer = format!("HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n");
+            client.write_all(answer.as_bytes()).await.unwrap();
+            return text.into_owned();
+        }
+    }
 }
 
 #[tokio::test]
 async fn processes_control_it_over_http() {
     let stripe = FakeStripe::start().await.unwrap();
-    let said = |it: Heard| -> Value { serde_json::from_str(&it.unwrap().1).unwrap() };
-    let before = said(ask(&stripe, "GET", "/_fake/clock", "", "").await)["now"]
-        .as_i64()
-        .unwrap();
-    let moved = said(ask(&stripe, "POST", "/_fake/clock", "", r#"{"by":60}"#).await);
-    assert_eq!(moved["now"], before + 60);
-    let fault = json!({ "fault": "unavailable", "when": "before", "method": "POST", "path": "/v1/customers" });
-    ask(&stripe, "POST", "/_fake/faults", "", &fault.to_string())
-        .await
-        .unwrap();
+    let before = said(&stripe, "GET", "/_fake/clock", "").await["now"].as_i64();
+    let moved = said(&stripe, "POST", "/_fake/clock", r#"{"by":60}"#).await;
+    assert_eq!(moved["now"].as_i64(), before.map(|it| it + 60));
+    let fault = json!({ "fault": "unavailable", "method": "POST", "path": "/v1/customers" });
+    said(&stripe, "POST", "/_fake/faults", &fault.to_string()).await;
+    let heard = ask(&stripe, "POST", "/v1/customers", "1", "name=a").await;
+    assert_eq!(heard.unwrap().0, 503);
+    said(&stripe, "POST", "/_fake/faults", &fault.to_string()).await;
+    said(&stripe, "DELETE", "/_fake/faults", "").await;
+    let heard = ask(&stripe, "POST", "/v1/customers", "1", "name=a").await;
+    assert_eq!(heard.unwrap().0, 200);
+    let seen = said(&stripe, "GET", "/_fake/requests", "").await;
+    assert_eq!(seen.as_array().unwrap().len(), 2);
     assert_eq!(
-        ask(&stripe, "POST", "/v1/customers", "1", "name=a")
-            .await
-            .unwrap()
-            .0,
-        503
-    );
-    let made = said(ask(&stripe, "POST", "/v1/customers", "1", "name=a").await);
-    let customer = made["id"].as_str().unwrap();
-    let invoice = said(
-        ask(
-            &stripe,
-            "POST",
-            "/v1/invoices",
-            "2",
-            &format!("customer={customer}"),
-        )
-        .await,
-    );
-    let id = invoice["id"].as_str().unwrap();
-    let item = format!("customer={customer}&invoice={id}&amount=5&currency=usd");
-    ask(&stripe, "POST", "/v1/invoiceitems", "3", &item)
-        .await
-        .unwrap();
-    let open = said(
-        ask(
-            &stripe,
-            "POST",
-            &format!("/v1/invoices/{id}/finalize"),
-            "4",
-            "",
-        )
-        .await,
-    );
-    let page = open["hosted_invoice_url"]
-        .as_str()
-        .unwrap()
-        .replace(&stripe.base_url(), "");
-    assert_eq!(
-        said(ask(&stripe, "GET", &page, "", "").await)["status"],
-        "open"
-    );
-    ask(&stripe, "POST", &page, "", "").await.unwrap();
-    assert_eq!(
-        said(ask(&stripe, "GET", &page, "", "").await)["status"],
-        "paid"
-    );
-    let seen = said(ask(&stripe, "GET", "/_fake/requests", "", "").await);
-    assert_eq!(seen.as_array().unwrap().len(), 5);
-    assert_eq!(
-        said(ask(&stripe, "GET", "/_fake/violations", "", "").await),
+        said(&stripe, "GET", "/_fake/violations", "").await,
         json!([])
     );
-    assert_eq!(
-        ask(&stripe, "POST", "/_fake/nothing", "", "{}")
-            .await
-            .unwrap()
-            .0,
-        400
-    );
+    let nothing = ask(&stripe, "POST", "/_fake/nothing", "", "{}").await;
+    assert_eq!(nothing.unwrap().0, 400);
+}
+
+#[tokio::test]
+async fn customers_pay_on_the_page_that_an_invoice_names() {
+    let stripe = FakeStripe::start().await.unwrap();
+    let made = said(&stripe, "POST", "/v1/customers", "name=a").await;
+    let customer = format!("customer={}", made["id"].as_str().unwrap());
+    let invoice = said(&stripe, "POST", "/v1/invoices", &customer).await;
+    let id = invoice["id"].as_str().unwrap();
+    let item = format!("{customer}&invoice={id}&amount=5&currency=usd");
+    said(&stripe, "POST", "/v1/invoiceitems", &item).await;
+    let finalize = format!("/v1/invoices/{id}/finalize");
+    let open = said(&stripe, "POST", &finalize, "").await;
+    let page = open["hosted_invoice_url"].as_str().unwrap();
+    let page = page.strip_prefix(&stripe.base_url()).unwrap();
+    assert_eq!(said(&stripe, "GET", page, "").await["status"], "open");
+    said(&stripe, "POST", page, "").await;
+    assert_eq!(said(&stripe, "GET", page, "").await["status"], "paid");
+    assert!(stripe.violations().is_empty());
+}
+
+/// What is answered, under a key of its own.
+async fn said(stripe: &FakeStripe, method: &str, path: &str, body: &str) -> Value {
+    let (_, answer) = ask(stripe, method, path, path, body).await.unwrap();
+    serde_json::from_str(&answer).unwrap()
 }

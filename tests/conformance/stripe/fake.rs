@@ -71,6 +71,7 @@ mod subscriptions;
 mod summaries;
 mod table;
 mod test_clocks;
+mod usage;
 
 /// The platform's account.
 pub const PLATFORM: &str = "acct_1FakePlatform00";
@@ -178,7 +179,7 @@ impl Fake {
         {
             return Ok(answer);
         }
-        let answer = self.carried_out(call, (account, livemode), befalls, id);
+        let answer = self.carried_out(call, &(account, livemode), befalls, id);
         if let Some(slot) = slot {
             self.answered.keep(slot, call, &answer, self.now);
         }
@@ -188,14 +189,14 @@ impl Fake {
     fn carried_out(
         &mut self,
         call: &Call<'_>,
-        of: (String, bool),
+        of: &(String, bool),
         befalls: Befalls,
         id: &str,
     ) -> Answer {
         let mut answer = match befalls {
             Befalls::StoredFailure { is_done: false } => Answer::failed(),
             Befalls::Nothing | Befalls::StoredFailure { is_done: true } => {
-                let books = self.books_of(&of);
+                let books = self.books_of(of);
                 books.request = (
                     Some(id.to_owned()),
                     call.header("idempotency-key").map(str::to_owned),
@@ -206,7 +207,7 @@ impl Fake {
                 served.map_or_else(|problem| Answer::of(&problem), |body| Answer::ok(&body))
             }
         };
-        let advances_to = self.books_of(&of).advances_to.take();
+        let advances_to = self.books_of(of).advances_to.take();
         if let Some(at) = advances_to {
             self.advance_to(at);
         }

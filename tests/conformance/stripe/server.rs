@@ -130,7 +130,6 @@ impl FakeStripe {
     /// The state machine behind it, for as long as the guard lives.
     ///
     /// Nobody is answered meanwhile: let go of it before waiting for anything.
-    #[must_use]
     pub fn fake(&self) -> MutexGuard<'_, Fake> {
         locked(&self.shared.fake)
     }

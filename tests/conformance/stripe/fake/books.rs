@@ -12,7 +12,6 @@ use super::events::Event;
 use super::ids::Ids;
 use super::invoice_items::InvoiceItem;
 use super::invoices::Invoice;
-use super::meter_events::Usage;
 use super::meters::Meter;
 use super::portal::Configuration;
 use super::prices::Price;
@@ -21,6 +20,7 @@ use super::products::Product;
 use super::subscriptions::Subscription;
 use super::table::Table;
 use super::test_clocks::TestClock;
+use super::usage::Usage;
 
 /// An account in one mode. Nothing is seen from another.
 #[derive(Debug, Clone)]

@@ -68,7 +68,7 @@ impl Session {
             })
         });
         whole(
-            items.collect(),
+            &items.collect::<Vec<Value>>(),
             &format!("/v1/checkout/sessions/{}/line_items", self.id),
         )
     }

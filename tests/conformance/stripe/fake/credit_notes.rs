@@ -48,7 +48,7 @@ impl CreditNote {
             "reason": self.reason, "status": "issued", "metadata": self.metadata,
             "type": if after == 0 { "pre_payment" } else { "post_payment" },
             "pre_payment_amount": self.before, "post_payment_amount": after,
-            "lines": whole(lines.collect(), &url), "pdf": format!("{}/cn/{}", books.pages, self.id),
+            "lines": whole(&lines.collect::<Vec<Value>>(), &url), "pdf": format!("{}/cn/{}", books.pages, self.id),
             "amount_shipping": 0, "discount_amount": 0, "discount_amounts": [], "refunds": [],
             "pretax_credit_amounts": [], "total_taxes": [], "voided_at": null,
         })

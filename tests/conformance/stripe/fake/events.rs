@@ -47,7 +47,7 @@ impl Books {
     }
 
     /// Tells that something happened, without what.
-    pub(super) fn tell_thinly(&mut self, kind: &str, related: Option<Value>, data: &Value) {
+    pub(super) fn tell_thinly(&mut self, kind: &str, related: &Value, data: &Value) {
         let id = self.ids.make("evt_test");
         let told = json!({
             "id": id, "object": "v2.core.event", "livemode": self.livemode, "type": kind,

@@ -124,7 +124,7 @@ impl Invoice {
             self.remaining()
         };
         let url = format!("/v1/invoices/{}/lines", self.id);
-        let lines = lines.iter().map(|it| it.json(self, books)).collect();
+        let lines: Vec<Value> = lines.iter().map(|it| it.json(self, books)).collect();
         let is_final = self.finalized_at.is_some();
         let page = |kind: &str| is_final.then(|| format!("{}/{kind}/{}", books.pages, self.id));
         let customer = books.customers.get(&self.customer);
@@ -136,7 +136,7 @@ impl Invoice {
             "description": self.description, "footer": self.footer, "metadata": self.metadata,
         });
         let money = json!({
-            "lines": whole(lines, &url), "subtotal": total, "total": total,
+            "lines": whole(&lines, &url), "subtotal": total, "total": total,
             "subtotal_excluding_tax": total, "total_excluding_tax": total,
             "amount_due": due, "amount_paid": self.amount_paid, "amount_remaining": remaining,
             "amount_overpaid": 0, "amount_shipping": 0,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::books::Books;
 use super::calendar::written;
-use super::meter_events::Wrong;
+use super::usage::Wrong;
 
 const SAMPLES_MAX: usize = 5;
 
@@ -26,7 +26,7 @@ impl Books {
                 Some(_) => "v1.billing.meter.error_report_triggered",
                 None => "v1.billing.meter.no_meter_found",
             };
-            self.tell_thinly(kind, related, &report(self.now, &wrong));
+            self.tell_thinly(kind, &json!(related), &report(self.now, &wrong));
         }
     }
 }

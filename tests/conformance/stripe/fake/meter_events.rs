@@ -9,84 +9,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::books::Books;
-use super::memory::Memory;
-use super::meters::{Formula, Meter};
+use super::meters::Formula;
 use super::problem::Problem;
+use super::usage::{Counted, Seen, Wrong};
 use crate::stripe::exact::Exact;
 use crate::stripe::form::Form;
-
-/// What was counted, and what was wrong.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Usage {
-    /// By event name and customer, in the order of their times.
-    counted: BTreeMap<(String, String), BTreeMap<(i64, u64), Counted>>,
-    /// Identifiers, and where their events are.
-    seen: Memory<String, Seen>,
-    made: u64,
-    /// What will be told to be wrong: meter, identifier, code and reason.
-    pub(super) wrong: Vec<Wrong>,
-}
-
-#[derive(Debug, Clone)]
-struct Counted {
-    identifier: String,
-    value: Exact,
-}
-
-#[derive(Debug, Clone)]
-struct Seen {
-    event_name: String,
-    place: Option<((String, String), (i64, u64))>,
-}
-
-/// An event that was taken and does not count.
-#[derive(Debug, Clone)]
-pub(super) struct Wrong {
-    pub(super) meter: Option<String>,
-    pub(super) identifier: String,
-    pub(super) code: &'static str,
-    pub(super) reason: String,
-}
-
-impl Usage {
-    /// What a meter has for a customer from `start` until before `end`.
-    pub(super) fn of(&self, meter: &Meter, customer: &str, start: i64, end: i64) -> Exact {
-        let key = (meter.event_name.clone(), customer.to_owned());
-        let Some(events) = self.counted.get(&key).filter(|_| start < end) else {
-            return Exact::zero();
-        };
-        let mut events = events.range((start, 0)..(end, 0)).map(|(_, it)| &it.value);
-        match meter.formula {
-            Formula::Sum => events.fold(Exact::zero(), |sum, it| sum.plus(it)),
-            Formula::Count => Exact::whole(events.count()),
-            Formula::Last => events.next_back().cloned().unwrap_or_default(),
-        }
-    }
-
-    /// Every event that counts: event name, customer, second, identifier and value.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, i64, &str, &Exact)> {
-        self.counted.iter().flat_map(|((name, customer), events)| {
-            let own = events.iter();
-            own.map(|((at, _), it)| {
-                (
-                    name.as_str(),
-                    customer.as_str(),
-                    *at,
-                    it.identifier.as_str(),
-                    &it.value,
-                )
-            })
-        })
-    }
-
-    /// Takes an event out again; the name of its events where it counted.
-    fn take_out(&mut self, identifier: &str) -> Option<String> {
-        let seen = self.seen.get_mut(&identifier.to_owned())?;
-        let (key, place) = seen.place.take()?;
-        self.counted.get_mut(&key)?.remove(&place)?;
-        Some(key.0)
-    }
-}
 
 impl Books {
     pub(super) fn take_meter_event(&mut self, form: &Form) -> Result<Value, Problem> {
@@ -108,7 +35,12 @@ impl Books {
             .collect();
         let place = match self.looked_at(&event_name, &payload) {
             Ok((customer, value)) => {
-                Some(self.count(&event_name, customer, at, &identifier, value))
+                let counted = Counted {
+                    identifier: identifier.clone(),
+                    value,
+                };
+                let place = (event_name.clone(), customer);
+                Some(self.usage.count(place, at, counted))
             }
             Err((meter, code, reason)) => {
                 let identifier = identifier.clone();
@@ -166,29 +98,6 @@ impl Books {
             reason: "Invalid value.".to_owned(),
         });
         true
-    }
-
-    fn count(
-        &mut self,
-        event_name: &str,
-        customer: String,
-        at: i64,
-        identifier: &str,
-        value: Exact,
-    ) -> ((String, String), (i64, u64)) {
-        self.usage.made += 1;
-        let key = (event_name.to_owned(), customer);
-        let place = (at, self.usage.made);
-        let counted = Counted {
-            identifier: identifier.to_owned(),
-            value,
-        };
-        self.usage
-            .counted
-            .entry(key.clone())
-            .or_default()
-            .insert(place, counted);
-        (key, place)
     }
 
     /// Whose an event is and what it is worth, or the meter, the code and the reason why not.

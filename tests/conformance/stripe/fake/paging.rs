@@ -48,7 +48,7 @@ pub(super) fn page(
 }
 
 /// A list within an object: all of it.
-pub(super) fn whole(data: Vec<Value>, url: &str) -> Value {
+pub(super) fn whole(data: &[Value], url: &str) -> Value {
     let count = data.len();
     json!({ "object": "list", "url": url, "has_more": false, "data": data, "total_count": count })
 }

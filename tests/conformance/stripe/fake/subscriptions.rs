@@ -117,7 +117,7 @@ impl Subscription {
     }
 
     pub(super) fn json(&self, books: &Books) -> Value {
-        let items = self.items.iter().map(|it| it.json(self, books)).collect();
+        let items: Vec<Value> = self.items.iter().map(|it| it.json(self, books)).collect();
         let url = format!("/v1/subscription_items?subscription={}", self.id);
         let mode = if self.is_flexible {
             "flexible"
@@ -141,7 +141,7 @@ impl Subscription {
             "cancel_at": self.cancel_at.or_else(|| self.cancel_at_period_end.then_some(self.period.1)),
             "ended_at": self.ended_at, "latest_invoice": self.latest_invoice,
             "application_fee_percent": percent, "default_payment_method": self.payment_method,
-            "items": whole(items, &url),
+            "items": whole(&items, &url),
         });
         let rest = json!({
             "application": null, "automatic_tax": { "enabled": false, "liability": null },

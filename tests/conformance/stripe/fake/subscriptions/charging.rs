@@ -30,26 +30,13 @@ impl Books {
     ) -> Line {
         let (start, end) = span;
         item.debit = Some(Debit { amount, start, end });
-        let quantity = Exact::whole(item.quantity.unwrap_or(1));
-        self.item_line(of, item, span, amount, Some(quantity))
-    }
-
-    /// A line of a subscription's item.
-    pub(super) fn item_line(
-        &mut self,
-        of: &Subscription,
-        item: &Item,
-        span: (i64, i64),
-        amount: i64,
-        quantity: Option<Exact>,
-    ) -> Line {
         let price = self.prices.get(&item.price);
         let product = price.and_then(|it| self.products.get(&it.product));
         Line {
             amount,
             unit: price.and_then(|it| it.scheme.unit().cloned()),
             description: product.map(|it| it.name.clone()),
-            quantity,
+            quantity: Some(Exact::whole(item.quantity.unwrap_or(1))),
             period: span,
             price: Some(item.price.clone()),
             origin: Origin::Item {
