@@ -14,6 +14,8 @@ mod stripe_fake {
     mod messages;
     mod metering;
     mod mistakes;
+    mod pages;
+    mod payments;
     mod requests;
     mod served;
     mod shop;

@@ -127,3 +127,28 @@ fn keys_open_their_account_and_mode_as_far_as_they_may() {
     assert_eq!(status(&mut fake, "sk_live_platform", read()), 401);
     assert!(fake.violations().is_empty());
 }
+
+#[test]
+fn a_deletion_heeds_no_key_and_finds_nothing_the_second_time() {
+    let mut shop = Shop::open();
+    let path = format!("/v1/customers/{}", shop.customer());
+    let request = Request::delete(&path, "").idempotent("same");
+    assert_eq!(shop.ask(request.clone()).json()["deleted"], true);
+    assert_eq!(shop.ask(request).status, 404);
+}
+
+#[test]
+fn what_the_fake_does_not_know_is_refused_and_not_passed_over() {
+    let mut shop = Shop::open();
+    let customer = shop.customer();
+    let item = format!("customer={customer}&currency=usd&amount=5");
+    for more in ["discounts[0][coupon]=c", "tax_rates[0]=txr_1"] {
+        let refused = shop.try_post("/v1/invoiceitems", &format!("{item}&{more}"));
+        let message = refused.json()["error"]["message"].to_string();
+        assert!(message.contains("does not know"), "{message}");
+    }
+    let taxed = format!("customer={customer}&automatic_tax[enabled]=true");
+    assert_eq!(shop.try_post("/v1/invoices", &taxed).status, 400);
+    let untaxed = taxed.replace("true", "false");
+    assert_eq!(shop.try_post("/v1/invoices", &untaxed).status, 200);
+}

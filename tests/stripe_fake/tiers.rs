@@ -1,5 +1,7 @@
 //! What use comes to: tiers, packages, fractions of a cent, currencies.
 
+use monetization_conformance::sample::Sample;
+use monetization_conformance::size;
 use serde_json::Value;
 
 use super::shop::{HOUR, START, Shop};
@@ -30,7 +32,6 @@ fn rated(terms: &str, units: &str) -> Vec<i64> {
 #[test]
 fn graduated_tiers_have_a_line_for_each_tier_that_was_reached() {
     let terms = "billing_scheme=tiered&tiers_mode=graduated&tiers[0][up_to]=10&tiers[0][unit_amount]=5&tiers[0][flat_amount]=100&tiers[1][up_to]=20&tiers[1][unit_amount]=4&tiers[1][flat_amount]=50&tiers[2][up_to]=inf&tiers[2][unit_amount_decimal]=0.3";
-    // Nothing used in no time is not invoiced at all: see the lives for periods without use.
     let cases = [
         ("1", vec![5, 100]),
         ("10", vec![50, 100]),
@@ -40,7 +41,7 @@ fn graduated_tiers_have_a_line_for_each_tier_that_was_reached() {
         ("20.5", vec![50, 100, 40, 50, 0]),
     ];
     for (units, amounts) in cases {
-        assert_eq!(rated(&terms.replace('\n', ""), units), amounts, "{units}");
+        assert_eq!(rated(terms, units), amounts, "{units}");
     }
 }
 
@@ -87,6 +88,74 @@ fn fractions_of_a_cent_are_added_up_before_they_are_rounded() {
         rated("unit_amount_decimal=999999.999999999999", "1"),
         [1_000_000]
     );
+}
+
+/// Tiers of whole cents, as their last units with amounts for each unit and flat.
+type Steps = Vec<(Option<u64>, u64, u64)>;
+
+#[test]
+fn tiers_come_to_what_counting_unit_by_unit_comes_to() {
+    let sample = Sample::seeded(11);
+    for case in 0..size(40, 1_000) {
+        let count = 1 + sample.below(4);
+        let mut last = 0;
+        let steps: Steps = (1..=count)
+            .map(|number| {
+                last += 1 + sample.below(30);
+                let up_to = (number < count).then_some(last);
+                (up_to, sample.below(50), sample.below(3) * 100)
+            })
+            .collect();
+        let units = 1 + sample.below(100);
+        let is_volume = sample.below(2) == 0;
+        let total: i64 = rated(&terms(&steps, is_volume), &units.to_string())
+            .iter()
+            .sum();
+        let counted = if is_volume {
+            of_the_last(&steps, units)
+        } else {
+            unit_by_unit(&steps, units)
+        };
+        assert_eq!(
+            u64::try_from(total),
+            Ok(counted),
+            "case {case}: {units} of {steps:?}, {is_volume}"
+        );
+    }
+}
+
+fn terms(steps: &Steps, is_volume: bool) -> String {
+    let mode = if is_volume { "volume" } else { "graduated" };
+    let mut terms = format!("billing_scheme=tiered&tiers_mode={mode}");
+    for (index, (up_to, unit, flat)) in steps.iter().enumerate() {
+        let up_to = up_to.map_or_else(|| "inf".to_owned(), |it| it.to_string());
+        let tier = format!("tiers[{index}]");
+        let amounts = format!("{tier}[unit_amount]={unit}&{tier}[flat_amount]={flat}");
+        terms = format!("{terms}&{tier}[up_to]={up_to}&{amounts}");
+    }
+    terms
+}
+
+fn tier_of(steps: &Steps, unit: u64) -> usize {
+    let holds = |(up_to, _, _): &(Option<u64>, u64, u64)| up_to.is_none_or(|it| unit <= it);
+    steps.iter().position(holds).unwrap()
+}
+
+fn of_the_last(steps: &Steps, units: u64) -> u64 {
+    let (_, unit, flat) = steps[tier_of(steps, units)];
+    unit * units + flat
+}
+
+fn unit_by_unit(steps: &Steps, units: u64) -> u64 {
+    let mut entered = None;
+    let mut total = 0;
+    for unit in 1..=units {
+        let tier = tier_of(steps, unit);
+        let (_, amount, flat) = steps[tier];
+        total += amount + if entered == Some(tier) { 0 } else { flat };
+        entered = Some(tier);
+    }
+    total
 }
 
 #[test]

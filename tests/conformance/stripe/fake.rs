@@ -18,7 +18,8 @@
 //! * What is computed in currencies of three decimals, ISK and UGX is rounded so that it can be
 //!   paid; what a caller states has to be payable.
 //! * Cards pay at once or not at all, and nothing is tried again by itself. There are no taxes,
-//!   discounts, schedules and thresholds; fees of platforms are noted and not collected.
+//!   discounts, schedules and thresholds, and parameters for them are refused; fees of platforms
+//!   are noted and not collected.
 //! * Late payments make a subscription `past_due`; nothing makes it `unpaid`.
 //! * Meter events are looked at when the clock moves next; what is wrong is told then.
 
@@ -26,8 +27,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
-pub use control::CountedEvent;
 pub use deliveries::Delivery;
+pub use inspection::CountedEvent;
 pub use keys::Permission;
 pub use problem::Problem;
 pub use request::{Answer, Request};
@@ -51,6 +52,7 @@ mod events;
 mod expansion;
 mod idempotency;
 mod ids;
+mod inspection;
 mod invoice_items;
 mod invoices;
 mod keys;
@@ -60,6 +62,7 @@ mod meter_events;
 mod meters;
 mod paging;
 mod params;
+mod payment_methods;
 mod portal;
 mod prices;
 mod problem;
@@ -71,6 +74,7 @@ mod subscriptions;
 mod summaries;
 mod table;
 mod test_clocks;
+mod unsupported;
 mod usage;
 
 /// The platform's account.
@@ -172,7 +176,7 @@ impl Fake {
         }
         let key = call
             .header("idempotency-key")
-            .filter(|_| call.method != "GET");
+            .filter(|_| call.method == "POST");
         let slot = key.map(|key| (account.clone(), livemode, key.to_owned()));
         if let Some(slot) = &slot
             && let Some(answer) = self.answered.recall(slot, call, self.now)?

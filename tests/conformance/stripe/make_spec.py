@@ -55,7 +55,7 @@ TRIMMED_PARAMETERS = re.compile(r"payment_method_data|mandate_data|schedule_deta
 # Objects that answers are checked for; others are ids or anything.
 KEPT = set(
     "account webhook_endpoint billing.meter billing.meter_event billing.meter_event_adjustment billing.meter_event_summary"
-    " product price customer subscription subscription_item invoice line_item invoiceitem credit_note"
+    " product price plan customer subscription subscription_item invoice line_item invoiceitem credit_note"
     " credit_note_line_item checkout.session billing_portal.session billing_portal.configuration event v2.core.event"
     " test_helpers.test_clock payment_method".split()
 )

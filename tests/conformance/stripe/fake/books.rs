@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::checkout::Session;
 use super::credit_notes::CreditNote;
-use super::customers::{Customer, PaymentMethod};
+use super::customers::Customer;
 use super::endpoints::Endpoint;
 use super::events::Event;
 use super::ids::Ids;
 use super::invoice_items::InvoiceItem;
 use super::invoices::Invoice;
 use super::meters::Meter;
+use super::payment_methods::PaymentMethod;
 use super::portal::Configuration;
 use super::prices::Price;
 use super::problem::Problem;

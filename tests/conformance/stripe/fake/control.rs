@@ -10,25 +10,6 @@ use super::invoices::Stage;
 use super::keys::Permission;
 use super::problem::Problem;
 use super::{Fake, PLATFORM};
-use crate::stripe::exact::Exact;
-use crate::stripe::spec::{Spec, Violation};
-
-/// A meter event that counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CountedEvent {
-    /// The account it is of.
-    pub account: String,
-    /// The name of its meter's events.
-    pub event_name: String,
-    /// Whose it is.
-    pub customer: String,
-    /// The second at which it happened.
-    pub at: i64,
-    /// What it is called.
-    pub identifier: String,
-    /// How much.
-    pub value: Exact,
-}
 
 impl Fake {
     /// The second that its clock shows.
@@ -122,6 +103,17 @@ impl Fake {
         })
     }
 
+    /// A customer's bank wants them to confirm a payment, which is not done yet.
+    ///
+    /// # Errors
+    /// Where the invoice is not there.
+    pub fn require_action(&mut self, invoice: &str) -> Result<(), Problem> {
+        self.with_books_of(invoice, |books| {
+            books.told_of_invoice(invoice, "invoice.payment_action_required");
+            Ok(())
+        })
+    }
+
     /// From now on a card pays nothing, or pays again.
     pub fn decline(&mut self, payment_method: &str, declines: bool) {
         for books in self.books.values_mut() {
@@ -151,32 +143,6 @@ impl Fake {
         self.collect_news();
     }
 
-    /// Every meter event that counts, of every account in test mode.
-    #[must_use]
-    pub fn counted(&self) -> Vec<CountedEvent> {
-        let books = self.books.values().filter(|it| !it.livemode);
-        let counted = books.flat_map(|books| {
-            let all = books.usage.all();
-            all.map(
-                |(event_name, customer, at, identifier, value)| CountedEvent {
-                    account: books.account.clone(),
-                    event_name: event_name.to_owned(),
-                    customer: customer.to_owned(),
-                    at,
-                    identifier: identifier.to_owned(),
-                    value: value.clone(),
-                },
-            )
-        });
-        counted.collect()
-    }
-
-    /// An object by its id, as an answer would show it.
-    #[must_use]
-    pub fn object(&self, id: &str) -> Option<Value> {
-        self.books.values().find_map(|books| books.object(id))
-    }
-
     /// Gives an endpoint a new secret. Those before go on to sign beside it.
     pub fn roll_secret(&mut self, endpoint: &str) -> Option<String> {
         let mut books = self.books.values_mut();
@@ -201,36 +167,6 @@ impl Fake {
     /// Puts back what could not be delivered.
     pub fn put_back(&mut self, delivery: Delivery) {
         self.deliveries.push_back(delivery);
-    }
-
-    /// What did not fit the specification so far, of requests and of answers.
-    #[must_use]
-    pub fn violations(&self) -> &[Violation] {
-        &self.violations
-    }
-
-    /// Forgets the violations that there are, after they were expected.
-    pub fn forget_violations(&mut self) -> Vec<Violation> {
-        std::mem::take(&mut self.violations)
-    }
-
-    /// Holds everything there is against the specification once more, as of now.
-    #[must_use]
-    pub fn check_all(&self) -> Vec<Violation> {
-        let spec = Spec::official();
-        let mut found = Vec::new();
-        for books in self.books.values() {
-            for (_, invoice) in books.invoices.oldest() {
-                found.extend(spec.object("invoice", &invoice.json(books)));
-            }
-            for (_, subscription) in books.subscriptions.oldest() {
-                found.extend(spec.object("subscription", &subscription.json(books)));
-            }
-            for (_, event) in books.events.oldest().filter(|(_, it)| !it.is_thin) {
-                found.extend(spec.object("event", &event.told));
-            }
-        }
-        found
     }
 
     fn with_books_of<T>(

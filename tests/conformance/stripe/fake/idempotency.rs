@@ -2,7 +2,8 @@
 //!
 //! The first status and body are stored from the moment a request is carried out, failures within
 //! included, and answered again for 24 hours. What was refused before, by its key, its parameters
-//! or its rate, is not stored.
+//! or its rate, is not stored. As Stripe has it, only a POST heeds its key: other methods can be
+//! repeated anyway.
 
 use super::Answer;
 use super::memory::Memory;

@@ -12,6 +12,7 @@ use super::params::Metadata;
 use super::subscriptions::merge;
 use crate::stripe::exact::Exact;
 
+mod finalizing;
 mod lines;
 mod making;
 mod manual;

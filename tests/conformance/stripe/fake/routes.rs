@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::books::Books;
 use super::problem::Problem;
+use super::unsupported;
 use crate::stripe::form::Form;
 
 type Served = Result<Value, Problem>;
@@ -11,6 +12,9 @@ type Served = Result<Value, Problem>;
 impl Books {
     /// Carries out an operation that the specification knows.
     pub(super) fn serve(&mut self, method: &str, path: &str, form: &Form) -> Served {
+        if method == "POST" {
+            unsupported::refuse(form)?;
+        }
         let steps: Vec<&str> = path.split('/').skip(2).collect();
         let served = match steps.split_first() {
             Some((&"billing", rest)) => self.serve_billing(method, rest, form, path),

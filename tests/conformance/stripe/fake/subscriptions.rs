@@ -18,6 +18,7 @@ mod charging;
 mod creation;
 mod ending;
 mod items;
+mod prorating;
 mod renewal;
 
 /// How long the first payment is waited for.
@@ -171,10 +172,10 @@ impl Subscription {
 
 impl Item {
     fn json(&self, of: &Subscription, books: &Books) -> Value {
+        let price = books.prices.get(&self.price);
         json!({
             "id": self.id, "object": "subscription_item", "created": self.created,
-            "price": books.prices.get(&self.price).map(|it| it.json(books)),
-            "plan": { "id": self.price, "object": "plan" },
+            "price": price.map(|it| it.json(books)), "plan": price.map(|it| it.plan(books)),
             "quantity": self.quantity, "subscription": of.id, "metadata": self.metadata,
             "current_period_start": of.period.0, "current_period_end": of.period.1,
             "billing_thresholds": null, "discounts": [], "tax_rates": [],

@@ -40,7 +40,7 @@ pub(super) fn check(call: &Call<'_>, is_json: bool, version: &str, found: &mut F
 }
 
 fn check_key(call: &Call<'_>, found: &mut Found) {
-    let is_write = call.method != "GET";
+    let is_write = call.method == "POST";
     let at = "Idempotency-Key";
     match call.header("idempotency-key").map(str::len) {
         None if is_write => found.push(Header, at, "missing on a write"),
@@ -52,7 +52,7 @@ fn check_key(call: &Call<'_>, found: &mut Found) {
                 format!("{long} characters, at most {IDEMPOTENCY_KEY_MAX}"),
             );
         }
-        Some(_) if !is_write => found.push(Header, at, "means nothing on a GET"),
+        Some(_) if call.method == "GET" => found.push(Header, at, "means nothing on a GET"),
         Some(_) | None => {}
     }
 }

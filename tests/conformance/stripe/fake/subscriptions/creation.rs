@@ -55,11 +55,6 @@ impl Books {
         if self.customers.get(&customer).is_none() {
             return Err(Problem::unknown("customer", "customer", &customer));
         }
-        if form.member("billing_cycle_anchor_config").is_some() {
-            let message =
-                "This fake knows no billing_cycle_anchor_config: say billing_cycle_anchor";
-            return Err(Problem::invalid(message).param("billing_cycle_anchor_config"));
-        }
         let start = form.integer("backdate_start_date").unwrap_or(now);
         if start > now {
             return Err(Problem::invalid("The start date has to be in the past.")
