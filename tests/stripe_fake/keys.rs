@@ -135,6 +135,7 @@ fn a_deletion_heeds_no_key_and_finds_nothing_the_second_time() {
     let request = Request::delete(&path, "").idempotent("same");
     assert_eq!(shop.ask(request.clone()).json()["deleted"], true);
     assert_eq!(shop.ask(request).status, 404);
+    assert_eq!(shop.get(&path, "")["deleted"], true);
 }
 
 #[test]

@@ -45,6 +45,8 @@ fn a_card_pays_renewals_and_a_declined_one_makes_them_late() {
         (Some("open"), Some(1))
     );
     assert_eq!(shop.get(&path, "")["status"], "past_due");
+    let strict = format!("{body}&payment_behavior=error_if_incomplete");
+    assert_eq!(shop.try_post("/v1/subscriptions", &strict).status, 402);
     let declined = shop.try_post(
         &format!("/v1/invoices/{}/pay", third["id"].as_str().unwrap()),
         "",

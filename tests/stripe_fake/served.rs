@@ -115,6 +115,38 @@ async fn a_key_that_is_under_way_is_refused_until_it_is_answered() {
 }
 
 #[tokio::test]
+async fn meter_events_of_one_customer_and_meter_are_taken_one_at_a_time() {
+    let stripe = FakeStripe::start().await.unwrap();
+    let made = said(&stripe, "POST", "/v1/customers", "name=a").await;
+    let customer = made["id"].as_str().unwrap();
+    stripe.plan(Plan::after(Fault::Slow(Duration::from_millis(200))));
+    let event = |identifier: &str, customer: &str| {
+        let payload = format!("payload[stripe_customer_id]={customer}&payload[value]=1");
+        format!("event_name=calls&identifier={identifier}&{payload}")
+    };
+    let (slow, same, other) = (
+        event("1", customer),
+        event("2", customer),
+        event("3", "cus_other"),
+    );
+    let path = "/v1/billing/meter_events";
+    let first = ask(&stripe, "POST", path, "1", &slow);
+    let others = async {
+        while stripe.requests().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let same = ask(&stripe, "POST", path, "2", &same).await;
+        (same, ask(&stripe, "POST", path, "3", &other).await)
+    };
+    let (first, (same, other)) = tokio::join!(first, others);
+    let status = |heard: Heard| heard.unwrap().0;
+    assert_eq!(
+        [status(first), status(same), status(other)],
+        [200, 429, 200]
+    );
+}
+
+#[tokio::test]
 async fn slow_answers_come() {
     let stripe = FakeStripe::start().await.unwrap();
     let slow = Fault::Slow(Duration::from_millis(10));

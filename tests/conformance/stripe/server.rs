@@ -86,7 +86,7 @@ struct Shared {
     fake: Mutex<Fake>,
     faults: Mutex<Faults>,
     seen: Mutex<Vec<Seen>>,
-    /// Accounts with idempotency keys that are being used.
+    /// Accounts with idempotency keys, and customers with meters, that are being used.
     under_way: Mutex<BTreeSet<(String, String)>>,
 }
 

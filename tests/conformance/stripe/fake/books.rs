@@ -1,6 +1,6 @@
 //! What one account has in one mode, and what happens to it by itself.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ pub(super) struct Books {
     pub(super) products: Table<Product>,
     pub(super) prices: Table<Price>,
     pub(super) customers: Table<Customer>,
+    pub(super) deleted_customers: BTreeSet<String>,
     pub(super) payment_methods: Table<PaymentMethod>,
     pub(super) subscriptions: Table<Subscription>,
     pub(super) invoices: Table<Invoice>,
@@ -70,6 +71,7 @@ impl Books {
             products: Table::default(),
             prices: Table::default(),
             customers: Table::default(),
+            deleted_customers: BTreeSet::new(),
             payment_methods: Table::default(),
             subscriptions: Table::default(),
             invoices: Table::default(),

@@ -116,6 +116,9 @@ impl Books {
     }
 
     pub(super) fn retrieve_customer(&self, id: &str) -> Result<Value, Problem> {
+        if self.deleted_customers.contains(id) {
+            return Ok(deleted("customer", id));
+        }
         found(&self.customers, "customer", id).map(|it| it.json(self))
     }
 
@@ -127,7 +130,7 @@ impl Books {
 
     /// What they have subscribed to ends.
     pub(super) fn delete_customer(&mut self, id: &str) -> Result<Value, Problem> {
-        let before = self.retrieve_customer(id)?;
+        let before = found(&self.customers, "customer", id)?.json(self);
         let theirs = self
             .subscriptions
             .ids_where(|it| it.customer == id && it.is_alive());
@@ -135,6 +138,7 @@ impl Books {
             self.cancel_subscription(&subscription, &Form::default())?;
         }
         self.customers.remove(id);
+        self.deleted_customers.insert(id.to_owned());
         self.tell("customer.deleted", &before);
         Ok(deleted("customer", id))
     }

@@ -21,6 +21,7 @@ mod settling;
 
 pub(super) use lines::{Line, Measured, Origin};
 pub(super) use making::NewInvoice;
+pub(super) use settling::declined;
 
 /// An invoice.
 #[derive(Debug, Clone)]

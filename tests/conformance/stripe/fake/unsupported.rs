@@ -3,12 +3,14 @@
 use super::problem::Problem;
 use crate::stripe::form::Form;
 
-const UNSUPPORTED: [&str; 18] = [
+const UNSUPPORTED: [&str; 21] = [
     "account_tax_ids",
+    "automatically_finalizes_at",
     "billing_cycle_anchor_config",
     "billing_schedules",
     "billing_thresholds",
     "currency_options",
+    "cancel_now",
     "current_trial",
     "custom_unit_amount",
     "default_source",
@@ -18,6 +20,7 @@ const UNSUPPORTED: [&str; 18] = [
     "on_behalf_of",
     "pause_collection",
     "pending_invoice_item_interval",
+    "quantity_decimal",
     "schedule",
     "shipping_cost",
     "tax_rates",

@@ -17,6 +17,7 @@ use super::connection::Sent;
 use super::{Seen, Shared, locked};
 use crate::stripe::fake::{Answer, Befalls, Request};
 use crate::stripe::faults::{Fault, When};
+use crate::stripe::form::Form;
 
 /// Answers a request, as the faults will have it.
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> io::Result<Sent> {
@@ -45,6 +46,15 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> io::Result
             message,
         ));
     };
+    let Some(_counted) = Used::take(shared, meter_of(&request)) else {
+        let message = "Another meter event of this customer and meter is being taken.";
+        return sent(&spoken(
+            429,
+            "invalid_request_error",
+            Some("lock_timeout"),
+            message,
+        ));
+    };
     let carried_out = |befalls| locked(&shared.fake).answer_with(&request, befalls);
     match fault {
         None => sent(&carried_out(Befalls::Nothing)),
@@ -62,6 +72,17 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> io::Result
             spoilt(fault, Some(answer)).await
         }
     }
+}
+
+/// The meter and the customer of a meter event: one of them is taken at a time.
+fn meter_of(request: &Request) -> Option<(String, String)> {
+    if request.path != "/v1/billing/meter_events" {
+        return None;
+    }
+    let (form, _) = Form::read(&String::from_utf8_lossy(&request.body));
+    let payload = form.member("payload")?;
+    let customer = payload.text_of("stripe_customer_id")?.to_owned();
+    Some((customer, form.text_of("event_name")?.to_owned()))
 }
 
 /// What comes of an answer, where there is one.
@@ -149,7 +170,7 @@ fn head(answer: &Answer) -> http::response::Builder {
     head
 }
 
-/// An idempotency key that is being used, until this is dropped.
+/// What only one request may use at a time, until this is dropped.
 struct Used {
     shared: Arc<Shared>,
     slot: Option<(String, String)>,

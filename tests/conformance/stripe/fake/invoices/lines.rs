@@ -118,6 +118,8 @@ impl Books {
             .products
             .get(&price.product)
             .map_or("", |it| it.name.as_str());
+        let subscription = self.subscriptions.get(&of.subscription);
+        let metadata = subscription.map_or_else(Metadata::new, |it| it.metadata.clone());
         let lines = charges.into_iter().enumerate().map(|(index, charge)| Line {
             id: derived(
                 "il",
@@ -141,7 +143,7 @@ impl Books {
                 subscription: of.subscription.clone(),
                 item: of.item.clone(),
             },
-            metadata: Metadata::new(),
+            metadata: metadata.clone(),
         });
         lines.collect()
     }

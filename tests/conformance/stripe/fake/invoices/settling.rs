@@ -25,13 +25,16 @@ impl Books {
             Stage::Void | Stage::Draft => return Err(not_editable()),
         }
         let remaining = invoice.remaining();
-        if form.flag("paid_out_of_band") == Some(true) {
+        let is_outside = form.flag("paid_out_of_band") == Some(true);
+        let named = invoice.payment_method.as_deref();
+        if !is_outside && self.card_of(&invoice.customer, named).is_none() {
+            let message = "There is no default_payment_method set on this Customer or Invoice.";
+            return Err(Problem::invalid(message));
+        }
+        if is_outside {
             self.settle(id, remaining);
         } else if !self.charge(id) {
-            return Err(Problem::invalid("Your card was declined.")
-                .status(402)
-                .kind("card_error")
-                .code("card_declined"));
+            return Err(declined());
         }
         self.retrieve_invoice(id)
     }
@@ -167,4 +170,12 @@ impl Books {
             .and_then(|it| it.payment_method.clone());
         named.map(str::to_owned).or(own)
     }
+}
+
+/// What is said where a card does not pay.
+pub(in super::super) fn declined() -> Problem {
+    Problem::invalid("Your card was declined.")
+        .status(402)
+        .kind("card_error")
+        .code("card_declined")
 }

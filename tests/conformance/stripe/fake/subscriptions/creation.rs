@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::books::Books;
 use super::super::calendar::DAY;
-use super::super::invoices::{Line, NewInvoice};
+use super::super::invoices::{Line, NewInvoice, declined};
 use super::super::problem::Problem;
 use super::{Status, Subscription};
 use crate::stripe::form::Form;
@@ -18,14 +18,8 @@ impl Books {
         let is_sent = new.send_days.is_some();
         let behavior = form.word("payment_behavior").unwrap_or("allow_incomplete");
         let amount: i64 = lines.iter().map(|it| it.amount).sum();
-        let is_charged = !is_sent && amount > 0 && behavior != "default_incomplete";
-        if is_charged
-            && self
-                .card_of(&new.customer, new.payment_method.as_deref())
-                .is_none()
-        {
-            let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method.";
-            return Err(Problem::invalid(message).code("resource_missing"));
+        if !is_sent && amount > 0 && behavior != "default_incomplete" {
+            self.check_card(&new, behavior)?;
         }
         if !is_sent && amount > 0 {
             new.status = Status::Incomplete;
@@ -47,6 +41,19 @@ impl Books {
             }
         }
         self.retrieve_subscription(&id)
+    }
+
+    /// Whether there is a card to charge, and one that pays where that is asked for.
+    fn check_card(&self, new: &Subscription, behavior: &str) -> Result<(), Problem> {
+        let Some(card) = self.card_of(&new.customer, new.payment_method.as_deref()) else {
+            let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method.";
+            return Err(Problem::invalid(message).code("resource_missing"));
+        };
+        let card = self.payment_methods.get(&card);
+        if behavior == "error_if_incomplete" && card.is_some_and(|it| it.is_declined) {
+            return Err(declined());
+        }
+        Ok(())
     }
 
     fn new_subscription(&mut self, form: &Form) -> Result<Subscription, Problem> {
