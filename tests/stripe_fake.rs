@@ -17,6 +17,7 @@ mod stripe_fake {
     mod pages;
     mod payments;
     mod requests;
+    mod schedules;
     mod served;
     mod shop;
     mod tiers;

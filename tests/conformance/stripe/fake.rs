@@ -70,6 +70,7 @@ mod products;
 mod rating;
 mod request;
 mod routes;
+mod schedules;
 mod subscriptions;
 mod summaries;
 mod table;

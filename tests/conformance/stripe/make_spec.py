@@ -39,6 +39,7 @@ OPERATIONS = {
     "_payment_method_service": "attach list retrieve",
     "_subscription_service": "create list retrieve update cancel",
     "_subscription_item_service": "list",
+    "_subscription_schedule_service": "create list retrieve update release cancel",
     "_invoice_service": "create list retrieve update delete finalize_invoice pay void_invoice mark_uncollectible create_preview",
     "_invoice_line_item_service": "list",
     "_invoice_item_service": "create list retrieve delete",
@@ -55,7 +56,7 @@ TRIMMED_PARAMETERS = re.compile(r"payment_method_data|mandate_data|schedule_deta
 # Objects that answers are checked for; others are ids or anything.
 KEPT = set(
     "account webhook_endpoint billing.meter billing.meter_event billing.meter_event_adjustment billing.meter_event_summary"
-    " product price plan customer subscription subscription_item invoice line_item invoiceitem credit_note"
+    " product price plan customer subscription subscription_item subscription_schedule invoice line_item invoiceitem credit_note"
     " credit_note_line_item checkout.session billing_portal.session billing_portal.configuration event v2.core.event"
     " test_helpers.test_clock payment_method".split()
 )

@@ -18,6 +18,7 @@ use super::portal::Configuration;
 use super::prices::Price;
 use super::problem::Problem;
 use super::products::Product;
+use super::schedules::Schedule;
 use super::subscriptions::Subscription;
 use super::table::Table;
 use super::test_clocks::TestClock;
@@ -40,6 +41,7 @@ pub(super) struct Books {
     pub(super) deleted_customers: BTreeSet<String>,
     pub(super) payment_methods: Table<PaymentMethod>,
     pub(super) subscriptions: Table<Subscription>,
+    pub(super) schedules: Table<Schedule>,
     pub(super) invoices: Table<Invoice>,
     pub(super) invoice_items: Table<InvoiceItem>,
     pub(super) credit_notes: Table<CreditNote>,
@@ -74,6 +76,7 @@ impl Books {
             deleted_customers: BTreeSet::new(),
             payment_methods: Table::default(),
             subscriptions: Table::default(),
+            schedules: Table::default(),
             invoices: Table::default(),
             invoice_items: Table::default(),
             credit_notes: Table::default(),
@@ -132,6 +135,7 @@ impl Books {
             "price" => self.prices.get(id).map(|it| it.json(self)),
             "cus" => self.customers.get(id).map(|it| it.json(self)),
             "pm" => self.payment_methods.get(id).map(|it| it.json(self)),
+            "sub" if id.starts_with("sub_sched_") => self.schedules.get(id).map(|it| it.json(self)),
             "sub" => self.subscriptions.get(id).map(|it| it.json(self)),
             "in" => self.invoices.get(id).map(|it| it.json(self)),
             "ii" => self.invoice_items.get(id).map(|it| it.json(self)),

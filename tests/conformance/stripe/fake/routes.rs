@@ -22,7 +22,7 @@ impl Books {
             Some((&"customers" | &"payment_methods", _)) => {
                 self.serve_customers(method, &steps, form)
             }
-            Some((&"subscriptions" | &"subscription_items", _)) => {
+            Some((&"subscriptions" | &"subscription_items" | &"subscription_schedules", _)) => {
                 self.serve_subscriptions(method, &steps, form)
             }
             Some((&"invoices" | &"invoiceitems" | &"credit_notes", _)) => {
@@ -103,6 +103,12 @@ impl Books {
             ("POST", ["subscriptions", id]) => self.update_subscription(id, form),
             ("DELETE", ["subscriptions", id]) => self.cancel_subscription(id, form),
             ("GET", ["subscription_items"]) => self.list_subscription_items(form),
+            ("POST", ["subscription_schedules"]) => self.create_schedule(form),
+            ("GET", ["subscription_schedules"]) => self.list_schedules(form),
+            ("GET", ["subscription_schedules", id]) => self.retrieve_schedule(id),
+            ("POST", ["subscription_schedules", id]) => self.update_schedule(id, form),
+            ("POST", ["subscription_schedules", id, "release"]) => self.release_schedule(id),
+            ("POST", ["subscription_schedules", id, "cancel"]) => self.cancel_schedule(id, form),
             _ => return None,
         })
     }

@@ -13,6 +13,7 @@ use super::params::Metadata;
 use super::problem::Problem;
 use crate::stripe::form::Form;
 
+mod anchor;
 mod changes;
 mod charging;
 mod creation;
@@ -20,6 +21,8 @@ mod ending;
 mod items;
 mod prorating;
 mod renewal;
+
+use anchor::Each;
 
 /// How long the first payment is waited for.
 const INCOMPLETE_FOR: i64 = 23 * HOUR;
@@ -33,12 +36,14 @@ pub(super) struct Subscription {
     pub(super) status: Status,
     pub(super) items: Vec<Item>,
     pub(super) currency: String,
-    every: Every,
+    pub(super) every: Every,
     /// Days until an invoice is due; without them, cards are charged.
     pub(super) send_days: Option<i64>,
     pub(super) metadata: Metadata,
     description: Option<String>,
     anchor: i64,
+    /// Where boundaries are counted from: the anchor, or an earlier date with its day of the month.
+    origin: i64,
     start_date: i64,
     pub(super) period: (i64, i64),
     trial: Option<(i64, i64)>,
@@ -48,9 +53,11 @@ pub(super) struct Subscription {
     ended_at: Option<i64>,
     comment: Option<String>,
     pub(super) latest_invoice: Option<String>,
+    pub(super) schedule: Option<String>,
     fee_percent: Option<String>,
     pub(super) payment_method: Option<String>,
     is_flexible: bool,
+    each: Option<Each>,
 }
 
 /// Where a subscription stands.
@@ -105,6 +112,15 @@ impl Subscription {
         !matches!(self.status, Status::Canceled | Status::IncompleteExpired)
     }
 
+    /// The cycle that ends at a boundary.
+    fn cycle_before(&self, boundary: i64) -> i64 {
+        if self.origin < boundary {
+            boundary - self.every.last(self.origin, boundary - 1)
+        } else {
+            boundary - self.every.before(boundary)
+        }
+    }
+
     /// When something happens to it by itself.
     pub(super) fn due_at(&self) -> Option<i64> {
         match self.status {
@@ -146,7 +162,7 @@ impl Subscription {
         });
         let rest = json!({
             "application": null, "automatic_tax": { "enabled": false, "liability": null },
-            "billing_cycle_anchor_config": null, "billing_mode": { "type": mode },
+            "billing_cycle_anchor_config": self.each.as_ref().map(Each::json), "billing_mode": { "type": mode },
             "billing_schedules": [], "billing_thresholds": null,
             "cancellation_details": {
                 "comment": self.comment, "feedback": null,
@@ -156,7 +172,7 @@ impl Subscription {
             "invoice_settings": { "account_tax_ids": null, "issuer": { "type": "self" } },
             "next_pending_invoice_item_invoice": null, "on_behalf_of": null,
             "pause_collection": null, "pending_invoice_item_interval": null,
-            "pending_setup_intent": null, "pending_update": null, "schedule": null,
+            "pending_setup_intent": null, "pending_update": null, "schedule": self.schedule,
             "payment_settings": {
                 "payment_method_options": null, "payment_method_types": null,
                 "save_default_payment_method": "off",
@@ -171,6 +187,19 @@ impl Subscription {
 }
 
 impl Item {
+    /// One of this price, charged from now on.
+    pub(super) fn new(id: String, price: &str, now: i64) -> Self {
+        Self {
+            id,
+            created: now,
+            price: price.to_owned(),
+            quantity: None,
+            metadata: Metadata::new(),
+            since: now,
+            debit: None,
+        }
+    }
+
     fn json(&self, of: &Subscription, books: &Books) -> Value {
         let price = books.prices.get(&self.price);
         json!({

@@ -3,10 +3,9 @@
 use super::problem::Problem;
 use crate::stripe::form::Form;
 
-const UNSUPPORTED: [&str; 21] = [
+const UNSUPPORTED: [&str; 20] = [
     "account_tax_ids",
     "automatically_finalizes_at",
-    "billing_cycle_anchor_config",
     "billing_schedules",
     "billing_thresholds",
     "currency_options",

@@ -48,6 +48,7 @@ impl Books {
         let mut lines = one_off;
         if begins_anew {
             after.anchor = self.now;
+            after.origin = self.now;
             after.period = (self.now, after.every.next(self.now, self.now));
             for item in &mut after.items.clone() {
                 if !self.is_metered(item) {
@@ -82,6 +83,14 @@ impl Books {
     }
 
     fn take_settings(&self, after: &mut Subscription, form: &Form) -> Result<(), Problem> {
+        if let Some(schedule) = &after.schedule
+            && (form.member("cancel_at_period_end").is_some() || form.member("cancel_at").is_some())
+        {
+            let message = format!(
+                "The subscription is managed by the subscription schedule `{schedule}`, and updating any cancelation behavior directly is not allowed. Please update the schedule instead."
+            );
+            return Err(Problem::invalid(message));
+        }
         form.note(&mut after.metadata);
         if let Some(ends) = form.flag("cancel_at_period_end") {
             after.cancel_at_period_end = ends;
@@ -113,6 +122,7 @@ impl Books {
             after.status = Status::Trialing;
             after.period = (self.now, end);
             after.anchor = end;
+            after.origin = end;
         }
         Ok(())
     }
@@ -126,6 +136,7 @@ impl Books {
         if is_told && own.status == Status::Trialing {
             own.trial = own.trial.map(|it| (it.0, now));
             own.anchor = now;
+            own.origin = now;
             own.period.1 = now;
             let of = own.clone();
             let invoice = self.renew(&of);

@@ -78,7 +78,7 @@ impl Books {
 
     /// The share of a cycle that ends at `span.1`.
     pub(super) fn prorated(of: &Subscription, amount: i64, span: (i64, i64)) -> i64 {
-        let cycle = span.1 - of.every.before(span.1);
+        let cycle = of.cycle_before(span.1);
         let amount = share(amount, span.1 - span.0, cycle);
         payable(&of.currency, amount)
     }

@@ -6,7 +6,7 @@ use super::super::books::Books;
 use super::super::calendar::DAY;
 use super::super::invoices::{Line, NewInvoice, declined};
 use super::super::problem::Problem;
-use super::{Status, Subscription};
+use super::{Each, Status, Subscription};
 use crate::stripe::form::Form;
 
 impl Books {
@@ -75,7 +75,11 @@ impl Books {
             let message = "billing_cycle_anchor must be in the future and no later than the next natural billing date";
             return Err(Problem::invalid(message).param("billing_cycle_anchor"));
         }
+        let each = form.member("billing_cycle_anchor_config").map(Each::read);
+        let on_day = each.as_ref().map(|each| each.before(start));
+        let anchor = anchor.or(on_day.map(|origin| every.next(origin, now)));
         let anchor = anchor.or(trial.map(|it| it.1)).unwrap_or(start);
+        let origin = on_day.unwrap_or(anchor);
         let period = match trial {
             Some(trial) => trial,
             None if anchor > now => (start, anchor),
@@ -99,6 +103,9 @@ impl Books {
             metadata: form.metadata(),
             description: form.owned("description"),
             anchor,
+            origin,
+            each,
+            schedule: None,
             start_date: start,
             period,
             trial,

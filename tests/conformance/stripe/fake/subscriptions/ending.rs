@@ -73,6 +73,7 @@ impl Books {
 
     fn close(&mut self, id: &str) {
         let now = self.now;
+        self.end_schedule_of(id);
         let Some(own) = self.subscriptions.get_mut(id) else {
             return;
         };

@@ -9,7 +9,11 @@ use crate::stripe::form::Form;
 
 impl Books {
     /// New items, of prices that can be charged again and again. Nothing is kept yet.
-    pub(super) fn new_items(&mut self, forms: &[&Form], since: i64) -> Result<Vec<Item>, Problem> {
+    pub(in super::super) fn new_items(
+        &mut self,
+        forms: &[&Form],
+        since: i64,
+    ) -> Result<Vec<Item>, Problem> {
         let mut items: Vec<Item> = Vec::new();
         for (index, form) in forms.iter().enumerate() {
             let item = self.new_item(form, index, since)?;
@@ -58,7 +62,7 @@ impl Books {
     }
 
     /// The currency and the interval that all items share.
-    pub(super) fn agreed(&self, items: &[Item]) -> Result<(String, Every), Problem> {
+    pub(in super::super) fn agreed(&self, items: &[Item]) -> Result<(String, Every), Problem> {
         let mut agreed: Option<(String, Every)> = None;
         for item in items {
             let price = self.prices.get(&item.price);

@@ -9,7 +9,9 @@ impl Books {
         let Some(of) = self.subscriptions.get(id).cloned() else {
             return;
         };
-        let ends = of.cancel_at.is_some_and(|it| it <= self.now) || of.cancel_at_period_end;
+        let ends = of.cancel_at.is_some_and(|it| it <= self.now)
+            || of.cancel_at_period_end
+            || self.after_last_phase(&of);
         match of.status {
             Status::Incomplete => self.expire_incomplete(&of),
             _ if ends => {
@@ -17,6 +19,8 @@ impl Books {
                 self.end(id, measured, "subscription_cycle");
             }
             _ => {
+                // It may have been released from its schedule by now.
+                let of = self.subscriptions.get(id).cloned().unwrap_or(of);
                 self.renew(&of);
             }
         }
@@ -27,13 +31,18 @@ impl Books {
         let mut next = of.clone();
         let was_trial = of.status == Status::Trialing;
         let start = of.period.1;
-        next.period = (start, of.every.next(of.anchor, start));
+        next.period = (start, of.every.next(of.origin, start));
         // What was used in a trial is free.
-        let measured = if was_trial {
+        let mut measured = if was_trial {
             Vec::new()
         } else {
             self.measured(of, start)
         };
+        if let Some((items, bills_what_goes)) = self.next_phase(of) {
+            next.items = items;
+            let stays = |id: &str| next.items.iter().any(|it| it.id == id);
+            measured.retain(|it| bills_what_goes || stays(&it.item));
+        }
         let mut lines = Vec::new();
         for item in &mut next.items {
             if self.is_metered(item) {
