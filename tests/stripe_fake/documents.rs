@@ -165,6 +165,11 @@ fn lists_are_read_a_page_at_a_time_in_both_directions() {
         query = format!("limit=10&starting_after={}", read.last().unwrap());
     }
     assert!(made.iter().rev().eq(&read), "newest first, each once");
+    let all = shop.fake.objects("customer");
+    assert!(
+        made.iter()
+            .eq(all.iter().map(|it| it["id"].as_str().unwrap()))
+    );
     let before = shop.get(
         "/v1/customers",
         &format!("limit=10&ending_before={}", read[12]),

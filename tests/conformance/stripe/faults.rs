@@ -57,7 +57,7 @@ pub enum When {
 pub struct Plan {
     fault: Fault,
     when: When,
-    method: Option<String>,
+    method: Method,
     path: String,
     skip: u32,
     times: u32,
@@ -71,7 +71,7 @@ impl Plan {
         Self {
             fault,
             when: When::Before,
-            method: None,
+            method: Method::Any,
             path: String::new(),
             skip: 0,
             times: 1,
@@ -91,8 +91,19 @@ impl Plan {
     /// Befalls only requests of this method whose path begins so.
     #[must_use]
     pub fn on(mut self, method: &str, path: &str) -> Self {
-        self.method = (!method.is_empty()).then(|| method.to_owned());
+        self.method = if method.is_empty() {
+            Method::Any
+        } else {
+            Method::Named(method.to_owned())
+        };
         path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Befalls only requests that change something.
+    #[must_use]
+    pub fn on_changes(mut self) -> Self {
+        self.method = Method::Changes;
         self
     }
 
@@ -118,8 +129,21 @@ impl Plan {
     }
 
     fn is_of(&self, method: &str, path: &str) -> bool {
-        self.method.as_deref().is_none_or(|it| it == method) && path.starts_with(&self.path)
+        let is_of = match &self.method {
+            Method::Any => true,
+            Method::Changes => method != "GET" && path != "/v1/invoices/create_preview",
+            Method::Named(named) => named == method,
+        };
+        is_of && path.starts_with(&self.path)
     }
+}
+
+/// Which requests a fault is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Method {
+    Any,
+    Changes,
+    Named(String),
 }
 
 /// The faults to come. The same ones for the same seed and the same requests.

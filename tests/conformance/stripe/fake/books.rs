@@ -127,6 +127,34 @@ impl Books {
         }
     }
 
+    /// Every object of a kind, oldest first.
+    pub(super) fn objects(&self, kind: &str) -> Vec<Value> {
+        match kind {
+            "customer" => self
+                .customers
+                .oldest()
+                .map(|(_, it)| it.json(self))
+                .collect(),
+            "product" => self
+                .products
+                .oldest()
+                .map(|(_, it)| it.json(self))
+                .collect(),
+            "price" => self.prices.oldest().map(|(_, it)| it.json(self)).collect(),
+            "subscription" => self
+                .subscriptions
+                .oldest()
+                .map(|(_, it)| it.json(self))
+                .collect(),
+            "invoice" => self
+                .invoices
+                .oldest()
+                .map(|(_, it)| it.json(self))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// An object by its id, of whichever kind: what an expansion puts in its place.
     pub(super) fn object(&self, id: &str) -> Option<Value> {
         let (prefix, _) = id.split_once('_')?;

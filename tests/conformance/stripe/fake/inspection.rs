@@ -50,6 +50,14 @@ impl Fake {
         self.books.values().find_map(|books| books.object(id))
     }
 
+    /// Every object of this kind in test mode, as answers would show them, oldest first: `customer`,
+    /// `product`, `price`, `subscription`, `invoice`. None of other kinds.
+    #[must_use]
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        let books = self.books.values().filter(|it| !it.livemode);
+        books.flat_map(|it| it.objects(kind)).collect()
+    }
+
     /// What did not fit the specification so far, of requests and of answers.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
