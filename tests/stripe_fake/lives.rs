@@ -170,6 +170,33 @@ fn a_trial_is_free_and_ends_in_a_full_period() {
 }
 
 #[test]
+fn a_trial_that_is_cancelled_costs_nothing_at_any_time() {
+    let mut shop = Shop::open();
+    let (meter, product) = (shop.meter("calls"), shop.product("API"));
+    let base = shop.flat(&product, 1_000);
+    let calls = shop.metered(&product, &meter, "unit_amount=1");
+    let end = START + 14 * DAY;
+    for (change, query) in [
+        ("cancel_at_period_end=true", None),
+        ("", Some("invoice_now=true")),
+    ] {
+        let customer = shop.customer();
+        let made = shop.subscribe(&customer, &[&base, &calls], &format!("&trial_end={end}"));
+        let path = format!("/v1/subscriptions/{}", made["id"].as_str().unwrap());
+        shop.use_units(&customer, START, &customer, "70");
+        match query {
+            Some(query) => drop(shop.delete(&path, query)),
+            None => drop(shop.post(&path, change)),
+        }
+    }
+    shop.fake.advance_to(end + HOUR);
+    let all = shop.fake.objects("subscription");
+    assert!(all.iter().all(|it| it["status"] == "canceled"), "{all:?}");
+    let all = shop.fake.objects("invoice");
+    assert!(all.iter().all(|it| it["total"] == 0), "{all:?}");
+}
+
+#[test]
 fn an_anchor_makes_the_first_period_short_and_charges_its_share() {
     let mut shop = Shop::open();
     let product = shop.product("API");

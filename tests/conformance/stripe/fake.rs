@@ -18,8 +18,9 @@
 //! * What is computed in currencies of three decimals, ISK and UGX is rounded so that it can be
 //!   paid; what a caller states has to be payable.
 //! * Cards pay at once or not at all, and nothing is tried again by itself. There are no taxes,
-//!   discounts, schedules and thresholds, and parameters for them are refused; fees of platforms
+//!   discounts and thresholds, and parameters for them are refused; fees of platforms
 //!   are noted and not collected.
+//! * Schedules change phases where periods end, and are made of subscriptions that there are.
 //! * Late payments make a subscription `past_due`; nothing makes it `unpaid`.
 //! * Meter events are looked at when the clock moves next; what is wrong is told then.
 

@@ -3,7 +3,7 @@
 use super::super::books::Books;
 use super::super::currency::payable;
 use super::super::invoices::{Line, Measured, Origin};
-use super::{Debit, Item, Subscription};
+use super::{Debit, Item, Status, Subscription};
 use crate::stripe::exact::{Exact, share};
 
 impl Books {
@@ -59,6 +59,14 @@ impl Books {
             end: until,
         });
         measured.collect()
+    }
+
+    /// What is to be paid of that: what was used in a trial is free.
+    pub(super) fn owed_for_use(&self, of: &Subscription, until: i64) -> Vec<Measured> {
+        match of.status {
+            Status::Trialing => Vec::new(),
+            _ => self.measured(of, until),
+        }
     }
 
     pub(super) fn is_metered(&self, item: &Item) -> bool {

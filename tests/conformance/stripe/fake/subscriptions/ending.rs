@@ -42,11 +42,8 @@ impl Books {
             own.comment = details.and_then(|it| it.owned("comment"));
         }
         if form.flag("invoice_now") == Some(true) {
-            let measured = match of.status {
-                Status::Trialing => Vec::new(),
-                // What was used in this very second counts, too.
-                _ => self.measured(&of, self.now + 1),
-            };
+            // What was used in this very second counts, too.
+            let measured = self.owed_for_use(&of, self.now + 1);
             self.end(id, measured, "subscription_update");
         } else {
             self.close(id);

@@ -15,7 +15,7 @@ impl Books {
         match of.status {
             Status::Incomplete => self.expire_incomplete(&of),
             _ if ends => {
-                let measured = self.measured(&of, self.now);
+                let measured = self.owed_for_use(&of, self.now);
                 self.end(id, measured, "subscription_cycle");
             }
             _ => {
@@ -32,12 +32,7 @@ impl Books {
         let was_trial = of.status == Status::Trialing;
         let start = of.period.1;
         next.period = (start, of.every.next(of.origin, start));
-        // What was used in a trial is free.
-        let mut measured = if was_trial {
-            Vec::new()
-        } else {
-            self.measured(of, start)
-        };
+        let mut measured = self.owed_for_use(of, start);
         if let Some((items, bills_what_goes)) = self.next_phase(of) {
             next.items = items;
             let stays = |id: &str| next.items.iter().any(|it| it.id == id);
