@@ -7,6 +7,7 @@
 )]
 
 mod stripe_fake {
+    mod answers;
     mod changes;
     mod documents;
     mod keys;
@@ -16,6 +17,7 @@ mod stripe_fake {
     mod mistakes;
     mod pages;
     mod payments;
+    mod processes;
     mod requests;
     mod schedules;
     mod served;

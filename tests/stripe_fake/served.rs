@@ -247,3 +247,13 @@ async fn said(stripe: &FakeStripe, method: &str, path: &str, body: &str) -> Valu
     let (_, answer) = ask(stripe, method, path, path, body).await.unwrap();
     serde_json::from_str(&answer).unwrap()
 }
+
+/// What somebody at this address answers.
+pub(crate) async fn told(address: &str, path: &str) -> Value {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let answer = client
+        .get(format!("{address}{path}").parse().unwrap())
+        .await;
+    let body = answer.unwrap().into_body().collect().await.unwrap();
+    serde_json::from_slice(&body.to_bytes()).unwrap()
+}
