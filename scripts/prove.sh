@@ -52,6 +52,7 @@ replay  | -       | 300 logs written up to five minutes late have the result of 
 million | -       | a million lines of a log have the totals of a naive count, in flat memory; told are the lines of a second | a_million_lines_have_the_totals_of_a_naive_count_and_take_no_memory
 fuzz    | -       | 10 minutes of bytes that coverage leads to for each parser of plan files, access logs and numbers; needs a nightly toolchain and "cargo install cargo-fuzz --locked"
 mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
+stripe  | -       | the fake Stripe: 1,000 prices in tiers against counting unit by unit, 100,000 forms read back | tiers_come_to_what_counting_unit_by_unit_comes_to whatever_is_written_as_a_form_is_read_again
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
 RUNS
 }

@@ -4,7 +4,7 @@
 //! one test of each for a backend. See [`store`] and [`engine`] for how to run them.
 //!
 //! With the feature `fault-proxy` there is a network that misbehaves on demand, too: the module
-//! `fault_proxy`.
+//! `fault_proxy`. With the feature `stripe` there is a Stripe to test against: the module `stripe`.
 
 pub use size::{is_long, seed, size, size_in_ci};
 
@@ -15,3 +15,5 @@ pub mod fault_proxy;
 pub mod sample;
 mod size;
 pub mod store;
+#[cfg(feature = "stripe")]
+pub mod stripe;
