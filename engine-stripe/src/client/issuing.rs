@@ -116,6 +116,17 @@ impl InvoiceIssuing for Client {
             .await?;
         Ok(Removal::Archived)
     }
+
+    async fn payment_url(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+    ) -> Result<Option<String>, EngineError> {
+        let id = names::in_path(invoice)?;
+        let known: StripeInvoice = self.session(cx).ask(&RetrieveInvoice::new(id)).await?;
+        let is_owed = known.is("open") || known.is("uncollectible");
+        Ok(known.hosted_invoice_url.filter(|_| is_owed))
+    }
 }
 
 /// The amounts of an invoice as Stripe counts them.

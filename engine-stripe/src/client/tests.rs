@@ -53,6 +53,7 @@ fn consumer() -> Consumer {
         tenant: TypedId::derived(&[b"t"]),
         name: "Example Ltd".parse().unwrap(),
         members: Vec::new(),
+        grace_days: None,
         created_at: START.parse().unwrap(),
     }
 }

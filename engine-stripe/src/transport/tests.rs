@@ -15,6 +15,7 @@ fn consumer() -> Consumer {
         tenant: TypedId::derived(&[b"t"]),
         name: "Example Ltd".parse().unwrap(),
         members: Vec::new(),
+        grace_days: None,
         created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
 }

@@ -33,6 +33,7 @@ fn invoice(currency: &str, amounts: &[i64]) -> Invoice {
         payment_url: None,
         issued_at: period.end,
         due_at: "2026-03-01T00:00:00Z".parse().unwrap(),
+        grace_ends_at: None,
         paid_at: None,
         engine_version: 0,
     }
