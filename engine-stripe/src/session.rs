@@ -116,9 +116,14 @@ impl<'a> Session<'a> {
     ) -> Result<T, Failure> {
         let mut outbound = Outbound::typed(request);
         outbound.intent = Intent::Read;
-        let key = self.transport.fresh_key(self.cx);
+        let key = self.fresh_key();
         let answer = self.send(outbound, Some(&key)).await?;
         read(Intent::Read, &answer)
+    }
+
+    /// A key that no other request has.
+    pub(crate) fn fresh_key(&self) -> IdempotencyKey {
+        self.transport.fresh_key(self.cx)
     }
 
     /// Has one thing done, under the key of the call.

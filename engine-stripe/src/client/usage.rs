@@ -21,6 +21,9 @@
 //! | any other refusal of the event | `Rejected`, with Stripe's words |
 //! | nothing, or that nobody knows | `Unknown`; an error where nothing is known of any event |
 //!
+//! An event that may have been sent before goes under a key that nothing else has: its identifier
+//! recognises it, and a 500 that Stripe would tell again for a day does not hold it up.
+//!
 //! Stripe looks at events later than it answers: that a customer does not exist is told by a message.
 
 use std::collections::BTreeMap;
@@ -204,7 +207,12 @@ impl Session<'_> {
     /// That of a request to which there was no answer; a refusal is a receipt.
     async fn send_event(&self, report: &SealedReport) -> Result<Receipt, EngineError> {
         let outbound = Outbound::event(&report.body);
-        let key = self.cx.key.step(report.batch);
+        // The identifier recognises what is sent again; a 500 that Stripe keeps under a key does not.
+        let key = if self.cx.repeated {
+            self.fresh_key().step(report.batch)
+        } else {
+            self.cx.key.step(report.batch)
+        };
         match self.order_under::<MeterEvent>(&key, outbound).await {
             Ok(done) if done.is_replayed => Ok(Receipt::Duplicate),
             Ok(_) => Ok(Receipt::Accepted),

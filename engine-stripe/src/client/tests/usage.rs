@@ -126,6 +126,24 @@ async fn each_report_has_its_receipt_e5_r_p2() {
     assert!(matches!(&receipts[2], Receipt::Rejected { reason } if reason.contains("too old")));
 }
 
+/// A 500 that Stripe keeps under the key would be told again for a day.
+#[tokio::test]
+async fn a_report_that_is_repeated_is_known_by_its_identifier_r_p5() {
+    let server = Server::start(|seen| match seen.key() {
+        Some(key) if key.starts_with("publish:1/bat_") => Reply::answer(500, "{}"),
+        _ => duplicate(),
+    })
+    .await;
+    let usage = reporting(&server);
+    let report = [sealed(&*usage, &report("b", "cus_1", 7))];
+    let lost = usage.publish(&cx("publish:1"), &report).await;
+    assert!(lost.unwrap_err().may_have_taken_effect());
+    let receipts = usage.publish(&again("publish:1"), &report).await.unwrap();
+    assert_eq!(receipts, [Receipt::Duplicate]);
+    let seen = server.seen();
+    assert_eq!(seen[0].body, seen[1].body);
+}
+
 #[tokio::test]
 async fn after_a_lost_answer_nothing_more_of_the_customer_is_sent_e5() {
     let (receipts, server) = published(vec![Reply::ok("{}"), Reply::Reset, Reply::ok("{}")]).await;
