@@ -1,6 +1,6 @@
 //! The command `estimate`: what use would cost under a plan of a file, and why.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -60,6 +60,9 @@ pub enum EstimateCommandError {
 /// # Errors
 /// [`EstimateCommandError`].
 pub fn estimate(args: &EstimateArgs, mut out: impl Write) -> Result<(), EstimateCommandError> {
+    if let Some(path) = &args.svg {
+        may_write(path).map_err(|source| chart_failed(path, source))?;
+    }
     let currency = args.currency.as_deref().map(parse_currency).transpose()?;
     let choice = PlanChoice::new(&args.plan);
     let file = choice.file()?;
@@ -141,6 +144,16 @@ fn compare(
         compared.tell(&mut out)?;
     }
     Ok(())
+}
+
+/// Whether a file can be written: it stays as it is until there is a chart.
+fn may_write(path: &Path) -> io::Result<()> {
+    let is_there = path.try_exists()?;
+    File::options().append(true).create(true).open(path)?;
+    if is_there {
+        return Ok(());
+    }
+    fs::remove_file(path)
 }
 
 fn chart_failed(path: &Path, source: io::Error) -> EstimateCommandError {

@@ -240,6 +240,22 @@ fn a_chart_that_cannot_be_written_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn what_goes_wrong_leaves_no_empty_chart() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("chart.svg");
+    let args = EstimateArgs {
+        compare: Some("gone.toml".to_owned()),
+        svg: Some(svg.clone()),
+        ..args("gone", &[])
+    };
+    refused(&args);
+    assert!(!svg.exists());
+    fs::write(&svg, "an older one").unwrap();
+    refused(&args);
+    assert_eq!(fs::read_to_string(&svg).unwrap(), "an older one");
+}
+
+#[test]
 fn a_plan_of_its_currency_is_chosen_among_several() {
     let folder = tempfile::tempdir().unwrap();
     let plan = |name: &str, currency: &str| {

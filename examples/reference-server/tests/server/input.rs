@@ -104,6 +104,7 @@ fn no_route_that_takes_a_body_is_left_out() {
         "block",
         "unblock",
         "keys",
+        "payment-url",
         "publish-usage",
         "reload",
         "{endpoint}",
