@@ -1,0 +1,174 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue};
+use monetization_conformance::engine::{CANARY, Fixture, Message};
+use monetization_conformance::sample::{START, text};
+use monetization_conformance::stripe::FakeStripe;
+use monetization_conformance::stripe::fake::{CONNECTED, PLATFORM, Request, SECRET_KEY};
+use monetization_conformance::stripe::faults::{Fault, Plan};
+use monetization_core::clock::{Clock, ManualClock, Timestamp};
+use monetization_core::engine::{Engine, EngineInvoice};
+use monetization_core::invoice::InvoiceState;
+use monetization_core::money::Money;
+use monetization_core::reference::ObjectKind;
+use monetization_core::secret::Secret;
+use monetization_core::text::ForeignId;
+use monetization_engine_stripe::{StripeOptions, engine};
+use serde_json::Value;
+
+/// A fake Stripe of its own, and the engine that speaks to it.
+pub(crate) struct StripeFixture {
+    stripe: Arc<FakeStripe>,
+    engine: Engine,
+    secret: Secret,
+    clock: ManualClock,
+}
+
+impl StripeFixture {
+    pub(crate) async fn start() -> Self {
+        let stripe = Arc::new(FakeStripe::start().await.unwrap());
+        stripe.fake().add_key(CANARY, PLATFORM);
+        let secret = stripe.fake().listen("http://127.0.0.1:9/hooks", false);
+        let mut options = StripeOptions::default();
+        options.base_url = stripe.base_url();
+        let (clock, manual) = Clock::manual_business(START);
+        options.clock = clock;
+        options.rates.test = NonZeroU32::new(10_000).unwrap();
+        Self {
+            engine: engine(&options).unwrap(),
+            secret: Secret::new(secret),
+            clock: manual,
+            stripe,
+        }
+    }
+
+    /// Where faults are planned, also once the fixture belongs to a bench.
+    pub(crate) fn faults(&self) -> Arc<FakeStripe> {
+        Arc::clone(&self.stripe)
+    }
+
+    fn get(&self, path: &str, query: &str) -> Value {
+        let request = Request::get(path, query).key(SECRET_KEY);
+        self.stripe.fake().answer(&request).json()
+    }
+
+    fn list(&self, path: &str, query: &str) -> Vec<Value> {
+        let page = self.get(path, &format!("limit=100{query}"));
+        page["data"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for StripeFixture {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let mut violations = self.stripe.violations();
+            // One check reports use too far ahead on purpose.
+            violations.retain(|it| it.at != "timestamp");
+            assert!(violations.is_empty(), "{violations:?}");
+        }
+    }
+}
+
+#[async_trait]
+impl Fixture for StripeFixture {
+    fn engine(&self) -> Engine {
+        self.engine.clone()
+    }
+
+    async fn now(&self) -> Timestamp {
+        Timestamp::from_secs(self.stripe.now())
+    }
+
+    async fn advance(&self, by: Duration) {
+        let seconds = i64::try_from(by.as_secs()).unwrap();
+        self.stripe.advance_to(self.stripe.now() + seconds);
+        self.clock.set(Timestamp::from_secs(self.stripe.now()));
+    }
+
+    async fn pay(&self, payment_url: &str) {
+        let invoices = self.list("/v1/invoices", "");
+        let is_it = |invoice: &&Value| invoice["hosted_invoice_url"] == payment_url;
+        let invoice = invoices.iter().find(is_it).unwrap();
+        // Nobody can pay what was taken back.
+        drop(self.stripe.pay(invoice["id"].as_str().unwrap()));
+    }
+
+    async fn lose_reply(&self, after: u32) {
+        for method in ["POST", "DELETE"] {
+            let plan = Plan::after(Fault::Drop).on(method, "/").skip(after);
+            self.stripe.plan(plan);
+        }
+    }
+
+    async fn count(&self, kind: ObjectKind) -> usize {
+        match kind {
+            ObjectKind::Plan => self.list("/v1/products", "&active=true").len(),
+            ObjectKind::Customer => self.list("/v1/customers", "").len(),
+            ObjectKind::Subscription => self.list("/v1/subscriptions", "").len(),
+            ObjectKind::Invoice => {
+                let made = self.list("/v1/invoices", "");
+                made.iter().filter(|it| it["status"] != "void").count()
+            }
+            _ => unreachable!("the suite counts no {kind:?}"),
+        }
+    }
+
+    async fn invoice(&self, invoice: &ForeignId) -> Option<EngineInvoice> {
+        let found = self.get(&format!("/v1/invoices/{invoice}"), "");
+        let currency = found["currency"].as_str()?.parse().unwrap();
+        let money = |amount: &Value| Money::new(amount.as_i64().unwrap(), currency);
+        let lines = found["lines"]["data"].as_array().unwrap();
+        let second = |name: &str| Timestamp::from_secs(found[name].as_i64().unwrap_or_default());
+        Some(EngineInvoice {
+            external: Some(invoice.clone()),
+            period: None,
+            lines: lines
+                .iter()
+                .map(|it| {
+                    (
+                        it["description"].as_str().unwrap().to_owned(),
+                        money(&it["amount"]),
+                    )
+                })
+                .collect(),
+            total: money(&found["total"]),
+            state: match found["status"].as_str().unwrap() {
+                "draft" => InvoiceState::Draft,
+                "open" => InvoiceState::Open,
+                "paid" => InvoiceState::Paid,
+                "void" => InvoiceState::Void,
+                _ => InvoiceState::Uncollectible,
+            },
+            payment_url: found["hosted_invoice_url"].as_str().map(str::to_owned),
+            issued_at: second("created"),
+            due_at: second("due_date"),
+        })
+    }
+
+    async fn messages(&self) -> Vec<Message> {
+        let now = self.stripe.now();
+        let deliveries = self.stripe.deliveries().into_iter();
+        deliveries
+            .map(|delivery| {
+                let mut headers = HeaderMap::new();
+                let signature = HeaderValue::from_str(&delivery.signature(now)).unwrap();
+                headers.insert("stripe-signature", signature);
+                Message {
+                    headers,
+                    body: delivery.body.into_bytes(),
+                }
+            })
+            .collect()
+    }
+
+    fn webhook_secret(&self) -> Secret {
+        self.secret.clone()
+    }
+
+    fn account(&self) -> Option<ForeignId> {
+        Some(text(CONNECTED))
+    }
+}
