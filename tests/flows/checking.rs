@@ -188,6 +188,43 @@ async fn every_broken_invariant_is_named_and_no_other_r_z4() {
 
 /// A plan that had become free when its period ended was not invoiced at all: what was used at a price
 /// before was lost.
+/// A trial with use in it, also late, that a change of plan and a month follow; then an invoice in its
+/// grace, and past it.
+#[tokio::test]
+async fn a_database_of_trials_changes_of_plan_and_grace_is_whole() {
+    let database = Database::new();
+    let world = database.world(Invoicing::ByCore).await;
+    let tried = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
+        "trial":{"days":14},"past_due":{"grace_days":3},
+        "usage":[{"meter":"requests","unit_price":"1"}]}"#;
+    let (subscription, key) = world.subscriber(tried).await;
+    let id = subscription.id;
+    world.calls(&key, 5).await;
+    world.pass_until("2026-01-15T13:00:00Z").await;
+    world.settle().await;
+    report(&world, &subscription, "late", "requests").await;
+    world.calls(&key, 2).await;
+    world.pay_all().await;
+    let (dearer, _) = world
+        .plan(&tried.replace(r#""base_price":"3""#, r#""base_price":"9""#))
+        .await;
+    let monetizer = &world.monetizer;
+    let changed = monetizer.change_plan(world.tenant_id(), id, dearer.id, None);
+    changed.await.unwrap();
+    world.pass(DAY).await;
+    world.calls(&key, 1).await;
+    world.pass_until("2026-02-15T13:00:00Z").await;
+    world.settle().await;
+    assert_eq!(world.invoices(id).await.len(), 2);
+    for days in [7, 1, 3] {
+        world.pass(days * DAY).await;
+        world.settle().await;
+        assert_eq!(database.broken().await, [""; 0]);
+    }
+    let owed = world.invoices(id).await.pop().unwrap();
+    assert!(owed.stops_calls(world.clock.now()) && owed.grace_ends_at.is_none());
+}
+
 #[tokio::test]
 async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
     let database = Database::new();

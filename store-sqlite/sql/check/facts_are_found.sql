@@ -20,7 +20,7 @@ SELECT fact.kind || ' ' || coalesce(body ->> 'id', lower(hex(fact.id))) AS id,
             body ->> 'state' IN ('draft', 'open') OR (
                 body ->> 'state' IN ('past_due', 'uncollectible')
                 AND body ->> '$.occasion.kind' = 'bundle'
-            )
+            ) OR (body ->> 'state' = 'past_due' AND body ->> 'grace_ends_at' IS NOT NULL)
         )
             THEN 'no job looks at it when it is past due, or one does though it is settled'
     END AS problem

@@ -16,6 +16,8 @@ expected (origin, meter, used, lines) AS MATERIALIZED (
         AND price.meter = 'mtr_' || lower(hex(meter.id))
     WHERE sum.segment <> sum.origin AND payer.invoicing = 'by_core' AND payer.state = 'closed'
         AND payer.period_index < fact.body ->> 'closed_periods'
+        -- A trial is free.
+        AND (origin.period_index > 0 OR fact.body ->> '$.timeline.schedule.trial_ends_at' IS NULL)
     GROUP BY 1, 2
 ),
 invoiced (origin, meter, used, lines) AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- Nobody has access whose first invoice by core is not paid, or whose later one is past due.
+-- Nobody has access whose first invoice by core is not paid, or whose later one is past due and its grace over.
 WITH
 subscription AS MATERIALIZED (
     SELECT body ->> 'id' AS id, body ->> 'state' AS state,
@@ -9,13 +9,15 @@ subscription AS MATERIALIZED (
 ),
 invoice AS (
     SELECT body ->> 'id' AS id, body ->> 'subscription' AS subscription, body ->> 'state' AS state,
-        body ->> 'invoicing' = 'by_core' AND body ->> '$.occasion.kind' = 'start' AS is_first
+        body ->> 'invoicing' = 'by_core' AND body ->> '$.occasion.kind' = 'start' AS is_first,
+        body ->> 'grace_ends_at' IS NOT NULL AS has_grace
     FROM fact WHERE kind = 'invoice' AND body ->> '$.occasion.kind' <> 'bundle'
 )
 SELECT invoice.id,
     CASE
         WHEN subscription.id IS NULL THEN 'its subscription is not there'
         WHEN subscription.state NOT IN ('active', 'ending') OR subscription.is_blocked THEN NULL
+        WHEN invoice.state = 'past_due' AND invoice.has_grace THEN NULL
         WHEN invoice.state IN ('past_due', 'uncollectible')
             THEN 'it is ' || invoice.state || ', and ' || subscription.id || ' is not blocked'
         WHEN invoice.is_first AND invoice.state <> 'paid'

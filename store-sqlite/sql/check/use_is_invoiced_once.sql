@@ -16,6 +16,8 @@ expected (segment, meter, used) AS MATERIALIZED (
     JOIN fact ON fact.kind = 'subscription' AND fact.id = segment.subscription
     JOIN price ON price.version = segment.plan_version
     WHERE segment.invoicing = 'by_core' AND segment.state = 'closed'
+        -- A trial is free.
+        AND (segment.period_index > 0 OR fact.body ->> '$.timeline.schedule.trial_ends_at' IS NULL)
         -- The last period's invoice also bills what clocks that were ahead put into the next one.
         AND segment.period_index < (fact.body ->> 'closed_periods')
             + (fact.body ->> 'state' = 'ended' AND fact.body ->> 'closed_periods' > 0)

@@ -150,7 +150,7 @@ pub(super) const ALL: [Invariant; 20] = [
     ),
     invariant!(
         "unpaid_is_blocked",
-        "who has not paid the first invoice, or is past due, has no access"
+        "who has not paid the first invoice, or is past due without grace, has no access"
     ),
     invariant!(
         "what_is_owed_is_asked_for",
