@@ -14,7 +14,7 @@ use super::operations::unable;
 use super::references::thing;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::access::{Closed, access};
-use crate::engine::{EngineEvent, EngineInvoice, News};
+use crate::engine::{CancelMode, EngineEvent, EngineInvoice, News};
 use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Invoicing, Line, LineItem, Occasion};
 use crate::product::ProductState;
@@ -131,8 +131,18 @@ impl Monetizer {
                 let subscription = self
                     .load_subscription(effect, tenant, SubscriptionId::from_uuid(ours))
                     .await?;
-                if let SubscriptionState::AwaitingPayment = subscription.fact.state {
-                    subscription.fact.on(SubscriptionEvent::PaymentLapsed)?;
+                match subscription.fact.state {
+                    SubscriptionState::AwaitingPayment => {
+                        subscription.fact.on(SubscriptionEvent::PaymentLapsed)?;
+                    }
+                    // Nobody here has asked for that, and nothing is billed there any more.
+                    SubscriptionState::Active => {
+                        self.end(&mut subscription.fact, CancelMode::Now, change)
+                            .await?;
+                        let problem = format!("{}: the engine has ended it", subscription.fact.id);
+                        effect.contradictions.push(problem);
+                    }
+                    _ => {}
                 }
                 Ok(())
             }
@@ -220,6 +230,9 @@ impl Monetizer {
         }
         if falls_due {
             self.begin_grace(invoice).await?;
+        }
+        if matches!(state, InvoiceState::Paid | InvoiceState::Void) {
+            (invoice.payment_url, invoice.grace_ends_at) = (None, None);
         }
         let invoice = invoice.clone();
         let start = invoice.occasion == Occasion::Start;

@@ -116,7 +116,8 @@ pub enum News {
         /// How it stands.
         invoice: EngineInvoice,
     },
-    /// A subscription is over at the provider.
+    /// A subscription is over at the provider. One that is in force here ends then, too: nothing of it is
+    /// billed any more.
     SubscriptionEnded,
 }
 
