@@ -37,7 +37,8 @@ use crate::text::Slug;
 /// |---|---|---|
 /// | rates use | core, from its ledger | the provider, from what is published |
 /// | its invoice | issued and collected by the provider as it is | made by the provider, mirrored here |
-/// | plan versions | may change within a period | stay |
+/// | the plan | may change within a period | the same, by an operation there |
+/// | its versions | may change within a period | stay |
 /// | the engine needs | `invoices` and `webhooks` | `usage` and `webhooks`, and the price shapes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -25,12 +25,7 @@ pub async fn a_changed_plan_holds_from_the_next_period_on(bench: &Bench) {
     bench.wait_for_invoice(&running).await;
     bench.used(&running, "100", bench.fixture.now().await).await;
     bench.wait_for_invoice(&running).await;
-    let totals: Vec<i64> = bench
-        .invoices(&running)
-        .await
-        .iter()
-        .map(|made| made.total.minor())
-        .collect();
+    let totals = bench.totals(&running).await;
     assert_eq!(totals, [500, 100 + 3_000, 5_000 + 3_000]);
 }
 
@@ -60,8 +55,7 @@ pub async fn a_plan_changed_now_is_prorated(bench: &Bench) {
     bench.used(&running, "100", bench.fixture.now().await).await;
     bench.wait_for_invoice(&running).await;
     bench.wait_for_invoice(&running).await;
-    let invoices = bench.invoices(&running).await;
-    let totals: Vec<i64> = invoices.iter().map(|made| made.total.minor()).collect();
+    let totals = bench.totals(&running).await;
     let prorated = (6_200 - 3_100) * 3 / 4;
     assert_eq!(totals, [3_100, 100 + 5_000 + prorated + 6_200, 6_200]);
 }
@@ -82,8 +76,7 @@ pub async fn a_change_of_plan_is_taken_back(bench: &Bench) {
         bench.change(&running, plan, ChangeMode::AtPeriodEnd).await;
     }
     bench.wait_for_invoice(&running).await;
-    let invoices = bench.invoices(&running).await;
-    let totals: Vec<i64> = invoices.iter().map(|made| made.total.minor()).collect();
+    let totals = bench.totals(&running).await;
     assert_eq!(totals, [500, 500]);
 }
 

@@ -18,12 +18,7 @@ pub async fn the_first_invoice_has_the_setup_fee_and_the_second_has_not(bench: &
         };
         let running = bench.running(offer).await;
         bench.wait_for_invoice(&running).await;
-        let totals: Vec<i64> = bench
-            .invoices(&running)
-            .await
-            .iter()
-            .map(|made| made.total.minor())
-            .collect();
+        let totals = bench.totals(&running).await;
         assert_eq!(totals, [first, second]);
     }
 }
@@ -236,8 +231,7 @@ pub async fn cancelling_now_invoices_what_was_used(bench: &Bench) {
     bench.cancel(&running, CancelMode::Now).await;
     let grace = bench.fixture.engine().descriptor.limits.grace;
     bench.fixture.advance(grace.saturating_add(SECOND)).await;
-    let invoices = bench.invoices(&running).await;
-    let totals: Vec<i64> = invoices.iter().map(|made| made.total.minor()).collect();
+    let totals = bench.totals(&running).await;
     assert_eq!(totals, [500, 42]);
     bench
         .wait_until(running.schedule().period(2).unwrap().end)
@@ -264,12 +258,7 @@ pub async fn the_last_invoice_has_no_next_base_price(bench: &Bench) {
     bench
         .wait_until(running.schedule().period(2).unwrap().end)
         .await;
-    let totals: Vec<i64> = bench
-        .invoices(&running)
-        .await
-        .iter()
-        .map(|made| made.total.minor())
-        .collect();
+    let totals = bench.totals(&running).await;
     assert_eq!(totals, [500, 42]);
 }
 

@@ -193,6 +193,12 @@ impl Bench {
             .await;
     }
 
+    /// What the final invoices of a subscription come to, oldest first.
+    pub(super) async fn totals(&self, of: &Running) -> Vec<i64> {
+        let invoices = self.invoices(of).await;
+        invoices.iter().map(|made| made.total.minor()).collect()
+    }
+
     /// The invoices of a subscription that are final, oldest first.
     pub(super) async fn invoices(&self, of: &Running) -> Vec<EngineInvoice> {
         let cx = EngineContext {

@@ -1,4 +1,6 @@
-use monetization_core::engine::{EngineContext, EngineErrorKind};
+use monetization_core::engine::{
+    EngineContext, EngineError, EngineErrorKind, NewSubscription, SubscriptionStart,
+};
 use rust_decimal::Decimal;
 
 use super::{at_stripe, first_invoice, selling, subscription, wanted};
@@ -23,15 +25,18 @@ async fn server(known: Vec<String>, invoice: &'static str) -> Server {
     .await
 }
 
+async fn start(
+    server: &Server,
+    wanted: &NewSubscription,
+) -> Result<SubscriptionStart, EngineError> {
+    let billing = server.engine().billing;
+    billing.create_subscription(&cx("start:1"), wanted).await
+}
+
 #[tokio::test]
 async fn a_subscription_has_the_periods_and_prices_of_its_plan_c1() {
     let server = server(Vec::new(), "open").await;
-    let started = server
-        .engine()
-        .billing
-        .create_subscription(&cx("start:1"), &wanted())
-        .await
-        .unwrap();
+    let started = start(&server, &wanted()).await.unwrap();
     assert_eq!(started.external.as_str(), "sub_1");
     assert_eq!(started.payment_url.as_deref(), Some("https://pay.test/1"));
     let ours = subscription();
@@ -52,11 +57,7 @@ async fn a_trial_is_told_by_its_end_and_what_the_start_costs_waits_for_it_b16() 
     let server = server(Vec::new(), "paid").await;
     let mut wanted = wanted();
     wanted.schedule.trial_ends_at = Some("2026-01-29T10:00:00Z".parse().unwrap());
-    let started = server
-        .engine()
-        .billing
-        .create_subscription(&cx("start:1"), &wanted)
-        .await;
+    let started = start(&server, &wanted).await;
     assert_eq!(started.unwrap().payment_url, None);
     let lines = server.lines();
     assert!(lines[3].ends_with("&trial_end=1769680800"), "{}", lines[3]);
@@ -71,12 +72,7 @@ async fn a_trial_is_told_by_its_end_and_what_the_start_costs_waits_for_it_b16() 
 #[tokio::test]
 async fn a_first_invoice_that_is_a_draft_is_made_final_d1() {
     let server = server(Vec::new(), "draft").await;
-    let started = server
-        .engine()
-        .billing
-        .create_subscription(&cx("start:1"), &wanted())
-        .await
-        .unwrap();
+    let started = start(&server, &wanted()).await.unwrap();
     assert!(started.payment_url.is_some());
     let seen = server.seen();
     let last = seen.last().unwrap();
@@ -87,12 +83,7 @@ async fn a_first_invoice_that_is_a_draft_is_made_final_d1() {
 #[tokio::test]
 async fn nothing_due_needs_no_link_d7() {
     let server = server(Vec::new(), "paid").await;
-    let started = server
-        .engine()
-        .billing
-        .create_subscription(&cx("start:1"), &wanted())
-        .await
-        .unwrap();
+    let started = start(&server, &wanted()).await.unwrap();
     assert_eq!(started.payment_url, None);
 }
 
@@ -122,12 +113,7 @@ async fn the_platform_keeps_its_share_of_a_connected_account_only_h7() {
 async fn a_subscription_that_is_there_is_not_started_again_c1() {
     let known = at_stripe("sub_7", &subscription().to_string(), &[], "");
     let server = server(vec![known], "open").await;
-    let started = server
-        .engine()
-        .billing
-        .create_subscription(&cx("start:1"), &wanted())
-        .await
-        .unwrap();
+    let started = start(&server, &wanted()).await.unwrap();
     assert_eq!(started.external.as_str(), "sub_7");
     assert_eq!(server.lines().len(), 1, "{:?}", server.lines());
 }
@@ -140,11 +126,7 @@ async fn two_subscriptions_of_a_customer_do_not_share_a_meter() {
     let over = alive.replace("active", "canceled");
     for (other, is_refused) in [(alive, true), (over, false)] {
         let server = server(vec![other], "open").await;
-        let started = server
-            .engine()
-            .billing
-            .create_subscription(&cx("start:1"), &wanted())
-            .await;
+        let started = start(&server, &wanted()).await;
         match started {
             Err(error) => {
                 assert!(is_refused && error.to_string().contains("sub_7"), "{error}");
@@ -168,11 +150,7 @@ async fn a_plan_that_is_off_sale_or_not_whole_is_not_subscribed_to() {
             _ => selling(seen).unwrap_or(Reply::nothing()),
         })
         .await;
-        let started = server
-            .engine()
-            .billing
-            .create_subscription(&cx("start:1"), &wanted())
-            .await;
+        let started = start(&server, &wanted()).await;
         assert_eq!(
             started.unwrap_err().kind(),
             &EngineErrorKind::Permanent,
@@ -191,10 +169,6 @@ async fn a_start_that_stripes_clock_has_not_reached_is_tried_again() {
         _ => selling(seen).unwrap_or(Reply::nothing()),
     })
     .await;
-    let started = server
-        .engine()
-        .billing
-        .create_subscription(&cx("start:1"), &wanted())
-        .await;
+    let started = start(&server, &wanted()).await;
     assert_eq!(started.unwrap_err().kind(), &EngineErrorKind::Retryable);
 }
