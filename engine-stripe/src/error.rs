@@ -7,7 +7,6 @@
 //! | a write that got no whole answer, or an answer of nonsense | `Ambiguous` |
 //! | 5xx to a read | `Retryable` |
 //! | 5xx to a write: Stripe keeps it under the key and tells it again for a day | `Ambiguous` |
-//! | the same with `Stripe-Should-Retry: false` | `Permanent`, for an operator |
 //! | 429, and 409 for a lock | `Retryable`, with `Retry-After` |
 //! | 409 because the same key is under way | `Ambiguous` |
 //! | 401, 403 | `Unauthorized` |
@@ -187,10 +186,7 @@ fn kind(
         return EngineErrorKind::Retryable;
     }
     if status.is_server_error() {
-        return match (intent, should_retry) {
-            (Intent::Write, Some(false)) => EngineErrorKind::Permanent,
-            _ => intent.unknown(),
-        };
+        return intent.unknown();
     }
     let Some(told) = told.filter(|_| status.is_client_error()) else {
         return intent.unknown();

@@ -147,12 +147,8 @@ impl Session<'_> {
             }
             return Ok(Removal::Archived);
         }
-        let latest = known
-            .latest_invoice
-            .as_ref()
-            .and_then(|latest| latest.object());
-        let unpaid = latest.filter(|latest| latest.is_first() && latest.is("open"));
-        if let Some(unpaid) = unpaid {
+        let first = self.first_invoice(&known).await?;
+        if let Some(unpaid) = first.filter(|first| first.is("open")) {
             let void = VoidInvoiceInvoice::new(unpaid.id.as_str());
             self.step::<Invoice>("void", &void).await?;
         }

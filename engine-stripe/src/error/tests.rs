@@ -42,7 +42,7 @@ fn an_answer_is_classed_by_what_it_leaves_open_r_p5() {
         (429, &[], "not even an object", Retryable),
         (500, &[], api, Ambiguous),
         (500, &again, api, Ambiguous),
-        (500, &never, api, Permanent),
+        (500, &never, api, Ambiguous),
         (503, &[], "not even an object", Ambiguous),
         (404, &[], "not even an object", Ambiguous),
         (302, &[], invalid, Ambiguous),
