@@ -17,7 +17,7 @@ SELECT invoice.id,
     CASE
         WHEN subscription.id IS NULL THEN 'its subscription is not there'
         WHEN subscription.state NOT IN ('active', 'ending') OR subscription.is_blocked THEN NULL
-        WHEN invoice.state = 'past_due' AND invoice.has_grace THEN NULL
+        WHEN invoice.state = 'past_due' AND invoice.has_grace AND NOT invoice.is_first THEN NULL
         WHEN invoice.state IN ('past_due', 'uncollectible')
             THEN 'it is ' || invoice.state || ', and ' || subscription.id || ' is not blocked'
         WHEN invoice.is_first AND invoice.state <> 'paid'

@@ -195,8 +195,9 @@ impl Monetizer {
         let of = thing(tenant, ObjectKind::Subscription, id);
         let external = self.reference(&place, of).await?;
         let external = external.ok_or_else(|| FlowError::NotFound { id: id.to_string() })?;
+        // Several changes to one version may follow each other: it holds from the first of them on.
         let changes = subscription.timeline.changes.iter().rev();
-        let change = changes.into_iter().find(|it| it.version == version);
+        let change = changes.take_while(|it| it.version == version).last();
         let to = PlanSwitch {
             plan,
             mode,
