@@ -187,7 +187,7 @@ impl Schedule {
     }
 
     /// The time zone whose boundary it is.
-    fn zone_of(&self, boundary: u32) -> TimeZone {
+    pub(super) fn zone_of(&self, boundary: u32) -> TimeZone {
         let passed = self.moves.iter().take_while(|it| it.boundary <= boundary);
         passed.last().map_or(self.time_zone, |it| it.time_zone)
     }

@@ -113,6 +113,6 @@ impl Schedule {
     /// What share of its cycle a part of a period is charged for; `None` where it is charged whole.
     #[must_use]
     pub fn share_of(&self, part: Span, index: u32, by: Proration) -> Option<Share> {
-        by.share(part, self.whole(index)?, self.time_zone)
+        by.share(part, self.whole(index)?, self.zone_of(index))
     }
 }
