@@ -17,8 +17,10 @@
 //! | [`invoice`] | what is owed | the lines of an invoice that core made |
 //! | [`intent`] | operations for an engine | the idempotency key |
 //! | [`reference`](mod@reference) | names of objects at an engine | what an object is here |
+//! | [`cursor`] | how far an engine's news were read | whose they are |
 
 pub mod consumer;
+pub mod cursor;
 pub mod intent;
 pub mod invoice;
 pub mod key;

@@ -29,13 +29,17 @@
 //! | subscribing, changing | subscriptions | by request |
 //! | keys | API keys | by request |
 //! | ingesting | reported use | by request |
+//! | crediting | credits of invoices | by request |
+//! | paying | the engine's own pages for consumers | by request |
 //! | statements | what was used and is owed | by request, reads only |
 //! | unbilled | use that nobody is billed for | by request, reads only |
 //! | closing | ends of periods, invoices, what is past due | a job |
 //! | operations | intents | a job |
 //! | publishing | batches, also after a restore | a job of its own |
 //! | reconciling | what engines have counted, batches that are held | by request |
+//! | withdrawing | reports that are taken back | by request |
 //! | webhooks | messages of engines | by message |
+//! | catching up | messages that never arrived | a job of its own |
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,8 +59,10 @@ use crate::text::{ForeignId, Slug};
 
 pub use bundling::Bought;
 pub use catalogue::{NewPlan, NewProduct, ProductChange};
+pub use catching_up::CaughtUp;
 pub use closing::Closed;
 pub use credentials::Credentials;
+pub use crediting::NewCredit;
 pub use engines::{Engines, UnknownEngine};
 pub use error::FlowError;
 pub use ingesting::{Ingested, UsageEvent};
@@ -71,13 +77,15 @@ pub use revenue::{Earned, Revenue, RevenueQuestion, RevenueRow};
 pub use statements::{LimitUse, MeterUse, Statement};
 pub use subscribing::{Order, Ordered};
 pub use unbilled::{TooLate, Unbilled};
-pub use webhooks::TakenIn;
+pub use webhooks::{Endpoint, Rejected, TakenIn};
 
 mod bundling;
 mod catalogue;
+mod catching_up;
 mod changing;
 mod closing;
 mod credentials;
+mod crediting;
 mod dunning;
 mod engines;
 mod error;
@@ -88,6 +96,7 @@ mod keys;
 mod monetizing;
 mod operations;
 mod parties;
+mod paying;
 mod publishing;
 mod reconciling;
 mod references;
@@ -98,6 +107,7 @@ mod statements;
 mod subscribing;
 mod unbilled;
 mod webhooks;
+mod withdrawing;
 
 /// Everything that is done with a store and an engine. Clones share both.
 ///

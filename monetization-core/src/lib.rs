@@ -20,7 +20,7 @@ mod words;
 pub use decisions::plan_file;
 pub use decisions::{access, estimate, metering, pricing, rating, routing};
 pub use facts::{
-    consumer, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
+    consumer, cursor, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
 };
 pub use ports::{engine, store};
 pub use words::{clock, decimal, entropy, field, ids, money, period, secret, text};

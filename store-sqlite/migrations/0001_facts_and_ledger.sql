@@ -243,6 +243,8 @@ CREATE TABLE batch (
     ),
     reason TEXT CHECK ((reason IS NULL) = (state IN ('sealed', 'confirmed', 'written_off'))),
     decided_because TEXT CHECK (decided_because IS NOT NULL OR state <> 'written_off'),
+    sent_again_after TEXT CHECK (sent_again_after IN ('rejected', 'unknown', 'parked')),
+    sent_again_at INTEGER CHECK ((sent_again_at IS NULL) = (sent_again_after IS NULL)),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     first_sent_at INTEGER,
     due_at INTEGER NOT NULL,

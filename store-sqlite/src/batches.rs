@@ -4,14 +4,16 @@
 //! value it moves on from: two who seal at once cannot seal one unit twice. Batches are numbered
 //! in the order of their sealing. Claims are as in `work`.
 //!
-//! | column | from sealing | `Verdict::State` | `Verdict::Again` | a decision | to send it again |
-//! |---|---|---|---|---|---|
-//! | `state`, `reason` | as it comes | as it says | stay | as it says | `sealed` |
-//! | `due_at` | the first instant there is | stays | as it says | stays | as from sealing |
-//! | `attempts` | 0 | one more | one more | stays | `fence` |
-//! | `first_sent_at` | empty | stays | as it says, unless there is one | stays | empty |
-//! | `claim_lapses_at` | empty | empty | empty | empty | empty |
-//! | `decided_because` | empty | stays | stays | as it says | as it says |
+//! | column | from sealing | `Verdict::State` | `Verdict::Again` | a decision | to send it again | overturned |
+//! |---|---|---|---|---|---|---|
+//! | `state`, `reason` | as it comes | as it says | stay | as it says | `sealed` | as it says |
+//! | `due_at` | the first instant there is | stays | as it says | stays | as from sealing | stays |
+//! | `attempts` | 0 | one more | one more | stays | `fence` | stays |
+//! | `first_sent_at` | empty | stays | as it says, unless there is one | stays | empty | as it says, unless there is a later one |
+//! | `fence` | 0 | stays | stays | stays | stays | one more |
+//! | `claim_lapses_at` | empty | empty | empty | empty | empty | empty |
+//! | `decided_because` | empty | stays | stays | as it says | as it says | as it says, if somebody here says so |
+//! | `sent_again_after`, `sent_again_at` | empty | stay | stay | empty | `state` as it was, as it says | stay |
 //!
 //! What is not in this table never changes: the piece, the place it goes to, the body, the time.
 
@@ -19,7 +21,8 @@ use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{BatchId, SegmentId, TenantId};
 use monetization_core::store::{
-    Batch, Batches, Claim, Decision, Fate, Held, Sealed, StoreError, UnsealedSum, Verdict,
+    Batch, Batches, Claim, Decision, Fate, Held, Overturned, Sealed, StoreError, UnsealedSum,
+    Verdict,
 };
 use monetization_core::usage::SumKey;
 use sqlx::SqliteConnection;
@@ -236,6 +239,7 @@ async fn decide(
         .bind(blob(tenant))
         .bind(blob(batch))
         .bind(held.as_str())
+        .bind(decision.decided_at.as_micros())
         .execute(&mut *transaction.connection)
         .await?;
     if decided.rows_affected() == 1 {
@@ -251,6 +255,29 @@ async fn decide(
         .fetch_optional(transaction.connection)
         .await?;
     Ok(Done::Undo(again.is_some()))
+}
+
+/// Writes that a batch does not count after all, if that fits it: what [`Overturned::fits`] says.
+pub(crate) async fn overturn(
+    connection: &mut SqliteConnection,
+    overturned: &Overturned,
+) -> sqlx::Result<()> {
+    let state = overturned.overturn.state();
+    let account = overturned.place.account.as_ref();
+    let realm = overturned.realm.as_ref();
+    sqlx::query(include_str!("../sql/overturn_batch.sql"))
+        .bind(state.as_str())
+        .bind(state.reason())
+        .bind(overturned.overturn.because())
+        .bind(overturned.sent_by.as_micros())
+        .bind(blob(overturned.batch))
+        .bind(overturned.place.engine.as_str())
+        .bind(account.map(|account| account.as_str()))
+        .bind(realm.map(|realm| realm.account.as_str()))
+        .bind(realm.map(|realm| realm.mode.as_str()))
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Writes a verdict under a claim, and gives the claim up.

@@ -23,7 +23,7 @@ use monetization_core::money::Quantity;
 use monetization_core::plan::QuotaName;
 use monetization_core::reference::{Mode, Place, Realm};
 use monetization_core::store::{
-    Batch, BatchState, Index, JobRun, JobState, Kind, Row, RowKey, Unique,
+    Batch, BatchState, Held, Index, JobRun, JobState, Kind, Row, RowKey, SentAgain, Unique,
 };
 use monetization_core::subscription::Segment;
 use monetization_core::usage::{Ending, Sum, SumKey};
@@ -271,7 +271,28 @@ pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
         first_sent_at: row.optional_instant("first_sent_at")?,
         fence: row.unsigned("fence")?,
         decided_because: row.value("decided_because")?,
+        sent_again: sent_again(row)?,
     })
+}
+
+/// That a batch was sent again.
+fn sent_again(row: &SqliteRow) -> sqlx::Result<Option<SentAgain>> {
+    let decided_at = row.optional_instant("sent_again_at")?;
+    let after: Option<&str> = row.value("sent_again_after")?;
+    let Some((after, decided_at)) = after.zip(decided_at) else {
+        return Ok(None);
+    };
+    let after = match after {
+        "rejected" => Held::Rejected,
+        "unknown" => Held::Unknown,
+        "parked" => Held::Parked,
+        other => {
+            return Err(senseless(format!(
+                "{other:?} is nothing a batch is held as"
+            )));
+        }
+    };
+    Ok(Some(SentAgain { after, decided_at }))
 }
 
 /// Whether money is real.

@@ -13,8 +13,8 @@
 //!    given up or taken;
 //! 4. each operation that it ends: the claim was lost.
 //!
-//! The first of these ends it, and all that was written before is undone. What follows, closings
-//! and new operations, nothing can stand against.
+//! The first of these ends it, and all that was written before is undone. What follows, closings,
+//! new operations and batches that are overturned, nothing can stand against.
 
 use async_trait::async_trait;
 use monetization_core::ids::TenantId;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::connection::{Done, Transaction};
 use crate::convert::{Columns, blob, bytes, fact, keys_text, limit, scope, signed};
-use crate::{SqliteStore, segments, work};
+use crate::{SqliteStore, batches, segments, work};
 
 #[async_trait]
 impl Rows for SqliteStore {
@@ -87,6 +87,9 @@ async fn apply(transaction: Transaction<'_>, change: &ChangeSet) -> sqlx::Result
     }
     for intent in &change.intents {
         work::add_intent(connection, intent).await?;
+    }
+    for overturned in &change.overturned {
+        batches::overturn(connection, overturned).await?;
     }
     Ok(Applied::New)
 }

@@ -65,6 +65,14 @@ impl Work for SqliteStore {
         self.read_all("read parked operations", query, parked).await
     }
 
+    async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM intent WHERE tenant = ?1 AND state = 'parked'
+            UNION ALL SELECT 1 FROM intent WHERE tenant = ?1 AND state = 'open' LIMIT 1";
+        let query = sqlx::query(select).bind(blob(tenant));
+        let found = self.read_all("look for operations", query, |_| Ok(()));
+        Ok(!found.await?.is_empty())
+    }
+
     async fn start_job(
         &self,
         tenant: TenantId,

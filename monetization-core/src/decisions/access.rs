@@ -8,7 +8,7 @@
 //! | [`Closed::Ended`] | the subscription's end has come | 403 |
 //! | [`Closed::NotServed`] | the product is archived | 404 |
 //! | [`Closed::Blocked`] | the owner has stopped it | 403 |
-//! | [`Closed::PaymentRequired`] | the first payment, or a later invoice, is due | 402 |
+//! | [`Closed::PaymentRequired`] | the first payment is due, a later invoice is past its days of grace, or one was given up | 402 |
 
 use crate::clock::Timestamp;
 use crate::product::ProductState;
@@ -21,7 +21,8 @@ pub enum Closed {
     /// The owner has not said yes, or has said no.
     #[error("the subscription has not been approved")]
     NotApproved,
-    /// What is due before the first call has not been paid, or an invoice is past due.
+    /// What is due before the first call has not been paid, an invoice is past due and its days of grace
+    /// are over, or one was given up.
     #[error("payment is due")]
     PaymentRequired,
     /// The owner has stopped it.

@@ -7,9 +7,11 @@
 //! |---|---|
 //! | a subscription that the engine invoices | [`StartSubscription`](Operation::StartSubscription) |
 //! | a change of its plan | [`ChangeSubscription`](Operation::ChangeSubscription) |
-//! | its cancellation, or its last use being published | [`CancelSubscription`](Operation::CancelSubscription) |
-//! | an invoice that core made | [`IssueInvoice`](Operation::IssueInvoice) |
-//! | the cancellation of what was never paid | [`VoidInvoice`](Operation::VoidInvoice) |
+//! | its cancellation, its start where a trial expires, or its last use being published | [`CancelSubscription`](Operation::CancelSubscription) |
+//! | an invoice that core made, also of a bundle | [`IssueInvoice`](Operation::IssueInvoice) |
+//! | the end of what was never paid: a start, or a bundle | [`VoidInvoice`](Operation::VoidInvoice) |
+//! | a credit of an invoice | [`CreditInvoice`](Operation::CreditInvoice) |
+//! | the news that a consumer has stored what they pay with | [`ChargeStored`](Operation::ChargeStored) |
 //!
 //! The id of an intent derives from its key, and a change that holds an intent which exists leaves
 //! it as it is: however often a flow decides the same, the engine is asked for one thing.
@@ -30,7 +32,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{IntentId, InvoiceId, PlanVersionId, SubscriptionId, TenantId, TypedId};
+use crate::ids::{
+    IntentId, InvoiceId, PlanVersionId, ReferenceId, SubscriptionId, TenantId, TypedId,
+};
 
 /// One operation that is to be carried out at the tenant's engine.
 ///
@@ -103,6 +107,20 @@ pub enum Operation {
         /// Which one.
         invoice: InvoiceId,
     },
+    /// Give money of an invoice back, or ask for it no longer.
+    CreditInvoice {
+        /// Which one.
+        invoice: InvoiceId,
+        /// Which of its credits.
+        number: u32,
+    },
+    /// Charge what a customer is invoiced to the payment method that they have stored.
+    ChargeStored {
+        /// The customer's reference, which says at which account.
+        customer: ReferenceId,
+        /// The version of the news that told of it: a method may be stored again and again.
+        news: u64,
+    },
 }
 
 impl Operation {
@@ -126,6 +144,8 @@ impl Operation {
             } => format!("cancel:{subscription}"),
             Self::IssueInvoice { invoice } => format!("issue:{invoice}"),
             Self::VoidInvoice { invoice } => format!("void:{invoice}"),
+            Self::CreditInvoice { invoice, number } => format!("credit:{invoice}:{number}"),
+            Self::ChargeStored { customer, news } => format!("charge-stored:{customer}:{news}"),
         }
     }
 }

@@ -31,6 +31,10 @@ use crate::period::Share;
 use crate::product::IllegalMove;
 use crate::text::Slug;
 
+pub use credit::{Credit, CreditTo};
+
+mod credit;
+
 /// Who makes a subscription's invoices: fixed when it begins.
 ///
 /// | | by core | by engine |
@@ -101,6 +105,9 @@ pub struct Invoice {
     pub grace_ends_at: Option<Timestamp>,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
+    /// What of it was given back, or is no longer asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credits: Vec<Credit>,
     /// The newest version of the engine's object that was taken in; older news is ignored.
     pub engine_version: u64,
 }
@@ -108,11 +115,13 @@ pub struct Invoice {
 impl Invoice {
     /// When it falls due, while it can, and then when its grace ends.
     ///
-    /// `None` once that is over, and for what is paid or void: then no job has to look at it. A bundle is
-    /// looked at until it is paid or taken back, though a payment of it may have failed before.
+    /// `None` once that is over, and for what is paid or void: then no job has to look at it. So it is for
+    /// a draft that the engine has made, which nobody can pay yet. A bundle is looked at until it is paid or
+    /// taken back, though a payment of it may have failed before.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         match self.state {
+            InvoiceState::Draft if self.invoicing == Invoicing::ByEngine => None,
             InvoiceState::Draft | InvoiceState::Open => Some(self.due_at),
             InvoiceState::PastDue | InvoiceState::Uncollectible
                 if self.occasion == Occasion::Bundle =>
@@ -169,6 +178,7 @@ impl Invoice {
     ///     due_at: now,
     ///     grace_ends_at: None,
     ///     paid_at: None,
+    ///     credits: Vec::new(),
     ///     engine_version: 0,
     /// };
     /// assert_eq!(invoice.check(), Ok(()));
@@ -459,6 +469,7 @@ pub enum InvoiceError {
 mod tests {
     use super::InvoiceEvent::{FellDue, GivenUp, Opened, Paid, PaymentFailed, Voided};
     use super::*;
+    use crate::ids::TypedId;
 
     #[test]
     fn paid_is_final_and_late_bad_news_changes_nothing_d5() {
@@ -472,6 +483,38 @@ mod tests {
         for event in [Voided, GivenUp] {
             assert!(InvoiceState::Paid.on(event).is_err(), "{event:?}");
         }
+    }
+
+    /// Drafts of engines fell due at once: access closed for an invoice that nobody could pay.
+    #[test]
+    fn what_an_engine_has_not_made_final_does_not_fall_due_d2() {
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        let currency = "USD".parse().unwrap();
+        let mut invoice = Invoice {
+            id: InvoiceId::derived(&[b"i"]),
+            tenant: TenantId::derived(&[b"t"]),
+            consumer: ConsumerId::derived(&[b"c"]),
+            subscription: SubscriptionId::derived(&[b"s"]),
+            product: ProductId::derived(&[b"p"]),
+            invoicing: Invoicing::ByEngine,
+            occasion: Occasion::Start,
+            lines: Vec::new(),
+            currency,
+            total: Money::zero(currency),
+            state: InvoiceState::Draft,
+            payment_url: None,
+            issued_at: now,
+            due_at: now,
+            grace_ends_at: None,
+            paid_at: None,
+            credits: Vec::new(),
+            engine_version: 0,
+        };
+        assert_eq!(invoice.due(), None);
+        invoice.state = InvoiceState::Open;
+        assert_eq!(invoice.due(), Some(now));
+        (invoice.state, invoice.invoicing) = (InvoiceState::Draft, Invoicing::ByCore);
+        assert_eq!(invoice.due(), Some(now));
     }
 
     #[test]

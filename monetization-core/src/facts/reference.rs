@@ -144,6 +144,8 @@ pub enum ObjectKind {
     Subscription,
     /// An invoice.
     Invoice,
+    /// Reported use; engines hand back no name for it.
+    Report,
 }
 
 impl ObjectKind {
@@ -155,6 +157,7 @@ impl ObjectKind {
             Self::Customer => "customer",
             Self::Subscription => "subscription",
             Self::Invoice => "invoice",
+            Self::Report => "report",
         }
     }
 }

@@ -13,6 +13,9 @@
 //! | `draining` | | | | | = | = | | | `ended` |
 //! | `ended` | | | | | = | = | | | |
 //!
+//! A subscription that comes into force with its end fixed already, a trial that expires, is `ending` in
+//! the place of `active`.
+//!
 //! ```
 //! use monetization_core::subscription::{SubscriptionEvent, SubscriptionState};
 //!
@@ -142,27 +145,24 @@ impl Subscription {
         }
     }
 
-    /// Lets something happen to it.
+    /// Lets something happen to it. One that comes into force with its end fixed already, a trial that
+    /// expires, is ending from then on.
     ///
     /// # Errors
     /// [`IllegalMove`] where that cannot happen in its state; nothing is changed then.
     pub fn on(&mut self, event: SubscriptionEvent) -> Result<(), IllegalMove> {
-        self.state = self.state.on(event)?;
+        let mut state = self.state.on(event)?;
+        if state == SubscriptionState::Active && self.timeline.ends_at.is_some() {
+            state = state.on(SubscriptionEvent::CancelAtPeriodEnd)?;
+        }
+        self.state = state;
         Ok(())
     }
 
-    /// Lets one that has just come into force end with its period, where its end is fixed already: a
-    /// trial that expires.
-    pub(crate) fn settle_end(&mut self) -> Result<(), IllegalMove> {
-        match self.timeline.ends_at {
-            Some(_) => self.on(SubscriptionEvent::CancelAtPeriodEnd),
-            None => Ok(()),
-        }
-    }
-
-    /// When a job has to look at it next: the end of the period that is still open, or the end
-    /// of the subscription where that is earlier. What is due before the first call may be paid for a
-    /// whole cycle at least, however short the first period is. `None` once there is nothing left to come.
+    /// When a job has to look at it next: the end of the period that is still open, which may be a trial,
+    /// or the end of the subscription where that is earlier. What is due before the first call may be paid
+    /// until the first period ends, and until the second one does where an alignment makes the first one
+    /// short. `None` once there is nothing left to come.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         match self.state {
@@ -302,7 +302,7 @@ impl SubscriptionState {
 pub enum BlockReason {
     /// The owner has stopped it.
     Admin,
-    /// An invoice is past due.
+    /// An invoice is past due and its days of grace are over, or it was given up.
     Payment,
 }
 

@@ -113,12 +113,12 @@ impl Monetizer {
     }
 
     /// Refuses terms under which calls of bundles would be lost: of some operation there are any left,
-    /// paid or still to be paid, and the terms sell no bundles of it. What is used up stays so, and
-    /// whoever buys more changes the subscription.
+    /// paid or still to be paid, and the terms that `field` names sell no bundles of it. What is used up
+    /// stays so, and whoever buys more changes the subscription.
     pub(super) async fn check_keeps_bundles(
         &self,
         of: &Subscription,
-        terms: &PlanTerms,
+        (field, terms): (&str, &PlanTerms),
     ) -> Result<(), FlowError> {
         let mut bought = of.clone();
         for invoice in self.unpaid_bundles(of).await? {
@@ -137,9 +137,9 @@ impl Monetizer {
             let left = quota.max.saturating_sub(counter.await?.committed);
             if left > 0 {
                 let problem = format!(
-                    "it sells no bundles of {resource}, of which {left} calls are left: choose a version that does, or wait until they are used"
+                    "it sells no bundles of {resource}, of which {left} calls are left: choose one that does, or wait until they are used"
                 );
-                return Err(FieldError::new("version", problem).into());
+                return Err(FieldError::new(field, problem).into());
             }
         }
         Ok(())

@@ -179,14 +179,7 @@ impl Monetizer {
                     .schedule
                     .period_at(now.max(open))
                     .map(|period| period.end);
-                let (id, tenant) = (subscription.id, subscription.tenant);
-                if subscription.invoicing == Invoicing::ByEngine {
-                    let operation = Operation::CancelSubscription {
-                        subscription: id,
-                        at_period_end: true,
-                    };
-                    change.intents.push(Intent::new(tenant, operation, now));
-                }
+                change.intents.extend(self.ending_there(subscription));
             }
             SubscriptionState::Ended => {
                 timeline.ends_at = Some(now.max(soonest));
@@ -195,6 +188,26 @@ impl Monetizer {
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Lets it be in force now that what was due before the first call is paid, or nothing was; answers
+    /// what of that the engine has to be told: that a trial expires.
+    pub(super) fn enter_into_force(
+        &self,
+        subscription: &mut Subscription,
+    ) -> Result<Option<Intent>, IllegalMove> {
+        subscription.on(SubscriptionEvent::FirstPaid)?;
+        Ok(self.ending_there(subscription))
+    }
+
+    /// Has an engine that invoices it end it with its period, too.
+    fn ending_there(&self, of: &Subscription) -> Option<Intent> {
+        let is_told = of.state == SubscriptionState::Ending && of.invoicing == Invoicing::ByEngine;
+        let operation = Operation::CancelSubscription {
+            subscription: of.id,
+            at_period_end: true,
+        };
+        is_told.then(|| Intent::new(of.tenant, operation, self.now()))
     }
 
     /// Takes back what was due before the first call and has not been paid; `false` where it has been

@@ -9,9 +9,13 @@
 //!
 //! | | by core | by engine |
 //! |---|---|---|
-//! | a period in between | invoice, next period's base price on it | counted as closed; the engine invoices |
+//! | a period in between | invoice: its use, what changes of plan within it bill, the next period's base price | counted as closed; the engine invoices |
+//! | a trial that converts | invoice: the setup fee and the first base price, and none of its use | the same |
 //! | the last period | invoice; the subscription has ended | waits until the engine has all of its use, then it is cancelled there, and has ended |
+//! | a trial that expires | no invoice; the subscription has ended | the same |
 //! | never paid to begin with | the start is taken back; it has ended | the same |
+
+use std::collections::BTreeMap;
 
 use super::invoicing::Draft;
 use super::statements::PeriodBill;
@@ -176,7 +180,9 @@ impl Monetizer {
             terms,
             continues,
             used: _,
-        } = self.period_bill(subscription, end, segments).await?;
+        } = self
+            .period_bill(&mut BTreeMap::new(), subscription, end, segments)
+            .await?;
         let mut change = self.change();
         let mut invoiced = false;
         if !lines.is_empty() {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | it falls due, or a payment of it fails | is past due | pass until its grace is over |
 //! | its grace is over | | stop; a plan that says so cancels its subscription |
+//! | it is given up, also within its grace | is uncollectible | the same, at once |
 //! | it is paid, whenever | is paid | pass again, where nothing else stops them |
 //!
 //! ```text
@@ -24,7 +25,7 @@ use crate::consumer::Consumer;
 use crate::engine::CancelMode;
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Occasion};
 use crate::plan::{PastDue, PlanVersion};
-use crate::store::{Kind, Listing, Stored};
+use crate::store::{ChangeSet, Kind, Listing, Stored};
 use crate::subscription::{BlockReason, Subscription, SubscriptionState};
 use crate::tenant::Tenant;
 
@@ -80,14 +81,7 @@ impl Monetizer {
         let mut subscription = self.must::<Subscription>(tenant, of).await?;
         if invoice.fact.stops_calls(self.now()) {
             subscription.fact.blocks.insert(BlockReason::Payment);
-            let is_in_force = matches!(
-                subscription.fact.state,
-                SubscriptionState::Active | SubscriptionState::Ending
-            );
-            if is_in_force && self.past_due(&subscription.fact).await?.cancel {
-                self.end(&mut subscription.fact, CancelMode::Now, &mut change)
-                    .await?;
-            }
+            self.end_unpaid(&mut subscription.fact, &mut change).await?;
         }
         change.writes.push(invoice.write()?);
         // Written though it may be as it was: a payment that takes a block back meanwhile knows nothing
@@ -110,6 +104,22 @@ impl Monetizer {
         let of_plan = self.past_due(&subscription.fact).await?.grace_days;
         let days = of_consumer.or(of_plan).unwrap_or(tenant.fact.grace_days);
         invoice.grace_ends_at = Some(grace_end(invoice.due_at, days, self.now()));
+        Ok(())
+    }
+
+    /// Ends what is in force and not paid, where its plan says so.
+    pub(super) async fn end_unpaid(
+        &self,
+        subscription: &mut Subscription,
+        change: &mut ChangeSet,
+    ) -> Result<(), FlowError> {
+        let is_in_force = matches!(
+            subscription.state,
+            SubscriptionState::Active | SubscriptionState::Ending
+        );
+        if is_in_force && self.past_due(subscription).await?.cancel {
+            self.end(subscription, CancelMode::Now, change).await?;
+        }
         Ok(())
     }
 

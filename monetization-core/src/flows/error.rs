@@ -1,5 +1,7 @@
+use crate::clock::Timestamp;
 use crate::engine::{EngineError, WebhookError};
 use crate::field::FieldError;
+use crate::ids::BatchId;
 use crate::invoice::InvoiceError;
 use crate::money::MoneyError;
 use crate::product::IllegalMove;
@@ -13,7 +15,7 @@ use super::UnknownEngine;
 /// | variant | who can mend it |
 /// |---|---|
 /// | `Field`, `NotFound`, `Illegal`, `InUse`, `Conflict` | whoever asked, by asking for something else |
-/// | `Contended` | whoever asked, by asking again |
+/// | `Contended`, `TooEarly` | whoever asked, by asking again |
 /// | `Store`, `Engine` | time, or an operator: its source says which |
 /// | `UnknownEngine`, `Unable` | whoever runs the program |
 /// | `Money`, `Invoice` | an operator: an amount that cannot be made is never made smaller |
@@ -58,6 +60,16 @@ pub enum FlowError {
     /// Others changed the same thing too often meanwhile.
     #[error("too many changes of the same thing at once, try again")]
     Contended,
+    /// An engine would not know what is sent from what it has had before.
+    #[error(
+        "{batch} can be sent again from {from} on: until then the engine may take it for the one it has refused"
+    )]
+    TooEarly {
+        /// Which batch.
+        batch: BatchId,
+        /// When to ask again, UTC.
+        from: Timestamp,
+    },
     /// An amount cannot be made.
     #[error("an amount cannot be made")]
     Money(#[from] MoneyError),

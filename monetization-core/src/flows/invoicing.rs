@@ -60,6 +60,7 @@ impl Monetizer {
             due_at: now.saturating_add(days),
             grace_ends_at: None,
             paid_at: paid.then_some(now),
+            credits: Vec::new(),
             engine_version: 0,
         };
         invoice.check()?;
@@ -130,6 +131,7 @@ impl Monetizer {
     ) -> Result<(), FlowError> {
         let Invoice { id, tenant, .. } = invoice.fact;
         invoice.fact.state = invoice.fact.state.on(InvoiceEvent::Voided)?;
+        invoice.fact.grace_ends_at = None;
         change.writes.push(invoice.write()?);
         let operation = Operation::VoidInvoice { invoice: id };
         change

@@ -66,10 +66,11 @@ impl Monetizer {
     /// Doing it again after plans were added makes those known.
     ///
     /// 1. The attributes are checked against the engine's descriptor.
-    /// 2. The engine is asked to put on sale what it does not have there yet, under a key that names
-    ///    those versions and the product's version.
+    /// 2. The engine is asked what it has on sale, and to put on sale what it has not, under a key that
+    ///    names those versions and the product's version.
     /// 3. What it calls each of them is written, a change each.
-    /// 4. The product is marked as on sale, with its attributes.
+    /// 4. The product is marked as on sale, with its attributes; again, where the engine was asked for
+    ///    anything, so that what is taken off sale there later is asked for under another key.
     ///
     /// A crash before the last step is mended by asking again: the engine recognises the key, and what
     /// was written is found.
@@ -90,11 +91,19 @@ impl Monetizer {
         let versions = self.versions_on_sale(tenant, product).await?;
         let mut plans = BTreeMap::new();
         let mut missing = Vec::new();
-        // What was taken off sale has to be put on sale again, known or not.
-        let off_sale = stored.fact.monetization.is_none();
+        let on_sale = if versions.is_empty() {
+            BTreeMap::new()
+        } else {
+            let key = IdempotencyKey::new(format!("on-sale:{product}"));
+            let cx = self.context(tenant, place.account.clone(), key);
+            engine.billing.plan_mapping(&cx, product).await?
+        };
         for version in versions {
             let object = thing(tenant, ObjectKind::Plan, version.id);
-            if !off_sale && self.reference(&place, object).await?.is_some() {
+            let known = self.reference(&place, object).await?;
+            // What was taken off sale here has to be put on sale again, and so has what was taken off there.
+            let is_on_sale = stored.fact.monetization.is_some() && known.is_some();
+            if is_on_sale && on_sale.get(&version.id) == known.as_ref() {
                 plans.insert(version.id, PlanEnabled::Existing);
             } else {
                 missing.push(version);
@@ -132,8 +141,10 @@ impl Monetizer {
                 plans.insert(id, enabled);
             }
         }
+        let is_failed = |plan: &PlanEnabled| matches!(plan, PlanEnabled::Failed { .. });
+        let renewed = !missing.is_empty() && !plans.values().any(is_failed);
         let newly = self
-            .set_monetization(tenant, product, Some(attributes))
+            .set_monetization(tenant, product, Some(attributes), renewed)
             .await?;
         let changed = newly || plans.values().any(|plan| *plan == PlanEnabled::Created);
         Ok(EnableReport { changed, plans })
@@ -187,7 +198,7 @@ impl Monetizer {
             }
         }
         // Off sale here first: nobody can subscribe while it goes off sale there.
-        let changed = self.set_monetization(tenant, product, None).await?;
+        let changed = self.set_monetization(tenant, product, None, false).await?;
         let (_, engine) = self.engine_of(tenant).await?;
         let place = self.place(tenant, engine, product).await?;
         let mut externals = Vec::new();
@@ -264,12 +275,13 @@ impl Monetizer {
         Ok(versions)
     }
 
-    /// Answers whether that changes anything.
+    /// Answers whether that changes anything. What is `renewed` is written also as it was.
     async fn set_monetization(
         &self,
         tenant: TenantId,
         product: ProductId,
         attributes: Option<BTreeMap<String, String>>,
+        renewed: bool,
     ) -> Result<bool, FlowError> {
         for _ in 0..ATTEMPTS_MAX {
             let mut stored = self.must::<Product>(tenant, product).await?;
@@ -278,7 +290,8 @@ impl Monetizer {
                 .monetization
                 .as_ref()
                 .map(|known| &known.attributes);
-            if known == attributes.as_ref() {
+            let is_new = known != attributes.as_ref();
+            if !is_new && !renewed {
                 return Ok(false);
             }
             let enabled_at = self.now();
@@ -289,7 +302,7 @@ impl Monetizer {
             let mut change = self.change();
             change.writes.push(stored.write()?);
             if self.apply(&change).await? {
-                return Ok(true);
+                return Ok(is_new);
             }
         }
         Err(FlowError::Contended)

@@ -29,6 +29,24 @@ struct Task {
     finished: Finished,
 }
 
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    /// As far as it could be: an operator has to look at it.
+    Parked,
+}
+
+impl End {
+    fn of(finished: &Finished) -> Self {
+        if finished.parked_because.is_some() {
+            Self::Parked
+        } else {
+            Self::Done
+        }
+    }
+}
+
 const CLAIM: Claim = Claim {
     limit: 100,
     lease: Duration::from_secs(120),
@@ -37,6 +55,7 @@ const CLAIM: Claim = Claim {
 const TRIES_MAX: u32 = 100;
 
 mod carrying;
+mod payments;
 
 impl Monetizer {
     /// Carries out operations that are due, until none is left. Another process may do the same
@@ -69,8 +88,12 @@ impl Monetizer {
             parked_because,
         };
         let error = match self.perform(intent, finished(None)).await {
-            Ok(()) => {
+            Ok(End::Done) => {
                 report.done = report.done.saturating_add(1);
+                return Ok(());
+            }
+            Ok(End::Parked) => {
+                report.parked = report.parked.saturating_add(1);
                 return Ok(());
             }
             // Somebody else has claimed it since: it is theirs now.
@@ -111,16 +134,18 @@ impl Monetizer {
         }
     }
 
-    async fn perform(&self, intent: &Intent, finished: Finished) -> Result<(), FlowError> {
+    async fn perform(&self, intent: &Intent, finished: Finished) -> Result<End, FlowError> {
         let task = Task {
             tenant: intent.tenant,
             key: IdempotencyKey::new(intent.operation.key()),
             finished,
         };
-        match intent.operation {
-            Operation::IssueInvoice { invoice } => self.issue(&task, invoice).await,
+        let done: Result<(), FlowError> = match intent.operation {
+            Operation::IssueInvoice { invoice } => return self.issue(&task, invoice).await,
             Operation::VoidInvoice { invoice } => self.void(&task, invoice).await,
-            Operation::StartSubscription { subscription } => self.start(&task, subscription).await,
+            Operation::StartSubscription { subscription } => {
+                return self.start(&task, subscription).await;
+            }
             Operation::ChangeSubscription {
                 subscription,
                 version,
@@ -146,7 +171,12 @@ impl Monetizer {
                 subscription,
                 at_period_end: false,
             } => self.stop(&task, subscription, CancelMode::Now).await,
-        }
+            Operation::CreditInvoice { invoice, number } => {
+                return self.credit(&task, (invoice, number)).await;
+            }
+            Operation::ChargeStored { customer, .. } => self.charge_stored(&task, customer).await,
+        };
+        done.map(|()| End::Done)
     }
 
     async fn finish(&self, finished: &Finished) -> Result<(), FlowError> {

@@ -31,7 +31,7 @@ use crate::secret::Secret;
 use crate::store::{Batch, BatchState, Claim, JobRun, JobStart, JobState, Verdict};
 use crate::text::ForeignId;
 use sealing::{Sealer, Sealing};
-use verdicts::{Attempt, first_sent};
+use verdicts::{Attempt, first_sent, held_back};
 
 pub use restoring::RestoreReport;
 pub(super) use sealing::Known;
@@ -58,9 +58,10 @@ pub struct PublishReport {
 const FORGETS_MARGIN: Duration = Duration::from_secs(3_600);
 
 /// What a run signs in to its engine with, and what that opens.
-struct SignedIn {
-    credentials: Option<Secret>,
-    realm: Realm,
+#[derive(Clone)]
+pub(super) struct SignedIn {
+    pub(super) credentials: Option<Secret>,
+    pub(super) realm: Realm,
 }
 
 /// A run as it goes on.
@@ -68,6 +69,23 @@ struct Running<'a> {
     run: &'a JobRun,
     goes_on: &'a (dyn Fn() -> bool + Sync),
     sealing: Sealing,
+}
+
+/// What the batches of one call have in common, in the order in which calls are made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Addressed {
+    account: Option<ForeignId>,
+    /// Whether none of them can have been sent before.
+    is_first: bool,
+}
+
+impl Addressed {
+    fn of(batch: &Batch) -> Self {
+        Self {
+            account: batch.place.account.clone(),
+            is_first: first_sent(batch).is_none(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -223,7 +241,11 @@ impl Monetizer {
 
     /// Signs in for a run. All of its calls are made with the same credentials, whatever is exchanged
     /// meanwhile, so that what is sent goes where the engine has said it goes.
-    async fn sign_in(&self, tenant: TenantId, engine: &Engine) -> Result<SignedIn, FlowError> {
+    pub(super) async fn sign_in(
+        &self,
+        tenant: TenantId,
+        engine: &Engine,
+    ) -> Result<SignedIn, FlowError> {
         let reporting = engine
             .usage
             .as_ref()
@@ -239,7 +261,8 @@ impl Monetizer {
         self.settings.publish_lease
     }
 
-    /// Sends claimed batches, those of one account in one call, and writes what became of each. What
+    /// Sends claimed batches, those of one account in one call, and writes what became of each. Those
+    /// that may have been sent before go in a call of their own, ahead of those that never were. What
     /// it does not come to before the claim lapses, by the uptime of this process, stays as it is.
     async fn send_all(
         &self,
@@ -248,7 +271,7 @@ impl Monetizer {
         (batches, lapses_at): (Vec<Batch>, Duration),
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
-        let mut by_account: BTreeMap<Option<ForeignId>, Vec<Batch>> = BTreeMap::new();
+        let mut by_call: BTreeMap<Addressed, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
             match self.unsendable(engine, &signed_in.realm, &batch) {
                 Some(state) => {
@@ -257,20 +280,20 @@ impl Monetizer {
                         .settle_batch(batch.id, batch.fence, &Verdict::State(state))
                         .await?;
                 }
-                None => by_account
-                    .entry(batch.place.account.clone())
+                None => by_call
+                    .entry(Addressed::of(&batch))
                     .or_default()
                     .push(batch),
             }
         }
-        for (account, batches) in by_account {
+        for (to, batches) in by_call {
             if self.clock.uptime() >= lapses_at {
                 let left = u64::try_from(batches.len()).unwrap_or(u64::MAX);
                 progress.failed = progress.failed.saturating_add(left);
                 continue;
             }
             let of_engine = (engine, signed_in);
-            for (batch, verdict) in self.send(tenant, of_engine, account, batches).await? {
+            for (batch, verdict) in self.send(tenant, of_engine, to, batches).await? {
                 match &verdict {
                     Verdict::State(BatchState::Confirmed) => {
                         progress.done = progress.done.saturating_add(1)
@@ -302,33 +325,28 @@ impl Monetizer {
         }
         if batch.place.engine != engine.descriptor.id {
             let reason = format!("it was sealed for engine {}", batch.place.engine);
-            return Some(BatchState::Parked { reason });
+            return Some(held_back(batch, reason));
         }
         if batch.realm != *realm {
             let reason = format!(
                 "it was sealed for account {}, and the credentials are of {realm}",
                 batch.realm
             );
-            return Some(BatchState::Parked { reason });
+            return Some(held_back(batch, reason));
         }
         if now.saturating_since(batch.used_at) < limits.age_max {
             return None;
         }
         let used_at = batch.used_at;
         let reason = format!("its use of {used_at} is older than the engine takes");
-        Some(if first_sent(batch).is_some() {
-            let reason = format!("{reason}, and it was sent without an answer");
-            BatchState::Unknown { reason }
-        } else {
-            BatchState::Parked { reason }
-        })
+        Some(held_back(batch, reason))
     }
 
     async fn send(
         &self,
         tenant: TenantId,
         (engine, signed_in): (&Engine, &SignedIn),
-        account: Option<ForeignId>,
+        to: Addressed,
         batches: Vec<Batch>,
     ) -> Result<Vec<(Batch, Verdict)>, FlowError> {
         let reporting = engine
@@ -349,7 +367,8 @@ impl Monetizer {
         let key = IdempotencyKey::new(format!("publish:{}", BatchId::derived(&[&ids])));
         let cx = EngineContext {
             credentials: signed_in.credentials.clone(),
-            ..self.context(tenant, account, key)
+            repeated: !to.is_first,
+            ..self.context(tenant, to.account, key)
         };
         let attempt = Attempt {
             sent_at: self.now(),
@@ -375,10 +394,9 @@ impl Monetizer {
             }
             Err(error) => {
                 let reason = chain(&error);
-                let parked = BatchState::Parked { reason };
                 batches
                     .iter()
-                    .map(|_| Verdict::State(parked.clone()))
+                    .map(|batch| Verdict::State(held_back(batch, reason.clone())))
                     .collect()
             }
         };

@@ -12,16 +12,17 @@
 //! | more than all of that, the store was restored, and nothing else is held | have arrived: confirmed; of the rest the records went with the restore |
 //! | anything else | stay with the operator, and the difference is reported |
 //!
-//! Nothing is decided while a batch of that period and meter is on its way. Each decision is written
+//! Nothing is decided while a batch of that period and meter is on its way, and nothing about what was
+//! reported to another engine, account or mode than the credentials open. Each decision is written
 //! with its reason, under the state it was made for: whoever decides at the same time changes nothing.
 
 use std::collections::BTreeMap;
 
 use super::operations::{chain, unable};
-use super::publishing::Known;
+use super::publishing::{Known, SignedIn};
 use super::{FlowError, Monetizer};
 use crate::clock::{Span, Timestamp};
-use crate::engine::{Engine, IdempotencyKey};
+use crate::engine::{Engine, EngineContext, IdempotencyKey};
 use crate::ids::{BatchId, MeterId, SubscriptionId, TenantId};
 use crate::invoice::Invoicing;
 use crate::money::Quantity;
@@ -65,6 +66,8 @@ pub struct Difference {
 /// What a run compares with.
 struct Comparison<'a> {
     engine: &'a Engine,
+    /// Once for all subscriptions, when the first has something to be compared.
+    signed_in: Option<SignedIn>,
     since: Timestamp,
     /// Whether reports may have been made that nobody here knows of.
     after_restore: bool,
@@ -100,6 +103,7 @@ impl Monetizer {
         let (_, engine) = self.engine_of(tenant).await?;
         let comparison = Comparison {
             engine,
+            signed_in: None,
             since,
             after_restore: false,
         };
@@ -116,6 +120,7 @@ impl Monetizer {
         let age_max = engine.descriptor.limits.age_max;
         let comparison = Comparison {
             engine,
+            signed_in: None,
             since: self.now().saturating_sub(age_max),
             after_restore: true,
         };
@@ -125,14 +130,14 @@ impl Monetizer {
     async fn compare_all(
         &self,
         tenant: TenantId,
-        comparison: Comparison<'_>,
+        mut comparison: Comparison<'_>,
     ) -> Result<ReconcileReport, FlowError> {
         let mut report = ReconcileReport::default();
         let mut after = None;
         while let Some(page) = self.subscriptions_after(tenant, &mut after).await? {
             let by_engine = page.iter().filter(|it| it.invoicing == Invoicing::ByEngine);
             for subscription in by_engine {
-                let compared = self.compare(&comparison, subscription, &mut report);
+                let compared = self.compare(&mut comparison, subscription, &mut report);
                 match compared.await {
                     Err(FlowError::Store(error)) => return Err(error.into()),
                     Err(error) => {
@@ -147,8 +152,13 @@ impl Monetizer {
 
     /// Decides what becomes of a batch that is held, in the name of whoever `because` names.
     ///
+    /// One that the engine had taken and refused later is not sent again while the engine may know it by
+    /// its id: it would answer that it has it. That is for twice as long as engines promise to know it:
+    /// attempts go on for that long, and what they promise is the least.
+    ///
     /// # Errors
-    /// [`FlowError::NotFound`] where no such batch is held; [`FlowError::Contended`] where somebody
+    /// [`FlowError::NotFound`] where no such batch is held; [`FlowError::TooEarly`] where the engine may
+    /// still know it; [`FlowError::Contended`] where somebody
     /// else has decided meanwhile; [`FlowError::Store`].
     pub async fn decide_batch(
         &self,
@@ -158,15 +168,37 @@ impl Monetizer {
     ) -> Result<(), FlowError> {
         let held = self.held(tenant).await?;
         let found = held.into_iter().find(|held| held.id == batch);
-        let Some(held) = found.and_then(|found| found.state.held()) else {
+        let Some((held, found)) = found.and_then(|found| Some((found.state.held()?, found))) else {
             let id = batch.to_string();
             return Err(FlowError::NotFound { id });
         };
+        if decision.fate == Fate::SendAgain {
+            self.check_forgotten(&found)?;
+        }
         let decided = self.store.decide_batch(tenant, batch, held, decision);
         if decided.await? {
             Ok(())
         } else {
             Err(FlowError::Contended)
+        }
+    }
+
+    /// Whether the engine takes a batch that it has refused for a new one.
+    fn check_forgotten(&self, batch: &Batch) -> Result<(), FlowError> {
+        let Ok(engine) = self.engines.choose(&batch.place.engine) else {
+            return Ok(());
+        };
+        let was_sent = batch
+            .first_sent_at
+            .filter(|_| batch.state.held() == Some(Held::Rejected));
+        let remembered = engine.descriptor.limits.deduplicates_for.saturating_mul(2);
+        let from = was_sent.map(|sent| sent.saturating_add(remembered));
+        match from.filter(|from| self.now() < *from) {
+            Some(from) => Err(FlowError::TooEarly {
+                batch: batch.id,
+                from,
+            }),
+            None => Ok(()),
         }
     }
 
@@ -188,19 +220,31 @@ impl Monetizer {
 
     async fn compare(
         &self,
-        comparison: &Comparison<'_>,
+        comparison: &mut Comparison<'_>,
         subscription: &Subscription,
         report: &mut ReconcileReport,
     ) -> Result<(), FlowError> {
         let (tenant, engine) = (subscription.tenant, comparison.engine);
-        let reported = self.reported(subscription, comparison.since).await?;
-        if reported.is_empty() {
+        let batches = self.batches_since(subscription, comparison.since).await?;
+        if batches.is_empty() {
             return Ok(());
         }
         let reporting = engine
             .usage
             .as_ref()
             .ok_or_else(|| unable(engine, "take use"))?;
+        let SignedIn { credentials, realm } = match &mut comparison.signed_in {
+            Some(signed_in) => signed_in.clone(),
+            missing => missing.insert(self.sign_in(tenant, engine).await?).clone(),
+        };
+        let mut reported = BTreeMap::<_, Reported>::new();
+        for (index, batch) in batches {
+            // Of what was reported elsewhere this count tells nothing.
+            if batch.place.engine == engine.descriptor.id && batch.realm == realm {
+                let of = reported.entry((index, batch.key.meter)).or_default();
+                of.add(batch)?;
+            }
+        }
         let known = self.known_at(tenant, engine, subscription.id).await?;
         for ((index, meter), mut of) in reported {
             let period = subscription.timeline.schedule.period(index);
@@ -208,7 +252,10 @@ impl Monetizer {
                 continue;
             };
             let key = IdempotencyKey::new(format!("reconcile:{}:{index}", subscription.id));
-            let cx = self.context(tenant, known.place.account.clone(), key);
+            let cx = EngineContext {
+                credentials: credentials.clone(),
+                ..self.context(tenant, known.place.account.clone(), key)
+            };
             let counted = reporting
                 .summary(&cx, &known.subscription, meter, period)
                 .await?;
@@ -229,24 +276,19 @@ impl Monetizer {
         Ok(())
     }
 
-    /// What was reported of each period and meter, from the period on in which `since` lies.
-    async fn reported(
+    /// What was reported, with the number of its period, from the period on in which `since` lies.
+    async fn batches_since(
         &self,
         subscription: &Subscription,
         since: Timestamp,
-    ) -> Result<BTreeMap<(u32, MeterId), Reported>, FlowError> {
+    ) -> Result<Vec<(u32, Batch)>, FlowError> {
         let schedule = &subscription.timeline.schedule;
         let first = schedule.index_at(since).unwrap_or(0);
-        let mut reported = BTreeMap::<_, Reported>::new();
+        let mut reported = Vec::new();
         for segment in segments_from(subscription, first, self.now()) {
             for batch in self.store.batches(subscription.tenant, segment.id).await? {
-                let Some(index) = schedule.index_at(batch.used_at) else {
-                    continue;
-                };
-                if index >= first {
-                    let of = reported.entry((index, batch.key.meter)).or_default();
-                    of.add(batch)?;
-                }
+                let index = schedule.index_at(batch.used_at);
+                reported.extend(index.filter(|it| *it >= first).map(|index| (index, batch)));
             }
         }
         Ok(reported)
@@ -276,7 +318,7 @@ impl Monetizer {
             "reconciled: the engine has counted {} in all",
             counted.scaled()
         );
-        let decision = Decision::new(fate, because);
+        let decision = Decision::new(fate, because, self.now());
         for batch in std::mem::take(&mut of.unknown) {
             let age = self.now().saturating_since(batch.used_at);
             if fate == Fate::SendAgain && age >= comparison.engine.descriptor.limits.age_max {
@@ -323,7 +365,11 @@ impl Known {
 
 /// The segments of a subscription from the one before this period on: late use of it may have been
 /// summed under any of them.
-fn segments_from(subscription: &Subscription, first: u32, now: Timestamp) -> Vec<Segment> {
+pub(super) fn segments_from(
+    subscription: &Subscription,
+    first: u32,
+    now: Timestamp,
+) -> Vec<Segment> {
     let timeline = &subscription.timeline;
     let start = timeline.schedule.period(first.saturating_sub(1));
     let next = |before: &Segment| {

@@ -6,7 +6,7 @@
 //! | to | another version of the plan | the current version of another plan of the product, or of the same |
 //! | when | at an instant | as soon as every gateway can know of it, or with the next period |
 //! | use before | rated by the version before | the same |
-//! | base price of the running period | stays as it was charged | of what is left: that of the old plan is taken back, that of the new one charged |
+//! | base price of the running period | stays as it was charged | of what is left: that of the old plan is taken back, that of the new one charged, as the proration of each says |
 //! | invoiced by the engine | refused | an operation there: the subscription stays the same one |
 //!
 //! Both are one change of the timeline. What the change bills follows from the timeline alone, by the
@@ -34,14 +34,15 @@ impl Monetizer {
     /// gateway can know of it where that is later. What was used before is rated by the version
     /// before; the base price of the running period stays as it was charged.
     ///
-    /// One change of the timeline. A change of plan that has not come into force by `at` is replaced,
-    /// so that asking twice is asking once. What is closed is not changed: where this clock is behind,
-    /// `at` is the start of the period that is open.
+    /// One change of the timeline. A move that has not come into force by `at` is replaced, so that
+    /// asking twice is asking once. What is closed is not changed: where this clock is behind, `at` is
+    /// the start of the period that is open.
     ///
     /// # Errors
-    /// [`FlowError::Field`] for a version of another plan, for one that sells no bundles of an
-    /// operation of which some calls of bundles are left, for a subscription that the engine invoices,
-    /// or for too many changes; [`FlowError::Illegal`] where it is not in force.
+    /// [`FlowError::Field`] for a version of another plan, while a change of plan is to come that the move
+    /// would take the place of, for a version that sells no bundles of an operation of which some calls of
+    /// bundles are left, for a subscription that the engine invoices, or for too many changes;
+    /// [`FlowError::Illegal`] where it is not in force.
     pub async fn migrate(
         &self,
         tenant: TenantId,
@@ -56,9 +57,11 @@ impl Monetizer {
         for _ in 0..ATTEMPTS_MAX {
             let stored = self.must::<Subscription>(tenant, id).await?;
             let mut moved = stored.clone();
+            let at = check_migration(&stored.fact, at)?;
+            self.check_replaces_no_plan(&stored.fact, at).await?;
             migrate(&mut moved.fact, &version, (now, at))?;
-            self.check_keeps_bundles(&stored.fact, &version.terms)
-                .await?;
+            let kept = self.check_keeps_bundles(&stored.fact, ("version", &version.terms));
+            kept.await?;
             if moved == stored {
                 return Ok(stored.fact);
             }
@@ -76,9 +79,9 @@ impl Monetizer {
     ///
     /// | `mode` | holds | the base price |
     /// |---|---|---|
-    /// | `Now` | as soon as every gateway can know of it | of what is left of the period is charged, less what is left of the old one, by the [`Proration`](crate::period::Proration) of each plan |
+    /// | `Now` | as soon as every gateway can know of it | of what is left of the period is charged, less what is left of the old one, by the [`Proration`](crate::period::Proration) of each plan; that of a plan with `none` is neither charged nor taken back |
     /// | `AtPeriodEnd` | from the next period on | of the next period is the new one |
-    /// | left out | `Now` where that costs the same or more, `AtPeriodEnd` where it costs less | |
+    /// | left out | `Now` where what is left then costs the same or more, as it does between plans with `none`; `AtPeriodEnd` where it costs less | |
     ///
     /// The last word counts: a change that has not come into force is replaced, and moving to the plan
     /// that is in force takes it back. What the change bills is on the invoice of its period.
@@ -106,8 +109,8 @@ impl Monetizer {
             else {
                 return Ok(stored.fact);
             };
-            self.check_keeps_bundles(&stored.fact, &version.terms)
-                .await?;
+            let kept = self.check_keeps_bundles(&stored.fact, ("plan", &version.terms));
+            kept.await?;
             let mut change = self.change();
             if moved.fact.invoicing == Invoicing::ByEngine {
                 let operation = Operation::ChangeSubscription {
@@ -126,6 +129,31 @@ impl Monetizer {
             }
         }
         Err(FlowError::Contended)
+    }
+
+    /// Refuses a move from `at` on while the consumer's change of plan is to come: the move would take
+    /// its place, and bring it forward without what it costs.
+    async fn check_replaces_no_plan(
+        &self,
+        of: &Subscription,
+        at: Timestamp,
+    ) -> Result<(), FlowError> {
+        let (earlier, later): (Vec<PlanChange>, Vec<PlanChange>) =
+            of.timeline.changes.iter().partition(|it| it.at < at);
+        let before = earlier.last().map_or(of.timeline.first, |it| it.version);
+        let before = self.must::<PlanVersion>(of.tenant, before).await?.fact;
+        for change in later {
+            let version = self.must::<PlanVersion>(of.tenant, change.version).await?;
+            let is_charged = change.prorated && change.version != before.id;
+            if is_charged || version.fact.plan != before.plan {
+                let problem = format!(
+                    "a change of plan is to come at {}: take it back first, by changing to the plan in force, or move the subscription once it has come",
+                    change.at
+                );
+                return Err(FieldError::new("version", problem).into());
+            }
+        }
+        Ok(())
     }
 
     /// Lets a version of this plan hold; `None` where nothing else was to.
@@ -238,35 +266,41 @@ impl Monetizer {
     }
 }
 
+/// From when on another version may hold that is to hold from `at` on, where any may.
+fn check_migration(of: &Subscription, at: Timestamp) -> Result<Timestamp, FlowError> {
+    if of.invoicing == Invoicing::ByEngine {
+        let problem = "the engine invoices this subscription and keeps its prices: change its plan";
+        return Err(FieldError::new("version", problem).into());
+    }
+    if !matches!(
+        of.state,
+        SubscriptionState::Active | SubscriptionState::AwaitingPayment
+    ) {
+        return Err(IllegalMove::new(of.state, "Migrate").into());
+    }
+    let open = of.timeline.schedule.period(of.closed_periods);
+    Ok(at.max(open.ok_or(MoneyError::Overflow)?.start))
+}
+
 /// Lets this version hold from `at` on, as seen `now`.
 fn migrate(
     subscription: &mut Subscription,
     version: &PlanVersion,
     (now, at): (Timestamp, Timestamp),
-) -> Result<(), FlowError> {
+) -> Result<(), FieldError> {
     if version.plan != subscription.plan {
-        return Err(FieldError::new("version", "it is a version of another plan").into());
+        return Err(FieldError::new(
+            "version",
+            "it is a version of another plan",
+        ));
     }
-    if subscription.invoicing == Invoicing::ByEngine {
-        let problem = "the engine invoices this subscription and keeps its prices: change its plan";
-        return Err(FieldError::new("version", problem).into());
-    }
-    if !matches!(
-        subscription.state,
-        SubscriptionState::Active | SubscriptionState::AwaitingPayment
-    ) {
-        return Err(IllegalMove::new(subscription.state, "Migrate").into());
-    }
-    let timeline = &mut subscription.timeline;
-    check_room(timeline, "version")?;
-    let open = timeline.schedule.period(subscription.closed_periods);
-    let at = at.max(open.ok_or(MoneyError::Overflow)?.start);
+    check_room(&subscription.timeline, "version")?;
     let change = PlanChange {
         at,
         version: version.id,
         prorated: false,
     };
-    timeline.change(now, change);
+    subscription.timeline.change(now, change);
     Ok(())
 }
 

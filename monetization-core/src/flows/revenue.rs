@@ -42,9 +42,9 @@ pub struct RevenueRow {
 /// Amounts of one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Earned {
-    /// Invoiced and paid.
+    /// Invoiced and paid, less what was credited.
     pub paid: Money,
-    /// Invoiced and not paid, or not yet; what was taken back is in neither.
+    /// Invoiced and not paid, or not yet, less what was credited; what was taken back is in neither.
     pub unpaid: Money,
     /// What closing the running period now would invoice, where no engine has done so.
     pub accrued: Money,
@@ -164,7 +164,7 @@ impl Monetizer {
                 | InvoiceState::Uncollectible => &mut of_currency.unpaid,
                 InvoiceState::Void => continue,
             };
-            *amount = amount.checked_add(invoice.total)?;
+            *amount = amount.checked_add(invoice.net()?)?;
         }
         let mut problem = None;
         let runs = is_running(subscription) && !is_invoiced;

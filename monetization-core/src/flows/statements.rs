@@ -96,13 +96,16 @@ impl Monetizer {
             .ends_at
             .map_or(period.end, |end| end.min(period.end));
         let segments = open_segments(&subscription, end);
-        let bill = self.period_bill(&subscription, end, &segments).await?;
+        let mut versions = BTreeMap::new();
+        let bill = self
+            .period_bill(&mut versions, &subscription, end, &segments)
+            .await?;
         let now = self.now();
         let last = Timestamp::from_micros(end.as_micros().saturating_sub(1));
         let in_force = subscription
             .timeline
             .version_at(now.min(last).max(period.start));
-        let in_force = self.must::<PlanVersion>(tenant, in_force).await?.fact.terms;
+        let in_force = self.terms_of(&mut versions, tenant, in_force).await?;
         let mut used = bill.used;
         let mut included = Used::new();
         for price in in_force.usage() {
@@ -157,16 +160,16 @@ impl Monetizer {
     /// next period's base price where there is a next one.
     pub(super) async fn period_bill(
         &self,
+        versions: &mut BTreeMap<PlanVersionId, PlanTerms>,
         subscription: &Subscription,
         end: Timestamp,
         segments: &[Segment],
     ) -> Result<PeriodBill, FlowError> {
         let tenant = subscription.tenant;
-        let mut versions = BTreeMap::new();
         let mut uses = Vec::with_capacity(segments.len());
         let mut late = Vec::new();
         for segment in segments {
-            let terms = self.terms_of(&mut versions, tenant, segment).await?;
+            let terms = self.terms_of(versions, tenant, segment.version).await?;
             let sums = self.store.sums(tenant, segment.id).await?;
             if segment.span.start >= end && sums.is_empty() {
                 // Beyond the end there is a line only where somebody's clock was ahead.
@@ -195,16 +198,14 @@ impl Monetizer {
             .collect();
         let mut lines = usage_lines(&uses)?;
         lines.extend(
-            self.late_lines(&mut versions, subscription, (segments, &late))
+            self.late_lines(versions, subscription, (segments, &late))
                 .await?,
         );
-        lines.extend(self.changes_of_period(subscription, end).await?);
+        let changes = self.changes_of_period(versions, subscription, end);
+        lines.extend(changes.await?);
         let continues = continues(subscription, end);
-        let last = self
-            .must::<PlanVersion>(tenant, subscription.timeline.version_at(end))
-            .await?
-            .fact
-            .terms;
+        let last = subscription.timeline.version_at(end);
+        let last = self.terms_of(versions, tenant, last).await?;
         if continues {
             let next = subscription.closed_periods.checked_add(1);
             let next = next.ok_or(MoneyError::Overflow)?;
@@ -226,6 +227,7 @@ impl Monetizer {
     /// What changes of plan within the earliest open period bill, as far as they lie before `end`.
     async fn changes_of_period(
         &self,
+        versions: &mut BTreeMap<PlanVersionId, PlanTerms>,
         subscription: &Subscription,
         end: Timestamp,
     ) -> Result<Vec<Line>, FlowError> {
@@ -244,14 +246,10 @@ impl Monetizer {
             } = *change;
             let before = std::mem::replace(&mut before, version);
             if prorated && period.start < at && before != version {
-                let before = self
-                    .must::<PlanVersion>(subscription.tenant, before)
-                    .await?;
-                let after = self
-                    .must::<PlanVersion>(subscription.tenant, version)
-                    .await?;
-                let terms = (&before.fact.terms, &after.fact.terms);
-                lines.extend(change_lines(terms, schedule, (index, at))?);
+                let tenant = subscription.tenant;
+                let before = self.terms_of(versions, tenant, before).await?;
+                let after = self.terms_of(versions, tenant, version).await?;
+                lines.extend(change_lines((&before, &after), schedule, (index, at))?);
             }
         }
         Ok(lines)
@@ -284,7 +282,7 @@ impl Monetizer {
         for segments in periods.values() {
             let mut uses = Vec::with_capacity(segments.len());
             for segment in segments.values() {
-                let terms = self.terms_of(versions, tenant, segment).await?;
+                let terms = self.terms_of(versions, tenant, segment.version).await?;
                 let (billed, late) = self.billed_and_late(tenant, segment.id, paying).await?;
                 uses.push((*segment, terms, billed, late));
             }
@@ -341,21 +339,18 @@ impl Monetizer {
         Ok(row.ok_or_else(missing)?.segment)
     }
 
+    /// The terms of a version, which is read once.
     async fn terms_of(
         &self,
         versions: &mut BTreeMap<PlanVersionId, PlanTerms>,
         tenant: TenantId,
-        segment: &Segment,
+        version: PlanVersionId,
     ) -> Result<PlanTerms, FlowError> {
-        if let Some(terms) = versions.get(&segment.version) {
+        if let Some(terms) = versions.get(&version) {
             return Ok(terms.clone());
         }
-        let terms = self
-            .must::<PlanVersion>(tenant, segment.version)
-            .await?
-            .fact
-            .terms;
-        versions.insert(segment.version, terms.clone());
-        Ok(terms)
+        let stored = self.must::<PlanVersion>(tenant, version).await?;
+        let terms = versions.entry(version).or_insert(stored.fact.terms);
+        Ok(terms.clone())
     }
 }

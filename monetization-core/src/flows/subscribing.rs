@@ -59,10 +59,33 @@ impl Monetizer {
     /// [`FlowError::NotFound`], [`FlowError::Field`] for a plan that is not on sale or that the
     /// tenant's engine cannot bill, [`FlowError::Store`].
     pub async fn subscribe(&self, tenant: TenantId, order: Order) -> Result<Ordered, FlowError> {
-        if let Some(known) = self.ordered_before(tenant, &order).await? {
-            return Ok(known);
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(known) = self.ordered_before(tenant, &order).await? {
+                return Ok(known);
+            }
+            let (ordered, change) = self.ordered_now(tenant, &order).await?;
+            match self.apply(&change).await {
+                Ok(true) => return Ok(ordered),
+                // The same order came twice at once, or another one for what may be tried once: look
+                // again.
+                Ok(false)
+                | Err(FlowError::Conflict(Conflict::Taken {
+                    index: Index::SubscriptionRequest,
+                    ..
+                })) => {}
+                Err(error) => return Err(error),
+            }
         }
-        self.must::<Consumer>(tenant, order.consumer).await?;
+        Err(FlowError::Contended)
+    }
+
+    /// What comes of an order that is new, and what that changes.
+    async fn ordered_now(
+        &self,
+        tenant: TenantId,
+        order: &Order,
+    ) -> Result<(Ordered, ChangeSet), FlowError> {
+        let consumer = self.must::<Consumer>(tenant, order.consumer).await?;
         let plan = self.must::<Plan>(tenant, order.plan).await?.fact;
         let version = self.must::<PlanVersion>(tenant, plan.current).await?.fact;
         let product = self.must::<Product>(tenant, plan.product).await?.fact;
@@ -80,7 +103,7 @@ impl Monetizer {
             time_zone: order.time_zone,
             ..Schedule::new(self.now(), version.terms.cycle())
         };
-        let tries = self.may_try(tenant, order.consumer, product.id).await?;
+        let tries = self.may_try(consumer, product.id).await?;
         let mut subscription = Subscription {
             id: self.id(),
             tenant,
@@ -111,23 +134,12 @@ impl Monetizer {
             key = Some((fact, secret));
         }
         change.writes.push(Write::insert(&subscription)?);
-        match self.apply(&change).await {
-            Ok(true) => Ok(Ordered {
-                subscription,
-                key,
-                new: true,
-            }),
-            Ok(false) => Err(FlowError::Contended),
-            // The same order came twice at once, and the other one was quicker.
-            Err(FlowError::Conflict(Conflict::Taken {
-                index: Index::SubscriptionRequest,
-                ..
-            })) => self
-                .ordered_before(tenant, &order)
-                .await?
-                .ok_or(FlowError::Contended),
-            Err(error) => Err(error),
-        }
+        let ordered = Ordered {
+            subscription,
+            key,
+            new: true,
+        };
+        Ok((ordered, change))
     }
 
     /// Says yes to a subscription that waits for approval: it begins now.
@@ -147,8 +159,8 @@ impl Monetizer {
                 .await?
                 .fact;
             let mut change = self.change();
-            let (consumer, product) = (stored.fact.consumer, stored.fact.product);
-            let tries = self.may_try(tenant, consumer, product).await?;
+            let consumer = self.must::<Consumer>(tenant, stored.fact.consumer).await?;
+            let tries = self.may_try(consumer, stored.fact.product).await?;
             stored.fact.timeline.schedule.anchor = self.now();
             let terms = (&version.terms, tries);
             self.begin(&mut stored.fact, terms, &tenant_fact, &mut change)?;
@@ -178,35 +190,39 @@ impl Monetizer {
         .await
     }
 
-    /// Whether a product is new to a consumer, who has subscribed to none of its plans before.
+    /// A consumer to whom a product is new, who has subscribed to none of its plans before; `None` for
+    /// another one.
     async fn may_try(
         &self,
-        tenant: TenantId,
-        consumer: ConsumerId,
+        consumer: Stored<Consumer>,
         product: ProductId,
-    ) -> Result<bool, FlowError> {
-        let key = RowKey::new(Index::SubscriptionsOfConsumer, consumer);
+    ) -> Result<Option<Stored<Consumer>>, FlowError> {
+        let Consumer { id, tenant, .. } = consumer.fact;
+        let key = RowKey::new(Index::SubscriptionsOfConsumer, id);
         let known = self.store.facts_by::<Subscription>(tenant, key).await?;
-        Ok(!known.iter().any(|known| {
+        let is_new = !known.iter().any(|known| {
             let has_begun = !matches!(
                 known.fact.state,
                 SubscriptionState::PendingApproval | SubscriptionState::Rejected
             );
             has_begun && known.fact.product == product
-        }))
+        });
+        Ok(is_new.then_some(consumer))
     }
 
     /// Puts a subscription into force, or its first invoice on its way.
     fn begin(
         &self,
         subscription: &mut Subscription,
-        (terms, tries): (&PlanTerms, bool),
+        (terms, tries): (&PlanTerms, Option<Stored<Consumer>>),
         tenant: &Tenant,
         change: &mut ChangeSet,
     ) -> Result<(), FlowError> {
         let free = terms.billing() == Billing::Free;
         let timeline = &mut subscription.timeline;
-        if let Some(trial) = terms.trial().filter(|_| tries) {
+        if let Some((trial, consumer)) = terms.trial().zip(tries) {
+            // Written though it is as it was: another order at once would find nothing tried, either.
+            change.writes.push(consumer.write()?);
             let schedule = &mut timeline.schedule;
             let days = CalendarDuration::days(trial.days.into());
             let end = days.after(schedule.anchor, schedule.zone());
@@ -219,8 +235,7 @@ impl Monetizer {
             start_lines(terms, &timeline.schedule)?
         };
         if free || (subscription.invoicing == Invoicing::ByCore && lines.is_empty()) {
-            subscription.on(SubscriptionEvent::ApprovedPaid)?;
-            return Ok(subscription.settle_end()?);
+            return Ok(subscription.on(SubscriptionEvent::ApprovedPaid)?);
         }
         subscription.on(SubscriptionEvent::ApprovedUnpaid)?;
         let operation = match subscription.invoicing {

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | that came after the last invoice of a subscription that core invoices | there is no invoice to come | an operator bills it elsewhere, or lets it be |
 //! | in a batch that is held | the engine has refused it, or nobody knows whether it has it, or it looks like a mistake | [`decide_batch`](Monetizer::decide_batch), [`reconcile`](Monetizer::reconcile) |
+//! | in a batch that was written off, or taken back at its engine | somebody has decided so | an operator bills it elsewhere, or lets it be |
 
 use super::{FlowError, Monetizer};
 use crate::ids::{MeterId, SegmentId, SubscriptionId, TenantId};
@@ -12,7 +13,7 @@ use crate::invoice::Invoicing;
 use crate::money::Quantity;
 use crate::plan::Percentage;
 use crate::product::Product;
-use crate::store::Batch;
+use crate::store::{Batch, BatchState};
 use crate::subscription::Subscription;
 
 /// Use that nobody is billed for as things stand.
@@ -22,6 +23,8 @@ pub struct Unbilled {
     pub after_the_end: Vec<TooLate>,
     /// Batches that nobody sends until somebody decides about them, in the order they were sealed.
     pub held: Vec<Batch>,
+    /// Batches that were written off by a decision, or taken back, by subscription.
+    pub written_off: Vec<Batch>,
 }
 
 /// Use that came after the last invoice of its subscription.
@@ -46,17 +49,24 @@ impl Monetizer {
     /// # Errors
     /// [`FlowError::Store`].
     pub async fn unbilled(&self, tenant: TenantId) -> Result<Unbilled, FlowError> {
-        let mut after_the_end = Vec::new();
+        let (mut after_the_end, mut written_off) = (Vec::new(), Vec::new());
         let mut after = None;
         while let Some(page) = self.subscriptions_after(tenant, &mut after).await? {
-            let by_core = page.iter().filter(|it| it.invoicing == Invoicing::ByCore);
-            for subscription in by_core {
-                after_the_end.extend(self.too_late(subscription).await?);
+            for subscription in &page {
+                match subscription.invoicing {
+                    Invoicing::ByCore => after_the_end.extend(self.too_late(subscription).await?),
+                    Invoicing::ByEngine => {
+                        let reported = self.reported_of(subscription).await?.into_iter();
+                        written_off
+                            .extend(reported.filter(|it| it.state == BatchState::WrittenOff));
+                    }
+                }
             }
         }
         Ok(Unbilled {
             after_the_end,
             held: self.held(tenant).await?,
+            written_off,
         })
     }
 

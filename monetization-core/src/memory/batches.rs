@@ -7,8 +7,8 @@ use crate::clock::Timestamp;
 use crate::ids::{BatchId, SegmentId, TenantId};
 use crate::invoice::Invoicing;
 use crate::store::{
-    Batch, BatchState, Batches, Claim, Decision, Fate, Held, Sealed, StoreError, UnsealedSum,
-    Verdict,
+    Batch, BatchState, Batches, Claim, Decision, Fate, Held, Overturned, Sealed, StoreError,
+    UnsealedSum, Verdict,
 };
 use crate::usage::{Sum, SumKey};
 
@@ -148,6 +148,12 @@ impl Outgoing {
         });
     }
 
+    pub(super) fn overturn(&mut self, overturned: &Overturned) {
+        if let Some(kept) = self.find(overturned.batch) {
+            kept.overturn(overturned);
+        }
+    }
+
     fn find(&mut self, batch: BatchId) -> Option<&mut Kept> {
         let place = self.places.get(&batch)?;
         self.batches.get_mut(*place)
@@ -175,6 +181,7 @@ impl Kept {
         }
         self.batch.state = decision.fate.state();
         self.batch.decided_because = decided;
+        self.batch.sent_again = decision.sent_again(held);
         if decision.fate == Fate::SendAgain {
             // Claims that nobody settled are over, too.
             self.batch.attempts = u32::try_from(self.batch.fence).unwrap_or(u32::MAX);
@@ -182,6 +189,20 @@ impl Kept {
             self.due_at = Timestamp::MIN;
         }
         true
+    }
+
+    /// The fence that nobody has been given keeps whoever is sending it from saying what came of that.
+    fn overturn(&mut self, overturned: &Overturned) {
+        if !overturned.fits(&self.batch) {
+            return;
+        }
+        self.batch.fence = self.hold.take(Timestamp::MIN);
+        self.hold.give_up();
+        let batch = &mut self.batch;
+        batch.state = overturned.overturn.state();
+        let because = overturned.overturn.because().map(str::to_owned);
+        batch.decided_because = because.or(batch.decided_because.take());
+        batch.first_sent_at = batch.first_sent_at.max(Some(overturned.sent_by));
     }
 
     fn settle(&mut self, fence: u64, verdict: &Verdict) -> bool {

@@ -114,6 +114,9 @@ impl State {
         for finished in &change.finished {
             self.intents.end(finished);
         }
+        for overturned in &change.overturned {
+            self.outgoing.overturn(overturned);
+        }
         self.facts.inbox.extend(change.inbox.clone());
         self.facts.applied.insert(change.id);
         Applied::New

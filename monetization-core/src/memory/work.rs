@@ -63,6 +63,12 @@ impl Work for MemoryStore {
         Ok(parked)
     }
 
+    async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        let state = self.state();
+        let mut kept = state.intents.0.values();
+        Ok(kept.any(|kept| kept.intent.tenant == tenant && !matches!(kept.end, Some(End::Done))))
+    }
+
     async fn start_job(
         &self,
         tenant: TenantId,

@@ -21,7 +21,9 @@
 //! | [`UsageReporting`] | the engine cannot invoice for itself |
 //! | [`InvoiceIssuing`] | the engine cannot collect what core invoices |
 //! | [`InvoiceReading`] | nobody can ask what it has invoiced |
+//! | [`CustomerPortal`] | consumers cannot store what they pay with |
 //! | [`Webhooks`] | it sends no news, and so nothing that costs can be sold through it |
+//! | [`NewsFeed`] | news that never arrived are lost |
 //!
 //! What flows promise an engine: a key for each call, made of stable ids and written down before
 //! the first call that carries it; no call within a transaction; at most
@@ -48,17 +50,23 @@ pub use billing::{
 pub use context::{EngineContext, IdempotencyKey};
 pub use descriptor::{Attribute, EngineDescriptor, EngineLimits, PriceShapes};
 pub use error::{EngineError, EngineErrorKind};
+pub use feed::{NewsFeed, NewsPage};
 pub use invoices::{EngineInvoice, InvoiceIssuing, InvoiceReading, Issued};
 pub use none::none;
-pub use usage::{CurrentUsage, Receipt, SealedReport, UsageReport, UsageReporting};
-pub use webhooks::{EngineEvent, News, VerifiedEvent, WebhookError, Webhooks};
+pub use portal::{CustomerPortal, Page, PageRequest};
+pub use usage::{CurrentUsage, Receipt, SealedReport, UsageReport, UsageReporting, Withdrawal};
+pub use webhooks::{
+    EngineEvent, News, RejectedReport, RejectedReports, VerifiedEvent, WebhookError, Webhooks,
+};
 
 mod billing;
 mod context;
 mod descriptor;
 mod error;
+mod feed;
 mod invoices;
 mod none;
+mod portal;
 mod usage;
 mod webhooks;
 
@@ -78,6 +86,10 @@ pub struct Engine {
     pub invoices: Option<Arc<dyn InvoiceIssuing>>,
     /// Tells what it has invoiced and would invoice.
     pub statements: Option<Arc<dyn InvoiceReading>>,
+    /// Has pages in which consumers look after what they pay with.
+    pub portal: Option<Arc<dyn CustomerPortal>>,
     /// Sends news.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Tells its news again.
+    pub feed: Option<Arc<dyn NewsFeed>>,
 }

@@ -73,10 +73,13 @@ pub use async_trait::async_trait;
 #[doc(no_inline)]
 pub use uuid::Uuid;
 
-pub use batches::{Batch, BatchState, Batches, Decision, Fate, Held, Sealed, UnsealedSum, Verdict};
+pub use batches::{
+    Batch, BatchState, Batches, Decision, Fate, Held, Sealed, SentAgain, UnsealedSum, Verdict,
+};
 pub use error::{StoreError, StoreErrorKind};
 pub use fact::{Fact, Index, Kind, Row, RowKey, StoreExt, Stored, Unique};
 pub use ledger::{Appended, Ledger, Refusal, SegmentRow};
+pub use overturning::{Overturn, Overturned};
 pub use quotas::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas};
 pub use rows::{
     Applied, ChangeSet, Closing, Conflict, Directory, Expected, Finished, Listing, Rows, Write,
@@ -88,6 +91,7 @@ mod delegation;
 mod error;
 mod fact;
 mod ledger;
+mod overturning;
 mod quotas;
 mod rows;
 mod work;

@@ -182,6 +182,8 @@ typed_ids! {
     ChangeSetId = "chg";
     /// Our name for an object that lives at an engine.
     ReferenceId = "ref";
+    /// How far an engine's news were read.
+    CursorId = "cur";
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | [`Slug`] | 1 to 64 of `a-z 0-9 - _` | paths, keys, configuration |
 //! | [`ForeignId`] | 1 to 255 visible ASCII | ids that somebody else made |
 //! | [`Endpoint`] | an absolute `http` or `https` URL | where an API is served |
+//! | [`PageUrl`] | the same, with a query if need be | where people are sent |
 //!
 //! They are read by `parse`, which refuses and never repairs, and are plain strings in JSON, where
 //! reading checks them too.
@@ -162,20 +163,30 @@ texts! {
     };
     /// Where an API is served: an absolute `http` or `https` URL without user, query or fragment.
     Endpoint, "an absolute http or https URL without user, query or fragment", |text| {
-        let Ok(uri) = text.parse::<http::Uri>() else {
-            return Err("is not a URL");
-        };
-        let authority = uri.authority().map(http::uri::Authority::as_str);
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            Err("has no scheme http or https")
-        } else if authority.is_none_or(|authority| authority.contains('@')) {
-            Err("names a user or no host")
-        } else if uri.query().is_some() || text.contains('#') {
+        let uri = absolute(text)?;
+        if uri.query().is_some() || text.contains('#') {
             Err("has a query or a fragment")
         } else {
             Ok(())
         }
     };
+    /// Where a page is that people are sent to: an absolute `http` or `https` URL without user.
+    PageUrl, "an absolute http or https URL without user", |text| absolute(text).map(drop);
+}
+
+/// A URL with a scheme of the web and a host, and without user.
+fn absolute(text: &str) -> Result<http::Uri, &'static str> {
+    let Ok(uri) = text.parse::<http::Uri>() else {
+        return Err("is not a URL");
+    };
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        Err("has no scheme http or https")
+    } else if authority.is_none_or(|authority| authority.contains('@')) {
+        Err("names a user or no host")
+    } else {
+        Ok(uri)
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +216,9 @@ mod tests {
         for text in wrong {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
+        let page = "https://shop.example.com/account?tab=keys";
+        assert!(page.parse::<PageUrl>().is_ok());
+        assert!("javascript:alert(1)".parse::<PageUrl>().is_err());
     }
 
     #[test]

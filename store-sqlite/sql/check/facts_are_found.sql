@@ -17,7 +17,9 @@ SELECT fact.kind || ' ' || coalesce(body ->> 'id', lower(hex(fact.id))) AS id,
             body ->> 'state' IN ('pending_approval', 'rejected', 'ended')
         ) THEN 'no job looks at it when its period ends, or one does though it is over'
         WHEN kind = 'invoice' AND (due_at IS NULL) = (
-            body ->> 'state' IN ('draft', 'open') OR (
+            body ->> 'state' = 'open' OR (
+                body ->> 'state' = 'draft' AND body ->> 'invoicing' <> 'by_engine'
+            ) OR (
                 body ->> 'state' IN ('past_due', 'uncollectible')
                 AND body ->> '$.occasion.kind' = 'bundle'
             ) OR (body ->> 'state' = 'past_due' AND body ->> 'grace_ends_at' IS NOT NULL)

@@ -16,6 +16,8 @@ invoice AS (
 SELECT invoice.id,
     CASE
         WHEN subscription.id IS NULL THEN 'its subscription is not there'
+        WHEN invoice.has_grace AND invoice.state <> 'past_due'
+            THEN 'it is ' || invoice.state || ', and has days of grace'
         WHEN subscription.state NOT IN ('active', 'ending') OR subscription.is_blocked THEN NULL
         WHEN invoice.state = 'past_due' AND invoice.has_grace AND NOT invoice.is_first THEN NULL
         WHEN invoice.state IN ('past_due', 'uncollectible')

@@ -95,7 +95,7 @@ macro_rules! invariant {
 }
 
 /// From use over quotas and invoices to what is left to do.
-pub(super) const ALL: [Invariant; 20] = [
+pub(super) const ALL: [Invariant; 21] = [
     invariant!(
         "ledger_equals_sums",
         "records of a segment and meter add up to the sums of that origin"
@@ -155,6 +155,10 @@ pub(super) const ALL: [Invariant; 20] = [
     invariant!(
         "what_is_owed_is_asked_for",
         "what is not at the engine yet has an intent that asks for it"
+    ),
+    invariant!(
+        "credits_are_asked_for",
+        "credits of an invoice come to no more than its total, and the engine is asked for each"
     ),
     invariant!(
         "operations_are_asked_once",

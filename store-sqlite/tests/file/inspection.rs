@@ -111,5 +111,5 @@ async fn no_check_compares_every_row_with_every_other() {
         }
         count += 1;
     }
-    assert_eq!(count, 20);
+    assert_eq!(count, 21);
 }

@@ -18,7 +18,7 @@ async fn a_look_neither_needs_a_store_nor_is_in_its_way() {
     let mut look = Inspection::open(home.path()).await.unwrap();
     assert!(Inspection::is_owned(home.path()).unwrap());
     let findings = look.check().await.unwrap();
-    assert_eq!(findings.len(), 20);
+    assert_eq!(findings.len(), 21);
     for finding in &findings {
         assert!(finding.holds(), "{finding:?}");
     }

@@ -255,6 +255,21 @@ fn check_resources(draft: &TermsDraft, of: &Countable<'_>) -> Result<(), FieldEr
     Ok(())
 }
 
+/// Refuses an operation that the plan does not cover: no call of it is ever let through.
+fn check_covered(draft: &TermsDraft, resource: &Slug, field: &str) -> Result<(), FieldError> {
+    let covered = &draft.resources;
+    if covered.is_empty() || covered.contains(resource) {
+        return Ok(());
+    }
+    let covered: Vec<&str> = covered.iter().map(Slug::as_str).collect();
+    let problem = format!(
+        "{:?} is none of the resources that the plan covers: allowed are {}",
+        resource.as_str(),
+        covered.join(", ")
+    );
+    Err(FieldError::new(field, problem))
+}
+
 fn check_usage(draft: &TermsDraft, of: &Countable<'_>) -> Result<Vec<UsagePrice>, FieldError> {
     if draft.usage.len() > PlanTerms::USAGE_MAX {
         let problem = format!("too many meters: allowed are {}", PlanTerms::USAGE_MAX);
@@ -297,6 +312,9 @@ fn check_limits(
     let mut quotas: Vec<Quota> = Vec::with_capacity(draft.quotas.len());
     for (index, quota) in draft.quotas.iter().enumerate() {
         let quota = of.quota(quota, &format!("quotas[{index}]"))?;
+        if let QuotaCounts::Resource(resource) = &quota.counts {
+            check_covered(draft, resource, &format!("quotas[{index}].resource"))?;
+        }
         let same = |other: &Quota| other.counts == quota.counts && other.window == quota.window;
         if quotas.iter().any(same) {
             let problem = format!(
@@ -342,7 +360,9 @@ fn check_bundles(
     let mut bundles: Vec<Bundle> = Vec::with_capacity(draft.bundles.len());
     for (index, bundle) in draft.bundles.iter().enumerate() {
         let path = format!("bundles[{index}]");
-        Resource::known(of.resources, &bundle.resource, &format!("{path}.resource"))?;
+        let field = format!("{path}.resource");
+        Resource::known(of.resources, &bundle.resource, &field)?;
+        check_covered(draft, &bundle.resource, &field)?;
         let is_limited = quotas.iter().any(|quota| {
             quota.window == QuotaWindow::Ever
                 && quota.counts == QuotaCounts::Resource(bundle.resource.clone())

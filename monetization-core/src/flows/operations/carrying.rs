@@ -5,9 +5,10 @@
 //! of the operation in one change, fenced by its claim. A crash in between leaves the operation to
 //! the next claim, which asks the engine the same and gets the same answer.
 
-use super::{Task, unable};
+use super::{End, Task, chain, unable};
 use crate::engine::{
-    CancelMode, ChangeMode, EngineErrorKind, IdempotencyKey, NewSubscription, PlanSwitch,
+    CancelMode, ChangeMode, Engine, EngineContext, EngineErrorKind, IdempotencyKey,
+    NewSubscription, PlanSwitch,
 };
 use crate::flows::references::thing;
 use crate::flows::{ATTEMPTS_MAX, FlowError, Monetizer};
@@ -16,21 +17,20 @@ use crate::intent::Operation;
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Occasion};
 use crate::reference::ObjectKind;
 use crate::subscription::{Subscription, SubscriptionEvent, SubscriptionState};
+use crate::text::ForeignId;
 
 impl Monetizer {
     /// Has the engine collect an invoice. One that was taken back meanwhile is taken back there too.
-    pub(super) async fn issue(&self, task: &Task, id: InvoiceId) -> Result<(), FlowError> {
-        let Task {
-            tenant, finished, ..
-        } = task;
-        let tenant = *tenant;
+    pub(super) async fn issue(&self, task: &Task, id: InvoiceId) -> Result<End, FlowError> {
+        let (tenant, mut finished) = (task.tenant, task.finished.clone());
         let invoice = self.must::<Invoice>(tenant, id).await?.fact;
         let wanted = matches!(invoice.state, InvoiceState::Draft | InvoiceState::PastDue);
         // A claim after the first may repeat a try that has taken effect: then it has to be found
         // out what the engine has, to take it back there as well.
         let tried = invoice.state == InvoiceState::Void && finished.fence > 1;
         if !wanted && !tried {
-            return self.finish(finished).await;
+            self.finish(&finished).await?;
+            return Ok(End::Done);
         }
         invoice.check()?;
         let (_, engine) = self.engine_of(tenant).await?;
@@ -51,7 +51,13 @@ impl Monetizer {
                 let operation = Operation::VoidInvoice { invoice: id };
                 let key = IdempotencyKey::new(operation.key());
                 let cx = self.context(tenant, place.account.clone(), key);
-                issuing.void(&cx, &issued.external).await?;
+                match issuing.void(&cx, &issued.external).await {
+                    // It was paid before it could be taken back: somebody has to give the money back.
+                    Err(error) if !error.is_temporary() => {
+                        finished.parked_because = Some(chain(&error));
+                    }
+                    voided => drop(voided?),
+                }
             }
             stored.fact.state = stored.fact.state.on(InvoiceEvent::Opened)?;
             stored.fact.payment_url.clone_from(&issued.payment_url);
@@ -75,7 +81,7 @@ impl Monetizer {
             .await?;
             change.finished.push(finished.clone());
             if self.apply(&change).await? {
-                return Ok(());
+                return Ok(End::of(&finished));
             }
         }
         Err(FlowError::Contended)
@@ -107,19 +113,16 @@ impl Monetizer {
 
     /// Makes the subscription at an engine that invoices it, with its customer and its plan. Where
     /// nothing is to be paid first it is in force with this change.
-    pub(super) async fn start(&self, task: &Task, id: SubscriptionId) -> Result<(), FlowError> {
-        let Task {
-            tenant,
-            key,
-            finished,
-        } = task;
-        let tenant = *tenant;
+    pub(super) async fn start(&self, task: &Task, id: SubscriptionId) -> Result<End, FlowError> {
+        let Task { tenant, key, .. } = task;
+        let (tenant, mut finished) = (*tenant, task.finished.clone());
         let subscription = self.must::<Subscription>(tenant, id).await?.fact;
         let wanted = subscription.state == SubscriptionState::AwaitingPayment;
         // As for invoices: a try before this one may have made it there.
         let tried = subscription.state == SubscriptionState::Ended && finished.fence > 1;
         if !wanted && !tried {
-            return self.finish(finished).await;
+            self.finish(&finished).await?;
+            return Ok(End::Done);
         }
         let (_, engine) = self.engine_of(tenant).await?;
         let place = self.place(tenant, engine, subscription.product).await?;
@@ -134,6 +137,7 @@ impl Monetizer {
             customer,
             plan,
             schedule: subscription.timeline.schedule,
+            is_cancelled: tried,
         };
         let cx = self.context_of(task, &place);
         let start = engine.billing.create_subscription(&cx, &new).await?;
@@ -148,12 +152,22 @@ impl Monetizer {
         for _ in 0..ATTEMPTS_MAX {
             let mut change = self.change();
             let mut stored = self.must::<Subscription>(tenant, id).await?;
-            if let Some((mode, step)) = follow_start(&mut stored.fact, first_paid)? {
-                let cx = self.context(tenant, place.account.clone(), key.step(step));
-                let cancelled = engine
-                    .billing
-                    .cancel_subscription(&cx, &start.external, mode);
-                cancelled.await?;
+            match stored.fact.state {
+                SubscriptionState::AwaitingPayment if first_paid => {
+                    change
+                        .intents
+                        .extend(self.enter_into_force(&mut stored.fact)?);
+                }
+                SubscriptionState::Ended => {
+                    // It was cancelled while it was being made.
+                    let cx = self.context(tenant, place.account.clone(), key.step("take back"));
+                    let billing = &engine.billing;
+                    let cancelled =
+                        billing.cancel_subscription(&cx, &start.external, CancelMode::Now);
+                    cancelled.await?;
+                    finished.parked_because = charged(engine, &cx, &start.external).await?;
+                }
+                _ => {}
             }
             stored.fact.payment_url.clone_from(&start.payment_url);
             change.writes.push(stored.write()?);
@@ -166,7 +180,7 @@ impl Monetizer {
             .await?;
             change.finished.push(finished.clone());
             if self.apply(&change).await? {
-                return Ok(());
+                return Ok(End::of(&finished));
             }
         }
         Err(FlowError::Contended)
@@ -257,21 +271,24 @@ impl Monetizer {
     }
 }
 
-/// Lets a subscription be as the engine has made it, and answers how it has to be cancelled there, and
-/// what that step is called.
-fn follow_start(
-    subscription: &mut Subscription,
-    first_paid: bool,
-) -> Result<Option<(CancelMode, &'static str)>, FlowError> {
-    match subscription.state {
-        SubscriptionState::AwaitingPayment if first_paid => {
-            subscription.on(SubscriptionEvent::FirstPaid)?;
-            subscription.settle_end()?;
-            let expires = subscription.state == SubscriptionState::Ending;
-            Ok(expires.then_some((CancelMode::AtPeriodEnd, "expire")))
-        }
-        // It was cancelled while it was being made.
-        SubscriptionState::Ended => Ok(Some((CancelMode::Now, "take back"))),
-        _ => Ok(None),
-    }
+/// That money was taken for a subscription which was cancelled while it was being made: somebody has to
+/// give it back.
+async fn charged(
+    engine: &Engine,
+    cx: &EngineContext,
+    subscription: &ForeignId,
+) -> Result<Option<String>, FlowError> {
+    let Some(statements) = &engine.statements else {
+        return Ok(None);
+    };
+    let invoices = statements.list(cx, subscription).await?;
+    let paid = invoices
+        .iter()
+        .find(|it| it.state == InvoiceState::Paid && !it.total.is_zero());
+    Ok(paid.map(|invoice| {
+        format!(
+            "the subscription was cancelled while it was being made, and its invoice over {} is paid",
+            invoice.total
+        )
+    }))
 }

@@ -171,6 +171,7 @@ impl Monetizer {
                 first_sent_at: None,
                 fence: 0,
                 decided_because: None,
+                sent_again: None,
             };
             // A sum that somebody else has sealed further is theirs to send; the rest waits for the
             // next run. So does what follows a piece that is held back: deciding about that decides

@@ -138,7 +138,8 @@ use crate::text::ForeignId;
 /// descriptor.id = "ledgerless".parse()?;
 /// let billing: Arc<dyn BillingEngine> = Arc::new(Ledgerless::default());
 /// let engine = Engine {
-///     descriptor, billing, usage: None, invoices: None, statements: None, webhooks: None,
+///     descriptor, billing, usage: None, invoices: None, statements: None, portal: None,
+///     webhooks: None, feed: None,
 /// };
 ///
 /// # use futures::FutureExt;
@@ -292,6 +293,9 @@ pub struct NewSubscription {
     pub plan: ForeignId,
     /// Its billing periods, so that both sides have the same.
     pub schedule: Schedule,
+    /// Whether it was cancelled before it was made. What an earlier call may have made is asked for, so that
+    /// it can be taken back, and nobody is charged for it.
+    pub is_cancelled: bool,
 }
 
 /// A plan that a subscription moves to.

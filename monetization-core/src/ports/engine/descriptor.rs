@@ -112,11 +112,13 @@ pub struct Attribute {
 ///
 /// Publishing sends no batch again that was first sent longer ago than `deduplicates_for` less an
 /// hour, and none whose time of use is older than `age_max`: the first becomes unknown, the second
-/// is parked.
+/// is parked, unless it may have been sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineLimits {
     /// For how long it recognises a usage record that it has had before.
     pub deduplicates_for: Duration,
+    /// For how long after it was sent a usage record can be taken back; `None` where it cannot.
+    pub withdraws_for: Option<Duration>,
     /// How old the time of use may be.
     pub age_max: Duration,
     /// How far ahead the time of use may be.

@@ -34,7 +34,7 @@ pub struct EngineError {
 /// | `Retryable` | no | the same again later, with the same key |
 /// | `Ambiguous` | perhaps | the same again later, with the same key |
 /// | `NotFound`, when cancelling | no | as good as done |
-/// | every other | no | parks the operation or the batch, for an operator |
+/// | every other | no | parks the operation or the batch, for an operator; a batch that may have been sent before is unknown |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,

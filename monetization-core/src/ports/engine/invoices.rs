@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::{EngineContext, EngineError, Removal};
 use crate::clock::{Span, Timestamp};
-use crate::invoice::{Invoice, InvoiceState};
+use crate::invoice::{Credit, Invoice, InvoiceState};
 use crate::money::Money;
 use crate::store::Port;
 use crate::text::ForeignId;
@@ -17,7 +17,7 @@ use crate::text::ForeignId;
 ///
 /// ```
 /// use monetization_core::engine::*;
-/// use monetization_core::invoice::Invoice;
+/// use monetization_core::invoice::{Credit, Invoice};
 /// use monetization_core::text::ForeignId;
 ///
 /// #[derive(Debug)]
@@ -44,6 +44,13 @@ use crate::text::ForeignId;
 ///         &self, _: &EngineContext, invoice: &ForeignId,
 ///     ) -> Result<Option<String>, EngineError> {
 ///         Ok(Some(format!("https://pay.example/{invoice}")))
+///     }
+///
+///     async fn credit(
+///         &self, _: &EngineContext, invoice: &ForeignId, credit: &Credit,
+///     ) -> Result<ForeignId, EngineError> {
+///         let refuse = |_| EngineError::new(EngineErrorKind::Permanent, "no name for it");
+///         format!("{invoice}-credit-{}", credit.number).parse().map_err(refuse)
 ///     }
 /// }
 ///
@@ -78,6 +85,19 @@ pub trait InvoiceIssuing: Port {
         cx: &EngineContext,
         invoice: &ForeignId,
     ) -> Result<Option<String>, EngineError>;
+
+    /// Credits a part of an invoice, or all of it, and answers what the credit is called. What is not
+    /// paid yet is no longer asked for; money that was paid goes where the credit says. An invoice of
+    /// which nothing is left to be paid becomes paid.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    async fn credit(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+        credit: &Credit,
+    ) -> Result<ForeignId, EngineError>;
 }
 
 /// An invoice that the provider collects.

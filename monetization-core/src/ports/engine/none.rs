@@ -39,6 +39,7 @@ pub fn none() -> Engine {
             attributes: Vec::new(),
             limits: EngineLimits {
                 deduplicates_for: Duration::ZERO,
+                withdraws_for: None,
                 age_max: Duration::ZERO,
                 ahead_max: Duration::ZERO,
                 batch_max: 1,
@@ -63,7 +64,9 @@ pub fn none() -> Engine {
         usage: None,
         invoices: None,
         statements: None,
+        portal: None,
         webhooks: None,
+        feed: None,
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{EngineContext, EngineError, EngineInvoice};
@@ -15,7 +17,7 @@ use crate::text::ForeignId;
 ///
 /// 1. [`serialise`](Self::serialise) makes its bytes, once, when its batch is sealed.
 /// 2. [`publish`](Self::publish) sends those bytes, as often as it takes.
-/// 3. Its [`Receipt`] says what became of it; `Unknown` sends it again.
+/// 3. Its [`Receipt`] says what became of it; `Unknown` and `NotSent` send it again.
 ///
 /// A provider that counts in memory, and recognises what it has had by the report's id:
 ///
@@ -56,6 +58,10 @@ use crate::text::ForeignId;
 ///             if had.insert(report.batch) { Receipt::Accepted } else { Receipt::Duplicate }
 ///         };
 ///         Ok(reports.iter().map(receipt).collect())
+///     }
+///
+///     async fn withdraw(&self, _: &EngineContext, _: &SealedReport) -> Answer<Withdrawal> {
+///         unable()
 ///     }
 ///
 ///     async fn realm(&self, _: &EngineContext) -> Answer<Realm> {
@@ -111,7 +117,8 @@ pub trait UsageReporting: Port {
     fn serialise(&self, report: &UsageReport) -> Result<Vec<u8>, EngineError>;
 
     /// Sends reports (WSO2: `publishMonetizationUsageRecords`); one receipt for each, in order.
-    /// At most as many as the descriptor's `batch_max`.
+    /// At most as many as the descriptor's `batch_max`. [`repeated`](EngineContext::repeated) holds for
+    /// all of them: either each may have been sent before, whatever came of it, or none was.
     ///
     /// # Errors
     /// [`EngineError`] where nothing is known of any of them.
@@ -120,6 +127,17 @@ pub trait UsageReporting: Port {
         cx: &EngineContext,
         reports: &[SealedReport],
     ) -> Result<Vec<Receipt>, EngineError>;
+
+    /// Takes back a report that the provider has taken: it is not counted any more, and still known when it
+    /// is sent again. Only for as long as the descriptor's `withdraws_for` says.
+    ///
+    /// # Errors
+    /// [`EngineError`]; that it is too late is a value.
+    async fn withdraw(
+        &self,
+        cx: &EngineContext,
+        report: &SealedReport,
+    ) -> Result<Withdrawal, EngineError>;
 
     /// What the call's credentials open. Reports that were sealed for another account or mode are not
     /// sent. It is asked once for each process and tenant.
@@ -182,9 +200,10 @@ pub struct SealedReport {
 ///
 /// | receipt | state of its batch |
 /// |---|---|
-/// | `Accepted`, `Duplicate` | confirmed |
+/// | `Accepted`, `Duplicate` | confirmed; a duplicate that was refused or unknown before, and sent again, is unknown |
 /// | `Rejected` | rejected, for an operator |
-/// | `Unknown` | sent again later, the same bytes |
+/// | `Unknown` | sent again later, the same bytes, for as long as the provider would recognise them |
+/// | `NotSent` | sent again later, the same bytes, as if it had not been tried |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
@@ -203,6 +222,26 @@ pub enum Receipt {
     /// Nobody knows: send the same again.
     Unknown {
         /// What is known.
+        reason: String,
+    },
+    /// It has not left, or the provider has not looked at it: it is certain that it was not taken.
+    NotSent {
+        /// Why not.
+        reason: String,
+        /// How long the provider asked to wait, where it did.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What became of a report that was to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "flows must decide about both")]
+pub enum Withdrawal {
+    /// It is not counted, now or from before.
+    Withdrawn,
+    /// It stays counted.
+    TooLate {
+        /// What the provider says.
         reason: String,
     },
 }

@@ -1,13 +1,16 @@
+use async_trait::async_trait;
 use http::HeaderMap;
 
-use super::EngineInvoice;
+use super::{EngineContext, EngineError, EngineInvoice};
 use crate::clock::Timestamp;
+use crate::ids::BatchId;
 use crate::reference::ObjectKind;
 use crate::secret::Secret;
 use crate::store::Port;
 use crate::text::ForeignId;
 
-/// Understands the news a provider sends. Both steps are pure: no call, no clock.
+/// Understands the news a provider sends: it is verified, completed where it only points at what it says,
+/// and interpreted. The first and the last of these are pure: no call, no clock.
 ///
 /// A message is a hint and a fact at once: its id is marked in the same change as its effect, so
 /// that delivering it twice changes nothing, and its version says whether it is older than what is
@@ -52,6 +55,7 @@ use crate::text::ForeignId;
 /// assert_eq!(Word.verify(b"{}", &headers, &[new], now), Err(WebhookError::Signature));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[async_trait]
 pub trait Webhooks: Port {
     /// Checks that the bytes come from the provider and are fresh. Any of the secrets will do,
     /// so that they can be exchanged without losing news.
@@ -65,6 +69,21 @@ pub trait Webhooks: Port {
         secrets: &[Secret],
         now: Timestamp,
     ) -> Result<VerifiedEvent, WebhookError>;
+
+    /// Reads from the provider what a message says that only points at it; any other is handed back as it
+    /// is, which is all that a provider needs whose messages say everything. The id stays the same.
+    ///
+    /// `cx` is of the tenant whose endpoint the message came to, in its own account.
+    ///
+    /// # Errors
+    /// [`EngineError`] where it cannot be read; the provider is made to send the message again.
+    async fn complete(
+        &self,
+        _cx: &EngineContext,
+        event: VerifiedEvent,
+    ) -> Result<VerifiedEvent, EngineError> {
+        Ok(event)
+    }
 
     /// Reads what it says; empty for news that core has no use for.
     ///
@@ -119,6 +138,28 @@ pub enum News {
     /// A subscription is over at the provider. One that is in force here ends then, too: nothing of it is
     /// billed any more.
     SubscriptionEnded,
+    /// A customer has stored what they pay with, on a page of the provider's. The object is the customer.
+    PaymentMethodStored,
+    /// Use that the provider had taken does not count after all.
+    ReportsRejected(RejectedReports),
+}
+
+/// Reports that a provider has refused after it had taken them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedReports {
+    /// How many.
+    pub count: u64,
+    /// Those of them that it names: not all, where it names some for an example.
+    pub named: Vec<RejectedReport>,
+}
+
+/// A report that a provider has refused after it had taken it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedReport {
+    /// Which one.
+    pub batch: BatchId,
+    /// Why, in the provider's words.
+    pub reason: String,
 }
 
 /// Why a message is not news.

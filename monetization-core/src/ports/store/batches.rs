@@ -17,12 +17,15 @@ use crate::usage::{Sum, SumKey};
 /// | `sealed` | `confirmed` | the engine has it, now or from before |
 /// | `sealed` | `rejected` | the engine will never take it |
 /// | `sealed` | `unknown` | it may be there, and the engine would no longer recognise it |
-/// | `sealed` | `parked` | too old to send, sealed for another engine, account or mode, or the engine refused the call |
+/// | `sealed` | `parked` | never sent, and: too old to send, sealed for another engine, account or mode, or the engine refused the call |
+/// | `sealed` | `unknown` | the same, of what may have been sent |
 /// | (a sum holds suspiciously more than is sealed) | `parked` | [`seal`](Self::seal): held back before it was ever sent |
 /// | (a restored sum holds more than is sealed) | `unknown` | [`seal`](Self::seal): the engine may have it under another id |
+/// | `confirmed`, `sealed` and sent | `rejected` | a change that has it [overturned](super::Overturned): the engine has refused it later |
+/// | `confirmed` | `written_off` | a change that has it overturned: it was taken back at the engine |
 /// | `rejected`, `unknown`, `parked` | `confirmed`, `sealed`, `written_off` | [`decide_batch`](Self::decide_batch): somebody has found out, or takes it upon themselves |
 ///
-/// Nothing leaves a state other than `sealed` by itself. While a batch is claimed nobody else sends
+/// Nothing but `sealed` and `confirmed` leaves a state by itself. While a batch is claimed nobody else sends
 /// it; a claim that lapses leaves it sealed.
 #[async_trait]
 pub trait Batches: Port {
@@ -151,12 +154,25 @@ pub struct Batch {
     pub state: BatchState,
     /// How often it was sent.
     pub attempts: u32,
-    /// When it was first sent, in business time.
+    /// When it was first sent, in business time; of one that was overturned, by when it had been sent last.
     pub first_sent_at: Option<Timestamp>,
     /// The claim under which it is being sent.
     pub fence: u64,
     /// Why it was decided what becomes of it, the last time that it was.
     pub decided_because: Option<String>,
+    /// Where that was to send it again: out of which state, and when.
+    pub sent_again: Option<SentAgain>,
+}
+
+/// That it was decided to send a batch again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct SentAgain {
+    /// As what it had been held.
+    pub after: Held,
+    /// When it was decided, in business time. What an engine says of an earlier sending says nothing of this
+    /// one.
+    pub decided_at: Timestamp,
 }
 
 impl Batch {
@@ -240,16 +256,26 @@ pub struct Decision {
     pub fate: Fate,
     /// Why, for whoever asks later: who has decided, and from what.
     pub because: String,
+    /// When that was decided, in business time.
+    pub decided_at: Timestamp,
 }
 
 impl Decision {
-    /// To do this, for this reason.
+    /// To do this, for this reason; decided at this instant of business time.
     #[must_use]
-    pub fn new(fate: Fate, because: impl Into<String>) -> Self {
+    pub fn new(fate: Fate, because: impl Into<String>, decided_at: Timestamp) -> Self {
         Self {
             fate,
             because: because.into(),
+            decided_at,
         }
+    }
+
+    /// What is kept of it beside the reason: that a batch held as this is sent again, and since when.
+    #[must_use]
+    pub fn sent_again(&self, after: Held) -> Option<SentAgain> {
+        let decided_at = self.decided_at;
+        (self.fate == Fate::SendAgain).then_some(SentAgain { after, decided_at })
     }
 }
 

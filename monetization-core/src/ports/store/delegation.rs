@@ -360,6 +360,14 @@ macro_rules! delegate_store {
                 $inner.parked_intents(tenant).await
             }
 
+            async fn has_unfinished_intents(
+                &self,
+                tenant: $crate::ids::TenantId,
+            ) -> ::core::result::Result<bool, $crate::store::StoreError> {
+                let $store = self;
+                $inner.has_unfinished_intents(tenant).await
+            }
+
             async fn start_job(
                 &self,
                 tenant: $crate::ids::TenantId,

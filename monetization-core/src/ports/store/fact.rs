@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Directory, Expected, Listing, Rows, StoreError, StoreErrorKind, Write};
 use crate::clock::Timestamp;
 use crate::consumer::Consumer;
+use crate::cursor::NewsCursor;
 use crate::ids::{TenantId, TypedId};
 use crate::invoice::Invoice;
 use crate::key::ApiKey;
@@ -66,11 +67,12 @@ pub enum Kind {
     ApiKey,
     Invoice,
     Reference,
+    NewsCursor,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Tenant,
         Self::Publisher,
         Self::AccessToken,
@@ -82,6 +84,7 @@ impl Kind {
         Self::ApiKey,
         Self::Invoice,
         Self::Reference,
+        Self::NewsCursor,
     ];
 
     /// Its name where it is stored.
@@ -99,6 +102,7 @@ impl Kind {
             Self::ApiKey => "api_key",
             Self::Invoice => "invoice",
             Self::Reference => "reference",
+            Self::NewsCursor => "news_cursor",
         }
     }
 }
@@ -211,7 +215,7 @@ pub enum Unique {
 /// | API key | each subscription it opens |
 /// | invoice | subscription, consumer |
 /// | reference | engine, account, kind and name there (unique everywhere) |
-/// | tenant, publisher, access token, consumer | id alone |
+/// | tenant, publisher, access token, consumer, news cursor | id alone |
 pub trait Fact: Serialize + DeserializeOwned + Send + Sync {
     /// What its rows are.
     const KIND: Kind;
@@ -463,4 +467,5 @@ facts! {
     Reference: ReferenceId, tenant, |this| vec![
         RowKey::external(&this.place(), this.object, &this.external),
     ], |_| None;
+    NewsCursor: CursorId, tenant, |_| Vec::new(), |_| None;
 }

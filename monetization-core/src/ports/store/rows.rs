@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Index, Kind, Port, Row, RowKey, StoreError};
+use super::{Index, Kind, Overturned, Port, Row, RowKey, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{ChangeSetId, IntentId, TenantId};
 use crate::intent::Intent;
@@ -146,6 +146,8 @@ pub struct ChangeSet {
     pub intents: Vec<Intent>,
     /// Operations that it brings to an end.
     pub finished: Vec<Finished>,
+    /// Batches that do not count after all; one that an entry does not fit stays as it is.
+    pub overturned: Vec<Overturned>,
     /// The engine's news it takes in; a second change with the same mark is refused.
     pub inbox: Option<(Slug, ForeignId)>,
 }
@@ -161,6 +163,7 @@ impl ChangeSet {
             closings: Vec::new(),
             intents: Vec::new(),
             finished: Vec::new(),
+            overturned: Vec::new(),
             inbox: None,
         }
     }

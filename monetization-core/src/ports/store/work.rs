@@ -50,6 +50,12 @@ pub trait Work: Port {
     /// [`StoreError`] where the store cannot answer.
     async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError>;
 
+    /// Whether any operation of a tenant is still to be carried out, or was given up.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError>;
+
     /// Starts a job, unless one of that name is running for the tenant.
     ///
     /// # Errors

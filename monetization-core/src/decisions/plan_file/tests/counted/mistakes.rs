@@ -1,4 +1,4 @@
-use super::{COUNTED, PRODUCT, mistakes};
+use super::{COUNTED, PRODUCT, PlanFile, mistakes};
 
 /// What is written in place of what, and what is told.
 const MISTAKES: [(&str, &str, &str); 34] = [
@@ -186,4 +186,58 @@ fn mistakes_in_what_is_counted_are_told_by_line_field_and_what_is_allowed() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Calls were sold that no gate let through.
+#[test]
+fn a_plan_neither_sells_nor_limits_calls_that_it_does_not_cover_a7_b4() {
+    let product = PRODUCT.replace(
+        "resources = [",
+        r#"resources = [{ identifier = "search", method = "GET", path = "/search", name = "Search" }, "#,
+    );
+    let plan = |covers: &str| {
+        format!(
+            r#"{product}
+[[plans]]
+name = "Half"
+
+[plans.terms]
+billing = "fixed"
+currency = "EUR"
+cycle = "month"
+resources = [{covers}]
+quotas = [{{ window = "day", max = 9, overage = "strict", resource = "forecast" }}]
+
+[[plans.terms.bundles]]
+name = "ten"
+resource = "search"
+calls = 10
+price = "5"
+"#
+        )
+    };
+    let told = |field: &str, what: &str, covered: &str| {
+        let problem = format!(
+            "{what:?} is none of the resources that the plan covers: allowed are {covered}"
+        );
+        format!("plans[0].terms.{field}: {problem}")
+    };
+    for (covers, place, expected) in [
+        (
+            r#""search""#,
+            "17:69: ",
+            told("quotas[0].resource", "forecast", "search"),
+        ),
+        (
+            r#""forecast""#,
+            "21:12: ",
+            told("bundles[0].resource", "search", "forecast"),
+        ),
+    ] {
+        assert_eq!(mistakes(&plan(covers)), [format!("{place}{expected}")]);
+    }
+    for covers in ["", r#""search", "forecast""#] {
+        let file = PlanFile::parse("plans.toml", plan(covers).as_bytes()).unwrap();
+        assert_eq!(file.plan(None).unwrap().terms.bundles().len(), 1);
+    }
 }

@@ -1,0 +1,15 @@
+UPDATE batch SET
+    state = ?1, reason = ?2, decided_because = coalesce(?3, decided_because),
+    first_sent_at = max(coalesce(first_sent_at, ?4), ?4), fence = fence + 1, claim_lapses_at = NULL
+WHERE id = ?5 AND engine = ?6 AND account IS ?7 AND (?8 IS NULL OR (realm = ?8 AND mode = ?9))
+    AND (
+        (state = 'confirmed' AND ?1 = 'written_off')
+        OR (
+            ?1 = 'rejected'
+            AND iif(sent_again_at IS NULL, decided_because IS NULL, sent_again_at <= ?4)
+            AND (
+                state = 'confirmed'
+                OR (state = 'sealed' AND (first_sent_at IS NOT NULL OR fence > attempts))
+            )
+        )
+    )
