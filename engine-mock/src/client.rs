@@ -12,9 +12,12 @@
 //! | `create_`, `change_`, `cancel_subscription` | `StartSubscription`, `ChangePlan`, `EndSubscription` |
 //! | `subscription` | `Subscription` |
 //! | `publish` | `TakeUsage`; the records' identifiers recognise them, not the key |
+//! | `withdraw` | `WithdrawUsage` |
 //! | `realm` | `Realm` |
+//! | `since` | `News` |
 //! | `current`, `preview`, `list`, `summary` | `Preview`, `Preview`, `Invoices`, `Usage` |
-//! | `issue`, `void` | `IssueInvoice`, `VoidInvoice` |
+//! | `issue`, `void`, `credit` | `IssueInvoice`, `VoidInvoice`, `CreditInvoice` |
+//! | `page_url`, `charge_stored` | `Page`, `ChargeStored` |
 
 use std::sync::Arc;
 
@@ -24,7 +27,9 @@ use crate::provider::{Order, Query, Refusal, RefusalKind, Reply, StatedInvoice};
 use crate::transport::{Call, Request, Transport, TransportError};
 
 mod billing;
+mod feed;
 mod invoices;
+mod portal;
 mod usage;
 
 /// Speaks to a provider for core: one type for all of the engine's ports, because each is a matter

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use monetization_core::clock::{Span, Timestamp};
+use monetization_core::engine::Page;
 use monetization_core::ids::MeterId;
 use monetization_core::money::Quantity;
 use monetization_core::secret::Secret;
@@ -14,6 +15,7 @@ use monetization_core::text::ForeignId;
 
 use crate::faults::{Faults, Injection, SeenCall};
 use crate::journal::JournalError;
+use crate::pages::{self, ShownPage};
 use crate::provider::{
     Customer, Invoice, Outcome, Payment, PaymentBehaviour, PaymentOutcome, Plan, Provider, Rules,
     Step, Subscription,
@@ -207,6 +209,70 @@ impl Control {
         Some(format!("{}{token}", self.payment_url_base))
     }
 
+    /// A customer stores what they pay with, as they do on the checkout page. It is told by a message; they
+    /// are charged once the engine is asked to, which core does when it hears of that.
+    ///
+    /// ```
+    /// use monetization_engine_mock::MockEngine;
+    ///
+    /// let mock = MockEngine::in_memory("2026-01-01T00:00:00Z".parse().unwrap());
+    /// let nobody = "cus_0000000001".parse().unwrap();
+    /// let error = mock.control().store_method(&nobody).unwrap_err();
+    /// assert_eq!(error.to_string(), "the provider has no cus_0000000001");
+    /// ```
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn store_method(&self, customer: &ForeignId) -> Result<(), ControlError> {
+        let customer = customer.clone();
+        let name = customer.to_string();
+        match self.host.step(|at| Step::MethodStored { at, customer })? {
+            Outcome::Missing => Err(missing(&name)),
+            Outcome::Done | Outcome::Answered(_) | Outcome::Paid(_) => Ok(()),
+        }
+    }
+
+    /// The page behind a link of the provider's, for a host to show: that of an invoice that is to be paid,
+    /// a customer's portal, or the one on which they store what they pay with.
+    ///
+    /// ```
+    /// use monetization_engine_mock::MockEngine;
+    ///
+    /// let mock = MockEngine::in_memory("2026-01-01T00:00:00Z".parse().unwrap());
+    /// let page = mock.control().page("mock://pay/pay_0000000001_0123456789abcdef");
+    /// assert!(page.html.contains("You are about to pay an invoice"));
+    /// ```
+    #[must_use]
+    pub fn page(&self, link: &str) -> ShownPage {
+        self.host
+            .read(|provider| pages::show(provider, &self.payment_url_base, token(link)))
+    }
+
+    /// What a customer does on the page behind a link: they pay, or store what they pay with. The page
+    /// that is shown then says how that ended.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    pub fn submit(&self, link: &str) -> Result<ShownPage, ControlError> {
+        let token = token(link);
+        let behind = self.host.read(|provider| {
+            let (page, customer, back) = provider.behind_page(token)?;
+            Some((page, customer.id.clone(), back))
+        });
+        match behind {
+            Some((Page::Checkout, customer, back)) => {
+                self.store_method(&customer)?;
+                Ok(pages::stored(&back))
+            }
+            Some((Page::Portal, ..)) => Ok(self.page(link)),
+            None => match self.pay(token) {
+                Ok(outcome) => Ok(pages::paid(outcome)),
+                Err(ControlError::Missing { .. }) => Ok(pages::missing()),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
     /// The messages that wait to be posted, signed as of now. They wait until
     /// [`delivered`](Self::delivered), so that none is lost.
     ///
@@ -356,7 +422,7 @@ impl Control {
 
     /// Finds the invoice that `what` means and lets the customer do this about it.
     fn settle(&self, what: &str, payment: Payment) -> Result<PaymentOutcome, ControlError> {
-        let name = what.rsplit('/').next().unwrap_or(what);
+        let name = token(what);
         let found = self.host.read(|provider| match name.parse::<ForeignId>() {
             Ok(id) if provider.invoice(&id).is_some() => Some((id, true)),
             Ok(_) => provider
@@ -377,6 +443,11 @@ impl Control {
             Outcome::Done | Outcome::Answered(_) | Outcome::Missing => Err(missing(name)),
         }
     }
+}
+
+/// What stands after the last `/` of an address.
+fn token(link: &str) -> &str {
+    link.rsplit('/').next().unwrap_or(link)
 }
 
 fn missing(what: &str) -> ControlError {

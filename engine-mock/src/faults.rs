@@ -14,7 +14,7 @@
 //! | [`Fault::Garble`] | as it says | nobody knows; ask again with the same key |
 //! | [`Fault::Delay`] | yes | the answer, or nothing where it came too late |
 //! | [`Fault::Hold`] | later | the answer, once it was let go |
-//! | [`Fault::Record`] | all records but one, or all | that of one record nobody knows, or never |
+//! | [`Fault::Record`] | all records but one, or all | that of one record nobody knows, or never, or not now |
 //!
 //! ```
 //! use monetization_engine_mock::MockEngine;
@@ -89,6 +89,13 @@ pub enum RecordFault {
     ReceiptLost,
     /// It is not counted, and its receipt says that it never will be.
     Rejected,
+    /// It is not counted, and its receipt says so.
+    NotSent {
+        /// How long to wait, where the receipt says so.
+        retry_after: Option<Duration>,
+    },
+    /// It is taken, as its receipt says, and does not count after all: a message says that later.
+    RejectedLater,
 }
 
 /// Which calls are counted at all.
@@ -372,8 +379,7 @@ impl<T: Transport> Transport for FaultyTransport<T> {
                 self.inner.send(call).await
             }
             Some(Fault::Record { index, fault }) => {
-                let skipped =
-                    fault != RecordFault::ReceiptLost && skip_record(&mut call.request, index);
+                let skipped = strike_record(&mut call.request, index, fault);
                 let answer = self.inner.send(call).await?;
                 Ok(answer.map(|reply| with_verdict(reply, index, fault, skipped)))
             }
@@ -389,14 +395,24 @@ fn answer_to_something_else(operation: Operation) -> Reply {
     }
 }
 
-/// Takes a usage record out of a report; whether there was one at that place.
-fn skip_record(request: &mut Request, index: usize) -> bool {
-    match request {
-        Request::Do(Order::TakeUsage { records }) if index < records.len() => {
+/// Does to a usage record of a report what the fault wants; whether it was taken out.
+fn strike_record(request: &mut Request, index: usize, fault: RecordFault) -> bool {
+    let Request::Do(Order::TakeUsage { records }) = request else {
+        return false;
+    };
+    let Some(record) = records.get_mut(index) else {
+        return false;
+    };
+    match fault {
+        RecordFault::ReceiptLost => false,
+        RecordFault::RejectedLater => {
+            record.refused_later = true;
+            false
+        }
+        RecordFault::NotTaken | RecordFault::Rejected | RecordFault::NotSent { .. } => {
             drop(records.remove(index));
             true
         }
-        Request::Do(_) | Request::Ask(_) => false,
     }
 }
 
@@ -409,6 +425,11 @@ fn with_verdict(reply: Reply, index: usize, fault: RecordFault, skipped: bool) -
     let verdict = match fault {
         RecordFault::NotTaken | RecordFault::ReceiptLost => RecordVerdict::Unknown { reason },
         RecordFault::Rejected => RecordVerdict::Rejected { reason },
+        RecordFault::NotSent { retry_after } => RecordVerdict::NotSent {
+            reason,
+            retry_after,
+        },
+        RecordFault::RejectedLater => return Reply::Verdicts(verdicts),
     };
     if skipped {
         verdicts.insert(index.min(verdicts.len()), verdict);

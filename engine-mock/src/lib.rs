@@ -62,6 +62,7 @@
 //!     customer,
 //!     plan,
 //!     schedule: Schedule::new(start, Cycle::MONTH),
+//!     is_cancelled: false,
 //! };
 //! let started = billing.create_subscription(&cx("start"), &new).await?;
 //!
@@ -119,6 +120,40 @@
 //! HTTP, the binary `engine-mock` does so on the command line, and `MockEngine::remote` is the
 //! engine of a provider that runs elsewhere.
 //!
+//! # News that never arrived
+//! What was told is kept for thirty days, delivered or not, and told again to whoever asks: page by page,
+//! oldest first, each message under the name and with the body that it is delivered with. So a receiver
+//! that was away asks from where it stood, and passes over what it knows.
+//!
+//! ```
+//! # use monetization_core::engine::{EngineContext, IdempotencyKey};
+//! # use monetization_core::ids::{TenantId, TypedId};
+//! # use monetization_engine_mock::MockEngine;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mock = MockEngine::in_memory("2026-01-31T00:00:00Z".parse()?);
+//! let feed = mock.engine().feed.ok_or("it has one")?;
+//! let cx = EngineContext {
+//!     tenant: TenantId::derived(&[b"a marketplace"]),
+//!     credentials: None,
+//!     account: None,
+//!     key: IdempotencyKey::new("news"),
+//!     repeated: false,
+//!     timeout: std::time::Duration::from_secs(10),
+//! };
+//! let since = "2026-01-01T00:00:00Z".parse()?;
+//! let page = feed.since(&cx, since).await?;
+//! assert!(page.messages.is_empty() && page.is_last);
+//! assert_eq!(page.until, since, "no later than the newest message");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Use that does not count after all
+//! A fault has a usage record refused after it was taken: a message names it. And a record can be taken
+//! back for as long as it is known, unless its period is invoiced. Either way it stays known: sent again it
+//! is a duplicate, until the provider has forgotten it.
+//!
 //! # Restarts
 //! With [`MockOptions::in_file`] the provider survives the process: [`MockEngine::open`] takes
 //! the steps of the journal again. [`MockEngine::recovered`] says how many, and whether the last
@@ -127,6 +162,7 @@
 pub use control::{Control, ControlError, Disturbance};
 pub use journal::{JournalError, JournalPlace, MemoryJournal, Recovered};
 pub use mock::{CONNECTED_ACCOUNT, MockEngine, MockOptions};
+pub use pages::ShownPage;
 #[cfg(feature = "http")]
 pub use remote::{RemoteError, RemoteOptions};
 
@@ -141,6 +177,7 @@ mod client;
 mod control;
 mod journal;
 mod mock;
+mod pages;
 #[cfg(feature = "http")]
 mod pool;
 #[cfg(feature = "http")]

@@ -225,8 +225,10 @@ pub(crate) fn bundle(
         billing: client.clone(),
         usage: Some(client.clone()),
         invoices: Some(client.clone()),
-        statements: Some(client),
+        statements: Some(client.clone()),
+        portal: Some(client.clone()),
         webhooks: Some(Arc::new(MockWebhooks)),
+        feed: Some(client),
     }
 }
 
@@ -245,6 +247,7 @@ fn descriptor(rules: &Rules) -> EngineDescriptor {
         }],
         limits: EngineLimits {
             deduplicates_for: rules.deduplicates_for,
+            withdraws_for: Some(rules.deduplicates_for),
             age_max: rules.age_max,
             ahead_max: rules.ahead_max,
             batch_max: rules.batch_max,

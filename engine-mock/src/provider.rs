@@ -22,7 +22,9 @@
 //!                                         v                                 |
 //!                                   uncollectible -- pays all the same -----+
 //! ```
-//! Everything that is not paid can be taken back; then it is void and cannot be paid. Each change
+//! Everything that is not paid can be taken back; then it is void and cannot be paid. Credits leave lines
+//! and total as they are: what was paid goes back or to the customer's balance, which pays for what they
+//! are asked for next, and where nothing is left to be paid the invoice is paid. Each change
 //! but the making of a draft raises the invoice's version and is told in a [`Notice`].
 //!
 //! # The life of a subscription
@@ -50,6 +52,7 @@ pub use command::{
     FinishedInvoice, Gone, Order, Placed, Query, RecordVerdict, Reply, SentRecord,
     StartSubscription, StatedInvoice, StatedLine, StatedSubscription, When,
 };
+pub use credits::GivenCredit;
 pub use customers::Customer;
 pub use invoices::{Draft, Invoice};
 pub use outbox::{Notice, NoticeAbout};
@@ -67,10 +70,12 @@ use memory::Memory;
 
 mod agenda;
 mod command;
+mod credits;
 mod customers;
 mod invoices;
 mod keys;
 mod memory;
+mod methods;
 mod outbox;
 mod payments;
 mod periods;
@@ -117,6 +122,13 @@ pub enum Step {
         customer: ForeignId,
         /// How.
         behaviour: PaymentBehaviour,
+    },
+    /// A customer stores what they pay with.
+    MethodStored {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        customer: ForeignId,
     },
     /// Notices have reached whom they are for.
     Delivered {
@@ -174,6 +186,8 @@ pub struct Provider {
     agenda: BTreeSet<(Timestamp, Due)>,
     /// What has not been delivered yet.
     outbox: VecDeque<Notice>,
+    /// What was told lately, delivered or not.
+    told: VecDeque<Notice>,
 }
 
 impl Provider {
@@ -196,6 +210,7 @@ impl Provider {
             records: Memory::lasting(rules.deduplicates_for),
             agenda: BTreeSet::new(),
             outbox: VecDeque::new(),
+            told: VecDeque::new(),
             rules,
         }
     }
@@ -253,6 +268,10 @@ impl Provider {
                 }
                 None => Outcome::Missing,
             },
+            Step::MethodStored { at, customer } => {
+                self.advance(at);
+                self.store_method(&customer)
+            }
             Step::Delivered { notices } => {
                 let arrived: BTreeSet<ForeignId> = notices.into_iter().collect();
                 self.outbox.retain(|notice| !arrived.contains(&notice.id));
@@ -279,6 +298,7 @@ impl Provider {
     pub fn ask(&self, account: &Account, query: &Query) -> Result<Reply, Refusal> {
         match query {
             Query::Realm => Ok(Reply::Realm(self.rules.realm.clone())),
+            Query::News { since } => Ok(self.told_since(account, *since)),
             Query::Plans { product } => Ok(Reply::Mapping(self.mapping(account, *product))),
             Query::Subscription { subscription } => {
                 let found = self.subscriptions.get(subscription);
@@ -300,6 +320,14 @@ impl Provider {
             Query::Preview { subscription } => {
                 let subscription = self.subscription(account, subscription)?;
                 Ok(Reply::Invoices(vec![self.preview(subscription)?]))
+            }
+            Query::Page {
+                customer,
+                page,
+                return_url,
+            } => {
+                let customer = self.customer(account, customer)?;
+                Ok(Reply::Page(customer.link(*page, return_url)))
             }
             Query::Usage {
                 subscription,
@@ -386,7 +414,15 @@ impl Provider {
                 .map(Reply::Removed),
             Order::IssueInvoice(invoice) => self.issue(account, invoice),
             Order::VoidInvoice { invoice } => self.void(account, &invoice).map(Reply::Removed),
+            Order::CreditInvoice {
+                invoice,
+                number,
+                amount,
+                to,
+            } => self.credit(account, &invoice, (number, amount, to)),
+            Order::ChargeStored { customer } => self.charge_stored(account, &customer),
             Order::TakeUsage { records } => self.take_usage(account, &records),
+            Order::WithdrawUsage { identifier } => Ok(self.withdraw_usage(account, identifier)),
         }
     }
 

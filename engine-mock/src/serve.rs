@@ -35,7 +35,7 @@
 //! | `GET /v1/clock` | | what the provider's clock says, and whether it can be moved |
 //! | `POST /v1/clock` | `{"to": INSTANT}` or `{"advance_seconds": N}` | moves it forward |
 //! | `POST /v1/payments` | `{"what": INVOICE, LINK or TOKEN, "payment": "pays" or "fails"}` | a customer pays, or fails to |
-//! | `GET /pay/TOKEN`, `POST /pay/TOKEN` | | the page behind a payment link, and paying there |
+//! | `GET /pay/TOKEN`, `POST /pay/TOKEN` | | the page behind a link, and paying or storing a payment method there |
 //! | `GET /v1/plans`, `/v1/customers`, `/v1/subscriptions`, `/v1/invoices` | | what there is, oldest first: `?after=NAME&limit=N` |
 //! | `GET /v1/invoices/NAME` | | one invoice, with its newest payment link |
 //! | `GET /v1/subscriptions/NAME/usage/METER` | | what was counted of a meter, in its scale |
@@ -196,7 +196,7 @@ pub fn router(mock: &MockEngine, clock: ServedClock) -> Router {
         .route("/v1/messages/delivered", post(messages::delivered))
         .route("/v1/faults", post(faults::inject).delete(faults::clear))
         .route("/v1/faults/release", post(faults::release))
-        .route("/pay/{token}", get(payments::page).post(payments::pay))
+        .route("/pay/{token}", get(payments::page).post(payments::submit))
         .route("/healthz", get(health))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {

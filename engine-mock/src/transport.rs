@@ -95,14 +95,19 @@ impl Request {
                 Order::EndSubscription { .. } => Operation::EndSubscription,
                 Order::IssueInvoice(_) => Operation::IssueInvoice,
                 Order::VoidInvoice { .. } => Operation::VoidInvoice,
+                Order::CreditInvoice { .. } => Operation::CreditInvoice,
+                Order::ChargeStored { .. } => Operation::ChargeStored,
                 Order::TakeUsage { .. } => Operation::TakeUsage,
+                Order::WithdrawUsage { .. } => Operation::WithdrawUsage,
             },
             Self::Ask(query) => match query {
                 Query::Realm => Operation::Realm,
+                Query::News { .. } => Operation::News,
                 Query::Plans { .. } => Operation::Plans,
                 Query::Subscription { .. } => Operation::Subscription,
                 Query::Invoices { .. } | Query::Invoice { .. } => Operation::Invoices,
                 Query::Preview { .. } => Operation::Preview,
+                Query::Page { .. } => Operation::Page,
                 Query::Usage { .. } => Operation::Usage,
             },
         }
@@ -134,10 +139,18 @@ pub enum Operation {
     IssueInvoice,
     /// [`Order::VoidInvoice`].
     VoidInvoice,
+    /// [`Order::CreditInvoice`].
+    CreditInvoice,
+    /// [`Order::ChargeStored`].
+    ChargeStored,
     /// [`Order::TakeUsage`].
     TakeUsage,
+    /// [`Order::WithdrawUsage`].
+    WithdrawUsage,
     /// [`Query::Realm`].
     Realm,
+    /// [`Query::News`].
+    News,
     /// [`Query::Plans`].
     Plans,
     /// [`Query::Subscription`].
@@ -146,6 +159,8 @@ pub enum Operation {
     Invoices,
     /// [`Query::Preview`].
     Preview,
+    /// [`Query::Page`].
+    Page,
     /// [`Query::Usage`].
     Usage,
 }
@@ -157,10 +172,12 @@ impl Operation {
         !matches!(
             self,
             Self::Realm
+                | Self::News
                 | Self::Plans
                 | Self::Subscription
                 | Self::Invoices
                 | Self::Preview
+                | Self::Page
                 | Self::Usage
         )
     }

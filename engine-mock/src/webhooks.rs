@@ -14,7 +14,8 @@
 //! }
 //! ```
 //!
-//! `type` is `invoice.updated` or `subscription.ended`; any other is passed over, so that a newer
+//! `type` is `invoice.updated`, `subscription.ended`, `customer.method_stored` or `usage.rejected`, whose `object` is the
+//! identifier of the record and whose `reason` says why it does not count after all; any other is passed over, so that a newer
 //! provider can say more than an older receiver knows. `version` grows with each change of the
 //! object: of two messages the one with the higher version is newer, in whichever order they
 //! come. The same message has the same `webhook-id` each time it is delivered.
@@ -48,7 +49,10 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::{EngineEvent, News, VerifiedEvent, WebhookError, Webhooks};
+use monetization_core::engine::{
+    EngineEvent, News, RejectedReport, RejectedReports, VerifiedEvent, WebhookError, Webhooks,
+};
+use monetization_core::ids::IdError;
 use monetization_core::reference::ObjectKind;
 use monetization_core::secret::Secret;
 use monetization_core::text::ForeignId;
@@ -69,6 +73,8 @@ pub const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("webhook-signat
 const TOLERANCE: Duration = Duration::from_secs(300);
 const INVOICE: &str = "invoice.updated";
 const SUBSCRIPTION_ENDED: &str = "subscription.ended";
+const METHOD_STORED: &str = "customer.method_stored";
+const USAGE_REJECTED: &str = "usage.rejected";
 
 /// A message that waits to be posted. The receiver must be given the body byte for byte: written
 /// anew, be it with the same meaning, it has another signature.
@@ -91,29 +97,44 @@ impl Delivery {
         secrets: &[Secret],
         now: Timestamp,
     ) -> Option<Self> {
-        let (kind, object, invoice) = match &notice.about {
-            NoticeAbout::Invoice(stated) => {
-                (INVOICE, stated.invoice.clone()?, Some((**stated).clone()))
-            }
-            NoticeAbout::SubscriptionEnded(subscription) => {
-                (SUBSCRIPTION_ENDED, subscription.clone(), None)
-            }
-        };
-        let link = invoice.as_ref().and_then(|invoice| invoice.link.as_ref());
-        let message = Message {
-            kind: kind.to_owned(),
-            account: notice.account.clone(),
-            object,
-            version: notice.version,
-            occurred_at: notice.occurred_at,
-            payment_url: link.map(|token| format!("{payment_url_base}{token}")),
-            invoice,
-        };
-        let body = serde_json::to_vec(&message).ok()?;
+        let body = body(notice, payment_url_base)?;
         let headers = sign(&notice.id, &body, secrets, now)?;
         let id = notice.id.clone();
         Some(Self { id, headers, body })
     }
+}
+
+/// What a message says, byte for byte the same each time.
+pub(crate) fn body(notice: &Notice, payment_url_base: &str) -> Option<Vec<u8>> {
+    let mut reason = None;
+    let (kind, object, invoice) = match &notice.about {
+        NoticeAbout::Invoice(stated) => {
+            (INVOICE, stated.invoice.clone()?, Some((**stated).clone()))
+        }
+        NoticeAbout::SubscriptionEnded(subscription) => {
+            (SUBSCRIPTION_ENDED, subscription.clone(), None)
+        }
+        NoticeAbout::MethodStored(customer) => (METHOD_STORED, customer.clone(), None),
+        NoticeAbout::UsageRejected {
+            identifier,
+            reason: why,
+        } => {
+            reason = Some(why.clone());
+            (USAGE_REJECTED, identifier.to_string().parse().ok()?, None)
+        }
+    };
+    let link = invoice.as_ref().and_then(|invoice| invoice.link.as_ref());
+    let message = Message {
+        kind: kind.to_owned(),
+        account: notice.account.clone(),
+        object,
+        version: notice.version,
+        occurred_at: notice.occurred_at,
+        payment_url: link.map(|token| format!("{payment_url_base}{token}")),
+        invoice,
+        reason,
+    };
+    serde_json::to_vec(&message).ok()
 }
 
 /// What a message says. Fields that are not known are passed over.
@@ -127,6 +148,8 @@ struct Message {
     occurred_at: Timestamp,
     payment_url: Option<String>,
     invoice: Option<StatedInvoice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// Signs a message as the provider does, with each of the secrets; `None` where one is no secret.
@@ -234,7 +257,8 @@ impl Webhooks for MockWebhooks {
         let malformed = |problem: String| WebhookError::Malformed { problem };
         let kind: Kind =
             serde_json::from_slice(&event.body).map_err(|error| malformed(error.to_string()))?;
-        if kind.kind != INVOICE && kind.kind != SUBSCRIPTION_ENDED {
+        let known = [INVOICE, SUBSCRIPTION_ENDED, METHOD_STORED, USAGE_REJECTED];
+        if !known.contains(&kind.kind.as_str()) {
             return Ok(Vec::new());
         }
         let message: Message =
@@ -253,6 +277,23 @@ impl Webhooks for MockWebhooks {
             }
             None if message.kind == SUBSCRIPTION_ENDED => {
                 (ObjectKind::Subscription, News::SubscriptionEnded)
+            }
+            None if message.kind == METHOD_STORED => {
+                (ObjectKind::Customer, News::PaymentMethodStored)
+            }
+            None if message.kind == USAGE_REJECTED => {
+                let batch = message.object.as_str().parse();
+                let batch = batch.map_err(|error: IdError| malformed(error.to_string()))?;
+                (
+                    ObjectKind::Report,
+                    News::ReportsRejected(RejectedReports {
+                        count: 1,
+                        named: vec![RejectedReport {
+                            batch,
+                            reason: message.reason.unwrap_or_default(),
+                        }],
+                    }),
+                )
             }
             None => return Err(malformed("the invoice is missing".to_owned())),
         };

@@ -9,7 +9,7 @@ use monetization_core::engine::{
     EngineContext, EngineError, EngineErrorKind, EngineInvoice, InvoiceIssuing, InvoiceReading,
     Issued, Removal,
 };
-use monetization_core::invoice::{Invoice, Occasion};
+use monetization_core::invoice::{Credit, Invoice, Occasion};
 use monetization_core::text::ForeignId;
 
 use super::{Client, unexpected};
@@ -64,6 +64,24 @@ impl InvoiceIssuing for Client {
                 let link = stated.first().and_then(|stated| stated.link.as_ref());
                 Ok(self.payment_url(link))
             }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn credit(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+        credit: &Credit,
+    ) -> Result<ForeignId, EngineError> {
+        let order = Order::CreditInvoice {
+            invoice: invoice.clone(),
+            number: credit.number,
+            amount: credit.amount,
+            to: credit.to,
+        };
+        match self.order(cx, order).await? {
+            Reply::Named(credit) => Ok(credit),
             other => Err(unexpected(&other)),
         }
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::engine::{
     CurrentUsage, EngineContext, EngineError, EngineErrorKind, InvoiceReading, Receipt,
-    SealedReport, UsageReport, UsageReporting,
+    SealedReport, UsageReport, UsageReporting, Withdrawal,
 };
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
@@ -49,10 +49,26 @@ impl UsageReporting for Client {
             identifier: report.batch,
             // What is not text is not a record either: the provider rejects it by itself.
             body: String::from_utf8_lossy(&report.body).into_owned(),
+            refused_later: false,
         });
         let records = records.collect();
         match self.order(cx, Order::TakeUsage { records }).await? {
             Reply::Verdicts(verdicts) => Ok(verdicts.into_iter().map(receipt).collect()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn withdraw(
+        &self,
+        cx: &EngineContext,
+        report: &SealedReport,
+    ) -> Result<Withdrawal, EngineError> {
+        let identifier = report.batch;
+        match self.order(cx, Order::WithdrawUsage { identifier }).await? {
+            Reply::Withdrawn { in_time: true } => Ok(Withdrawal::Withdrawn),
+            Reply::Withdrawn { in_time: false } => Ok(Withdrawal::TooLate {
+                reason: "it is forgotten, or invoiced".to_owned(),
+            }),
             other => Err(unexpected(&other)),
         }
     }
@@ -103,5 +119,12 @@ fn receipt(verdict: RecordVerdict) -> Receipt {
         RecordVerdict::Duplicate => Receipt::Duplicate,
         RecordVerdict::Rejected { reason } => Receipt::Rejected { reason },
         RecordVerdict::Unknown { reason } => Receipt::Unknown { reason },
+        RecordVerdict::NotSent {
+            reason,
+            retry_after,
+        } => Receipt::NotSent {
+            reason,
+            retry_after,
+        },
     }
 }

@@ -6,21 +6,22 @@
 //! values, which are written as text: `{"amount":"27.00","currency":"USD"}` and RFC 3339.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::engine::{CancelMode, ChangeMode};
+use monetization_core::engine::{CancelMode, ChangeMode, Page};
 use monetization_core::ids::{
     BatchId, ConsumerId, InvoiceId, MeterId, PlanVersionId, ProductId, SubscriptionId,
 };
-use monetization_core::invoice::InvoiceState;
+use monetization_core::invoice::{CreditTo, InvoiceState};
 use monetization_core::money::{Money, Quantity};
 use monetization_core::period::Schedule;
 use monetization_core::plan::PlanVersion;
 use monetization_core::reference::Realm;
-use monetization_core::text::{ForeignId, Name};
+use monetization_core::text::{ForeignId, Name, PageUrl};
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::{Notice, Refusal};
 
 /// An order as it reaches the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,11 +110,34 @@ pub enum Order {
         /// Which one.
         invoice: ForeignId,
     },
+    /// Give money of an invoice back, or ask for it no longer. Answered by [`Reply::Named`].
+    CreditInvoice {
+        /// Which invoice.
+        invoice: ForeignId,
+        /// Which of its credits this is at the caller's.
+        number: u32,
+        /// How much.
+        amount: Money,
+        /// Where money goes that was paid.
+        to: CreditTo,
+    },
+    /// Charge what a customer owes from now on to what they have stored, if they have. Answered by
+    /// [`Reply::Done`].
+    ChargeStored {
+        /// Which customer.
+        customer: ForeignId,
+    },
     /// Take usage records, each by itself. The key is not looked at: records are recognised by
     /// their own identifiers. Answered by [`Reply::Verdicts`].
     TakeUsage {
         /// The records.
         records: Vec<SentRecord>,
+    },
+    /// Count a usage record no more, while it is known and its period is not invoiced. Answered by
+    /// [`Reply::Withdrawn`].
+    WithdrawUsage {
+        /// Which one.
+        identifier: BatchId,
     },
 }
 
@@ -189,6 +213,9 @@ pub struct SentRecord {
     pub identifier: BatchId,
     /// What was sent.
     pub body: String,
+    /// Whether it is taken and found not to count afterwards, which is told by a message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused_later: bool,
 }
 
 /// What only asks.
@@ -201,6 +228,11 @@ pub struct SentRecord {
 pub enum Query {
     /// What the credentials open. Answered by [`Reply::Realm`].
     Realm,
+    /// What was told since an instant, oldest first. Answered by [`Reply::News`].
+    News {
+        /// Since when, that instant too.
+        since: Timestamp,
+    },
     /// The plans of a product that are on sale. Answered by [`Reply::Mapping`].
     Plans {
         /// What it is at the caller's.
@@ -227,6 +259,15 @@ pub enum Query {
     Preview {
         /// Which subscription.
         subscription: ForeignId,
+    },
+    /// Where a customer finds a page. Answered by [`Reply::Page`].
+    Page {
+        /// Which customer.
+        customer: ForeignId,
+        /// Which page.
+        page: Page,
+        /// Where it leads back to.
+        return_url: PageUrl,
     },
     /// How much of a meter was counted. Answered by [`Reply::Total`].
     Usage {
@@ -268,6 +309,11 @@ pub enum Reply {
     Removed(Gone),
     /// One verdict for each usage record, in order.
     Verdicts(Vec<RecordVerdict>),
+    /// A usage record that was to be taken back.
+    Withdrawn {
+        /// Whether it is not counted; otherwise it was too late.
+        in_time: bool,
+    },
     /// Plan versions and their names.
     Mapping(BTreeMap<PlanVersionId, ForeignId>),
     /// How a subscription stands; `None` where there is none.
@@ -276,6 +322,17 @@ pub enum Reply {
     Invoices(Vec<StatedInvoice>),
     /// A sum of use, in the meter's scale.
     Total(Quantity),
+    /// The token of a page's link.
+    Page(String),
+    /// What was told.
+    News {
+        /// Oldest first.
+        notices: Vec<Notice>,
+        /// All before this instant is in it.
+        until: Timestamp,
+        /// Whether there is no more.
+        is_last: bool,
+    },
 }
 
 /// How an object went.
@@ -309,6 +366,13 @@ pub enum RecordVerdict {
     Unknown {
         /// What is known.
         reason: String,
+    },
+    /// It was not looked at, and so not counted.
+    NotSent {
+        /// Why not.
+        reason: String,
+        /// How long to wait, where it says so.
+        retry_after: Option<Duration>,
     },
 }
 

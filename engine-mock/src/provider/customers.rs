@@ -3,7 +3,10 @@
 //! A consumer is one customer in each account. How they pay is their own business and not core's:
 //! tests and demos decide it, and the provider acts on it when it asks for money.
 
+use std::collections::BTreeMap;
+
 use monetization_core::ids::ConsumerId;
+use monetization_core::money::Currency;
 use monetization_core::text::{ForeignId, Name};
 use serde::Serialize;
 
@@ -23,6 +26,10 @@ pub struct Customer {
     pub name: Name,
     /// How they pay; `None` for how the rules say.
     pub behaviour: Option<PaymentBehaviour>,
+    /// What pays for what they are asked for next, in minor units.
+    pub balances: BTreeMap<Currency, i64>,
+    /// How often they have stored what they pay with.
+    pub methods_stored: u64,
 }
 
 impl Provider {
@@ -45,6 +52,8 @@ impl Provider {
             consumer,
             name,
             behaviour: None,
+            balances: BTreeMap::new(),
+            methods_stored: 0,
         };
         self.customers_by_consumer.insert(slot, id.clone());
         self.customers.insert(id.clone(), customer);

@@ -18,8 +18,8 @@ use super::agenda::Due;
 use super::stretches::rest_of_base;
 use super::subscriptions::{base_line, opening_lines};
 use super::{
-    Account, FinishedInvoice, Gone, Provider, Refusal, Reply, StatedInvoice, StatedLine, Stretch,
-    Subscription, periods, rating,
+    Account, FinishedInvoice, GivenCredit, Gone, Provider, Refusal, Reply, StatedInvoice,
+    StatedLine, Stretch, Subscription, periods, rating,
 };
 
 /// An invoice as the provider has it, of either kind: made by the provider for a subscription, or
@@ -55,6 +55,10 @@ pub struct Invoice {
     pub due_at: Timestamp,
     /// When it was paid.
     pub paid_at: Option<Timestamp>,
+    /// What of it was credited.
+    pub credits: Vec<GivenCredit>,
+    /// What of it the customer's balance has paid.
+    pub from_balance: Money,
 }
 
 /// What an invoice will bill once it is final: use may still come. The plans are named and not
@@ -94,6 +98,8 @@ impl Provider {
             issued_at: self.now,
             due_at: self.now.saturating_add(self.rules.payment_within),
             paid_at: None,
+            credits: Vec::new(),
+            from_balance: Money::zero(total.currency()),
         };
         self.invoices.insert(id.clone(), invoice);
         self.demand(id);
@@ -145,6 +151,8 @@ impl Provider {
             issued_at: self.now,
             due_at: issued.due_at,
             paid_at: None,
+            credits: Vec::new(),
+            from_balance: Money::zero(issued.total.currency()),
             issued: Some(issued),
         };
         self.invoices_by_ours.insert(slot, id.clone());
@@ -218,6 +226,8 @@ impl Provider {
                 .saturating_add(self.rules.grace)
                 .saturating_add(self.rules.payment_within),
             paid_at: None,
+            credits: Vec::new(),
+            from_balance: Money::zero(currency),
         };
         let made = invoice.id.clone();
         self.invoices.insert(made.clone(), invoice);

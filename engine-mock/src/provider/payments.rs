@@ -77,6 +77,14 @@ impl Provider {
             return self.becomes(id, InvoiceState::Paid);
         }
         let (due_at, customer) = (invoice.due_at, invoice.customer.clone());
+        self.pay_from_balance(id);
+        if self
+            .invoices
+            .get(id)
+            .is_some_and(|it| it.outstanding().is_zero())
+        {
+            return self.becomes(id, InvoiceState::Paid);
+        }
         self.becomes(id, InvoiceState::Open);
         match self.behaviour(&customer) {
             PaymentBehaviour::Automatically => self.becomes(id, InvoiceState::Paid),
@@ -156,11 +164,12 @@ impl Provider {
 
     /// Nobody is asked for this any more.
     pub(super) fn take_back(&mut self, id: &ForeignId) {
+        self.return_to_balance(id);
         self.becomes(id, InvoiceState::Void);
     }
 
     /// The invoice stands so from now on, and everybody is told.
-    fn becomes(&mut self, id: &ForeignId, state: InvoiceState) {
+    pub(super) fn becomes(&mut self, id: &ForeignId, state: InvoiceState) {
         let now = self.now;
         let Some(invoice) = self.invoices.get_mut(id) else {
             return;

@@ -2,7 +2,8 @@
 //!
 //! Each record stands for itself: it is taken, known, or rejected with a reason, whatever becomes
 //! of its neighbours. What is taken can be invoiced: a record whose amount no invoice could hold
-//! is rejected when it comes, not discovered at the end of the period. A meter that the plan does
+//! is rejected when it comes, not discovered at the end of the period, unless a fault wants it looked at
+//! later: then it is taken and known, does not count, and a message says so. A meter that the plan does
 //! not price is counted and costs nothing.
 
 use monetization_core::clock::Timestamp;
@@ -13,12 +14,16 @@ use monetization_core::text::ForeignId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Provider, RecordVerdict, Refusal, Reply, SentRecord, Subscription, periods, rating,
+    Account, NoticeAbout, Provider, RecordVerdict, Refusal, Reply, SentRecord, Subscription,
+    periods, rating,
 };
 
 /// The most one usage line may cost, in minor units: with the at most eight of a plan and its base
 /// price an invoice still fits 64 bits.
 const LINE_MAX: i64 = 100_000_000_000_000_000;
+
+/// Why a record that was taken does not count.
+const REFUSED_LATER: &str = "it was looked at after it was taken, and does not count";
 
 /// A usage record as it is written for the provider: JSON, fields in this order, so that one report
 /// is the same bytes each time it is written.
@@ -88,6 +93,13 @@ impl Provider {
             };
         }
         match self.checked(account, sent) {
+            Ok(_) if sent.refused_later => {
+                let (identifier, reason) = (sent.identifier, REFUSED_LATER.to_owned());
+                let about = NoticeAbout::UsageRejected { identifier, reason };
+                self.tell(account.clone(), 1, about);
+                self.records.keep(slot, sent.body.clone(), self.now);
+                RecordVerdict::Accepted
+            }
             Ok((subscription, record, sum)) => {
                 if let Some(subscription) = self.subscriptions.get_mut(&subscription) {
                     subscription
@@ -100,6 +112,36 @@ impl Provider {
             }
             Err(reason) => RecordVerdict::Rejected { reason },
         }
+    }
+
+    /// Takes a record out of what is counted. It stays known, so that it is not counted again.
+    pub(super) fn withdraw_usage(&mut self, account: &Account, identifier: BatchId) -> Reply {
+        let is_known = self
+            .records
+            .recall(&(account.clone(), identifier))
+            .is_some();
+        let of_account = self
+            .subscriptions
+            .values_mut()
+            .filter(|subscription| subscription.account == *account);
+        let mut in_time = is_known;
+        for subscription in of_account {
+            let mut records = subscription.records.iter();
+            let Some(place) = records.position(|record| record.identifier == identifier) else {
+                continue;
+            };
+            let period = subscription.records.get(place).map(|it| it.period_index);
+            in_time &= period.is_some_and(|period| !subscription.closed.contains(&period));
+            if in_time {
+                let record = subscription.records.remove(place);
+                let key = (record.period_index, record.meter.id);
+                if let Some(sum) = subscription.totals.get_mut(&key) {
+                    let left = sum.scaled().saturating_sub(record.quantity.scaled());
+                    *sum = Quantity::from_scaled(left);
+                }
+            }
+        }
+        Reply::Withdrawn { in_time }
     }
 
     /// Whose use it is, the record, and the sum of its period with it; or why it is not taken.

@@ -2,14 +2,12 @@
 
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use http::StatusCode;
-use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::input::{Json, Named};
 use super::problem::Problem;
-use crate::control::ControlError;
+use crate::pages::ShownPage;
 use crate::provider::{Payment, PaymentBehaviour, PaymentOutcome};
 
 /// What a customer does about an invoice.
@@ -57,44 +55,19 @@ pub(super) async fn behave(
     Ok(axum::Json(body))
 }
 
-/// The page is the same wherever its link leads: only paying tells.
-pub(super) async fn page() -> Response {
-    written(
-        "<p>You are about to pay an invoice of the mock provider. No money moves.</p>\
-         <form method=\"post\"><button>Pay</button></form>",
-    )
+/// The page behind a link.
+pub(super) async fn page(State(desk): State<Desk>, Path(token): Path<String>) -> Response {
+    written(desk.control.page(&token))
 }
 
-/// Pays by the page, and says on it how that ended.
-pub(super) async fn pay(
+/// Does what the page is for, and says on it how that ended.
+pub(super) async fn submit(
     State(desk): State<Desk>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    let (status, said) = match desk.control.pay(&token) {
-        Ok(PaymentOutcome::Paid) => (StatusCode::OK, "Paid. Thank you."),
-        Ok(PaymentOutcome::AlreadyPaid) => (StatusCode::OK, "It was paid before."),
-        Ok(PaymentOutcome::Declined) => (StatusCode::PAYMENT_REQUIRED, "The payment was declined."),
-        Ok(PaymentOutcome::NotPayable) => (StatusCode::CONFLICT, "It cannot be paid."),
-        Ok(PaymentOutcome::LinkExpired) => (StatusCode::GONE, "The link has expired."),
-        Err(ControlError::Missing { .. }) => (StatusCode::NOT_FOUND, "There is no such page."),
-        Err(error) => return Err(error.into()),
-    };
-    Ok((status, written(&format!("<p>{said}</p>"))).into_response())
+    Ok(written(desk.control.submit(&token)?))
 }
 
-fn written(said: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Mock checkout</title>\
-         <h1>Mock checkout</h1>{said}</html>"
-    );
-    let headers = [
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
-        ),
-        // The address of this page lets whoever has it pay.
-        (REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, Html(html)).into_response()
+fn written(page: ShownPage) -> Response {
+    (page.status, page.headers, Html(page.html)).into_response()
 }

@@ -71,6 +71,7 @@ pub(super) async fn subscribe(engine: &Engine) -> Subscriber {
         customer: customer.clone(),
         plan: plan.unwrap(),
         schedule: Schedule::new(START, OFFER.cycle),
+        is_cancelled: false,
     };
     let start = billing
         .create_subscription(&cx("start"), &new)

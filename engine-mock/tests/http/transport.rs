@@ -249,6 +249,7 @@ async fn what_the_process_cannot_take_is_refused_for_good() {
         records: vec![SentRecord {
             identifier: monetization_core::entropy::Entropy::seeded(1).id(START),
             body: "x".repeat(1 << 20),
+            refused_later: false,
         }],
     });
     let mut unspeakable = customer_call("a", 1, SOON);

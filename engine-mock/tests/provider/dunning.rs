@@ -123,6 +123,7 @@ async fn a_subscription_that_began_long_ago_is_invoiced_up_to_now() {
             world.control.now().saturating_sub(DAY * 100),
             Cycle::MONTH,
         ),
+        is_cancelled: false,
     };
     let start = world
         .billing()

@@ -183,7 +183,8 @@ async fn a_held_call_lets_others_pass() {
 
 #[tokio::test]
 async fn of_a_hundred_records_the_one_that_failed_is_sent_again_and_all_count_once_e5() {
-    for fault in [RecordFault::NotTaken, RecordFault::ReceiptLost] {
+    let not_sent = RecordFault::NotSent { retry_after: None };
+    for fault in [RecordFault::NotTaken, RecordFault::ReceiptLost, not_sent] {
         let world = World::new();
         let running = world.running(Offer::A_CENT_EACH).await;
         let records = world.ones(&running, 100);
@@ -201,8 +202,10 @@ async fn of_a_hundred_records_the_one_that_failed_is_sent_again_and_all_count_on
             .await
             .unwrap();
         let expected = match fault {
-            RecordFault::NotTaken => Receipt::Accepted,
-            RecordFault::ReceiptLost | RecordFault::Rejected => Receipt::Duplicate,
+            RecordFault::NotTaken | RecordFault::NotSent { .. } => Receipt::Accepted,
+            RecordFault::ReceiptLost | RecordFault::Rejected | RecordFault::RejectedLater => {
+                Receipt::Duplicate
+            }
         };
         assert_eq!(again, [expected]);
         assert_eq!(world.total(&running), 100);
@@ -234,6 +237,34 @@ async fn a_record_that_is_rejected_on_demand_is_not_counted() {
         ]
     ));
     assert_eq!(world.total(&running), 2);
+}
+
+#[tokio::test]
+async fn a_record_that_is_rejected_later_is_known_and_not_counted_and_a_message_says_so_r_p7() {
+    let world = World::new();
+    let running = world.running(Offer::A_CENT_EACH).await;
+    let fault = Fault::Record {
+        index: 1,
+        fault: RecordFault::RejectedLater,
+    };
+    world
+        .control
+        .inject(Injection::next(fault).on(Operation::TakeUsage));
+    world.control.take_deliveries().unwrap();
+    let records = world.ones(&running, 3);
+    for expected in [Receipt::Accepted, Receipt::Duplicate] {
+        let receipts = world.usage().publish(&world.cx(), &records).await.unwrap();
+        assert_eq!(receipts, vec![expected; 3]);
+        assert_eq!(world.total(&running), 2);
+    }
+    let told = world.control.take_deliveries().unwrap();
+    assert_eq!(told.len(), 1);
+    let told = String::from_utf8(told[0].body.clone()).unwrap();
+    assert!(
+        told.contains(&format!(r#""object":"{}""#, records[1].batch)),
+        "{told}"
+    );
+    assert!(told.contains(r#""type":"usage.rejected""#), "{told}");
 }
 
 #[tokio::test]

@@ -137,6 +137,7 @@ impl World {
             customer: customer.clone(),
             plan,
             schedule: Schedule::new(self.control.now(), offer.cycle),
+            is_cancelled: false,
         };
         let start = self
             .billing()
