@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::names;
+
 /// One page of a list, newest first.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
@@ -17,6 +19,8 @@ pub(crate) struct Page<T> {
     /// Whether another page follows.
     #[serde(default)]
     pub(crate) has_more: bool,
+    /// Where the next page is, in the second version of Stripe's interface.
+    pub(crate) next_page_url: Option<String>,
 }
 
 impl<T> Default for Page<T> {
@@ -24,6 +28,7 @@ impl<T> Default for Page<T> {
         Self {
             data: Vec::new(),
             has_more: false,
+            next_page_url: None,
         }
     }
 }
@@ -87,6 +92,9 @@ pub(crate) struct Product {
 pub(crate) struct Price {
     /// Its id, `price_…`.
     pub(crate) id: String,
+    /// Whether it is on sale.
+    #[serde(default)]
+    pub(crate) active: bool,
     /// By which it is found again.
     pub(crate) lookup_key: Option<String>,
     /// How often it is billed; none of what is paid once.
@@ -137,6 +145,41 @@ pub(crate) struct Customer {
     /// Whose it is.
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+    /// What their invoices are charged to.
+    pub(crate) invoice_settings: Option<InvoiceSettings>,
+}
+
+impl Customer {
+    /// Whether they have stored what they pay with, and are charged to it.
+    pub(crate) fn is_charged(&self) -> bool {
+        let settings = self.invoice_settings.as_ref();
+        settings.is_some_and(|settings| settings.default_payment_method.is_some())
+            && self.metadata.contains_key(names::CHARGED)
+    }
+}
+
+/// How a customer's invoices are made.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct InvoiceSettings {
+    /// What they are charged to.
+    pub(crate) default_payment_method: Option<Expandable<AnyObject>>,
+}
+
+/// What was taken off an invoice.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CreditNote {
+    /// Its id, `cn_…`.
+    pub(crate) id: String,
+    /// Which credit of ours it is.
+    #[serde(default)]
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// A page that somebody is to visit.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Visit {
+    /// Where it is; none once it is over.
+    pub(crate) url: Option<String>,
 }
 
 /// What a customer pays for again and again.
@@ -163,8 +206,12 @@ pub(crate) struct Subscription {
     pub(crate) cancel_at_period_end: bool,
     /// When it will end, in seconds.
     pub(crate) cancel_at: Option<i64>,
+    /// Of a hundred: what the platform keeps, where it does.
+    pub(crate) application_fee_percent: Option<serde_json::Number>,
     /// When it has ended, in seconds.
     pub(crate) ended_at: Option<i64>,
+    /// `charge_automatically` or `send_invoice`.
+    pub(crate) collection_method: Option<String>,
     /// When it was made, in seconds.
     pub(crate) created: i64,
     /// Since 2025 these stand at the items.
@@ -179,9 +226,34 @@ impl Subscription {
         !matches!(self.status.as_str(), "canceled" | "incomplete_expired")
     }
 
+    /// Whether its customer, who was asked for with it, is charged to what they have stored.
+    pub(crate) fn is_charged_to_stored(&self) -> bool {
+        self.customer.object().is_some_and(Customer::is_charged)
+    }
+
+    /// Whether its invoices are charged, and nobody is asked to pay them.
+    pub(crate) fn is_charged(&self) -> bool {
+        self.collection_method.as_deref() == Some("charge_automatically")
+    }
+
     /// Whether nothing is charged yet.
     pub(crate) fn is_tried(&self) -> bool {
         self.status == "trialing"
+    }
+
+    /// The shortest that a period of it can be, in seconds.
+    pub(crate) fn shortest_cycle(&self) -> Option<i64> {
+        let item = self.items.data.first()?;
+        let recurring = item.price.recurring.as_ref()?;
+        let days: i64 = match recurring.interval.as_deref()? {
+            "day" => 1,
+            "week" => 7,
+            "month" => 28,
+            "year" => 365,
+            _ => return None,
+        };
+        let count = i64::try_from(recurring.interval_count.unwrap_or(1)).ok()?;
+        days.checked_mul(count)?.checked_mul(86_400)
     }
 
     /// Its current period, in seconds.
@@ -237,6 +309,12 @@ pub(crate) struct Invoice {
     pub(crate) currency: String,
     /// In the unit that Stripe counts.
     pub(crate) total: i64,
+    /// What of it is still to be paid.
+    pub(crate) amount_remaining: Option<i64>,
+    /// What of it was paid by other means than the customer's balance.
+    pub(crate) amount_paid: Option<i64>,
+    /// Who owes it.
+    pub(crate) customer: Option<Expandable<Customer>>,
     /// In seconds.
     pub(crate) created: i64,
     /// In seconds.
@@ -270,6 +348,12 @@ impl Invoice {
         let details = details.and_then(|parent| parent.subscription_details.as_ref());
         let of = details.and_then(|details| details.subscription.as_ref());
         of.or(self.subscription.as_ref()).map(Expandable::id)
+    }
+
+    /// Whether its customer, who was asked for with it, has stored what they pay with.
+    pub(crate) fn is_charged_to_stored(&self) -> bool {
+        let customer = self.customer.as_ref().and_then(Expandable::object);
+        customer.is_some_and(Customer::is_charged)
     }
 
     /// Whether it has this status.
@@ -342,4 +426,4 @@ macro_rules! named {
     )+};
 }
 
-named!(Product Price Meter Summary Customer Subscription Invoice Line AnyObject);
+named!(Product Price Meter Summary Customer CreditNote Subscription Invoice Line AnyObject);

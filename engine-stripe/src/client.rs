@@ -8,8 +8,12 @@
 //! | `create_subscription` | [`starting`], [`trying`] |
 //! | `change_subscription`, `cancel_subscription`, `subscription` | [`changing`], [`scheduling`] |
 //! | `serialise`, `publish`, `realm`, `current`, `summary` | [`usage`], [`lateness`] |
-//! | `issue`, `void` | [`issuing`] |
+//! | `withdraw` | [`withdrawing`] |
+//! | `issue`, `void`, `payment_url` | [`issuing`], [`charging`] |
+//! | `credit` | [`crediting`] |
+//! | `page_url`, `charge_stored` | [`portal`], [`charging`] |
 //! | `list`, `preview` | [`reading`] |
+//! | `since` | [`feed`] |
 
 use std::sync::Arc;
 
@@ -23,15 +27,20 @@ use crate::transport::Transport;
 
 mod billing;
 mod changing;
+mod charging;
+mod crediting;
 mod customers;
+mod feed;
 mod issuing;
 mod lateness;
 mod plans;
+mod portal;
 mod reading;
 mod scheduling;
 mod starting;
 mod trying;
 mod usage;
+mod withdrawing;
 
 /// Speaks to Stripe for core.
 #[derive(Debug, Clone)]

@@ -13,6 +13,9 @@ use crate::transport::API_VERSION;
 /// The attribute by which a product names the publisher's account, as WSO2 does.
 pub const CONNECTED_ACCOUNT: &str = "ConnectedAccountKey";
 
+/// The attribute by which a product names how its consumers' portal looks.
+pub(crate) const PORTAL_CONFIGURATION: &str = "PortalConfiguration";
+
 /// How old the time of use may be: 35 days, less an hour that a report may take to arrive.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(35 * 86_400 - 3_600);
 /// How long after a period's end Stripe still counts use of it.
@@ -24,16 +27,30 @@ pub(crate) fn descriptor() -> EngineDescriptor {
         #[expect(clippy::unwrap_used, reason = "`stripe` is a name")]
         id: "stripe".parse().unwrap(),
         api_version: API_VERSION.to_owned(),
-        attributes: vec![Attribute {
-            name: CONNECTED_ACCOUNT.to_owned(),
-            label: "Connected account".to_owned(),
-            required: false,
-            description: "the publisher's own account at Stripe, such as acct_1A2b3C".to_owned(),
-            default: None,
-        }],
+        attributes: vec![
+            Attribute {
+                name: CONNECTED_ACCOUNT.to_owned(),
+                label: "Connected account".to_owned(),
+                required: false,
+                description: "the publisher's own account at Stripe, such as acct_1A2b3C"
+                    .to_owned(),
+                default: None,
+            },
+            Attribute {
+                name: PORTAL_CONFIGURATION.to_owned(),
+                label: "Customer portal".to_owned(),
+                required: false,
+                description: "a configuration of Stripe's customer portal, such as bpc_1A2b3C; \
+                    that of the account by default"
+                    .to_owned(),
+                default: None,
+            },
+        ],
         limits: EngineLimits {
             // Identifiers and keys are good for 24 hours at least: an hour less is relied on.
             deduplicates_for: Duration::from_secs(23 * 3_600),
+            // So long after it was taken an event can be cancelled.
+            withdraws_for: Some(Duration::from_secs(24 * 3_600)),
             age_max: AGE_MAX,
             ahead_max: Duration::from_secs(300),
             batch_max: 100,

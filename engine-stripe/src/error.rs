@@ -41,6 +41,8 @@ pub(crate) struct Failure {
     said: Option<Box<Refusal>>,
     /// Whether Stripe itself said no to what was asked: then it was not done.
     pub(crate) is_refusal: bool,
+    /// What Stripe said, where it knows the key, and the key may not do what was asked.
+    pub(crate) forbidden: Option<String>,
 }
 
 /// Whether a request changes anything.
@@ -100,7 +102,9 @@ impl Failure {
         let should_retry = should_retry(answer.headers());
         let kind = kind(intent, status, told.as_ref(), should_retry);
         let message = message(status, told.as_ref(), answer.headers());
-        let mut error = EngineError::new(kind, redacted(&message, Some(secret)));
+        let message = redacted(&message, Some(secret));
+        let forbidden = (status == StatusCode::FORBIDDEN).then(|| message.clone());
+        let mut error = EngineError::new(kind, message);
         if let Some(wait) = wait(answer.headers()) {
             error = error.retry_after(wait);
         }
@@ -109,6 +113,7 @@ impl Failure {
             error,
             said: told.map(Box::new),
             is_refusal,
+            forbidden,
         })
     }
 
@@ -118,13 +123,20 @@ impl Failure {
         code == Some("resource_already_exists")
     }
 
-    /// Whether a meter event was refused because it was counted before.
+    /// Whether a meter event was refused because it was counted before, as far as Stripe's words tell:
+    /// it has no code for that.
     pub(crate) fn is_counted_already(&self) -> bool {
         self.is_refusal
             && self
                 .error
                 .to_string()
                 .contains("already exists with identifier")
+    }
+
+    /// Whether it is about something that was sent.
+    pub(crate) fn names_a_parameter(&self) -> bool {
+        let said = self.said.as_ref();
+        said.is_some_and(|said| said.param.is_some())
     }
 
     /// Whether it is about this parameter.
@@ -145,6 +157,7 @@ impl From<EngineError> for Failure {
             error,
             said: None,
             is_refusal: false,
+            forbidden: None,
         }
     }
 }

@@ -9,7 +9,9 @@
 //! | `state` | `status` |
 //! | `payment_url` | `hosted_invoice_url` while it is open |
 //! | `issued_at` | when it was made final, or made |
-//! | `due_at` | `due_date`, or when it was made |
+//! | `due_at` | `due_date`; without one `days_until_due` after it was made, while it is a draft, or open and charged by itself |
+
+use std::time::Duration;
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::engine::EngineInvoice;
@@ -19,6 +21,8 @@ use crate::answer::Invoice;
 use crate::currency::{CurrencyError, Unit};
 use crate::names;
 use crate::time::span;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What an invoice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,7 @@ pub(crate) enum InvoiceError {
 pub(crate) fn engine_invoice(
     invoice: &Invoice,
     stated: Stated,
+    days_until_due: u32,
 ) -> Result<EngineInvoice, InvoiceError> {
     let unit = Unit::named(&invoice.currency)?;
     let total = unit.money(invoice.total)?;
@@ -82,7 +87,7 @@ pub(crate) fn engine_invoice(
         state,
         payment_url: url.filter(|_| invoice.is("open") && stated == Stated::Made),
         issued_at: Timestamp::from_secs(issued_at(invoice)),
-        due_at: Timestamp::from_secs(invoice.due_date.unwrap_or(invoice.created)),
+        due_at: due_at(invoice, days_until_due),
     })
 }
 
@@ -110,6 +115,17 @@ fn period(invoice: &Invoice) -> Option<Span> {
     let is_of_a_period = invoice.subscription().is_some() && !invoice.is_first();
     let period = (invoice.period_start?, invoice.period_end?);
     (is_of_a_period && period.0 < period.1).then(|| span(period))
+}
+
+/// When it has to be paid. A draft has no date yet, and what is charged by itself never has one: it is
+/// given as long as others are, and is late as soon as that has failed.
+fn due_at(invoice: &Invoice, days_until_due: u32) -> Timestamp {
+    let is_to_come = invoice.is("draft") || invoice.is("open");
+    let days = if is_to_come { days_until_due } else { 0 };
+    match invoice.due_date {
+        Some(due) => Timestamp::from_secs(due),
+        None => Timestamp::from_secs(invoice.created).saturating_add(DAY.saturating_mul(days)),
+    }
 }
 
 /// When it was made final; before that, when it was made.

@@ -14,6 +14,7 @@ use monetization_core::field::FieldError;
 use rust_decimal::Decimal;
 
 pub use descriptor::CONNECTED_ACCOUNT;
+pub use endpoint::{EVENTS, Endpoint, Endpoints, Ensured, Payload, Scope, THIN_EVENTS};
 pub use options::{Rates, StripeOptions};
 
 mod anchor;
@@ -21,6 +22,7 @@ mod answer;
 mod client;
 mod currency;
 mod descriptor;
+mod endpoint;
 mod error;
 mod form;
 mod governor;
@@ -52,8 +54,9 @@ pub fn engine(options: &StripeOptions) -> Result<Engine, FieldError> {
         return Err(FieldError::new("days_until_due", problem));
     }
     check_percent(options.application_fee_percent)?;
+    let transport = Arc::new(transport::Transport::new(options)?);
     let client = Arc::new(client::Client {
-        transport: Arc::new(transport::Transport::new(options)?),
+        transport: Arc::clone(&transport),
         days_until_due: options.days_until_due,
         application_fee_percent: options.application_fee_percent,
     });
@@ -62,8 +65,13 @@ pub fn engine(options: &StripeOptions) -> Result<Engine, FieldError> {
         billing: client.clone(),
         usage: Some(client.clone()),
         invoices: Some(client.clone()),
-        statements: Some(client),
-        webhooks: Some(Arc::new(webhooks::StripeWebhooks)),
+        statements: Some(client.clone()),
+        portal: Some(client.clone()),
+        webhooks: Some(Arc::new(webhooks::StripeWebhooks {
+            transport,
+            days_until_due: options.days_until_due,
+        })),
+        feed: Some(client),
     })
 }
 

@@ -33,6 +33,10 @@ pub(crate) const TOTAL: &str = "monetization_total";
 pub(crate) const PERIOD: &str = "monetization_period";
 /// The place of a line in an invoice of core's, from 0.
 pub(crate) const LINE: &str = "monetization_line";
+/// That a customer is charged to what they have stored.
+pub(crate) const CHARGED: &str = "monetization_charged";
+/// The number of a credit of an invoice, from 1.
+pub(crate) const CREDIT: &str = "monetization_credit";
 
 /// Under these keys of a meter event stand who pays and how much.
 pub(crate) const CUSTOMER_IN_EVENT: &str = "stripe_customer_id";

@@ -1,6 +1,10 @@
 use monetization_core::clock::Clock;
+use monetization_core::field::FieldError;
 use monetization_core::reference::Mode;
+use monetization_core::secret::Secret;
 use rust_decimal::Decimal;
+
+use crate::transport::mode_of;
 
 pub use crate::governor::Rates;
 
@@ -37,6 +41,25 @@ pub struct StripeOptions {
     pub clock: Clock,
 }
 
+impl StripeOptions {
+    /// Checks that a key is a secret or restricted one of the mode that these options are for, before it
+    /// is used: programs that are configured say so at once.
+    ///
+    /// # Errors
+    /// A [`FieldError`] of `credentials`, which does not tell the key.
+    pub fn check_key(&self, key: &Secret) -> Result<(), FieldError> {
+        let text = key.reveal();
+        let is_secret = ["sk_", "rk_"].iter().any(|start| text.starts_with(start));
+        let problem = match (mode_of(key), self.mode) {
+            _ if !is_secret => "it is no secret or restricted key: those begin with sk_ or rk_",
+            (Mode::Live, Mode::Test) => "it is a key for real money, and only test keys are taken",
+            (Mode::Test, Mode::Live) => "it is a test key, and only keys for real money are taken",
+            (Mode::Live, Mode::Live) | (Mode::Test, Mode::Test) => return Ok(()),
+        };
+        Err(FieldError::new("credentials", problem))
+    }
+}
+
 impl Default for StripeOptions {
     /// Stripe itself, test keys only, due in 14 days, no fee.
     fn default() -> Self {
@@ -47,6 +70,36 @@ impl Default for StripeOptions {
             application_fee_percent: None,
             rates: Rates::default(),
             clock: Clock::system(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_of_the_mode_that_was_asked_for_r_p11() {
+        let mut options = StripeOptions::default();
+        for mode in [Mode::Test, Mode::Live] {
+            options.mode = mode;
+            for (key, of) in [
+                ("sk_test_1", Some(Mode::Test)),
+                ("rk_test_1", Some(Mode::Test)),
+                ("sk_live_1", Some(Mode::Live)),
+                ("rk_live_1", Some(Mode::Live)),
+                ("pk_test_1", None),
+                ("whsec_1", None),
+                (" sk_test_1", None),
+                ("", None),
+            ] {
+                let checked = options.check_key(&Secret::new(key));
+                assert_eq!(checked.is_ok(), of == Some(mode), "{key} {mode:?}");
+                if let Err(error) = checked {
+                    assert_eq!(error.field(), "credentials");
+                    assert!(key.is_empty() || !error.to_string().contains(key));
+                }
+            }
         }
     }
 }

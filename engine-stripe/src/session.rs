@@ -10,7 +10,8 @@
 //! A call that takes several writes is mended by making it again: steps that were done are told again by
 //! Stripe while it remembers their keys, and are looked for by our ids where it may have forgotten them.
 //!
-//! Lists are read page by page, newest first, until what is looked for is found.
+//! Lists are read page by page, newest first, until what is looked for is found. Those of the second version of
+//! Stripe's interface are read whole by `all_linked`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,13 +19,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use monetization_core::engine::{EngineContext, EngineErrorKind, IdempotencyKey};
+use monetization_core::text::ForeignId;
 use serde::de::DeserializeOwned;
 use stripe_client_core::StripeRequest;
 
 use crate::answer::{Named, Page};
 use crate::error::{Failure, Intent};
+use crate::names;
 use crate::time::seconds;
-use crate::transport::{Outbound, Sender, Transport, is_replayed};
+use crate::transport::{Outbound, SECOND_VERSION, Sender, Transport, is_replayed};
 
 /// Objects of a page.
 pub(crate) const PAGE: i64 = 100;
@@ -106,6 +109,26 @@ impl<'a> Session<'a> {
         read(Intent::Read, &answer)
     }
 
+    /// All that an event says of which only the id was told, as it stands in the answer: in the account that
+    /// it names.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` where it got no answer.
+    pub(crate) async fn told_event(
+        &self,
+        id: &ForeignId,
+        context: Option<&str>,
+    ) -> Result<Bytes, Failure> {
+        let from = Sender {
+            account: context,
+            ..self.sender()
+        };
+        let path = format!("/core/events/{}", names::in_path(id)?);
+        let outbound = Outbound::get_v2(&path);
+        let answer = self.transport.send(from, outbound, None).await?;
+        Ok(answer.into_body())
+    }
+
     /// Asks for what would be, which Stripe takes for a write; an earlier answer would be out of date.
     ///
     /// # Errors
@@ -184,6 +207,33 @@ impl<'a> Session<'a> {
         Ok(all)
     }
 
+    /// Everything that a list of the second version of Stripe's interface has: each page says where the next
+    /// one is.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` for one that changes nothing.
+    pub(crate) async fn all_linked<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        let mut path = path.to_owned();
+        for _ in 0..PAGES_MAX {
+            let answer = self.send(Outbound::get_v2(&path), None).await?;
+            let page: Page<T> = read(Intent::Read, &answer)?;
+            all.extend(page.data);
+            let Some(next) = page.next_page_url else {
+                return Ok(all);
+            };
+            // The key goes nowhere else, whatever an answer says.
+            let below = next.strip_prefix(SECOND_VERSION);
+            let below = below.filter(|path| path.starts_with('/'));
+            let elsewhere = || Failure::new(EngineErrorKind::Retryable, "a page leads elsewhere");
+            path = below.ok_or_else(elsewhere)?.to_owned();
+        }
+        Err(endless())
+    }
+
     /// The first thing of a list that fits.
     ///
     /// # Errors
@@ -225,8 +275,7 @@ impl<'a> Session<'a> {
                 None => return Ok(None),
             }
         }
-        let message = "Stripe's list does not end";
-        Err(Failure::new(EngineErrorKind::Retryable, message))
+        Err(endless())
     }
 
     /// Sends for the account of the call.
@@ -249,6 +298,11 @@ impl<'a> Session<'a> {
             account: self.cx.account.as_ref().map(|account| account.as_str()),
         }
     }
+}
+
+/// For a list that has more pages than any.
+fn endless() -> Failure {
+    Failure::new(EngineErrorKind::Retryable, "Stripe's list does not end")
 }
 
 /// The object that an answer tells.

@@ -2,8 +2,12 @@
 //!
 //! Core's instants are microseconds. What lies within a second is told as the second's beginning.
 
+use std::time::Duration;
+
 use monetization_core::clock::{Span, Timestamp};
 
+/// By how much our clock may be ahead of Stripe's.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(86_400);
 /// Of a second.
 const MICROS: i64 = 1_000_000;
 

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `Authorization` | `Bearer` and the key of the call's context, marked as not to be shown |
 //! | `Stripe-Version` | the version that the typed requests are made for |
-//! | `Stripe-Account` | the connected account, where the call is for one |
+//! | `Stripe-Account` | the connected account, where the call is for one; below `/v2` it is `Stripe-Context` |
 //! | `Idempotency-Key` | of writes: the key of the call, or that of its step |
-//! | `Content-Type` | of writes: a form |
+//! | `Content-Type` | of writes: a form; below `/v2` JSON |
 //! | `User-Agent` | this crate and its version |
 //!
 //! Requests are built by the generated crates, which give method, path, query and form; everything else
-//! is done here. Before one is sent it waits for its turn, and the time it may take is what is left of
+//! is done here, and so are the few requests below `/v2`, which the generated crates do not have. Before one is sent it waits for its turn, and the time it may take is what is left of
 //! the time of its call.
 
 use std::time::Duration;
@@ -23,6 +23,7 @@ use monetization_core::engine::{EngineContext, EngineError, EngineErrorKind, Ide
 use monetization_core::field::FieldError;
 use monetization_core::reference::Mode;
 use monetization_core::secret::Secret;
+use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 
 use crate::error::{Failure, Intent};
@@ -39,10 +40,15 @@ mod pool;
 /// The version of Stripe's interface that every request names.
 pub(crate) const API_VERSION: &str = "2026-09-30.endive";
 
+/// What the paths of the second version of Stripe's interface begin with.
+pub(crate) const SECOND_VERSION: &str = "/v2";
+
 /// By which Stripe knows which version of its interface is spoken.
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 /// For which account a request is made.
 const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
+/// The same, for what stands below `/v2`.
+const STRIPE_CONTEXT: HeaderName = HeaderName::from_static("stripe-context");
 /// By which a write is recognised.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// By which Stripe knows who asks.
@@ -58,15 +64,15 @@ pub(crate) struct Transport {
     clock: Clock,
 }
 
-/// A request that is to be sent: its path with the query, and its form.
+/// A request that is to be sent: its path with the query, and its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outbound {
     /// `GET`, `POST` or `DELETE`.
     pub(crate) method: Method,
-    /// From `/v1` on, with the query.
+    /// From `/v1` or `/v2` on, with the query.
     pub(crate) path: String,
     /// Of a write, even where it says nothing.
-    pub(crate) form: Option<Bytes>,
+    pub(crate) body: Option<Bytes>,
     /// By which rate it waits for its turn.
     pub(crate) lane: Lane,
     /// Whether it changes anything, which its method does not always say.
@@ -95,10 +101,27 @@ impl Outbound {
         RequestBuilder::new(StripeMethod::Get, path).into()
     }
 
+    /// Asks for what stands at this path of the second version of Stripe's interface.
+    pub(crate) fn get_v2(path: &str) -> Self {
+        Self {
+            path: format!("{SECOND_VERSION}{path}"),
+            ..Self::get(path)
+        }
+    }
+
+    /// Writes to this path of the second version of Stripe's interface.
+    pub(crate) fn post_v2(path: &str, said: &Value) -> Self {
+        Self {
+            path: format!("{SECOND_VERSION}{path}"),
+            body: Some(said.to_string().into()),
+            ..RequestBuilder::new(StripeMethod::Post, path).into()
+        }
+    }
+
     /// Reports a meter event in these bytes.
     pub(crate) fn event(form: &[u8]) -> Self {
         Self {
-            form: Some(Bytes::copy_from_slice(form)),
+            body: Some(Bytes::copy_from_slice(form)),
             lane: Lane::Events,
             ..RequestBuilder::new(StripeMethod::Post, "/billing/meter_events").into()
         }
@@ -124,7 +147,7 @@ impl From<RequestBuilder> for Outbound {
         Self {
             method,
             path,
-            form: form.map(|form| form::in_order(&form).into()),
+            body: form.map(|form| form::in_order(&form).into()),
             lane: Lane::Calls,
             intent,
         }
@@ -223,11 +246,15 @@ impl Transport {
         (secret, key): (&Secret, Option<&IdempotencyKey>),
     ) -> Result<Request<Bytes>, EngineError> {
         let refuse = |problem: &str| EngineError::new(EngineErrorKind::Permanent, problem);
+        let (whose, kind) = match outbound.path.starts_with(SECOND_VERSION) {
+            true => (STRIPE_CONTEXT, "application/json"),
+            false => (STRIPE_ACCOUNT, "application/x-www-form-urlencoded"),
+        };
         let address = format!("{}{}", self.base, outbound.path);
         let address: Uri = address
             .parse()
             .map_err(|_| refuse("the request has no address"))?;
-        let mut request = Request::new(outbound.form.clone().unwrap_or_default());
+        let mut request = Request::new(outbound.body.clone().unwrap_or_default());
         *request.method_mut() = outbound.method;
         *request.uri_mut() = address;
         let headers = request.headers_mut();
@@ -238,14 +265,13 @@ impl Transport {
         headers.insert(AUTHORIZATION, bearer);
         headers.insert(STRIPE_VERSION, HeaderValue::from_static(API_VERSION));
         headers.insert(USER_AGENT, HeaderValue::from_static(WHO_WE_ARE));
-        if outbound.form.is_some() {
-            let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-            headers.insert(CONTENT_TYPE, kind);
+        if outbound.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         if let Some(account) = from.account {
             let account =
                 value(account).ok_or_else(|| refuse("no header can carry the account"))?;
-            headers.insert(STRIPE_ACCOUNT, account);
+            headers.insert(whose, account);
         }
         if let Some(key) = key {
             let key = value(&names::idempotency_key(key));

@@ -1,24 +1,38 @@
 //! Stripe's events.
 //!
-//! Both steps are pure: what is signed is checked over the raw bytes, and what it says is read from the
-//! same bytes afterwards. A signature is worth nothing without its time, so an old one is refused as
+//! What is signed is checked over the raw bytes, and what it says is read from the same bytes afterwards.
+//! Only a thin event is read from Stripe in between, because it says nothing but that there is one. A signature is worth nothing without its time, so an old one is refused as
 //! well; one header too many is refused, because whoever stands before us may have read the other.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use http::{HeaderMap, HeaderName};
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::{EngineEvent, VerifiedEvent, WebhookError, Webhooks};
+use monetization_core::engine::{
+    EngineContext, EngineError, EngineEvent, VerifiedEvent, WebhookError, Webhooks,
+};
 use monetization_core::secret::Secret;
 use serde::Deserialize;
 
+use crate::session::Session;
+use crate::transport::Transport;
+
 mod news;
 mod signature;
+mod thin;
 
 /// The header with the time of sending and the signatures.
 const SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
 /// Understands what Stripe sends. It holds no secret and no clock: both are handed in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StripeWebhooks;
+#[derive(Debug, Clone)]
+pub(crate) struct StripeWebhooks {
+    /// The way to Stripe, for what has to be read from there.
+    pub(crate) transport: Arc<Transport>,
+    /// Days until an invoice that Stripe makes is due.
+    pub(crate) days_until_due: u32,
+}
 
 /// As much of an event as recognises it, in every version of Stripe's interface.
 #[derive(Debug, Deserialize)]
@@ -26,6 +40,7 @@ struct Marked {
     id: String,
 }
 
+#[async_trait]
 impl Webhooks for StripeWebhooks {
     fn verify(
         &self,
@@ -46,8 +61,25 @@ impl Webhooks for StripeWebhooks {
         })
     }
 
+    async fn complete(
+        &self,
+        cx: &EngineContext,
+        event: VerifiedEvent,
+    ) -> Result<VerifiedEvent, EngineError> {
+        let Some(pointer) = thin::pointer(&event.body) else {
+            return Ok(event);
+        };
+        let session = Session::new(&self.transport, cx);
+        let context = pointer.context.as_deref();
+        let body = session.told_event(&event.id, context).await?;
+        Ok(VerifiedEvent {
+            id: event.id,
+            body: body.to_vec(),
+        })
+    }
+
     fn interpret(&self, event: &VerifiedEvent) -> Result<Vec<EngineEvent>, WebhookError> {
-        news::read(&event.body)
+        news::read(&event.body, self.days_until_due)
     }
 }
 
@@ -60,4 +92,4 @@ fn malformed(problem: impl ToString) -> WebhookError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

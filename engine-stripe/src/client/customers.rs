@@ -1,24 +1,32 @@
 //! Consumers as customers.
 //!
-//! Stripe has no list of customers by metadata that is up to date at once: its search lags by a minute.
-//! A customer is not older than its consumer, so those made since are looked through: all of them where
-//! the call may have been made before, and otherwise the newest hundred.
+//! Three requests at most, however many customers there are. None of the ways to find one is exact by
+//! itself; together they leave nothing out:
+//!
+//! | way | knows | for how long |
+//! |---|---|---|
+//! | the newest hundred | at once, those made last | until a hundred others were made |
+//! | the search by our id | a minute later, an hour where Stripe has an outage | for ever |
+//! | the key of the call | at once | for a day |
 //!
 //! ```text
-//! GET  /v1/customers    created[gte]=… limit=100
-//! POST /v1/customers    name=Example+Ltd metadata[monetization_consumer]=con_1
+//! GET  /v1/customers           created[gte]=… limit=100
+//! GET  /v1/customers/search    query=metadata['monetization_consumer']:'con_1'
+//! POST /v1/customers           name=Example+Ltd metadata[monetization_consumer]=con_1
 //! ```
 //!
-//! Core keeps what it is told and asks once for each consumer and account, under a key of the two. So
-//! the list is short, and two customers of one consumer come about only where somebody deletes what core
-//! has kept.
-
-use std::time::Duration;
+//! A customer is not older than its consumer: where fewer than a hundred were made since, the list is
+//! all there is and nothing is searched for. Nor is anything where the call was not made before. An
+//! account that may not search, as none of India may, is looked through page by page.
+//!
+//! Core keeps what it is told and asks under a key of the consumer. Two customers of one consumer come
+//! about only where somebody asks under another key, within a minute of the first time, and after a
+//! hundred others.
 
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::EngineError;
 use monetization_core::text::ForeignId;
-use stripe_core::customer::{CreateCustomer, ListCustomer};
+use stripe_core::customer::{CreateCustomer, ListCustomer, SearchCustomer};
 use stripe_types::RangeQueryTs;
 
 use super::foreign;
@@ -26,10 +34,7 @@ use crate::answer::{Customer, Page};
 use crate::error::Failure;
 use crate::names;
 use crate::session::{Session, page};
-use crate::time::seconds;
-
-/// By how much our clock may be ahead of Stripe's.
-const CLOCKS_APART: Duration = Duration::from_secs(86_400);
+use crate::time::{CLOCKS_APART, seconds};
 
 impl Session<'_> {
     /// What Stripe calls a consumer, who is made known there if need be.
@@ -54,7 +59,7 @@ impl Session<'_> {
     /// The customer that a consumer is already.
     ///
     /// # Errors
-    /// That of the request that failed; `Conflict` where the key was used for another consumer.
+    /// That of the request that failed.
     async fn known_customer(&self, consumer: &Consumer) -> Result<Option<Customer>, Failure> {
         let since = seconds(consumer.created_at.saturating_sub(CLOCKS_APART));
         let id = consumer.id.to_string();
@@ -62,10 +67,19 @@ impl Session<'_> {
         let request = |after: Option<&str>| {
             page!(ListCustomer::new().created(RangeQueryTs::gte(since)), after)
         };
-        if self.cx.repeated {
-            return self.find(request, is_theirs).await;
-        }
         let newest: Page<Customer> = self.ask(&request(None)).await?;
-        Ok(newest.data.into_iter().find(is_theirs))
+        let found = newest.data.into_iter().find(is_theirs);
+        if found.is_some() || !newest.has_more || !self.cx.repeated {
+            return Ok(found);
+        }
+        let query = format!("metadata['{}']:'{id}'", names::CONSUMER);
+        match self
+            .ask::<Page<Customer>>(&SearchCustomer::new(query))
+            .await
+        {
+            Ok(found) => Ok(found.data.into_iter().find(is_theirs)),
+            Err(failure) if failure.is_refusal => self.find(request, is_theirs).await,
+            Err(failure) => Err(failure),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Invoices that core has made.
 //!
 //! The invoice is made as a draft that Stripe does not finish by itself, then its lines are put into
-//! it, then it is made final; each step has a key of its own. Done again it goes on where it ended: an
-//! invoice that may be there is looked for by our id, and its lines by their places.
+//! it, then its total is compared with ours, then it is made final; each write has a key of its own.
+//! Done again it goes on where it ended: an invoice that may be there is looked for by our id, and its
+//! lines by their places.
 //!
 //! ```text
 //! POST /v1/invoices                  customer=cus_1 auto_advance=false due_date=…
@@ -10,28 +11,30 @@
 //!                                    metadata[monetization_invoice]=inv_1 and its total
 //! POST /v1/invoiceitems              invoice=in_1 amount=2500 description=… metadata[…line]=0
 //! POST /v1/invoiceitems              invoice=in_1 amount=200 description=… metadata[…line]=1
+//! GET  /v1/invoices/in_1             is it over our total?
 //! POST /v1/invoices/in_1/finalize    auto_advance=false
 //! ```
 //!
 //! | found, where the call may have been made before | what is done |
 //! |---|---|
 //! | none | all of it |
-//! | a draft | the lines that are missing, then it is made final |
+//! | a draft | the lines that are missing, then it is compared and made final |
 //! | open, paid, given up | nothing: it is handed back |
 //! | void | it is an error: somebody has taken it back |
 //! | one over another total | a conflict |
 //!
-//! Nothing else reaches the invoice: items that wait for the customer are left out, and a total that is
-//! not ours, because Stripe adds taxes, is an error for an operator.
+//! Nothing else reaches the invoice: items that wait for the customer are left out. A total that is not
+//! ours, because Stripe adds taxes or takes a discount of the customer's off, is an error for an
+//! operator, and nobody is asked for it: the draft stays, so that a repetition finds it, compares it
+//! again and makes it final once what was wrong is mended. Deleted, it would be told again by its key.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use monetization_core::engine::{
     EngineContext, EngineError, EngineErrorKind, InvoiceIssuing, Issued, Removal,
 };
-use monetization_core::invoice::{Invoice, Occasion};
+use monetization_core::invoice::{Credit, Invoice, InvoiceState, Occasion};
 use monetization_core::money::{Money, Rounding};
 use monetization_core::text::ForeignId;
 use rust_decimal::Decimal;
@@ -51,10 +54,7 @@ use crate::currency::Unit;
 use crate::error::Failure;
 use crate::names;
 use crate::session::{Session, page};
-use crate::time::seconds;
-
-/// By how much our clock may be ahead of Stripe's.
-const CLOCKS_APART: Duration = Duration::from_secs(86_400);
+use crate::time::{CLOCKS_APART, seconds};
 
 #[async_trait]
 impl InvoiceIssuing for Client {
@@ -74,7 +74,10 @@ impl InvoiceIssuing for Client {
         let known = session.known_invoice(customer, invoice).await?;
         let draft = match known {
             Some(known) if known.is("draft") => known,
-            Some(known) => return issued(&known, &amounts),
+            Some(known) => {
+                let known = session.charged(known, invoice).await?;
+                return issued(&known, &amounts);
+            }
             None => {
                 let create = create(invoice, customer, amounts.fee(fee)?);
                 session
@@ -86,9 +89,14 @@ impl InvoiceIssuing for Client {
         session
             .add_lines(&draft, customer, invoice, &amounts)
             .await?;
-        let finalize = FinalizeInvoiceInvoice::new(draft.id.as_str()).auto_advance(false);
+        let retrieve = RetrieveInvoice::new(draft.id.as_str());
+        check_total(&session.ask(&retrieve).await?, &amounts)?;
+        let finalize = FinalizeInvoiceInvoice::new(draft.id.as_str())
+            .auto_advance(false)
+            .expand(["customer".to_owned()]);
         let made = session.step::<StripeInvoice>("finalize", &finalize).await?;
-        issued(&made.object, &amounts)
+        let made = session.charged(made.object, invoice).await?;
+        issued(&made, &amounts)
     }
 
     async fn void(&self, cx: &EngineContext, invoice: &ForeignId) -> Result<Removal, EngineError> {
@@ -127,6 +135,16 @@ impl InvoiceIssuing for Client {
         let is_owed = known.is("open") || known.is("uncollectible");
         Ok(known.hosted_invoice_url.filter(|_| is_owed))
     }
+
+    async fn credit(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+        credit: &Credit,
+    ) -> Result<ForeignId, EngineError> {
+        let id = names::in_path(invoice)?;
+        self.session(cx).credit(id, credit).await
+    }
 }
 
 /// The amounts of an invoice as Stripe counts them.
@@ -140,8 +158,7 @@ impl Amounts {
     /// Refuses what Stripe could not ask for.
     ///
     /// # Errors
-    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
-    /// that of the request that failed.
+    /// `Permanent` for amounts that Stripe cannot ask for.
     fn of(invoice: &Invoice) -> Result<Self, EngineError> {
         let refuse = |error| permanent("Stripe cannot ask for this amount").because(error);
         let unit = Unit::of(invoice.currency).map_err(refuse)?;
@@ -156,8 +173,7 @@ impl Amounts {
     /// What the platform keeps, rounded down: never more than its share.
     ///
     /// # Errors
-    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
-    /// that of the request that failed.
+    /// `Permanent` for a fee that does not fit.
     fn fee(&self, percent: Option<Decimal>) -> Result<Option<i64>, EngineError> {
         let Some(percent) = percent.filter(|_| self.total > 0) else {
             return Ok(None);
@@ -175,11 +191,25 @@ impl Amounts {
 }
 
 impl Session<'_> {
+    /// Charges an invoice that was made final, where its customer wants it and nobody has taken it back.
+    ///
+    /// # Errors
+    /// That of the request that failed.
+    async fn charged(
+        &self,
+        made: StripeInvoice,
+        invoice: &Invoice,
+    ) -> Result<StripeInvoice, Failure> {
+        if invoice.state != InvoiceState::Void && made.is_charged_to_stored() {
+            return self.charge_invoice(made).await;
+        }
+        Ok(made)
+    }
+
     /// The invoice, where an earlier call may have made it.
     ///
     /// # Errors
-    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
-    /// that of the request that failed.
+    /// `Conflict` for an invoice over another total; else that of the request that failed.
     async fn known_invoice(
         &self,
         customer: &ForeignId,
@@ -194,7 +224,8 @@ impl Session<'_> {
             page!(
                 ListInvoice::new()
                     .customer(customer.as_str())
-                    .created(RangeQueryTs::gte(since)),
+                    .created(RangeQueryTs::gte(since))
+                    .expand(["data.customer".to_owned()]),
                 after
             )
         };
@@ -213,8 +244,7 @@ impl Session<'_> {
     /// Puts those lines into the draft that are not there.
     ///
     /// # Errors
-    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
-    /// that of the request that failed.
+    /// That of the request that failed: done again, it goes on with the line that is missing.
     async fn add_lines(
         &self,
         draft: &StripeInvoice,
@@ -244,8 +274,7 @@ impl Session<'_> {
     /// The places of the lines that an earlier call has put into the draft.
     ///
     /// # Errors
-    /// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
-    /// that of the request that failed.
+    /// That of the request that failed.
     async fn places_there(&self, draft: &str) -> Result<BTreeSet<String>, Failure> {
         if !self.cx.repeated {
             return Ok(BTreeSet::new());
@@ -293,15 +322,9 @@ fn create(invoice: &Invoice, customer: &ForeignId, fee: Option<i64>) -> CreateIn
 /// What was issued; its total is held against what was to be.
 ///
 /// # Errors
-/// `Permanent` for amounts that Stripe cannot ask for, `Conflict` for an invoice over another total; else
-/// that of the request that failed.
+/// `Permanent` for an invoice over another total, or one that was taken back.
 fn issued(made: &StripeInvoice, amounts: &Amounts) -> Result<Issued, EngineError> {
-    if made.total != amounts.total {
-        return Err(permanent(format!(
-            "Stripe's invoice {} is over {} and ours over {}: does Stripe add taxes?",
-            made.id, made.total, amounts.total
-        )));
-    }
+    check_total(made, amounts)?;
     if made.is("void") {
         return Err(permanent(format!(
             "Stripe's invoice {} was taken back",
@@ -312,4 +335,23 @@ fn issued(made: &StripeInvoice, amounts: &Amounts) -> Result<Issued, EngineError
         external: foreign(&made.id)?,
         payment_url: made.hosted_invoice_url.clone().filter(|_| made.is("open")),
     })
+}
+
+/// Holds Stripe's total against ours.
+///
+/// # Errors
+/// `Permanent` where they differ.
+fn check_total(there: &StripeInvoice, amounts: &Amounts) -> Result<(), EngineError> {
+    if there.total == amounts.total {
+        return Ok(());
+    }
+    let stands = if there.is("draft") {
+        "was not made final"
+    } else {
+        "is final already"
+    };
+    Err(permanent(format!(
+        "Stripe's invoice {} is over {} and ours over {}, and it {stands}: look at the taxes of the account and at the taxes and discounts of the customer",
+        there.id, there.total, amounts.total
+    )))
 }

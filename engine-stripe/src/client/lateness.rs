@@ -3,6 +3,20 @@
 //! Stripe takes an event of a period whose invoice is final, and bills it to nobody. So what is older
 //! than a period can still be open for is held against the period of its subscription before it is
 //! sent; whoever reports within the hour is never looked up.
+//!
+//! | the use is | it is |
+//! |---|---|
+//! | younger than 50 minutes | sent, and nobody is looked up |
+//! | of the period that runs | sent |
+//! | of the last one, within an hour of its end | sent |
+//! | of the last one, later; or of one before it | not sent: an operator decides what becomes of it |
+//! | of a subscription that ended within the hour | sent |
+//! | of one that ended before, or of none | not sent |
+//! | older than Stripe takes | not sent |
+//!
+//! Which period it is of is told by the current one and by the shortest that a period can be (28 days of a
+//! month, 365 of a year): at its beginning a longer one before it is taken for one more, so that use is
+//! rather held for an operator than billed to nobody.
 
 use std::collections::BTreeMap;
 
@@ -84,11 +98,18 @@ impl Session<'_> {
     }
 }
 
-/// Use of a period counts until its invoice is final, an hour after it has ended.
+/// Use of a period counts until its invoice is final, an hour after it has ended. What may be of a period
+/// before the last one is taken for late: months differ in length, and nobody looks up all of them.
 fn billed(at: i64, now: i64, subscription: &Subscription) -> Timely {
     let closed = match (subscription.ended_at, subscription.period()) {
         (Some(ended_at), _) => ended_at,
-        (None, Some((start, _))) if at < start => start,
+        (None, Some((start, _))) if at < start => {
+            let before = start.saturating_sub(subscription.shortest_cycle().unwrap_or(0));
+            if at < before {
+                return Timely::No("a period before the last one is invoiced".to_owned());
+            }
+            start
+        }
         _ => return Timely::Yes,
     };
     if now < closed.saturating_add(seconds(GRACE)) {
@@ -111,9 +132,10 @@ mod tests {
     fn subscription(more: &str) -> Subscription {
         let json = format!(
             r#"{{"id":"sub_1","status":"active","customer":"cus_1","created":0,
-                "current_period_start":{},"current_period_end":{}{more}}}"#,
-            10 * DAY,
-            40 * DAY
+                "items":{{"data":[{{"id":"si_1","current_period_start":{},"current_period_end":{},
+                "price":{{"id":"price_1","recurring":{{"interval":"month"}}}}}}]}}{more}}}"#,
+            40 * DAY,
+            70 * DAY
         );
         serde_json::from_str(&json).unwrap()
     }
@@ -121,11 +143,16 @@ mod tests {
     #[test]
     fn use_counts_until_the_invoice_of_its_period_is_final_r_t6() {
         let running = subscription("");
-        let start = 10 * DAY;
+        let start = 40 * DAY;
         let is_billed = |at, now| billed(at, now, &running) == Timely::Yes;
-        assert!(is_billed(start, 39 * DAY), "in the period that runs");
+        assert!(is_billed(start, 69 * DAY), "in the period that runs");
         assert!(is_billed(start - 1, start + 3_599), "within the hour");
         assert!(!is_billed(start - 1, start + 3_600));
+        assert!(is_billed(start - 28 * DAY, start + 1), "in the last one");
+        assert!(
+            !is_billed(start - 28 * DAY - 1, start + 1),
+            "or in one before"
+        );
         let ended = subscription(&format!(r#","ended_at":{}"#, 20 * DAY));
         let is_billed = |now| billed(15 * DAY, now, &ended) == Timely::Yes;
         assert!(is_billed(20 * DAY + 3_599) && !is_billed(20 * DAY + 3_600));

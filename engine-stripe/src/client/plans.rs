@@ -22,6 +22,7 @@
 //! | nothing | all of it, without looking, where the call was not made before |
 //! | the product, with some prices | the prices that are missing |
 //! | the product, off sale | it is put on sale again |
+//! | a price, archived | it is put on sale again |
 //! | the meter | it is used: a meter of ours is one in each account, whatever the plans |
 //!
 //! The product says how many prices it has, so that nobody subscribes to a plan of which a crash has
@@ -41,16 +42,16 @@ use stripe_billing::billing_meter::{
 use stripe_product::price::{
     CreatePrice, CreatePriceRecurring, CreatePriceRecurringInterval, CreatePriceRecurringUsageType,
     CreatePriceTiers, CreatePriceTiersUpTo, CreatePriceTransformQuantity,
-    CreatePriceTransformQuantityRound, ListPrice,
+    CreatePriceTransformQuantityRound, ListPrice, UpdatePrice,
 };
 use stripe_product::product::{CreateProduct, RetrieveProduct, UpdateProduct};
 use stripe_product::{PriceBillingScheme, PriceTiersMode};
 
 use super::{foreign, missing_is_none, permanent};
-use crate::answer::{Meter as StripeMeter, Price, Product};
+use crate::answer::{Meter as StripeMeter, Page, Price, Product};
 use crate::error::Failure;
 use crate::names;
-use crate::price::{self, Interval, Mode, Role, Shape, Wanted};
+use crate::price::{self, Interval, Mode, Role, Shape};
 use crate::session::{Session, page};
 
 /// What became of a plan that was to be on sale.
@@ -75,17 +76,29 @@ impl Session<'_> {
         let known = self.known_product(plan, wanted.len()).await?;
         let was_on_sale = known.as_ref().is_some_and(|product| product.active);
         let there = match &known {
-            Some(product) => self.prices_of(&product.id).await?,
+            Some(product) => {
+                let every = ListPrice::new().product(product.id.as_str());
+                self.all(|after| page!(every.clone(), after)).await?
+            }
             None => Vec::new(),
         };
         let mut existed = was_on_sale;
+        let mut meters = None;
         for wanted in &wanted {
             let lookup_key = wanted.lookup_key(plan.id);
-            let is_there = |price: &Price| price.lookup_key.as_ref() == Some(&lookup_key);
-            if !there.iter().any(is_there) {
-                existed = false;
-                self.make_price(plan, wanted, interval).await?;
+            let is_it = |price: &&Price| price.lookup_key.as_ref() == Some(&lookup_key);
+            match there.iter().find(is_it) {
+                Some(price) if price.active => continue,
+                Some(price) => self.unarchive(price).await?,
+                None => {
+                    let meter = self.meter_of(plan, wanted.role, &mut meters).await?;
+                    let recurring =
+                        (wanted.role != Role::Setup).then(|| recurring(interval, meter));
+                    let create = create_price(plan, &wanted.shape, &lookup_key, recurring);
+                    self.make_price(&lookup_key, &create).await?;
+                }
             }
+            existed = false;
         }
         if known.is_some() && !was_on_sale {
             let update = UpdateProduct::new(external.as_str()).active(true);
@@ -97,7 +110,7 @@ impl Session<'_> {
     /// The product, where it was there before.
     ///
     /// # Errors
-    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
+    /// That of the request that failed.
     async fn known_product(
         &self,
         plan: &PlanVersion,
@@ -127,57 +140,83 @@ impl Session<'_> {
     /// The prices of a product that are on sale.
     ///
     /// # Errors
-    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
+    /// That of the request that failed.
     pub(super) async fn prices_of(&self, product: &str) -> Result<Vec<Price>, Failure> {
         self.all(|after| page!(ListPrice::new().product(product).active(true), after))
             .await
     }
 
-    /// Makes one price, after the meter it needs.
+    /// Makes one price, or finds that somebody was faster.
     ///
     /// # Errors
-    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
-    async fn make_price(
-        &self,
-        plan: &PlanVersion,
-        wanted: &Wanted,
-        interval: Interval,
-    ) -> Result<(), EngineError> {
-        let meter = match wanted.role {
-            Role::Usage(meter) => match plan.terms.price_of(meter) {
-                Some(usage) => Some(self.meter(&usage.meter).await?),
-                None => return Err(permanent("the plan prices a meter that it does not have")),
-            },
-            Role::Base | Role::Setup => None,
+    /// That of the request that failed: a price that is not there afterwards was not made.
+    async fn make_price(&self, lookup_key: &str, create: &CreatePrice) -> Result<(), Failure> {
+        let step = format!("price:{lookup_key}");
+        let Err(failure) = self.step::<Price>(&step, create).await else {
+            return Ok(());
         };
-        let lookup_key = wanted.lookup_key(plan.id);
-        let recurring = (wanted.role != Role::Setup).then(|| recurring(interval, meter));
-        let create = create_price(plan, &wanted.shape, &lookup_key, recurring);
-        match self
-            .step::<Price>(&format!("price:{lookup_key}"), &create)
-            .await
-        {
-            Ok(_) => Ok(()),
-            // Somebody was faster.
-            Err(failure) if failure.is_about("lookup_key") || failure.is_there_already() => Ok(()),
-            Err(failure) => Err(failure.into()),
+        if !failure.is_about("lookup_key") && !failure.is_there_already() {
+            return Err(failure);
+        }
+        let list = ListPrice::new().lookup_keys([lookup_key.to_owned()]);
+        let known: Page<Price> = self.ask(&list).await?;
+        match known.data.first() {
+            Some(known) if known.active => Ok(()),
+            Some(known) => self.unarchive(known).await,
+            None => Err(failure),
         }
     }
 
-    /// Stripe's id of the meter, which is made where there is none.
+    /// Puts a price on sale again that somebody has archived.
     ///
     /// # Errors
-    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
-    async fn meter(&self, meter: &Meter) -> Result<String, EngineError> {
+    /// That of the request that failed.
+    async fn unarchive(&self, price: &Price) -> Result<(), Failure> {
+        let update = UpdatePrice::new(price.id.as_str()).active(true);
+        let step = format!("unarchive:{}", price.id);
+        self.step::<Price>(&step, &update).await?;
+        Ok(())
+    }
+
+    /// Stripe's id of the meter that a price counts by, if it counts.
+    ///
+    /// # Errors
+    /// `Permanent` for a price of a meter that the plan lacks; else that of the request that failed.
+    async fn meter_of(
+        &self,
+        plan: &PlanVersion,
+        role: Role,
+        known: &mut Option<Vec<StripeMeter>>,
+    ) -> Result<Option<String>, EngineError> {
+        let Role::Usage(meter) = role else {
+            return Ok(None);
+        };
+        let missing = || permanent("the plan prices a meter that it does not have");
+        let meter = &plan.terms.price_of(meter).ok_or_else(missing)?.meter;
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let all = self.all(|after| page!(ListBillingMeter::new(), after));
+                known.insert(all.await?)
+            }
+        };
         let event_name = names::event_name(meter.id);
-        if let Some(known) = self.known_meter(&event_name).await? {
-            return Ok(known.id);
+        match known.iter().find(|known| known.event_name == event_name) {
+            Some(known) => Ok(Some(known.id.clone())),
+            None => self.make_meter(meter, &event_name).await.map(Some),
         }
+    }
+
+    /// Makes a meter, or finds that somebody was faster.
+    ///
+    /// # Errors
+    /// That of the request that failed.
+    async fn make_meter(&self, meter: &Meter, event_name: &str) -> Result<String, EngineError> {
         let formula = CreateBillingMeterDefaultAggregationFormula::Sum;
         let create = CreateBillingMeter::new(
             CreateBillingMeterDefaultAggregation::new(formula),
             meter.name.as_str(),
-            event_name.as_str(),
+            event_name,
         );
         let mapping = CreateBillingMeterCustomerMapping::new(
             names::CUSTOMER_IN_EVENT,
@@ -190,7 +229,7 @@ impl Session<'_> {
             .await;
         match made {
             Ok(made) => Ok(made.object.id),
-            Err(failure) => match self.known_meter(&event_name).await? {
+            Err(failure) => match self.known_meter(event_name).await? {
                 Some(known) => Ok(known.id),
                 None => Err(failure.into()),
             },
@@ -200,7 +239,7 @@ impl Session<'_> {
     /// The meter that counts events of this name.
     ///
     /// # Errors
-    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
+    /// That of the request that failed.
     pub(super) async fn known_meter(
         &self,
         event_name: &str,
@@ -215,7 +254,7 @@ impl Session<'_> {
     /// Takes a plan off sale: Stripe keeps products that have prices.
     ///
     /// # Errors
-    /// `Permanent` for a plan that Stripe cannot sell, before any request; else that of the request that failed.
+    /// That of the request that failed.
     pub(super) async fn take_off_sale(&self, plan: &ForeignId) -> Result<Removal, EngineError> {
         let Ok(id) = names::in_path(plan) else {
             return Ok(Removal::AlreadyGone);

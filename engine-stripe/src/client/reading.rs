@@ -40,7 +40,7 @@ impl InvoiceReading for Client {
         let mut invoices = Vec::with_capacity(made.len());
         for mut invoice in made {
             session.fill_lines(&mut invoice).await?;
-            invoices.push(stated(&invoice, Stated::Made)?);
+            invoices.push(self.stated(&invoice, Stated::Made)?);
         }
         Ok(invoices)
     }
@@ -53,7 +53,18 @@ impl InvoiceReading for Client {
         let id = names::in_path(subscription)?;
         let preview = CreatePreviewInvoice::new().subscription(id);
         let preview: Invoice = self.session(cx).reckon(&preview).await?;
-        stated(&preview, Stated::Preview)
+        self.stated(&preview, Stated::Preview)
+    }
+}
+
+impl Client {
+    /// The invoice, or an error that says that it makes no sense.
+    ///
+    /// # Errors
+    /// `Permanent` for an invoice that makes no sense.
+    fn stated(&self, invoice: &Invoice, stated: Stated) -> Result<EngineInvoice, EngineError> {
+        let read = engine_invoice(invoice, stated, self.days_until_due);
+        read.map_err(|error| permanent("Stripe's invoice makes no sense").because(error))
     }
 }
 
@@ -73,13 +84,4 @@ impl Session<'_> {
         invoice.lines.data = lines;
         Ok(())
     }
-}
-
-/// The invoice, or an error that says that it makes no sense.
-///
-/// # Errors
-/// `Permanent` for an invoice that makes no sense; else that of the request that failed.
-fn stated(invoice: &Invoice, stated: Stated) -> Result<EngineInvoice, EngineError> {
-    let read = engine_invoice(invoice, stated);
-    read.map_err(|error| permanent("Stripe's invoice makes no sense").because(error))
 }

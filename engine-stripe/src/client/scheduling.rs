@@ -9,6 +9,9 @@
 //! POST /v1/subscription_schedules/sub_sched_1/release
 //! ```
 //!
+//! Each phase says what the platform keeps, and the first one of a trial where that ends: what a phase
+//! does not say Stripe takes for none, and would end the trial at once.
+//!
 //! The last word holds: a later change rewrites the phases, one that holds at once or an end releases
 //! the schedule first, and so does going back to the plan that is in force.
 
@@ -17,9 +20,10 @@ use stripe_billing::SubscriptionScheduleEndBehavior;
 use stripe_billing::subscription_schedule::{
     CreateSubscriptionSchedule, ReleaseSubscriptionSchedule, RetrieveSubscriptionSchedule,
     UpdateSubscriptionSchedule, UpdateSubscriptionSchedulePhases,
-    UpdateSubscriptionSchedulePhasesDuration, UpdateSubscriptionSchedulePhasesDurationInterval,
-    UpdateSubscriptionSchedulePhasesEndDate, UpdateSubscriptionSchedulePhasesItems,
-    UpdateSubscriptionSchedulePhasesProrationBehavior, UpdateSubscriptionSchedulePhasesStartDate,
+    UpdateSubscriptionSchedulePhasesCollectionMethod, UpdateSubscriptionSchedulePhasesDuration,
+    UpdateSubscriptionSchedulePhasesDurationInterval, UpdateSubscriptionSchedulePhasesEndDate,
+    UpdateSubscriptionSchedulePhasesItems, UpdateSubscriptionSchedulePhasesProrationBehavior,
+    UpdateSubscriptionSchedulePhasesStartDate, UpdateSubscriptionSchedulePhasesTrialEnd,
 };
 
 use super::permanent;
@@ -52,11 +56,24 @@ impl Session<'_> {
             current,
         ));
         before.end_date = Some(UpdateSubscriptionSchedulePhasesEndDate::Timestamp(end));
+        // The period of a trial is the trial.
+        before.trial_end = known
+            .is_tried()
+            .then_some(UpdateSubscriptionSchedulePhasesTrialEnd::Timestamp(end));
         let mut after = UpdateSubscriptionSchedulePhases::new(items(offer.recurring.iter()));
         after.duration = Some(one_cycle(offer)?);
         // Without prorations Stripe would not bill what was used of a metered price that goes.
         let prorated = UpdateSubscriptionSchedulePhasesProrationBehavior::CreateProrations;
         after.proration_behavior = Some(prorated);
+        let kept = known.application_fee_percent.as_ref();
+        let kept = kept.and_then(serde_json::Number::as_f64);
+        before.application_fee_percent = kept;
+        after.application_fee_percent = kept;
+        if known.is_charged() {
+            let charged = UpdateSubscriptionSchedulePhasesCollectionMethod::ChargeAutomatically;
+            before.collection_method = Some(charged.clone());
+            after.collection_method = Some(charged);
+        }
         let update = UpdateSubscriptionSchedule::new(schedule.id.as_str())
             .end_behavior(SubscriptionScheduleEndBehavior::Release)
             .phases([before, after]);
@@ -67,7 +84,7 @@ impl Session<'_> {
     /// Takes a change back that waits for the next period.
     ///
     /// # Errors
-    /// That of the request that failed: done again, it rewrites the same phases.
+    /// That of the request that failed: done again, nothing waits any more.
     pub(super) async fn unschedule(&self, known: &Subscription) -> Result<(), Failure> {
         if let Some(schedule) = known.schedule.as_ref().map(Expandable::id) {
             let release = ReleaseSubscriptionSchedule::new(schedule);
@@ -79,7 +96,7 @@ impl Session<'_> {
     /// The schedule that there is, or a new one of what there is.
     ///
     /// # Errors
-    /// That of the request that failed: done again, it rewrites the same phases.
+    /// That of the request that failed.
     async fn schedule_of(&self, known: &Subscription) -> Result<Schedule, Failure> {
         if let Some(id) = known.schedule.as_ref().map(Expandable::id) {
             return self.ask(&RetrieveSubscriptionSchedule::new(id)).await;
@@ -104,7 +121,7 @@ fn items<'a>(
 /// How long the second phase lasts: long enough to begin.
 ///
 /// # Errors
-/// That of the request that failed: done again, it rewrites the same phases.
+/// `Permanent` for a price that is not billed by day, week, month or year.
 fn one_cycle(offer: &Offer) -> Result<UpdateSubscriptionSchedulePhasesDuration, EngineError> {
     use UpdateSubscriptionSchedulePhasesDurationInterval::{Day, Month, Week, Year};
 

@@ -5,7 +5,7 @@
 //! be billed for the use of both: the second is refused.
 //!
 //! ```text
-//! GET  /v1/subscriptions    customer=cus_1 status=all expand[0]=data.latest_invoice
+//! GET  /v1/subscriptions    customer=cus_1 status=all expand[0]=data.customer …
 //! GET  /v1/products/plv_1   is it on sale, and how many prices has it?
 //! GET  /v1/prices           product=plv_1 active=true
 //! POST /v1/subscriptions    customer=cus_1 collection_method=send_invoice days_until_due=14
@@ -17,7 +17,8 @@
 //!
 //! The form says nothing of the time at which it is sent, so that a repetition is the same. What is due
 //! first is on the latest invoice, whose page is handed back as the link to pay by; where Stripe leaves
-//! that invoice a draft it is made final at once.
+//! that invoice a draft it is made final at once. Who has stored a payment method is charged at once; see
+//! [`charging`](super::charging).
 //!
 //! For a connected account the platform keeps `application_fee_percent` of each invoice. A trial is told
 //! by `trial_end`; see [`trying`](super::trying).
@@ -77,11 +78,10 @@ impl Session<'_> {
         let id = new.subscription.to_string();
         let is_it = |other: &&Subscription| other.metadata.get(names::SUBSCRIPTION) == Some(&id);
         if let Some(known) = others.iter().find(is_it) {
-            if known.is_tried() {
-                let offer = self.offer(&new.plan).await?;
-                self.owe(new, known, &offer).await?;
+            if new.schedule.trial_ends_at.is_some() {
+                self.owe_still(new, known).await?;
             }
-            return self.started(known).await;
+            return self.started(known, new.is_cancelled).await;
         }
         let offer = self.offer(&new.plan).await?;
         let meters = offer.recurring.iter().filter_map(Price::meter);
@@ -89,25 +89,29 @@ impl Session<'_> {
         let create = create(new, customer, &offer, collected)?;
         let made = self.order::<Subscription>(&create).await;
         let made = made.map_err(too_early)?.object;
-        if new.schedule.trial_ends_at.is_some() {
-            self.owe(new, &made, &offer).await?;
+        if let Some(fee) = offer.setup.filter(|_| new.schedule.trial_ends_at.is_some()) {
+            self.owe_at_trial_end(customer, &made, &fee).await?;
         }
-        self.started(&made).await
+        self.started(&made, new.is_cancelled).await
     }
 
-    /// What the start costs is due when its trial ends.
+    /// What a start with a trial costs, where an earlier call broke off before it said so: the trial may
+    /// be over by now.
     ///
     /// # Errors
-    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
-    /// else that of the request that failed.
-    async fn owe(
+    /// `Permanent` for a plan that is not on sale; else that of the request that failed.
+    async fn owe_still(
         &self,
         new: &NewSubscription,
-        tried: &Subscription,
-        offer: &Offer,
+        known: &Subscription,
     ) -> Result<(), EngineError> {
-        match &offer.setup {
-            Some(fee) => self.owe_at_trial_end(&new.customer, tried, fee).await,
+        let customer = names::in_path(&new.customer)?;
+        let is_forgiven = known.is_tried() && known.cancel_at_period_end;
+        if is_forgiven || !known.is_live() || self.was_owed(customer, known).await? {
+            return Ok(());
+        }
+        match self.offer(&new.plan).await?.setup {
+            Some(fee) => self.owe_at_trial_end(customer, known, &fee).await,
             None => Ok(()),
         }
     }
@@ -115,8 +119,7 @@ impl Session<'_> {
     /// Every subscription that a customer ever had, each with its latest invoice.
     ///
     /// # Errors
-    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
-    /// else that of the request that failed.
+    /// That of the request that failed.
     pub(super) async fn subscriptions_of(
         &self,
         customer: &str,
@@ -126,7 +129,7 @@ impl Session<'_> {
                 ListSubscription::new()
                     .customer(customer)
                     .status(ListSubscriptionStatus::All)
-                    .expand(["data.latest_invoice".to_owned()]),
+                    .expand(["data.customer".to_owned(), "data.latest_invoice".to_owned()]),
                 after
             )
         })
@@ -136,8 +139,7 @@ impl Session<'_> {
     /// The prices of a plan that is on sale and whole.
     ///
     /// # Errors
-    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
-    /// else that of the request that failed.
+    /// `Permanent` for a plan that is not; else that of the request that failed.
     pub(super) async fn offer(&self, plan: &ForeignId) -> Result<Offer, EngineError> {
         let id = names::in_path(plan)?;
         let product: Product = self.ask(&RetrieveProduct::new(id)).await?;
@@ -166,9 +168,12 @@ impl Session<'_> {
     /// What the consumer has to pay first: the first invoice is made final at once.
     ///
     /// # Errors
-    /// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
-    /// else that of the request that failed.
-    async fn started(&self, of: &Subscription) -> Result<SubscriptionStart, EngineError> {
+    /// That of the request that failed: done again, it finds the invoice as it stands.
+    async fn started(
+        &self,
+        of: &Subscription,
+        is_cancelled: bool,
+    ) -> Result<SubscriptionStart, EngineError> {
         let mut first = match &of.latest_invoice {
             None => None,
             Some(Expandable::Object(invoice)) => Some(invoice.as_ref().clone()),
@@ -181,7 +186,15 @@ impl Session<'_> {
             let finalize = FinalizeInvoiceInvoice::new(draft.id.as_str());
             first = Some(self.step::<Invoice>("finalize", &finalize).await?.object);
         }
-        let payable = first.filter(|first| first.is("open"));
+        let is_stored = of.is_charged_to_stored() && !is_cancelled;
+        let mut payable = first.filter(|first| first.is("open"));
+        if let Some(open) = payable.take_if(|_| is_stored) {
+            let charged = self.charge_invoice(open).await?;
+            payable = Some(charged).filter(|charged| charged.is("open"));
+        }
+        if is_stored && payable.is_none() && !of.is_charged() {
+            self.charge_subscription(of).await?;
+        }
         Ok(SubscriptionStart {
             external: foreign(&of.id)?,
             payment_url: payable.and_then(|first| first.hosted_invoice_url),
@@ -192,8 +205,7 @@ impl Session<'_> {
 /// Refuses a second live subscription of a customer that prices one of these meters.
 ///
 /// # Errors
-/// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
-/// else that of the request that failed.
+/// `Permanent` for a meter that is taken.
 pub(super) fn check_meters<'a>(
     mut meters: impl Iterator<Item = &'a str>,
     others: &[Subscription],
@@ -218,8 +230,7 @@ pub(super) fn check_meters<'a>(
 /// The request that starts it. It says nothing of the time at which it is sent.
 ///
 /// # Errors
-/// `Permanent` for a plan that is not on sale, a meter that is taken, or periods that Stripe cannot keep;
-/// else that of the request that failed.
+/// `Permanent` for periods that Stripe cannot keep.
 fn create(
     new: &NewSubscription,
     customer: &str,
@@ -240,7 +251,7 @@ fn create(
             CreateSubscriptionBillingModeType::Flexible,
         ))
         .metadata([(names::SUBSCRIPTION.to_owned(), new.subscription.to_string())])
-        .expand(["latest_invoice".to_owned()]);
+        .expand(["customer".to_owned(), "latest_invoice".to_owned()]);
     // A percentage, and no amount: it is written with the digits that it was read with.
     let percent = collected
         .fee_percent

@@ -10,10 +10,14 @@ use monetization_core::product::Meter;
 use crate::tests::{Reply, Seen};
 
 mod changing;
+mod charging;
+mod feed;
 mod invoices;
+mod pages;
 mod plans;
 mod starting;
 mod usage;
+mod withdrawing;
 
 const START: &str = "2026-01-01T00:00:00Z";
 const SUBSCRIBED: &str = "2026-01-15T10:00:00Z";
@@ -68,6 +72,7 @@ fn wanted() -> NewSubscription {
         customer: "cus_1".parse().unwrap(),
         plan: "plv_gold".parse().unwrap(),
         schedule: Schedule::new(SUBSCRIBED.parse().unwrap(), Cycle::MONTH),
+        is_cancelled: false,
     }
 }
 
@@ -77,7 +82,7 @@ fn at_stripe(id: &str, ours: &str, items: &[(&str, &str, Option<&str>)], more: &
         let meter = meter.map_or("null".to_owned(), |meter| format!("\"{meter}\""));
         format!(
             r#"{{"id":"{id}","current_period_start":1768471200,"current_period_end":1771149600,
-                "price":{{"id":"{price}","recurring":{{"meter":{meter}}}}}}}"#
+                "price":{{"id":"{price}","recurring":{{"interval":"month","meter":{meter}}}}}}}"#
         )
     };
     let items: Vec<String> = items.iter().map(item).collect();

@@ -1,8 +1,8 @@
 //! Use as meter events.
 //!
 //! An event is one request, and Stripe takes one at a time for each customer and meter: those of one
-//! pair are sent one after the other, several pairs at once. Where an event got no answer, those after
-//! it are not sent.
+//! pair are sent one after the other, several pairs at once. Where an event was not taken or got no
+//! answer, those after it are not sent.
 //!
 //! ```text
 //! event_name=monetization_mtr_1&identifier=bat_1&payload[stripe_customer_id]=cus_1
@@ -18,11 +18,18 @@
 //! | success | `Accepted` |
 //! | success, told again under the same key | `Duplicate` |
 //! | 400, an event exists with the identifier | `Duplicate` |
-//! | any other refusal of the event | `Rejected`, with Stripe's words |
-//! | nothing, or that nobody knows | `Unknown`; an error where nothing is known of any event |
+//! | any other refusal of an event that was never sent, or one that names a parameter | `Rejected`, with Stripe's words |
+//! | any other refusal | `Unknown` |
+//! | nothing, or that nobody knows | `Unknown` |
+//! | that it was too much, or it was not reached | `NotSent`, with its wait; so are events that had no turn |
 //!
-//! An event that may have been sent before goes under a key that nothing else has: its identifier
-//! recognises it, and a 500 that Stripe would tell again for a day does not hold it up.
+//! What is the same for all events is an error of the call.
+//!
+//! That an event exists Stripe says in words alone, without a code. Should it ever use other words, an
+//! event that may have been sent is not taken for one that was refused.
+//!
+//! Each sending goes under a key that nothing else has: the identifier recognises the event, and a
+//! refusal or a 500 that Stripe would tell again for a day does not hold it up.
 //!
 //! Stripe looks at events later than it answers: that a customer does not exist is told by a message.
 
@@ -33,7 +40,7 @@ use futures::{StreamExt, stream};
 use monetization_core::clock::Span;
 use monetization_core::engine::{
     CurrentUsage, EngineContext, EngineError, EngineErrorKind, InvoiceReading, Receipt,
-    SealedReport, UsageReport, UsageReporting,
+    SealedReport, UsageReport, UsageReporting, Withdrawal,
 };
 use monetization_core::money::{Quantity, Scale};
 use monetization_core::product::Meter;
@@ -97,6 +104,14 @@ impl UsageReporting for Client {
         let mut sent: Vec<_> = sent.buffer_unordered(PAIRS_AT_ONCE).concat().await;
         sent.sort_unstable_by_key(|(place, _)| *place);
         receipts(sent.into_iter().map(|(_, verdict)| verdict).collect())
+    }
+
+    async fn withdraw(
+        &self,
+        cx: &EngineContext,
+        report: &SealedReport,
+    ) -> Result<Withdrawal, EngineError> {
+        self.session(cx).cancel_event(report).await
     }
 
     async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
@@ -177,7 +192,8 @@ impl Session<'_> {
     }
 
     /// Sends what would be billed. What would not be any more is sent only where it may have been sent
-    /// before: Stripe then says whether it came in time.
+    /// before: Stripe then says whether it came in time. That is asked once, because the question is an
+    /// event itself: where it gets no answer, a second one would be told of the first.
     ///
     /// # Errors
     /// That of a request to which there was no answer; a refusal is a receipt.
@@ -194,9 +210,12 @@ impl Session<'_> {
             Timely::Yes => self.send_event(report).await,
             Timely::Never(reason) => Ok(Receipt::Rejected { reason }),
             Timely::No(reason) if !self.cx.repeated => Ok(Receipt::Rejected { reason }),
-            Timely::No(reason) => match self.send_event(report).await? {
-                Receipt::Accepted => Ok(Receipt::Rejected { reason }),
-                receipt => Ok(receipt),
+            Timely::No(reason) => match self.send_event(report).await {
+                Ok(Receipt::Accepted) => Ok(Receipt::Rejected { reason }),
+                Err(error) if error.may_have_taken_effect() => Ok(Receipt::Rejected {
+                    reason: format!("{reason}, and whether it came before nobody can tell"),
+                }),
+                other => other,
             },
         }
     }
@@ -207,16 +226,11 @@ impl Session<'_> {
     /// That of a request to which there was no answer; a refusal is a receipt.
     async fn send_event(&self, report: &SealedReport) -> Result<Receipt, EngineError> {
         let outbound = Outbound::event(&report.body);
-        // The identifier recognises what is sent again; a 500 that Stripe keeps under a key does not.
-        let key = if self.cx.repeated {
-            self.fresh_key().step(report.batch)
-        } else {
-            self.cx.key.step(report.batch)
-        };
+        let key = self.fresh_key().step(report.batch);
         match self.order_under::<MeterEvent>(&key, outbound).await {
             Ok(done) if done.is_replayed => Ok(Receipt::Duplicate),
             Ok(_) => Ok(Receipt::Accepted),
-            Err(failure) => refused(failure),
+            Err(failure) => refused(failure, self.cx.repeated),
         }
     }
 
@@ -282,44 +296,53 @@ fn pair(body: &[u8]) -> String {
 }
 
 /// A refusal is a receipt; that nobody knows is an error.
-fn refused(failure: Failure) -> Result<Receipt, EngineError> {
+///
+/// # Errors
+/// That of a request that was not refused, and of a key that was.
+fn refused(failure: Failure, repeated: bool) -> Result<Receipt, EngineError> {
     if failure.is_counted_already() {
         return Ok(Receipt::Duplicate);
     }
     let is_about_the_key = failure.error.kind() == &EngineErrorKind::Unauthorized;
     if failure.is_refusal && !is_about_the_key {
         let reason = failure.error.to_string();
-        return Ok(Receipt::Rejected { reason });
+        return Ok(if repeated && !failure.names_a_parameter() {
+            Receipt::Unknown { reason }
+        } else {
+            Receipt::Rejected { reason }
+        });
     }
     Err(failure.error)
 }
 
-/// One receipt for each report, or the error where nothing is known of any of them.
+/// One receipt for each report, or the error where all of them came to the same nothing.
 ///
 /// # Errors
-/// That of the request that leaves most open.
+/// That of a request, where every event may have been taken, or none has.
 fn receipts(verdicts: Vec<Verdict>) -> Result<Vec<Receipt>, EngineError> {
-    let is_known = |verdict: &Verdict| matches!(verdict, Some(Ok(_)));
-    if !verdicts.is_empty() && !verdicts.iter().any(is_known) {
-        let errors = verdicts.into_iter().flatten().filter_map(Result::err);
-        let worst = errors.reduce(|worst, error| {
-            if worst.may_have_taken_effect() {
-                worst
-            } else if error.may_have_taken_effect() {
-                error
-            } else {
-                worst
-            }
-        });
-        return Err(worst.unwrap_or_else(|| permanent("nothing was sent")));
+    let is_open = |verdict: &Verdict| match verdict {
+        Some(Ok(_)) => None,
+        Some(Err(error)) => Some(error.may_have_taken_effect()),
+        None => Some(false),
+    };
+    let first = verdicts.first().and_then(is_open);
+    if first.is_some() && verdicts.iter().all(|verdict| is_open(verdict) == first) {
+        let mut errors = verdicts.into_iter().flatten().filter_map(Result::err);
+        let error = errors.next();
+        return Err(error.unwrap_or_else(|| permanent("nothing was sent")));
     }
     let receipt = |verdict: Verdict| match verdict {
         Some(Ok(receipt)) => receipt,
-        Some(Err(error)) => Receipt::Unknown {
+        Some(Err(error)) if error.may_have_taken_effect() => Receipt::Unknown {
             reason: error.to_string(),
         },
-        None => Receipt::Unknown {
-            reason: "it was not sent, because one before it got no answer".to_owned(),
+        Some(Err(error)) => Receipt::NotSent {
+            reason: error.to_string(),
+            retry_after: error.wait(),
+        },
+        None => Receipt::NotSent {
+            reason: "one before it was not taken or got no answer".to_owned(),
+            retry_after: None,
         },
     };
     Ok(verdicts.into_iter().map(receipt).collect())

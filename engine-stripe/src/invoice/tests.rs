@@ -2,7 +2,7 @@ use super::*;
 
 fn read(json: &str, of: Stated) -> Result<EngineInvoice, InvoiceError> {
     let invoice: Invoice = serde_json::from_str(json).unwrap();
-    engine_invoice(&invoice, of)
+    engine_invoice(&invoice, of, 14)
 }
 
 const MADE: &str = r#"{
@@ -36,6 +36,21 @@ fn an_invoice_is_told_line_by_line() {
     assert_eq!(invoice.issued_at.to_string(), "2026-02-01T01:00:00Z");
     assert_eq!(invoice.due_at.to_string(), "2026-02-15T00:00:00Z");
     assert!(invoice.payment_url.is_some());
+}
+
+/// A draft was due when it was made: whoever had it was blocked until it was final and paid.
+#[test]
+fn what_has_no_date_is_not_due_when_it_is_made() {
+    let undated = MADE.replace("\"due_date\": 1771113600", "\"due_date\": null");
+    for (status, due_at) in [
+        ("draft", "2026-02-15T00:00:00Z"),
+        ("open", "2026-02-15T00:00:00Z"),
+        ("paid", "2026-02-01T00:00:00Z"),
+    ] {
+        let json = undated.replace("\"open\"", &format!("\"{status}\""));
+        let invoice = read(&json, Stated::Made).unwrap();
+        assert_eq!(invoice.due_at.to_string(), due_at, "{status}");
+    }
 }
 
 #[test]

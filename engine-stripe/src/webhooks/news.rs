@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `invoice.*` | how the invoice stands, except one that does not exist yet (`invoice.upcoming`) |
 //! | `customer.subscription.deleted` | the subscription is over |
+//! | `checkout.session.completed`, of a page that stores a payment method | its customer has stored one |
+//! | `v1.billing.meter.error_report_triggered`, `v1.billing.meter.no_meter_found` | use that does not count after all: [`thin`] |
 //! | any other | none |
 //!
 //! Stripe's objects have no version and its events come in any order. The version of a piece of news
@@ -20,12 +22,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::malformed;
-use crate::answer::{AnyObject, Invoice};
+use super::{malformed, thin};
+use crate::answer::{AnyObject, Expandable, Invoice};
 use crate::invoice::{Stated, engine_invoice};
 
 /// The one event of subscriptions that core has a use for.
 const SUBSCRIPTION_DELETED: &str = "customer.subscription.deleted";
+
+/// That somebody has done what a page was for.
+const CHECKOUT_COMPLETED: &str = "checkout.session.completed";
 
 /// Events of an invoice in the order in which they come about within one second.
 const IN_ORDER: [&str; 11] = [
@@ -64,11 +69,19 @@ struct Data<T> {
     object: T,
 }
 
+/// A page on which a customer has done something.
+#[derive(Debug, Deserialize)]
+struct Checkout {
+    /// `setup` where a payment method was stored.
+    mode: Option<String>,
+    customer: Option<Expandable<AnyObject>>,
+}
+
 /// Reads an event's bytes.
 ///
 /// # Errors
 /// `Malformed`, with what makes no sense.
-pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
+pub(super) fn read(body: &[u8], days_until_due: u32) -> Result<Vec<EngineEvent>, WebhookError> {
     let kind = read_as::<Kind>(body)?.kind;
     if kind == SUBSCRIPTION_DELETED {
         let event: Event<AnyObject> = read_as(body)?;
@@ -79,6 +92,24 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
             news: News::SubscriptionEnded,
         };
         return Ok(vec![told(&kind, &event, ended)?]);
+    }
+    if kind == CHECKOUT_COMPLETED {
+        let event: Event<Checkout> = read_as(body)?;
+        let session = &event.data.object;
+        let customer = session.customer.as_ref().map(Expandable::id);
+        let Some(customer) = customer.filter(|_| session.mode.as_deref() == Some("setup")) else {
+            return Ok(Vec::new());
+        };
+        let stored = Told {
+            object: ObjectKind::Customer,
+            external: customer.parse().map_err(malformed)?,
+            rank: 0,
+            news: News::PaymentMethodStored,
+        };
+        return Ok(vec![told(&kind, &event, stored)?]);
+    }
+    if thin::is_of_use(&kind) {
+        return thin::read(body);
     }
     if !kind.starts_with("invoice.") {
         return Ok(Vec::new());
@@ -93,7 +124,8 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
         return Ok(Vec::new());
     }
     let invoice: Invoice = serde_json::from_value(event.data.object.clone()).map_err(malformed)?;
-    let stands = how_it_stands(&kind, event.created, &invoice)?;
+    let stands = engine_invoice(&invoice, Stated::Made, days_until_due).map_err(malformed)?;
+    let stands = how_it_stands(&kind, event.created, &invoice, stands);
     let subscription = invoice.subscription().map(str::parse::<ForeignId>);
     let of_invoice = Told {
         object: ObjectKind::Invoice,
@@ -108,23 +140,22 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<EngineEvent>, WebhookError> {
 }
 
 /// How an invoice stands by an event: late where a payment has failed after it was due.
-///
-/// # Errors
-/// `Malformed`, with what makes no sense.
 fn how_it_stands(
     kind: &str,
     created: i64,
     invoice: &Invoice,
-) -> Result<EngineInvoice, WebhookError> {
-    let mut stands = engine_invoice(invoice, Stated::Made).map_err(malformed)?;
+    mut stands: EngineInvoice,
+) -> EngineInvoice {
     let is_late = matches!(kind, "invoice.payment_failed" | "invoice.overdue")
         && invoice.due_date.is_none_or(|due| due <= created);
     if kind == "invoice.deleted" {
         stands.state = InvoiceState::Void;
     } else if is_late && stands.state == InvoiceState::Open {
         stands.state = InvoiceState::PastDue;
+        let due = invoice.due_date.unwrap_or(invoice.created);
+        stands.due_at = Timestamp::from_secs(due);
     }
-    Ok(stands)
+    stands
 }
 
 /// What an event tells of its object.
@@ -181,6 +212,6 @@ fn version(rank: u64, created: i64, kind: &str, id: &str) -> u64 {
 ///
 /// # Errors
 /// `Malformed`, with what makes no sense.
-fn read_as<T: DeserializeOwned>(body: &[u8]) -> Result<T, WebhookError> {
+pub(super) fn read_as<T: DeserializeOwned>(body: &[u8]) -> Result<T, WebhookError> {
     serde_json::from_slice(body).map_err(malformed)
 }

@@ -5,6 +5,8 @@ use monetization_core::reference::ObjectKind;
 use proptest::prelude::*;
 
 use super::*;
+use crate::StripeOptions;
+use crate::tests::{Reply, Server, cx};
 
 const BODY: &[u8] = br#"{"id":"evt_1","object":"event"}"#;
 /// Made by Python's `hmac` over `1767225600.` and the body, with the secret below.
@@ -15,10 +17,18 @@ fn secret() -> Secret {
     Secret::new("whsec_test_secret")
 }
 
+pub(crate) fn webhooks() -> StripeWebhooks {
+    let transport = Transport::new(&StripeOptions::default()).unwrap();
+    StripeWebhooks {
+        transport: Arc::new(transport),
+        days_until_due: 14,
+    }
+}
+
 fn verify(header: &str, secrets: &[Secret], now: i64) -> Result<VerifiedEvent, WebhookError> {
     let mut headers = HeaderMap::new();
     headers.insert(SIGNATURE, HeaderValue::from_str(header).unwrap());
-    StripeWebhooks.verify(BODY, &headers, secrets, Timestamp::from_secs(now))
+    webhooks().verify(BODY, &headers, secrets, Timestamp::from_secs(now))
 }
 
 fn signed() -> String {
@@ -73,7 +83,7 @@ fn a_signature_given_twice_is_none() {
         headers.append(SIGNATURE, HeaderValue::from_str(&signed()).unwrap());
     }
     let now = Timestamp::from_secs(SENT);
-    let verified = StripeWebhooks.verify(BODY, &headers, &[secret()], now);
+    let verified = webhooks().verify(BODY, &headers, &[secret()], now);
     assert_eq!(verified, Err(WebhookError::Signature));
 }
 
@@ -143,7 +153,7 @@ fn news(id: &str, kind: &str, created: i64, status: &str) -> EngineEvent {
 }
 
 fn interpret(body: &str) -> Result<Vec<EngineEvent>, WebhookError> {
-    StripeWebhooks.interpret(&VerifiedEvent {
+    webhooks().interpret(&VerifiedEvent {
         id: "evt_1".parse().unwrap(),
         body: body.as_bytes().to_vec(),
     })
@@ -152,8 +162,26 @@ fn interpret(body: &str) -> Result<Vec<EngineEvent>, WebhookError> {
 fn state(event: &EngineEvent) -> InvoiceState {
     match &event.news {
         News::Invoice { invoice, .. } => invoice.state,
-        News::SubscriptionEnded => unreachable!("it is about an invoice"),
+        other => unreachable!("it is about an invoice, and not {other:?}"),
     }
+}
+
+#[test]
+fn a_stored_payment_method_is_told_of_its_customer_d8() {
+    let told = |mode: &str| {
+        let session = format!(r#"{{"id":"cs_1","mode":"{mode}","customer":"cus_1"}}"#);
+        interpret(&format!(
+            r#"{{"id":"evt_1","type":"checkout.session.completed","created":9,
+                "data":{{"object":{session}}}}}"#
+        ))
+    };
+    let event = told("setup").unwrap().remove(0);
+    assert_eq!(event.news, News::PaymentMethodStored);
+    assert_eq!(
+        (event.object, event.external.as_str()),
+        (ObjectKind::Customer, "cus_1")
+    );
+    assert_eq!(told("payment"), Ok(Vec::new()), "of something else");
 }
 
 #[test]
@@ -243,7 +271,7 @@ fn older_and_newer_shapes_are_read_and_others_passed_over_r_w7() {
     );
     for other in [
         r#"{"id":"evt_3","type":"customer.created","created":10}"#,
-        r#"{"id":"evt_4","type":"v1.billing.meter.no_meter_found","created":"2026-01-01T00:00:00Z"}"#,
+        r#"{"id":"evt_4","type":"v2.core.account.closed","created":"2026-01-01T00:00:00Z"}"#,
         r#"{"id":"evt_5","type":"invoice.upcoming","created":10,"data":{"object":{"total":1}}}"#,
         r#"{"id":"evt_6","type":"invoice_payment.paid","created":10,"data":{"object":{"id":"inpay_1"}}}"#,
     ] {
@@ -257,6 +285,7 @@ fn older_and_newer_shapes_are_read_and_others_passed_over_r_w7() {
         "[]",
         r#"{"type":7}"#,
         r#"{"type":"invoice.paid"}"#,
+        THIN,
         &deep,
     ] {
         let read = interpret(nonsense);
@@ -273,4 +302,57 @@ fn a_deleted_draft_is_void() {
         state(&news("evt_1", "deleted", 10, "draft")),
         InvoiceState::Void
     );
+}
+
+/// A thin event as it is signed, and what is read of it.
+const THIN: &str = r#"{"id":"evt_test_1","object":"v2.core.event","context":"acct_1","related_object":{"id":"mtr_1"},
+    "type":"v1.billing.meter.error_report_triggered","created":"2026-01-01T00:00:10.500Z"}"#;
+const READ: &str = r#"{"id":"evt_test_1","object":"v2.core.event","context":"acct_1","related_object":{"id":"mtr_1"},
+    "type":"v1.billing.meter.error_report_triggered","created":"2026-01-01T00:00:10.500Z","data":{"reason":{
+    "error_count":9,"error_types":[{"code":"meter_event_invalid_value","error_count":9,"sample_errors":[
+    {"error_message":"no","request":{"identifier":"bat_0197f3a0000070008000000000000001"}},
+    {"error_message":"no","request":{"identifier":"publish:bat_1/bat_0197f3a0000070008000000000000002"}},
+    {"error_message":"no","request":{"identifier":"somebody else's"}}]}]}}}"#;
+
+/// What a thin event tells is read from Stripe: only what it points at, in the account it names.
+#[tokio::test]
+async fn a_thin_event_is_read_and_names_reports_by_either_id_r_p7() {
+    let server = Server::telling([Reply::ok(READ)]).await;
+    let webhooks = StripeWebhooks {
+        transport: Arc::new(Transport::new(&server.options()).unwrap()),
+        days_until_due: 14,
+    };
+    let thin = VerifiedEvent {
+        id: "evt_test_1".parse().unwrap(),
+        body: THIN.as_bytes().to_vec(),
+    };
+    let read = webhooks.complete(&cx("complete"), thin.clone()).await;
+    let read = read.unwrap();
+    assert_eq!(read.id, thin.id);
+    assert_eq!(server.lines(), ["GET /v2/core/events/evt_test_1"]);
+    let seen = &server.seen()[0];
+    assert_eq!(seen.headers["stripe-context"], "acct_1");
+    assert!(!seen.headers.contains_key("stripe-account"));
+    let events = webhooks.interpret(&read).unwrap();
+    assert_eq!(events[0].account.as_ref().unwrap().as_str(), "acct_1");
+    let News::ReportsRejected(rejected) = &events[0].news else {
+        unreachable!("it is about reports")
+    };
+    let named = rejected.named.iter().map(|it| it.batch.to_string());
+    let ids = [1, 2].map(|last| format!("bat_0197f3a000007000800000000000000{last}"));
+    assert_eq!(
+        (rejected.count, named.collect::<Vec<_>>()),
+        (9, ids.to_vec())
+    );
+    assert_eq!(rejected.named[0].reason, "meter_event_invalid_value: no");
+    // Nothing is asked for what says everything, or what nobody here has a use for.
+    let whole = VerifiedEvent {
+        body: br#"{"type":"v2.core.account.closed"}"#.to_vec(),
+        ..thin
+    };
+    assert_eq!(
+        webhooks.complete(&cx("no"), whole.clone()).await.unwrap(),
+        whole
+    );
+    assert_eq!(server.seen().len(), 1);
 }

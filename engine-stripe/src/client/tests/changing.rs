@@ -86,6 +86,33 @@ async fn a_plan_with_another_meter_adds_an_item_c6() {
     assert_eq!(server.lines().last().unwrap(), update);
 }
 
+/// What a phase does not say Stripe takes for none.
+#[tokio::test]
+async fn a_change_that_waits_keeps_the_trial_and_the_share_of_the_platform_c6_c7() {
+    let items = [("si_base", "price_old", None)];
+    let tried = subscribed(&items, r#","application_fee_percent":12.5"#);
+    let server = server(tried.replace("active", "trialing")).await;
+    let billing = server.engine().billing;
+    billing
+        .change_subscription(
+            &cx("change:1"),
+            &sub_1(),
+            &switched(ChangeMode::AtPeriodEnd),
+        )
+        .await
+        .unwrap();
+    let lines = server.lines();
+    let phases = lines.last().unwrap();
+    for part in [
+        "&phases[0][trial_end]=1771149600&",
+        "&phases[0][application_fee_percent]=12.5&",
+        "&phases[1][application_fee_percent]=12.5&",
+    ] {
+        assert!(phases.contains(part), "{phases}");
+    }
+    assert!(!phases.contains("phases[1][trial"), "{phases}");
+}
+
 #[tokio::test]
 async fn a_change_that_waits_is_two_phases_and_can_be_taken_back_c6() {
     let items = [("si_base", "price_old", None)];

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::{SUBSCRIBED, consumer, first_invoice, subscription};
 use crate::tests::{Reply, Seen, Server, again, cx};
 
-fn invoice(currency: &str, amounts: &[i64]) -> Invoice {
+pub(super) fn invoice(currency: &str, amounts: &[i64]) -> Invoice {
     let currency = currency.parse().unwrap();
     let period = Schedule::new(SUBSCRIBED.parse().unwrap(), Cycle::MONTH)
         .period(0)
@@ -35,6 +35,7 @@ fn invoice(currency: &str, amounts: &[i64]) -> Invoice {
         due_at: "2026-03-01T00:00:00Z".parse().unwrap(),
         grace_ends_at: None,
         paid_at: None,
+        credits: Vec::new(),
         engine_version: 0,
     }
 }
@@ -54,6 +55,7 @@ fn making(seen: &Seen) -> Reply {
     match seen.path.as_str() {
         "/v1/invoices" => Reply::ok(stripes("draft", 0)),
         "/v1/invoiceitems" => Reply::ok(r#"{"id":"ii_1","amount":1}"#),
+        "/v1/invoices/in_1" => Reply::ok(stripes("draft", 2_700)),
         "/v1/invoices/in_1/finalize" => Reply::ok(stripes("open", 2_700)),
         _ => Reply::nothing(),
     }
@@ -92,7 +94,8 @@ async fn an_invoice_is_made_filled_and_finished() {
             ),
             line(0, 2_500),
             line(1, 200),
-            "POST /v1/invoices/in_1/finalize auto_advance=false".to_owned(),
+            "GET /v1/invoices/in_1".to_owned(),
+            "POST /v1/invoices/in_1/finalize auto_advance=false&expand[0]=customer".to_owned(),
         ]
     );
     let seen = server.seen();
@@ -158,7 +161,7 @@ async fn an_invoice_is_gone_on_with_where_it_ended() {
         let taken: Vec<_> = seen.iter().filter_map(Seen::key).collect();
         let expected: Vec<String> = steps.iter().map(|step| format!("issue:1/{step}")).collect();
         assert_eq!(taken, expected, "{status} with {lines_there} lines");
-        let asked = "GET /v1/invoices?created[gte]=1771063200&customer=cus_1&limit=100";
+        let asked = "GET /v1/invoices?created[gte]=1771063200&customer=cus_1&expand[0]=data.customer&limit=100";
         assert_eq!(seen[0].line(), asked);
     }
 }
@@ -174,18 +177,38 @@ async fn an_invoice_over_another_total_is_not_taken_for_it() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), &EngineErrorKind::Conflict);
-    let taxed = Server::start(|seen| match seen.path.as_str() {
+}
+
+/// Once it is final the consumer is asked for it, and it cannot be changed any more.
+#[tokio::test]
+async fn an_invoice_that_stripe_has_changed_is_not_made_final_d1() {
+    let customer = "cus_1".parse().unwrap();
+    let invoice = invoice("USD", &[2_500, 200]);
+    let taxed = |seen: &Seen| match seen.path.as_str() {
+        "/v1/invoices/in_1" => Reply::ok(stripes("draft", 3_213)),
+        _ => making(seen),
+    };
+    let late = |seen: &Seen| match seen.path.as_str() {
         "/v1/invoices/in_1/finalize" => Reply::ok(stripes("open", 3_213)),
         _ => making(seen),
-    })
-    .await;
-    let issuing = taxed.engine().invoices.unwrap();
-    let error = issuing
-        .issue(&cx("issue:1"), &customer, &invoice)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), &EngineErrorKind::Permanent);
-    assert!(error.to_string().contains("3213"), "{error}");
+    };
+    for (server, says, is_final) in [
+        (Server::start(taxed).await, "was not made final", false),
+        (Server::start(late).await, "is final already", true),
+    ] {
+        let issuing = server.engine().invoices.unwrap();
+        let error = issuing
+            .issue(&cx("issue:1"), &customer, &invoice)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), &EngineErrorKind::Permanent);
+        let told = error.to_string();
+        for part in ["3213", "2700", "taxes", says] {
+            assert!(told.contains(part), "{told}");
+        }
+        let finalized = server.lines().iter().any(|line| line.contains("finalize"));
+        assert_eq!(finalized, is_final);
+    }
 }
 
 #[tokio::test]

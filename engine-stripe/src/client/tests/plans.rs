@@ -74,7 +74,8 @@ async fn a_plan_is_a_product_with_a_price_for_each_part() {
 async fn a_plan_made_in_part_is_completed_and_nothing_made_twice_j4() {
     let (id, meter) = (plan_id(), meter().id);
     let product = format!(r#"{{"id":"{id}","active":true}}"#);
-    let price = |key: String| format!(r#"{{"id":"price_1","lookup_key":"{id}/{key}"}}"#);
+    let price =
+        |key: String| format!(r#"{{"id":"price_1","active":true,"lookup_key":"{id}/{key}"}}"#);
     let there = [price("base".to_owned()), price(meter.to_string())];
     let server = Server::start(
         move |seen| match (seen.method.as_str(), seen.path.as_str()) {
@@ -110,6 +111,69 @@ async fn a_plan_made_in_part_is_completed_and_nothing_made_twice_j4() {
         "it is not known that it was made before"
     );
     assert_eq!(lines.len(), 7);
+}
+
+/// Without it nobody could subscribe: the plan would lack a price for ever.
+#[tokio::test]
+async fn a_price_that_was_archived_is_put_on_sale_with_its_plan_j4() {
+    let (id, meter) = (plan_id(), meter().id);
+    let price = |number: u8, key: &str, active: bool| {
+        format!(r#"{{"id":"price_{number}","active":{active},"lookup_key":"{id}/{key}"}}"#)
+    };
+    let there = [
+        price(1, "base", true),
+        price(2, &meter.to_string(), false),
+        price(3, "setup", true),
+    ];
+    let product = format!(r#"{{"id":"{id}","active":true}}"#);
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        path if path.starts_with("/v1/products/") => Reply::ok(product.clone()),
+        path if path.starts_with("/v1/prices?") => {
+            Reply::list(&there.each_ref().map(String::as_str))
+        }
+        _ => making(seen),
+    })
+    .await;
+    let billing = server.engine().billing;
+    let again = billing.create_billing_plan(&again("plan:1"), &gold()).await;
+    again.unwrap();
+    assert_eq!(
+        server.lines(),
+        [
+            format!("GET /v1/products/{id}"),
+            format!("GET /v1/prices?limit=100&product={id}"),
+            "POST /v1/prices/price_2 active=true".to_owned(),
+        ]
+    );
+}
+
+/// That the key is refused says not that the price is there.
+#[tokio::test]
+async fn a_price_whose_key_is_refused_has_to_be_there_j4() {
+    let refused =
+        r#"{"error":{"type":"invalid_request_error","param":"lookup_key","message":"no"}}"#;
+    for (known, is_sold, unarchived) in [
+        (None, false, 0),
+        (Some(r#"{"id":"price_9","active":true}"#), true, 0),
+        (Some(r#"{"id":"price_9","active":false}"#), true, 1),
+    ] {
+        let server = Server::start(move |seen| match seen.path.as_str() {
+            "/v1/prices" if seen.body.contains("setup") => Reply::answer(400, refused),
+            path if path.starts_with("/v1/prices?lookup_keys") => Reply::list(known.as_slice()),
+            _ => making(seen),
+        })
+        .await;
+        let billing = server.engine().billing;
+        let made = billing.create_billing_plan(&cx("plan:1"), &gold()).await;
+        assert_eq!(made.is_ok(), is_sold, "{known:?}");
+        let lines = server.lines();
+        let asked = format!("GET /v1/prices?lookup_keys[0]={}/setup", plan_id());
+        assert!(lines.contains(&asked), "{lines:?}");
+        let puts = lines
+            .iter()
+            .filter(|line| line.starts_with("POST /v1/prices/price_9 active=true"));
+        assert_eq!(puts.count(), unarchived, "{known:?}");
+    }
 }
 
 #[tokio::test]
@@ -269,9 +333,8 @@ async fn a_consumer_is_one_customer_c1() {
         r#"{{"id":"cus_7","metadata":{{"monetization_consumer":"{}"}}}}"#,
         consumer().id
     );
-    let listed = theirs.clone();
     let server = Server::start(move |seen| match seen.method.as_str() {
-        "GET" if seen.path.contains("starting_after") => Reply::list(&[&listed]),
+        "GET" if seen.path.contains("/search?") => Reply::list(&[&theirs]),
         "GET" => Reply::ok(r#"{"data":[{"id":"cus_1"}],"has_more":true}"#),
         _ => Reply::ok(r#"{"id":"cus_8"}"#),
     })
@@ -284,7 +347,7 @@ async fn a_consumer_is_one_customer_c1() {
     assert_eq!(
         known.as_str(),
         "cus_7",
-        "it is looked for to the end where it may be there"
+        "it is searched for where it may be there"
     );
     let made = billing
         .ensure_customer(&cx("customer:1"), &consumer())
@@ -297,8 +360,36 @@ async fn a_consumer_is_one_customer_c1() {
         "GET /v1/customers?created[gte]=1767139200&limit=100"
     );
     let (tenant, id) = (consumer().tenant, consumer().id);
+    let searched = format!("metadata%5B'monetization_consumer'%5D:'{id}'");
+    assert_eq!(
+        lines[1],
+        format!("GET /v1/customers/search?query={searched}")
+    );
     let made = format!(
         "POST /v1/customers metadata[monetization_consumer]={id}&metadata[monetization_tenant]={tenant}&name=Example+Ltd"
     );
     assert_eq!(lines[3], made);
+}
+
+/// Of India none may search.
+#[tokio::test]
+async fn an_account_that_may_not_search_is_looked_through_c1() {
+    let theirs = format!(
+        r#"{{"id":"cus_7","metadata":{{"monetization_consumer":"{}"}}}}"#,
+        consumer().id
+    );
+    let refused = r#"{"error":{"type":"invalid_request_error","message":"no search"}}"#;
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        path if path.contains("/search?") => Reply::answer(400, refused),
+        path if path.contains("starting_after") => Reply::list(&[&theirs]),
+        _ => Reply::ok(r#"{"data":[{"id":"cus_1"}],"has_more":true}"#),
+    })
+    .await;
+    let billing = server.engine().billing;
+    let known = billing
+        .ensure_customer(&again("customer:1"), &consumer())
+        .await
+        .unwrap();
+    assert_eq!(known.as_str(), "cus_7");
+    assert!(server.lines().iter().all(|line| line.starts_with("GET")));
 }

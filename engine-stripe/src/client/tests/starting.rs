@@ -43,10 +43,10 @@ async fn a_subscription_has_the_periods_and_prices_of_its_plan_c1() {
     assert_eq!(
         server.lines(),
         [
-            "GET /v1/subscriptions?customer=cus_1&expand[0]=data.latest_invoice&limit=100&status=all".to_owned(),
+            "GET /v1/subscriptions?customer=cus_1&expand[0]=data.customer&expand[1]=data.latest_invoice&limit=100&status=all".to_owned(),
             "GET /v1/products/plv_gold".to_owned(),
             "GET /v1/prices?active=true&limit=100&product=plv_gold".to_owned(),
-            format!("POST /v1/subscriptions add_invoice_items[0][price]=price_setup&backdate_start_date=1768471200&billing_cycle_anchor=1771149600&billing_mode[type]=flexible&collection_method=send_invoice&customer=cus_1&days_until_due=14&expand[0]=latest_invoice&items[0][price]=price_base&items[1][price]=price_usage&metadata[monetization_subscription]={ours}"),
+            format!("POST /v1/subscriptions add_invoice_items[0][price]=price_setup&backdate_start_date=1768471200&billing_cycle_anchor=1771149600&billing_mode[type]=flexible&collection_method=send_invoice&customer=cus_1&days_until_due=14&expand[0]=customer&expand[1]=latest_invoice&items[0][price]=price_base&items[1][price]=price_usage&metadata[monetization_subscription]={ours}"),
         ]
     );
     assert_eq!(server.seen()[3].key(), Some("start:1"));
