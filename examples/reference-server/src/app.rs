@@ -16,6 +16,7 @@ use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
+use crate::news::NewsPolls;
 use crate::set_aside::SetAsideFile;
 
 /// A running server, as its control plane sees it.
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) answer_watch: AnswerWatch,
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
+    /// When the engine is asked for news that did not arrive.
+    pub(crate) news_polls: NewsPolls,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where estimates are worked out.
@@ -60,6 +63,7 @@ pub(crate) struct AppParts {
     pub(crate) rounds: Rounds,
     pub(crate) clock_watch: ClockWatch,
     pub(crate) publish_every: Option<Duration>,
+    pub(crate) news_every: Option<Duration>,
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
 }
 
@@ -76,6 +80,7 @@ impl App {
             rounds,
             clock_watch,
             publish_every,
+            news_every,
             set_aside,
         } = parts;
         Self {
@@ -88,6 +93,7 @@ impl App {
             rounds,
             clock_watch,
             publish_every,
+            news_polls: NewsPolls::new(news_every),
             set_aside,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),

@@ -9,8 +9,12 @@ use monetization_core::secret::Secret;
 use crate::access_log::ConsumerBy;
 
 pub use estimating::EstimateArgs;
+#[cfg(feature = "stripe")]
+pub use stripe::{SetupWebhookArgs, StripeArgs, StripeCommand};
 
 mod estimating;
+#[cfg(feature = "stripe")]
+mod stripe;
 
 /// An API gateway that earns money: keys, plans, limits, exact metering and invoices.
 ///
@@ -87,6 +91,10 @@ pub enum Command {
     /// The exit code is 1 where there is no call, a log breaks off, or most lines are left out or come
     /// too late for their own time.
     Replay(Box<ReplayArgs>),
+    /// Prepare an account at Stripe.
+    #[cfg(feature = "stripe")]
+    #[command(subcommand)]
+    Stripe(StripeCommand),
 }
 
 /// What is replayed.
@@ -135,9 +143,16 @@ pub struct PublishArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
+    /// The billing engine of the server [default: mock].
+    #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
+    pub engine: Option<String>,
     /// Where the process of the mock provider listens.
     #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
     pub mock_url: Option<String>,
+    /// How Stripe is reached.
+    #[cfg(feature = "stripe")]
+    #[command(flatten)]
+    pub stripe: StripeArgs,
     /// What the provider is signed in to with: the file that the server has, read before each run.
     #[arg(
         long,
@@ -209,7 +224,8 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
-    /// The billing engine: mock, or none to meter and limit only [default: mock].
+    /// The billing engine: mock, stripe where it was built in, or none to meter and limit only
+    /// [default: mock].
     #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
     pub engine: Option<String>,
     /// Who makes the invoices: `by_core` or `by_engine` [default: `by_core`]. For the first start.
@@ -292,7 +308,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// Let business time stand still from this instant on, such as 2026-01-01T00:00:00Z, until
-    /// `POST /mock/clock` moves it. For trying out whole months; needs the mock engine.
+    /// `POST /mock/clock` moves it. For trying out whole months; needs the mock engine, or a fake of
+    /// Stripe on this machine.
     #[arg(long, value_name = "INSTANT", env = "MONETIZATION_SERVER_MANUAL_CLOCK")]
     pub manual_clock: Option<String>,
     /// Use the mock provider that is a process of its own and listens there, such as
@@ -308,15 +325,28 @@ pub struct ServeArgs {
         value_parser = secret
     )]
     pub mock_webhook_secret: Option<Secret>,
-    /// What the provider at --mock-url is signed in to with, and what its messages are signed with, as
-    /// a file of JSON: {"credentials": "...", "webhook_secrets": ["..."]}. It is read again on SIGHUP
-    /// and when the owner asks for it.
+    /// What Stripe, or the provider at --mock-url, is signed in to with, and what its messages are signed
+    /// with, as a file of JSON: {"credentials": "...", "webhook_secrets": ["..."]}. It is read again on
+    /// SIGHUP and when the owner asks for it.
     #[arg(
         long,
         value_name = "FILE",
         env = "MONETIZATION_SERVER_ENGINE_SECRETS_FILE"
     )]
     pub engine_secrets_file: Option<PathBuf>,
+    /// How Stripe is reached.
+    #[cfg(feature = "stripe")]
+    #[command(flatten)]
+    pub stripe: StripeArgs,
+    /// What the platform keeps of what connected accounts invoice through Stripe, in per cent with at
+    /// most two decimals [default: nothing].
+    #[cfg(feature = "stripe")]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        env = "MONETIZATION_SERVER_STRIPE_FEE_PERCENT"
+    )]
+    pub stripe_fee_percent: Option<String>,
     /// Wait until no other server has the database open, and then take over: true or false
     /// [default: false].
     #[arg(
@@ -348,6 +378,14 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_PUBLISH_EVERY_SECONDS"
     )]
     pub publish_every_seconds: Option<String>,
+    /// Ask the engine every so many seconds for messages that did not arrive, up to 86400, 0 for
+    /// never [default: 300].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_NEWS_EVERY_SECONDS"
+    )]
+    pub news_every_seconds: Option<String>,
 }
 
 #[expect(

@@ -30,6 +30,7 @@ mod monetization;
 mod ownership;
 mod page;
 mod parties;
+mod payments;
 mod plans;
 mod problem;
 mod products;

@@ -20,6 +20,8 @@ mod database;
 mod directory;
 mod engine;
 mod network;
+#[cfg(feature = "stripe")]
+mod stripe;
 
 /// What was found, line by line.
 #[derive(Debug, Clone, Default)]

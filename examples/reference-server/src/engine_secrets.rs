@@ -9,6 +9,8 @@ use std::sync::{PoisonError, RwLock};
 
 use monetization_core::flows::Credentials;
 use monetization_core::ids::TenantId;
+#[cfg(feature = "stripe")]
+use monetization_core::reference::Mode;
 use monetization_core::secret::Secret;
 use monetization_core::text::Slug;
 use serde::Deserialize;
@@ -20,6 +22,7 @@ pub(crate) struct EngineSecrets {
     engine: Slug,
     tenant: TenantId,
     credentials: Credentials,
+    demands: Demands,
     webhook_secrets: RwLock<BTreeMap<Slug, Vec<Secret>>>,
 }
 
@@ -30,6 +33,18 @@ pub(crate) struct SecretsOf {
     pub(crate) tenant: TenantId,
     /// Those that the flows sign in with.
     pub(crate) credentials: Credentials,
+    pub(crate) demands: Demands,
+}
+
+/// What a file has to say beyond making sense.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Demands {
+    /// Nothing.
+    #[default]
+    None,
+    /// Its credentials are a key of Stripe's, of this mode.
+    #[cfg(feature = "stripe")]
+    Stripe(Mode),
 }
 
 /// What a file of secrets says. Whatever it leaves out stays as it is.
@@ -37,7 +52,7 @@ pub(crate) struct SecretsOf {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecretsFile {
     pub(crate) credentials: Option<Secret>,
-    webhook_secrets: Option<Vec<Secret>>,
+    pub(crate) webhook_secrets: Option<Vec<Secret>>,
 }
 
 /// Why secrets stay as they are. Nothing of what the file says is told.
@@ -69,6 +84,14 @@ pub enum SecretsError {
         /// Where in that line.
         column: usize,
     },
+    /// It makes sense, and is not for the engine.
+    #[error("the secrets in {} are not for the engine: {problem}", path.display())]
+    Unfit {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 impl EngineSecrets {
@@ -86,6 +109,7 @@ impl EngineSecrets {
             engine: of.engine,
             tenant: of.tenant,
             credentials: of.credentials,
+            demands: of.demands,
             webhook_secrets: RwLock::new(webhook_secrets),
         };
         match secrets.reload() {
@@ -101,7 +125,7 @@ impl EngineSecrets {
     /// [`SecretsError`]; then everything stays as it was.
     pub(crate) fn reload(&self) -> Result<(), SecretsError> {
         let path = self.file.as_deref().ok_or(SecretsError::NoFile)?;
-        let read = SecretsFile::read(path)?;
+        let read = SecretsFile::read(path, self.demands)?;
         if let Some(credentials) = read.credentials {
             self.credentials.exchange(self.tenant, Some(credentials));
         }
@@ -125,8 +149,8 @@ impl SecretsFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`SecretsError`] where it cannot be read, or a secret in it is empty.
-    pub(crate) fn read(path: &Path) -> Result<Self, SecretsError> {
+    /// [`SecretsError`] where it cannot be read, a secret in it is empty, or it is not what is demanded.
+    pub(crate) fn read(path: &Path, demands: Demands) -> Result<Self, SecretsError> {
         let bytes = fs::read(path).map_err(|source| SecretsError::Unreadable {
             path: path.to_owned(),
             source,
@@ -144,7 +168,28 @@ impl SecretsFile {
         if of_messages.is_some_and(<[_]>::is_empty) || all.any(|it| it.reveal().trim().is_empty()) {
             return Err(senseless(1, 0));
         }
+        let unfit = |problem| SecretsError::Unfit {
+            path: path.to_owned(),
+            problem,
+        };
+        let checked = demands.check(read.credentials.as_ref());
+        checked.map_err(unfit)?;
         Ok(read)
+    }
+}
+
+impl Demands {
+    /// What of these is not met, and what to do.
+    #[cfg_attr(
+        not(feature = "stripe"),
+        expect(clippy::unnecessary_wraps, reason = "nothing is demanded")
+    )]
+    fn check(self, key: Option<&Secret>) -> Result<(), String> {
+        match (self, key) {
+            #[cfg(feature = "stripe")]
+            (Self::Stripe(mode), Some(key)) => crate::engines::stripe::check_key(key, mode),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -167,7 +212,9 @@ mod tests {
             canary.to_owned(),
         ] {
             fs::write(&path, &text).unwrap();
-            let refused = SecretsFile::read(&path).map(|_| ()).unwrap_err();
+            let refused = SecretsFile::read(&path, Demands::None)
+                .map(|_| ())
+                .unwrap_err();
             let said = format!("{} {refused:?}", chain(&refused));
             assert!(!said.contains(canary), "{said}");
             assert!(said.contains("secrets.json"), "{said}");

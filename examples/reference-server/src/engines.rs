@@ -17,7 +17,13 @@ use monetization_engine_mock::{
     Control, JournalError, JournalPlace, MockEngine, MockOptions, RemoteError, RemoteOptions,
 };
 
+use crate::engine_secrets::Demands;
+#[cfg(feature = "stripe")]
+use crate::engine_secrets::SecretsError;
 use crate::settings::MockProcess;
+
+#[cfg(feature = "stripe")]
+pub(crate) mod stripe;
 
 /// What the chosen engine needs to be made.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub(crate) struct Chosen {
     /// The provider's side of it, where it is the mock in this process.
     pub(crate) mock: Option<Control>,
     pub(crate) webhook_secrets: BTreeMap<Slug, Vec<Secret>>,
+    /// What its file of secrets has to say.
+    pub(crate) demands: Demands,
 }
 
 /// There is no such engine, or it cannot be made.
@@ -56,6 +64,14 @@ pub enum EngineChoiceError {
     /// The address of the process is none.
     #[error("the mock engine cannot be named")]
     Address(#[from] FieldError),
+    /// The options of Stripe make no sense.
+    #[cfg(feature = "stripe")]
+    #[error("Stripe cannot be reached so")]
+    Stripe(#[source] FieldError),
+    /// What Stripe is signed in to with, or what its messages are signed with, is not there.
+    #[cfg(feature = "stripe")]
+    #[error("Stripe cannot be used")]
+    Secrets(#[from] SecretsError),
 }
 
 /// How often a process of the mock is asked when a program starts, how long each attempt may take,
@@ -85,17 +101,19 @@ pub(crate) async fn choose_process(process: &MockProcess) -> Result<Chosen, Engi
         webhook_secrets: BTreeMap::from([(engine.descriptor.id.clone(), secrets)]),
         engines: Engines::new([engine]),
         mock: None,
+        demands: Demands::None,
     })
 }
 
 /// Makes the engine of this name. Only this place knows engines by name.
 pub(crate) fn choose(name: &Slug, parts: EngineParts<'_>) -> Result<Chosen, EngineChoiceError> {
-    known(parts.start).choose(name)?;
+    check_known(name, parts.start)?;
     if *name == none().descriptor.id {
         return Ok(Chosen {
             engines: Engines::new([none()]),
             mock: None,
             webhook_secrets: BTreeMap::new(),
+            demands: Demands::None,
         });
     }
     // Both ends are in this process, so the secret need not outlive it.
@@ -112,9 +130,29 @@ pub(crate) fn choose(name: &Slug, parts: EngineParts<'_>) -> Result<Chosen, Engi
         engines: Engines::new([mock.engine()]),
         mock: Some(mock.control()),
         webhook_secrets: BTreeMap::from([(name.clone(), vec![secret])]),
+        demands: Demands::None,
     })
 }
 
-fn known(now: Timestamp) -> Engines {
-    Engines::new([none(), MockEngine::in_memory(now).engine()])
+/// Refuses a name that nobody knows, with those that are known.
+fn check_known(name: &Slug, now: Timestamp) -> Result<(), EngineChoiceError> {
+    let made_here = [none(), MockEngine::in_memory(now).engine()];
+    if Engines::new(made_here.clone()).choose(name).is_ok() {
+        return Ok(());
+    }
+    let all = made_here.into_iter().chain(built_in()?);
+    Engines::new(all).choose(name)?;
+    Ok(())
+}
+
+/// What is not made here.
+#[cfg(feature = "stripe")]
+fn built_in() -> Result<Option<Engine>, EngineChoiceError> {
+    stripe::by_default().map(Some)
+}
+
+#[cfg(not(feature = "stripe"))]
+#[expect(clippy::unnecessary_wraps, reason = "what is built in may fail")]
+fn built_in() -> Result<Option<Engine>, EngineChoiceError> {
+    Ok(None)
 }

@@ -4,7 +4,7 @@ use monetization_core::flows::{FlowError, Monetizer, NewTenant};
 use monetization_core::ids::{ConsumerId, PublisherId, TenantId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::secret::Secret;
-use monetization_core::store::{Kind, Stored};
+use monetization_core::store::{Kind, Store, StoreError, Stored};
 use monetization_core::tenant::{Role, Tenant};
 use monetization_core::text::{Name, Slug};
 
@@ -35,14 +35,20 @@ pub(crate) struct Market {
     pub(crate) grace_days: u16,
 }
 
+/// The tenant that is there, if one is.
+pub(crate) async fn known(store: &dyn Store) -> Result<Option<Tenant>, StoreError> {
+    let rows = store.all(Kind::Tenant, None, 1).await?;
+    let tenant = rows.first().map(Stored::<Tenant>::read).transpose()?;
+    Ok(tenant.map(|stored| stored.fact))
+}
+
 /// The tenant that is there, or a new one.
 pub(crate) async fn tenant(
     monetizer: &Monetizer,
     market: Market,
 ) -> Result<(Tenant, Option<FirstStart>), FlowError> {
-    let rows = monetizer.store().all(Kind::Tenant, None, 1).await?;
-    if let Some(row) = rows.first() {
-        return Ok((Stored::<Tenant>::read(row)?.fact, None));
+    if let Some(tenant) = known(&**monetizer.store()).await? {
+        return Ok((tenant, None));
     }
     let tenant = monetizer
         .create_tenant(NewTenant {

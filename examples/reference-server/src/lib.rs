@@ -25,6 +25,8 @@ pub mod serve;
 pub mod server;
 pub mod set_aside;
 pub mod settings;
+#[cfg(feature = "stripe")]
+pub mod setup_webhook;
 
 mod answer_watch;
 mod app;
@@ -32,6 +34,7 @@ mod background;
 mod clock_watch;
 mod gateway;
 mod listener;
+mod news;
 mod proxy;
 mod schedule;
 mod signals;

@@ -8,6 +8,8 @@ use clap::Parser;
 use monetization_core::clock::Clock;
 use monetization_core::plan_file::SCHEMA;
 use reference_server::check::check;
+#[cfg(feature = "stripe")]
+use reference_server::cli::StripeCommand;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
@@ -16,7 +18,11 @@ use reference_server::publish::publish;
 use reference_server::replay;
 use reference_server::report;
 use reference_server::serve::serve;
+#[cfg(feature = "stripe")]
+use reference_server::settings::SetupWebhookSettings;
 use reference_server::settings::{PublishSettings, Settings};
+#[cfg(feature = "stripe")]
+use reference_server::setup_webhook::setup_webhook;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -70,6 +76,12 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Command::Replay(args) => {
             let succeeded = replay::command(&args, std::io::stdout())?;
             Ok(exit_code(succeeded))
+        }
+        #[cfg(feature = "stripe")]
+        Command::Stripe(StripeCommand::SetupWebhook(args)) => {
+            let settings = SetupWebhookSettings::new(args)?;
+            runtime.block_on(setup_webhook(&settings, std::io::stdout()))?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Doctor(args) => {
             let unknown = unknown_variables();

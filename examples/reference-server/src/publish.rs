@@ -15,11 +15,11 @@ use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
 use crate::data_directory::{DataDirectory, DirectoryError};
-use crate::engine_secrets::SecretsFile;
+use crate::engine_secrets::{Demands, SecretsFile};
 use crate::engines::{self, EngineChoiceError};
 use crate::report;
 use crate::schedule::tenants;
-use crate::settings::PublishSettings;
+use crate::settings::{Provider, PublishSettings};
 use crate::signals::Signals;
 
 /// Why nothing could be published.
@@ -64,7 +64,12 @@ pub async fn publish(
     let mut first = settings.after_restore.then_some(AfterRestore);
     loop {
         if let Some(path) = &settings.engine_secrets
-            && let Err(error) = sign_in(path, &credentials, &**monetizer.store()).await
+            && let Err(error) = sign_in(
+                path,
+                settings.provider.demands(),
+                (&credentials, &**monetizer.store()),
+            )
+            .await
         {
             report::failure("read the engine's secrets", &*error);
         }
@@ -104,10 +109,10 @@ fn stop() -> io::Result<watch::Receiver<bool>> {
 /// Has every tenant sign in with what the file says now.
 async fn sign_in(
     path: &Path,
-    credentials: &Credentials,
-    store: &dyn Store,
+    demands: Demands,
+    (credentials, store): (&Credentials, &dyn Store),
 ) -> Result<(), Box<dyn Error>> {
-    let read = SecretsFile::read(path)?;
+    let read = SecretsFile::read(path, demands)?;
     for tenant in tenants(store).await? {
         credentials.exchange(tenant, read.credentials.clone());
     }
@@ -124,7 +129,11 @@ async fn prepare(
         path: settings.data_directory.clone(),
     })?;
     let store = SqliteStore::open_beside(&SqliteOptions::new(directory.database())).await?;
-    let engine = engines::reach(&settings.mock_url).await?;
+    let engine = match &settings.provider {
+        Provider::Mock(url) => engines::reach(url).await?,
+        #[cfg(feature = "stripe")]
+        Provider::Stripe(stripe) => engines::stripe::engine(stripe, Clock::system(), 0)?,
+    };
     let by = flows::Settings {
         credentials,
         publish_lease: settings.lease,

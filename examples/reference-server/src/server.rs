@@ -36,6 +36,8 @@ use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
 use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
+#[cfg(feature = "stripe")]
+use crate::settings::is_stripe;
 use crate::task::Task;
 
 /// A running server. Dropping it stops it without bringing anything to its end, as a crash would;
@@ -304,24 +306,22 @@ async fn prepare(
         engines,
         mock,
         webhook_secrets,
-    } = choose_engines(settings, parts).await?;
+        demands,
+    } = choose(settings, parts, (&*store, &clock)).await?;
     let credentials = Credentials::default();
-    let monetizer = Monetizer::new(
-        Arc::clone(&store),
-        engines,
-        clock.clone(),
-        Arc::clone(&entropy),
-        pepper.clone(),
-    )
-    .with_settings(flows::Settings {
+    let of_flows = flows::Settings {
         credentials: credentials.clone(),
         ..flows::Settings::default()
-    });
+    };
+    let (by, random) = (clock.clone(), Arc::clone(&entropy));
+    let monetizer = Monetizer::new(Arc::clone(&store), engines, by, random, pepper.clone())
+        .with_settings(of_flows);
     let (tenant, first_start) = market(&monetizer, settings).await?;
     let of = SecretsOf {
         engine: settings.engine.clone(),
         tenant,
         credentials,
+        demands,
     };
     let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
     take_up(&*store).await?;
@@ -343,16 +343,53 @@ async fn prepare(
         rounds: Rounds::new(webhook_target(&here, &settings.engine)),
         clock_watch: ClockWatch::new(newest_record),
         publish_every: settings.publish_every,
+        news_every: settings.news_every,
         set_aside,
     }));
     Ok((app, first_start))
 }
 
-async fn choose_engines(settings: &Settings, parts: EngineParts<'_>) -> Result<Chosen, StartError> {
+async fn choose(
+    settings: &Settings,
+    parts: EngineParts<'_>,
+    (store, clock): (&dyn Store, &Clock),
+) -> Result<Chosen, StartError> {
+    if let Some(stripe) = choose_stripe(settings, store, clock).await? {
+        return Ok(stripe);
+    }
     Ok(match &settings.mock_process {
         Some(process) => engines::choose_process(process).await?,
         None => engines::choose(&settings.engine, parts)?,
     })
+}
+
+#[cfg(feature = "stripe")]
+async fn choose_stripe(
+    settings: &Settings,
+    store: &dyn Store,
+    clock: &Clock,
+) -> Result<Option<Chosen>, StartError> {
+    if !is_stripe(&settings.engine) {
+        return Ok(None);
+    }
+    let (Some(stripe), Some(secrets)) = (&settings.stripe, &settings.engine_secrets) else {
+        return Err(SecretsError::NoFile.into());
+    };
+    // What the tenant was made with holds for whoever makes its invoices.
+    let known = first_start::known(store).await?;
+    let days = known.map_or(settings.payment_days, |tenant| tenant.payment_days);
+    let engine = engines::stripe::engine(stripe, clock.clone(), days)?;
+    Ok(Some(engines::stripe::choose(engine, (stripe, secrets))?))
+}
+
+/// It was not built in.
+#[cfg(not(feature = "stripe"))]
+async fn choose_stripe(
+    _: &Settings,
+    _: &dyn Store,
+    _: &Clock,
+) -> Result<Option<Chosen>, StartError> {
+    Ok(None)
 }
 
 fn gatekeeper_options(settings: &Settings) -> GatekeeperOptions {

@@ -17,9 +17,13 @@ use monetization_store_sqlite::Synchronous;
 
 use crate::cli::ServeArgs;
 
-pub use publishing::PublishSettings;
+pub use publishing::{Provider, PublishSettings};
+#[cfg(feature = "stripe")]
+pub use stripe::{SetupWebhookSettings, StripeSettings};
 
 mod publishing;
+#[cfg(feature = "stripe")]
+mod stripe;
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
@@ -70,6 +74,9 @@ pub struct Settings {
     pub mock_process: Option<MockProcess>,
     /// The file of what the engine is signed in to with, and what its messages are signed with.
     pub engine_secrets: Option<PathBuf>,
+    /// How Stripe is reached, where that is the engine.
+    #[cfg(feature = "stripe")]
+    pub stripe: Option<StripeSettings>,
     /// The files of what is sold.
     pub plans: Vec<PathBuf>,
     /// Whether it waits until no other server has the database open.
@@ -77,6 +84,8 @@ pub struct Settings {
     /// How long after the last run of publishing began the next one begins by itself; never if
     /// nothing is said.
     pub publish_every: Option<Duration>,
+    /// How often the engine is asked for messages that did not arrive; never if nothing is said.
+    pub news_every: Option<Duration>,
 }
 
 /// The mock provider as a process of its own.
@@ -104,52 +113,49 @@ impl Settings {
     /// [`SettingsError`] with everything that is wrong, not the first thing only.
     pub fn new(args: ServeArgs) -> Result<Self, SettingsError> {
         let mut check = Check::default();
+        let engine = check.engine(args.engine.clone());
+        #[cfg(feature = "stripe")]
+        let stripe = check.stripe(&engine, stripe::Said::of(&args));
         let settings = Self {
-            gateway_address: check.parsed(
-                "--gateway-address",
-                args.gateway_address.as_ref(),
-                GATEWAY,
-            ),
-            control_address: check.parsed(
-                "--control-address",
-                args.control_address.as_ref(),
-                CONTROL,
-            ),
+            gateway_address: check.parsed("--gateway-address", &args.gateway_address, GATEWAY),
+            control_address: check.parsed("--control-address", &args.control_address, CONTROL),
             data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
-            engine: check.engine(args.engine),
+            #[cfg(feature = "stripe")]
+            stripe,
+            engine,
             invoicing: check.one_of("--invoicing", args.invoicing.as_ref(), &INVOICING),
             payment_days: check.number("--payment-days", args.payment_days, (0, 365, 14)),
             grace_days: check.number("--grace-days", args.grace_days, (0, 365, 0)),
             limit_headers: check.one_of("--limit-headers", args.limit_headers.as_ref(), &HEADERS),
             commit: check.one_of("--commit", args.commit.as_ref(), &COMMIT),
             without_store: check
-                .seconds_or_never("--without-store-seconds", args.without_store_seconds),
+                .seconds_or_never(("--without-store-seconds", 0), args.without_store_seconds),
             synchronous: check.one_of("--synchronous", args.synchronous.as_ref(), &SYNCHRONOUS),
             private_upstreams: check.one_of(
                 "--allow-private-upstreams",
                 args.allow_private_upstreams.as_ref(),
                 &SWITCH,
             ),
-            head_timeout: Duration::from_secs(check.number(
+            head_timeout: check.seconds(
                 "--head-timeout-seconds",
                 args.head_timeout_seconds,
                 (1, 60, 10),
-            )),
-            stall_timeout: Duration::from_secs(check.number(
+            ),
+            stall_timeout: check.seconds(
                 "--stall-timeout-seconds",
                 args.stall_timeout_seconds,
                 (1, 600, 30),
-            )),
-            upstream_timeout: Duration::from_secs(check.number(
+            ),
+            upstream_timeout: check.seconds(
                 "--upstream-timeout-seconds",
                 args.upstream_timeout_seconds,
                 (1, 3_600, 30),
-            )),
-            shutdown_delay: Duration::from_secs(check.number(
+            ),
+            shutdown_delay: check.seconds(
                 "--shutdown-delay-seconds",
                 args.shutdown_delay_seconds,
                 (0, 300, 1),
-            )),
+            ),
             request_bytes_max: check.number(
                 "--request-bytes-max",
                 args.request_bytes_max,
@@ -166,10 +172,23 @@ impl Settings {
             },
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
-                .seconds_or_never("--publish-every-seconds", args.publish_every_seconds),
+                .seconds_or_never(("--publish-every-seconds", 0), args.publish_every_seconds),
+            news_every: check
+                .seconds_or_never(("--news-every-seconds", 300), args.news_every_seconds),
         };
         check.agreement(&settings);
         check.end(settings)
+    }
+}
+
+impl Settings {
+    /// Whether the engine's time can be moved.
+    fn is_played(&self) -> bool {
+        #[cfg(feature = "stripe")]
+        if let Some(stripe) = &self.stripe {
+            return stripe.is_here();
+        }
+        self.engine.as_str() == "mock"
     }
 }
 
@@ -230,7 +249,7 @@ impl Check {
             }
         }
         match (&settings.mock_process, &settings.engine_secrets) {
-            (None, Some(_)) => {
+            (None, Some(_)) if !is_stripe(&settings.engine) => {
                 let problem = "the engine in this process takes no secrets: leave it out, or add \
                     --mock-url";
                 self.problem("--engine-secrets-file", problem);
@@ -252,7 +271,7 @@ impl Check {
             let problem = "the engine none takes no use: leave it out, or choose another engine";
             self.problem("--publish-every-seconds", problem);
         }
-        if settings.manual_clock.is_some() && settings.engine.as_str() != "mock" {
+        if settings.manual_clock.is_some() && !settings.is_played() {
             self.problem(
                 "--manual-clock",
                 "only the mock engine's time can be moved: add --engine mock",
@@ -270,8 +289,8 @@ impl Check {
         }
     }
 
-    fn parsed(&mut self, option: &str, given: Option<&String>, default: &str) -> SocketAddr {
-        let text = given.map_or(default, String::as_str);
+    fn parsed(&mut self, option: &str, given: &Option<String>, default: &str) -> SocketAddr {
+        let text = given.as_deref().unwrap_or(default);
         text.parse().unwrap_or_else(|_| {
             let problem = format!("{text:?} is no address: allowed is IP:PORT, such as {default}");
             self.problem(option, problem);
@@ -282,12 +301,23 @@ impl Check {
     fn engine(&mut self, given: Option<String>) -> Slug {
         #[expect(clippy::unwrap_used, reason = "`mock` is a name")]
         let mock = || Slug::from_str("mock").unwrap();
-        given.map_or_else(mock, |text| {
+        let engine = given.map_or_else(mock, |text| {
             text.parse().unwrap_or_else(|error| {
                 self.problem("--engine", error);
                 mock()
             })
-        })
+        });
+        self.built_in(&engine, cfg!(feature = "stripe"));
+        engine
+    }
+
+    /// Stripe's crates take their time to build, so not everybody has them.
+    fn built_in(&mut self, engine: &Slug, has_stripe: bool) {
+        if is_stripe(engine) && !has_stripe {
+            let problem = "stripe was not built in: build the server with `cargo build --release -p \
+                reference-server --features stripe`";
+            self.problem("--engine", problem);
+        }
     }
 
     fn one_of<T: Copy>(&mut self, option: &str, given: Option<&String>, of: &[(&str, T)]) -> T {
@@ -326,6 +356,10 @@ impl Check {
         })
     }
 
+    fn seconds(&mut self, option: &str, given: Option<String>, of: (u64, u64, u64)) -> Duration {
+        Duration::from_secs(self.number(option, given, of))
+    }
+
     fn url(&mut self, option: &str, given: Option<String>) -> Option<String> {
         let text = given?;
         match text.parse::<Endpoint>() {
@@ -337,8 +371,12 @@ impl Check {
         }
     }
 
-    fn seconds_or_never(&mut self, option: &str, given: Option<String>) -> Option<Duration> {
-        let seconds = self.number(option, given, (0, 86_400, 0));
+    fn seconds_or_never(
+        &mut self,
+        (option, usual): (&str, u64),
+        given: Option<String>,
+    ) -> Option<Duration> {
+        let seconds = self.number(option, given, (0, 86_400, usual));
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
@@ -372,6 +410,11 @@ impl Check {
         read.map_err(|error| self.problem(option, format!("{text:?}: {error}")))
             .ok()
     }
+}
+
+/// Whether this is what Stripe is called.
+pub(crate) fn is_stripe(engine: &Slug) -> bool {
+    engine.as_str() == "stripe"
 }
 
 fn list(problems: &[FieldError]) -> String {
@@ -444,6 +487,22 @@ mod tests {
                 .contains("\"Kong\" is none of kong, ietf, both, none")
         );
     }
+
+    #[test]
+    fn stripe_that_was_not_built_in_is_refused_with_how_to_build_it_j1() {
+        for (engine, has_stripe, problems) in [
+            ("stripe", false, 1),
+            ("stripe", true, 0),
+            ("paypal", false, 0),
+        ] {
+            let mut check = Check::default();
+            check.built_in(&engine.parse().unwrap(), has_stripe);
+            assert_eq!(check.problems.len(), problems, "{engine}");
+            let how = |it: &FieldError| it.problem().contains("--features stripe");
+            assert!(check.problems.iter().all(how), "{engine}");
+        }
+    }
+
     #[test]
     fn a_mock_process_comes_with_its_secret_and_without_a_clock_to_move() {
         let text = |text: &str| Some(text.to_owned());

@@ -25,6 +25,8 @@ mod processes {
     #[cfg(target_os = "linux")]
     mod soak;
     mod standby;
+    #[cfg(feature = "stripe")]
+    mod stripe;
     mod termination;
     mod upstream;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use monetization_core::clock::{Span, Timestamp};
+use monetization_core::engine::Withdrawal;
 use monetization_core::field::FieldError;
 use monetization_core::flows::{Difference, ReconcileReport};
 use monetization_core::ids::{BatchId, MeterId, SegmentId, SubscriptionId};
@@ -45,6 +46,14 @@ enum FateName {
     Confirmed,
     SendAgain,
     WrittenOff,
+}
+
+/// Why a report shall be taken back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithdrawalBody {
+    /// Who has decided so, and from what: 1 to 500 characters.
+    because: String,
 }
 
 /// What was decided.
@@ -113,20 +122,43 @@ pub(super) async fn decide(
     Id(id): Id<BatchId>,
     Json(body): Json<DecisionBody>,
 ) -> Result<axum::Json<DecidedView>, Problem> {
-    if body.because.trim().is_empty() || body.because.chars().count() > BECAUSE_MAX {
-        let problem = format!("say who has decided so and why, in 1 to {BECAUSE_MAX} characters");
-        return Err(FieldError::new("because", problem).into());
-    }
+    check_because(&body.because)?;
     let fate = match body.fate {
         FateName::Confirmed => Fate::Confirmed,
         FateName::SendAgain => Fate::SendAgain,
         FateName::WrittenOff => Fate::WrittenOff,
     };
-    let decision = Decision::new(fate, body.because);
+    let decision = Decision::new(fate, body.because, app.monetizer.now());
     app.monetizer
         .decide_batch(caller.tenant, id, &decision)
         .await?;
     Ok(axum::Json(DecidedView::new(id, fate)))
+}
+
+/// Takes a report back that the engine has taken.
+pub(super) async fn withdraw(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id<BatchId>,
+    Json(body): Json<WithdrawalBody>,
+) -> Result<axum::Json<DecidedView>, Problem> {
+    check_because(&body.because)?;
+    let withdrawn = app
+        .monetizer
+        .withdraw_batch(caller.tenant, id, &body.because)
+        .await?;
+    match withdrawn {
+        Withdrawal::Withdrawn => Ok(axum::Json(DecidedView::new(id, Fate::WrittenOff))),
+        Withdrawal::TooLate { reason } => Err(Problem::conflict("too_late", reason)),
+    }
+}
+
+fn check_because(because: &str) -> Result<(), FieldError> {
+    if because.trim().is_empty() || because.chars().count() > BECAUSE_MAX {
+        let problem = format!("say who has decided so and why, in 1 to {BECAUSE_MAX} characters");
+        return Err(FieldError::new("because", problem));
+    }
+    Ok(())
 }
 
 pub(super) async fn reconcile(

@@ -6,14 +6,15 @@ use axum::extract::State;
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{ConsumerId, InvoiceId, MeterId, ProductId, SubscriptionId};
 use monetization_core::invoice::{
-    CommitmentBound, Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion, UsageLine,
+    CommitmentBound, Credit, CreditTo, Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion,
+    UsageLine,
 };
 use monetization_core::money::{Exact, Money, Scale, UnitPrice};
 use monetization_core::period::Share;
 use monetization_core::product::{Meter, Product};
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::tenant::Role;
-use monetization_core::text::Slug;
+use monetization_core::text::{Prose, Slug};
 use serde::{Deserialize, Serialize};
 
 use super::input::{Caller, Id, Params};
@@ -33,6 +34,9 @@ pub(super) struct InvoiceView {
     period: Option<Span>,
     lines: Vec<LineView>,
     total: Money,
+    /// What of it was given back, or is no longer asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    credits: Vec<CreditView>,
     status: InvoiceState,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_url: Option<String>,
@@ -42,6 +46,35 @@ pub(super) struct InvoiceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     grace_ends_at: Option<Timestamp>,
     paid_at: Option<Timestamp>,
+}
+
+/// A credit of an invoice.
+#[derive(Debug, Serialize)]
+struct CreditView {
+    number: u32,
+    credit: Money,
+    reason: Prose,
+    to: CreditTo,
+    made_at: Timestamp,
+    /// Whether the engine has it.
+    settled: bool,
+    /// Why the engine does not give it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_because: Option<String>,
+}
+
+impl From<Credit> for CreditView {
+    fn from(credit: Credit) -> Self {
+        Self {
+            number: credit.number,
+            credit: credit.amount,
+            reason: credit.reason,
+            to: credit.to,
+            made_at: credit.made_at,
+            settled: credit.external.is_some(),
+            refused_because: credit.refused_because,
+        }
+    }
 }
 
 /// One line of an invoice.
@@ -208,6 +241,7 @@ impl InvoiceView {
             },
             lines: LineView::all(invoice.lines, product),
             total: invoice.total,
+            credits: invoice.credits.into_iter().map(Into::into).collect(),
             status: invoice.state,
             payment_url: invoice.payment_url.filter(|_| payable),
             issued_at: invoice.issued_at,

@@ -1,4 +1,4 @@
-//! The mock engine's side of the world: its checkout page and its clock.
+//! The played side of the world: the mock engine's pages, and the clock that is moved by hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,9 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use monetization_core::clock::Timestamp;
 use monetization_core::field::FieldError;
-use monetization_engine_mock::provider::PaymentOutcome;
-use monetization_engine_mock::{Control, ControlError};
+use monetization_engine_mock::{Control, ShownPage};
 use serde::{Deserialize, Serialize};
 
 use super::input::{Caller, Json};
@@ -32,54 +30,34 @@ pub(super) struct ClockBody {
 #[derive(Debug, Serialize)]
 pub(super) struct ClockView {
     now: Timestamp,
-    provider_now: Timestamp,
+    /// Of the mock engine, where that is in this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_now: Option<Timestamp>,
     /// Whether it can be moved.
     manual: bool,
 }
 
-pub(super) async fn checkout(
-    State(app): State<Arc<App>>,
-    Path(_): Path<String>,
-) -> Result<Response, Problem> {
-    provider(&app)?;
-    // The page is the same wherever its link leads: only paying tells.
-    Ok(page(
-        "<p>You are about to pay an invoice of the mock engine. No money moves.</p>\
-         <form method=\"post\"><button>Pay</button></form>",
-    ))
-}
-
-pub(super) async fn pay(
+/// A page of the mock engine's: where an invoice is paid, or a payment method stored.
+pub(super) async fn page(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    let outcome = match provider(&app)?.pay(&token) {
-        Ok(outcome) => outcome,
-        Err(ControlError::Missing { .. }) => {
-            return Ok(
-                (StatusCode::NOT_FOUND, page("<p>There is no such page.</p>")).into_response(),
-            );
-        }
-        Err(error) => {
-            report::failure("pay at the mock engine", &error);
-            let detail = "it cannot be done at the moment: try again";
-            return Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                detail,
-            ));
-        }
-    };
-    let (status, said) = match outcome {
-        PaymentOutcome::Paid => (StatusCode::OK, "Paid. Thank you."),
-        PaymentOutcome::AlreadyPaid => (StatusCode::OK, "It was paid before."),
-        PaymentOutcome::Declined => (StatusCode::PAYMENT_REQUIRED, "The payment was declined."),
-        PaymentOutcome::NotPayable => (StatusCode::CONFLICT, "It cannot be paid."),
-        PaymentOutcome::LinkExpired => (StatusCode::GONE, "The link has expired."),
-    };
+    Ok(written(provider(&app)?.page(&token)))
+}
+
+/// Does what the page is for.
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    let shown = provider(&app)?.submit(&token).map_err(|error| {
+        report::failure("do what a page of the mock engine is for", &error);
+        let detail = "it cannot be done at the moment: try again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    })?;
     // The news goes its way over HTTP; access should be back when the page says so.
     app.round().await;
-    Ok((status, page(&format!("<p>{said}</p>"))).into_response())
+    Ok(written(shown))
 }
 
 pub(super) async fn clock(
@@ -94,8 +72,8 @@ pub(super) async fn set_clock(
     _caller: Caller,
     Json(body): Json<ClockBody>,
 ) -> Result<axum::Json<ClockView>, Problem> {
-    provider(&app)?;
     let Some(manual) = &app.manual_clock else {
+        provider(&app)?;
         let detail =
             "business time is the machine's: start the server with --manual-clock to move it";
         return Err(Problem::conflict("clock_not_manual", detail));
@@ -122,27 +100,19 @@ fn provider(app: &App) -> Result<&Control, Problem> {
     app.mock.as_ref().ok_or_else(Problem::not_found)
 }
 
+/// The clocks, where there is one that moves or can be looked at.
 fn shown(app: &App) -> Result<ClockView, Problem> {
+    let manual = app.manual_clock.is_some();
+    if !manual {
+        provider(app)?;
+    }
     Ok(ClockView {
         now: app.now(),
-        provider_now: provider(app)?.now(),
-        manual: app.manual_clock.is_some(),
+        provider_now: app.mock.as_ref().map(Control::now),
+        manual,
     })
 }
 
-fn page(said: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Mock checkout</title>\
-         <h1>Mock checkout</h1>{said}</html>"
-    );
-    let headers = [
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
-        ),
-        // The address of this page lets whoever has it pay.
-        (REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, Html(html)).into_response()
+fn written(page: ShownPage) -> Response {
+    (page.status, page.headers, Html(page.html)).into_response()
 }

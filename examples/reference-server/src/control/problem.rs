@@ -179,6 +179,7 @@ impl From<FlowError> for Problem {
                 report::chain(&error),
             ),
             FlowError::Webhook(refused) => webhook(refused),
+            FlowError::TooEarly { .. } => Self::conflict("too_early", error.to_string()),
             FlowError::Unmatched { .. } => Self::conflict("unmatched", error.to_string()),
             FlowError::Contended => Self::failed(unavailable, "contended", &error),
             FlowError::Store(_) => Self::failed(unavailable, "store_unavailable", &error),

@@ -267,9 +267,18 @@ impl App {
 }
 
 impl LinesView {
-    fn add(&mut self, invoice: Invoice) -> Result<(), Problem> {
-        for line in invoice.lines {
-            self.count(line.amount)?;
+    fn add(&mut self, mut invoice: Invoice) -> Result<(), Problem> {
+        let lines = std::mem::take(&mut invoice.lines).into_iter();
+        let mut lines: Vec<(String, Money)> =
+            lines.map(|line| (line.description, line.amount)).collect();
+        let given = invoice.credits.iter();
+        for credit in given.filter(|it| it.refused_because.is_none()) {
+            let taken_off = Money::zero(invoice.currency).checked_sub(credit.amount);
+            let taken_off = taken_off.map_err(monetization_core::flows::FlowError::from)?;
+            lines.push((format!("credit: {}", credit.reason), taken_off));
+        }
+        for (description, amount) in lines {
+            self.count(amount)?;
             self.lines.push(InvoiceLineView {
                 invoice: invoice.id,
                 subscription: invoice.subscription,
@@ -278,8 +287,8 @@ impl LinesView {
                 status: invoice.state,
                 issued_at: invoice.issued_at,
                 paid_at: invoice.paid_at,
-                description: line.description,
-                amount: line.amount.amount(),
+                description,
+                amount: amount.amount(),
                 currency: invoice.currency,
             });
         }

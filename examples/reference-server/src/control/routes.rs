@@ -7,8 +7,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use super::{
-    batches, catalogue, estimates, health, invoices, keys, mock, monetization, parties, plans,
-    products, publishing, reports, resources, subscriptions, tokens, unbilled, usage, webhooks,
+    batches, catalogue, estimates, health, invoices, keys, mock, monetization, parties, payments,
+    plans, products, publishing, reports, resources, subscriptions, tokens, unbilled, usage,
+    webhooks,
 };
 use crate::app::App;
 
@@ -124,6 +125,7 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/subscriptions/{subscription}/plan" BUYERS subscriptions::change_plan;
         POST "/api/v1/subscriptions/{subscription}/time-zone" BUYERS subscriptions::move_zone;
         POST "/api/v1/subscriptions/{subscription}/bundles" BUYERS resources::buy;
+        POST "/api/v1/subscriptions/{subscription}/pages" BUYERS payments::page;
         POST "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::issue;
         GET "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::list;
         POST "/api/v1/keys/{key}/rotate" BUYERS keys::rotate;
@@ -135,12 +137,14 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/invoices" EVERY_ROLE invoices::list;
         GET "/api/v1/invoices/{invoice}" EVERY_ROLE invoices::show;
         POST "/api/v1/invoices/{invoice}/payment-url" BUYERS invoices::renew_payment_url;
+        POST "/api/v1/invoices/{invoice}/credits" SELLERS payments::credit;
         GET "/api/v1/reports/revenue" SELLERS reports::revenue;
         GET "/api/v1/reports/invoices" EVERY_ROLE reports::invoices;
         POST "/api/v1/monetization/publish-usage" OWNER publishing::start;
         GET "/api/v1/monetization/publish-usage/status" OWNER publishing::status;
         GET "/api/v1/batches" OWNER batches::list;
         POST "/api/v1/batches/{batch}/decision" OWNER batches::decide;
+        POST "/api/v1/batches/{batch}/withdrawal" OWNER batches::withdraw;
         POST "/api/v1/monetization/reconcile" OWNER batches::reconcile;
         GET "/mock/clock" OWNER mock::clock;
         POST "/mock/clock" OWNER mock::set_clock;
@@ -149,8 +153,8 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/catalogue/{product}" PUBLIC catalogue::show;
         POST ESTIMATES PUBLIC estimates::create;
         POST "/webhooks/{endpoint}" PUBLIC webhooks::take_in;
-        GET "/mock/pay/{token}" PUBLIC mock::checkout;
-        POST "/mock/pay/{token}" PUBLIC mock::pay;
+        GET "/mock/pay/{token}" PUBLIC mock::page;
+        POST "/mock/pay/{token}" PUBLIC mock::submit;
         GET "/livez" PUBLIC health::live;
         GET "/readyz" PUBLIC health::ready;
     }

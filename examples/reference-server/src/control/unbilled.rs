@@ -19,6 +19,7 @@ use crate::set_aside::{Line, SetAsideFile};
 pub(super) struct UnbilledView {
     after_the_end: Vec<TooLateView>,
     held: Vec<BatchView>,
+    written_off: Vec<BatchView>,
     set_aside: Vec<SetAsideView>,
 }
 
@@ -53,6 +54,7 @@ pub(super) async fn list(
     Ok(axum::Json(UnbilledView {
         after_the_end: unbilled.after_the_end.into_iter().map(Into::into).collect(),
         held: unbilled.held.into_iter().map(Into::into).collect(),
+        written_off: unbilled.written_off.into_iter().map(Into::into).collect(),
         set_aside: own.map(Into::into).collect(),
     }))
 }

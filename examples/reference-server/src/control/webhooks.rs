@@ -3,11 +3,12 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use monetization_core::flows::Endpoint;
 use monetization_core::text::Slug;
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::report;
+use crate::news;
 
 /// Takes a message of an engine in. The answer is sent after its effect is durable; whatever is
 /// not 2xx asks the engine to send it again.
@@ -20,12 +21,11 @@ pub(super) async fn take_in(
     let engine: Slug = endpoint.parse().map_err(|_| Problem::not_found())?;
     let secrets = app.engine_secrets.of_messages(&engine);
     let secrets = secrets.ok_or_else(Problem::not_found)?;
-    let taken = app
-        .monetizer
-        .take_in(&engine, &secrets, &headers, &body)
-        .await?;
-    for contradiction in taken.contradictions {
-        report::line(format_args!("an operator has to look: {contradiction}"));
-    }
+    let endpoint = Endpoint {
+        tenant: Some(app.tenant),
+        ..Endpoint::new(&engine, &secrets)
+    };
+    let taken = app.monetizer.take_in(endpoint, &headers, &body).await?;
+    news::tell(&taken.contradictions, taken.rejected);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,6 +25,10 @@ pub(super) async fn look(
     if let Some(process) = &settings.mock_process {
         return look_at_process(&process.url, diagnosis).await;
     }
+    #[cfg(feature = "stripe")]
+    if let (Some(stripe), Some(secrets)) = (&settings.stripe, &settings.engine_secrets) {
+        return super::stripe::look(settings, (stripe, secrets), diagnosis).await;
+    }
     let parts = EngineParts {
         start: now,
         journal: JournalPlace::Memory(monetization_engine_mock::MemoryJournal::default()),

@@ -13,7 +13,8 @@ use monetization_core::engine::CancelMode;
 use monetization_core::entropy::Entropy;
 use monetization_core::field::FieldError;
 use monetization_core::flows::{
-    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange, Settings,
+    Endpoint, Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange,
+    Settings,
 };
 use monetization_core::ids::{PlanId, SubscriptionId, TenantId};
 use monetization_core::invoice::Invoicing;
@@ -157,7 +158,11 @@ impl Market {
         let engine = parse("engine", "mock")?;
         for message in self.provider.take_deliveries()? {
             self.monetizer
-                .take_in(&engine, &secrets, &message.headers, &message.body)
+                .take_in(
+                    Endpoint::new(&engine, &secrets),
+                    &message.headers,
+                    &message.body,
+                )
                 .await?;
         }
         if let Some(last) = subscribers.last() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Check, DATA_DIRECTORY, SettingsError};
 use crate::cli::PublishArgs;
+use crate::engine_secrets::Demands;
 
 /// How a process that only publishes behaves.
 #[derive(Debug, Clone)]
@@ -12,8 +13,8 @@ use crate::cli::PublishArgs;
 pub struct PublishSettings {
     /// Where the server keeps its state.
     pub data_directory: PathBuf,
-    /// Where the process of the mock provider listens.
-    pub mock_url: String,
+    /// To whom.
+    pub provider: Provider,
     /// The file of what the provider is signed in to with.
     pub engine_secrets: Option<PathBuf>,
     /// How long after a run the next one begins; one run alone if nothing is said.
@@ -24,6 +25,28 @@ pub struct PublishSettings {
     pub after_restore: bool,
 }
 
+/// To whom use is published.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Provider {
+    /// The process of the mock that listens at this URL.
+    Mock(String),
+    /// Stripe.
+    #[cfg(feature = "stripe")]
+    Stripe(super::StripeSettings),
+}
+
+impl Provider {
+    /// What a file of secrets for it has to say.
+    pub(crate) fn demands(&self) -> Demands {
+        match self {
+            Self::Mock(_) => Demands::default(),
+            #[cfg(feature = "stripe")]
+            Self::Stripe(stripe) => stripe.demands(),
+        }
+    }
+}
+
 impl PublishSettings {
     /// Checks what was given.
     ///
@@ -31,26 +54,45 @@ impl PublishSettings {
     /// [`SettingsError`] with everything that is wrong, not the first thing only.
     pub fn new(args: PublishArgs) -> Result<Self, SettingsError> {
         let mut check = Check::default();
-        if args.mock_url.is_none() {
-            let problem = "it is missing: use is published to a provider that is a process of its \
-                own, so say where it listens";
-            check.problem("--mock-url", problem);
-        }
-        let mock_url = check.mock_url(args.mock_url).unwrap_or_default();
-        let every = args.every_seconds.map(|seconds| {
-            let seconds = check.number("--every-seconds", Some(seconds), (1, 86_400, 60));
-            Duration::from_secs(seconds)
-        });
-        let lease = check.number("--lease-seconds", args.lease_seconds, (1, 3_600, 60));
+        let provider = check.provider(&args);
+        let every = args
+            .every_seconds
+            .map(|seconds| check.seconds("--every-seconds", Some(seconds), (1, 86_400, 60)));
+        let lease = check.seconds("--lease-seconds", args.lease_seconds, (1, 3_600, 60));
         let settings = Self {
             data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
-            mock_url,
+            provider,
             engine_secrets: args.engine_secrets_file,
             every,
-            lease: Duration::from_secs(lease),
+            lease,
             after_restore: args.after_restore,
         };
         check.end(settings)
+    }
+}
+
+impl Check {
+    fn provider(&mut self, args: &PublishArgs) -> Provider {
+        let engine = self.engine(args.engine.clone());
+        #[cfg(feature = "stripe")]
+        {
+            let said = super::stripe::Said {
+                args: args.stripe.clone(),
+                fee_percent: None,
+                has_secrets: args.engine_secrets_file.is_some(),
+            };
+            if let Some(stripe) = self.stripe(&engine, said) {
+                return Provider::Stripe(stripe);
+            }
+        }
+        if engine.as_str() == "none" {
+            self.problem("--engine", "the engine none takes no use");
+        } else if args.mock_url.is_none() {
+            let problem = "it is missing: use is published to a provider that is a process of its \
+                own, so say where it listens";
+            self.problem("--mock-url", problem);
+        }
+        Provider::Mock(self.mock_url(args.mock_url.clone()).unwrap_or_default())
     }
 }
 

@@ -103,7 +103,7 @@ async fn what_is_broken_is_told_by_name_and_id() {
         format!("{invoice}: its lines add up to 2500 of the minor unit, its total says 2600");
     assert!(told.contains(&line), "{told}");
     assert!(told.contains("BROKEN  lines_equal_total"), "{told}");
-    assert!(told.ends_with("1 of 20 invariants do not hold\n"), "{told}");
+    assert!(told.ends_with("1 of 21 invariants do not hold\n"), "{told}");
     let (holds, told) = check(folder.path(), true).await;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert!(!holds && told["holds"] == false);

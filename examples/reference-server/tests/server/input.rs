@@ -43,9 +43,12 @@ POST /api/v1/subscriptions/SUBSCRIPTION/bundles {"bundle": "b"}
 POST /api/v1/subscriptions/SUBSCRIPTION/time-zone {"time_zone": "UTC"}
 POST /api/v1/subscriptions/SUBSCRIPTION/plan {"plan": "PLAN"}
 POST /api/v1/subscriptions/SUBSCRIPTION/migrate {"version": "plv_00000000000000000000000000000000"}
+POST /api/v1/subscriptions/SUBSCRIPTION/pages {"page": "portal", "return_url": "http://127.0.0.1:1/"}
+POST /api/v1/invoices/INVOICE/credits {"credit": "1.00", "reason": "r"}
 POST /api/v1/keys/KEY/rotate {"overlap_seconds": 1}
 POST /api/v1/usage [{"source": "s", "id": "1", "subscription": "SUBSCRIPTION", "meter": "requests", "quantity": "1"}]
 POST /api/v1/batches/BATCH/decision {"fate": "written_off", "because": "b"}
+POST /api/v1/batches/BATCH/withdrawal {"because": "b"}
 POST /api/v1/monetization/reconcile {}
 POST /api/v1/estimates {"plan": "PLAN", "usage": {"requests": "1"}}
 POST /mock/clock {"advance_seconds": 0}
@@ -67,6 +70,7 @@ async fn fields_that_are_nobodys_to_set_are_refused_by_name() {
         .replace("PLAN", &plan)
         .replace("SUBSCRIPTION", &bought.id)
         .replace("KEY", &key)
+        .replace("INVOICE", "inv_00000000000000000000000000000000")
         .replace("BATCH", "bat_00000000000000000000000000000000");
     for line in bodies.lines().filter(|line| !line.is_empty()) {
         let mut parts = line.splitn(3, ' ');

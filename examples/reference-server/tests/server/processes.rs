@@ -243,7 +243,7 @@ async fn what_is_wrong_with_the_settings_is_said_in_one_line() {
         said.contains("--payment-days") && said.contains("--commit"),
         "{said}"
     );
-    let (code, said) = fails(&["--engine", "stripe"], None).await;
+    let (code, said) = fails(&["--engine", "paypal"], None).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("known are mock, none"), "{said}");
     let (code, said) = fails(&[], Some("MONETIZATION_SERVER_GATEWAY_ADRESS")).await;

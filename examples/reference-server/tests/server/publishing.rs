@@ -169,7 +169,8 @@ async fn what_the_engine_rejects_is_listed_until_the_owner_decides_e9() {
     );
 
     let unbilled = world.owner(Method::GET, "/api/v1/usage/unbilled", Value::Null);
-    let expected = json!({ "after_the_end": [], "held": listed, "set_aside": [] });
+    let expected =
+        json!({ "after_the_end": [], "held": listed, "written_off": [], "set_aside": [] });
     assert_eq!(unbilled.await.ok(), expected);
 
     let path = format!("/api/v1/batches/{}/decision", batch["id"].text());
@@ -191,4 +192,53 @@ async fn what_the_engine_rejects_is_listed_until_the_owner_decides_e9() {
         report,
         json!({ "compared": 1, "differing": [], "decided": [], "failed": [] })
     );
+}
+
+/// By the tenant's owner, once, and while the engine takes it back.
+#[tokio::test]
+async fn the_owner_takes_back_what_was_reported_by_mistake_e9() {
+    let world = World::billed_by_engine().await;
+    let bought = used(&world, 3).await;
+    world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(completed(&world).await, "SUCCESSFUL");
+    let path = withdrawal(&world);
+    let because = json!({ "because": "owner: a test of ours" });
+    let (_, stranger) = world.stranger().await;
+    let others = world.ask(Some(&stranger), Method::POST, &path, because.clone());
+    assert_eq!(others.await.status, StatusCode::FORBIDDEN);
+    let nobodys = "/api/v1/batches/bat_00000000000000000000000000000000/withdrawal";
+    let missing = world.owner(Method::POST, nobodys, because.clone()).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert_eq!(counted(&world), 3);
+
+    let withdrawn = world.owner(Method::POST, &path, because.clone()).await.ok();
+    assert_eq!(withdrawn["state"], "written_off");
+    assert_eq!(counted(&world), 0);
+    let unbilled = world.owner(Method::GET, "/api/v1/usage/unbilled", Value::Null);
+    let unbilled = unbilled.await.ok();
+    assert_eq!(unbilled["held"], json!([]));
+    assert_eq!(unbilled["written_off"][0]["quantity"], 3);
+    let again = world.owner(Method::POST, &path, because.clone()).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+
+    let called = world.call(&bought.key, "/weather/now").await;
+    assert_eq!(called.status, StatusCode::OK);
+    world.owner(Method::POST, PUBLISH, Value::Null).await;
+    assert_eq!(completed(&world).await, "SUCCESSFUL");
+    let path = withdrawal(&world);
+    world.advance(2 * 86_400).await;
+    let late = world.owner(Method::POST, &path, because).await;
+    assert_eq!(
+        (late.status, late.code().as_str()),
+        (StatusCode::CONFLICT, "too_late")
+    );
+    assert_eq!(counted(&world), 1);
+}
+
+/// Where to take back one of the reports that the provider counts.
+fn withdrawal(world: &World) -> String {
+    let subscriptions = world.mock().subscriptions();
+    let mut records = subscriptions.iter().flat_map(|it| &it.records);
+    let batch = records.next().unwrap().identifier;
+    format!("/api/v1/batches/{batch}/withdrawal")
 }

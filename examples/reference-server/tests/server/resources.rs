@@ -50,6 +50,37 @@ async fn resources_are_made_changed_and_removed_and_keep_their_identifiers_b4() 
 }
 
 #[tokio::test]
+async fn a_plan_that_sells_what_it_does_not_cover_is_refused_by_field_a7_b4() {
+    let world = World::start().await;
+    let product = world.product("weather").await;
+    let all = format!("/api/v1/products/{product}/resources");
+    for name in ["now", "tomorrow"] {
+        let made = world.publisher(Method::POST, &all, resource(name)).await;
+        assert_eq!(made.status, StatusCode::CREATED);
+    }
+    let plans = format!("/api/v1/products/{product}/plans");
+    let quota =
+        |of: &str| json!([{ "window": "day", "max": 9, "overage": "strict", "resource": of }]);
+    let bundle = |of: &str| json!([{ "name": "ten", "resource": of, "calls": 10, "price": "5" }]);
+    for (quotas, bundles, field) in [
+        (quota("tomorrow"), bundle("now"), "terms.quotas[0].resource"),
+        (
+            quota("now"),
+            bundle("tomorrow"),
+            "terms.bundles[0].resource",
+        ),
+    ] {
+        let terms = json!({
+            "billing": "fixed", "currency": "EUR", "cycle": "month", "resources": ["now"],
+            "quotas": quotas, "bundles": bundles,
+        });
+        let new = json!({ "name": "Half", "terms": terms });
+        let refused = world.owner(Method::POST, &plans, new).await;
+        assert_eq!(refused.field(), field);
+    }
+}
+
+#[tokio::test]
 async fn calls_in_advance_are_ordered_paid_and_used_b4() {
     let world = World::start().await;
     let product = world.product("weather").await;

@@ -59,7 +59,7 @@ async fn exit_codes_of_check_and_doctor_say_whether_all_is_well() {
     let holds = run(folder.path(), &check).await;
     assert_eq!((holds.code, holds.errors.as_str()), (Some(0), ""));
     assert!(
-        holds.out.ends_with("all 20 invariants hold\n"),
+        holds.out.ends_with("all 21 invariants hold\n"),
         "{}",
         holds.out
     );
