@@ -27,6 +27,7 @@ engine_suite! {
         invoicing: yes,
         issuing: yes,
         webhooks: yes,
+        portal: yes,
         accounts: yes,
     }
 }
@@ -40,6 +41,7 @@ mod over_http {
             invoicing: yes,
             issuing: yes,
             webhooks: yes,
+            portal: yes,
             accounts: yes,
         }
     }
@@ -52,10 +54,11 @@ async fn a_part_that_is_not_handed_over_is_seen_to_be_missing() {
         usage: None,
         invoices: None,
         statements: None,
+        portal: None,
         webhooks: None,
         ..engine
     }));
-    for part in ["usage", "invoicing", "issuing", "webhooks"] {
+    for part in ["usage", "invoicing", "issuing", "webhooks", "portal"] {
         assert!(engine::hands_over(&whole, part), "{part}");
         assert!(!engine::hands_over(&bare, part), "{part}");
     }
@@ -94,5 +97,6 @@ caught! {
     an_engine_that_enables_anew_is_caught: EnablesAnew by plans::enabling_twice_finds_everything_there;
     an_engine_that_ignores_accounts_is_caught: IgnoresAccounts by accounts::an_account_sees_nothing_of_another;
     an_engine_that_voids_with_words_is_caught: VoidsWithWords by issuing::a_paid_invoice_is_not_voided;
+    an_engine_that_credits_anew_is_caught: CreditsAnew by crediting::a_credit_given_twice_is_one;
     an_engine_that_shows_secrets_is_caught: Talkative by secrets::nothing_shows_the_credentials;
 }

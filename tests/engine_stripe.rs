@@ -9,7 +9,7 @@ use monetization_conformance::stripe::faults::{Fault, Plan};
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::{
     EngineContext, EngineError, IdempotencyKey, Issued, NewSubscription, Receipt, SealedReport,
-    UsageReport,
+    SubscriptionStart, UsageReport,
 };
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
@@ -23,6 +23,8 @@ use engine_stripe::fixture::StripeFixture;
 
 mod engine_stripe {
     pub(crate) mod fixture;
+    mod requests;
+    mod tenants;
 }
 
 engine_suite! {
@@ -31,6 +33,7 @@ engine_suite! {
         invoicing: yes,
         issuing: yes,
         webhooks: yes,
+        portal: yes,
         accounts: yes,
     }
 }
@@ -64,6 +67,36 @@ async fn what_broke_off_anywhere_is_gone_on_with_after_the_keys_are_forgotten_c1
         );
         // That of the start, and the one of core's.
         assert_eq!(bench.fixture.count(ObjectKind::Invoice).await, 2);
+    }
+}
+
+/// Though nobody went on until the trial was over: the fee is on one invoice.
+#[tokio::test]
+async fn the_fee_of_a_start_that_broke_off_is_owed_once_however_late_it_goes_on_b16() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (plan, days) in [
+        (Plan::before(Fault::Drop), 1),
+        (Plan::before(Fault::Drop), 20),
+        (Plan::after(Fault::Drop), 1),
+        (Plan::after(Fault::Drop), 20),
+    ] {
+        let fixture = StripeFixture::start().await;
+        let stripe = fixture.faults();
+        let bench = Bench::new(fixture);
+        let mut shop = Shop::new(&bench).await;
+        let now = bench.fixture.now().await;
+        shop.schedule.trial_ends_at = Some(now.saturating_add(14 * DAY));
+        stripe.plan(plan.clone().on("POST", "/v1/invoiceitems"));
+        assert!(shop.start(false).await.is_err(), "{plan:?}");
+        bench.fixture.advance(days * DAY).await;
+        shop.start(true).await.unwrap();
+        bench.fixture.advance(60 * DAY).await;
+        let invoices = stripe.fake().objects("invoice");
+        let lines = invoices
+            .iter()
+            .filter_map(|it| it["lines"]["data"].as_array());
+        let fees = lines.flatten().filter(|line| line["amount"] == 1_000);
+        assert_eq!(fees.count(), 1, "{plan:?} after {days} days");
     }
 }
 
@@ -143,7 +176,10 @@ async fn use_is_counted_once_whatever_befalls_its_reports_r_p2_r_p5() {
                         let is_refused = |it: &Receipt| matches!(it, Receipt::Rejected { .. });
                         assert!(!receipts.iter().any(is_refused), "{plan:?}: {receipts:?}");
                         let mut receipts = receipts.into_iter();
-                        open.retain(|_| matches!(receipts.next(), Some(Receipt::Unknown { .. })));
+                        let is_open = |it: Receipt| {
+                            matches!(it, Receipt::Unknown { .. } | Receipt::NotSent { .. })
+                        };
+                        open.retain(|_| receipts.next().is_some_and(is_open));
                     }
                     cx.repeated = true;
                     attempts += 1;
@@ -233,6 +269,7 @@ impl<'a> Shop<'a> {
             due_at: period.end,
             grace_ends_at: None,
             paid_at: None,
+            credits: Vec::new(),
             engine_version: 0,
         };
         let plan = bench.version(&bench.product(), offer);
@@ -248,47 +285,46 @@ impl<'a> Shop<'a> {
 
     /// The subscription alone: who pays, and what it is called.
     async fn subscribe(&self) -> (ForeignId, ForeignId) {
-        let billing = self.bench.fixture.engine().billing;
-        let cx = || self.bench.cx();
-        let plan = billing
-            .create_billing_plan(&cx(), &self.plan)
-            .await
-            .unwrap();
-        let customer = billing
-            .ensure_customer(&cx(), &self.consumer)
-            .await
-            .unwrap();
-        let new = NewSubscription {
-            subscription: self.subscription,
-            customer: customer.clone(),
-            plan,
-            schedule: self.schedule.clone(),
-        };
-        let started = billing.create_subscription(&cx(), &new).await.unwrap();
+        let (customer, started) = self.start(false).await.unwrap();
         (customer, started.external)
     }
 
-    async fn sell(&self, repeated: bool) -> Result<Issued, EngineError> {
-        let cx = |key: &str| EngineContext {
-            key: IdempotencyKey::new(key),
-            repeated,
-            ..self.bench.cx()
-        };
-        let engine = self.bench.fixture.engine();
-        let billing = &engine.billing;
+    /// A plan, who pays for it, and their subscription.
+    async fn start(&self, repeated: bool) -> Result<(ForeignId, SubscriptionStart), EngineError> {
+        let cx = |key: &str| self.cx(key, repeated);
+        let billing = self.bench.fixture.engine().billing;
         let plan = billing.create_billing_plan(&cx("plan"), &self.plan).await?;
         let customer = billing
             .ensure_customer(&cx("customer"), &self.consumer)
             .await?;
-        let new = NewSubscription {
+        let new = self.subscription_to(plan, &customer);
+        let started = billing.create_subscription(&cx("start"), &new).await?;
+        Ok((customer, started))
+    }
+
+    fn subscription_to(&self, plan: ForeignId, customer: &ForeignId) -> NewSubscription {
+        NewSubscription {
             subscription: self.subscription,
             customer: customer.clone(),
             plan,
             schedule: self.schedule.clone(),
-        };
-        let started = billing.create_subscription(&cx("start"), &new).await?;
+            is_cancelled: false,
+        }
+    }
+
+    async fn sell(&self, repeated: bool) -> Result<Issued, EngineError> {
+        let (customer, started) = self.start(repeated).await?;
         assert!(started.payment_url.is_some());
-        let issuing = engine.invoices.unwrap();
-        issuing.issue(&cx("issue"), &customer, &self.invoice).await
+        let issuing = self.bench.fixture.engine().invoices.unwrap();
+        let cx = self.cx("issue", repeated);
+        issuing.issue(&cx, &customer, &self.invoice).await
+    }
+
+    fn cx(&self, key: &str, repeated: bool) -> EngineContext {
+        EngineContext {
+            key: IdempotencyKey::new(key),
+            repeated,
+            ..self.bench.cx()
+        }
     }
 }

@@ -27,6 +27,10 @@ mod clocks;
 mod coverage;
 #[path = "flows/credentials.rs"]
 mod credentials;
+#[path = "flows/crediting.rs"]
+mod crediting;
+#[path = "flows/database.rs"]
+mod database;
 #[path = "flows/deliveries.rs"]
 mod deliveries;
 #[path = "flows/dunning.rs"]
@@ -53,6 +57,8 @@ mod meters;
 mod model;
 #[path = "flows/outage.rs"]
 mod outage;
+#[path = "flows/paying.rs"]
+mod paying;
 #[path = "flows/poison.rs"]
 mod poison;
 #[path = "flows/publishing.rs"]

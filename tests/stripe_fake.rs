@@ -9,6 +9,7 @@
 mod stripe_fake {
     mod answers;
     mod changes;
+    mod destinations;
     mod documents;
     mod keys;
     mod lives;

@@ -19,6 +19,7 @@
 //!         invoicing: yes,
 //!         issuing: no,
 //!         webhooks: yes,
+//!         portal: no,
 //!         accounts: no,
 //!     }
 //! }
@@ -52,12 +53,14 @@ pub use offer::Offer;
 
 pub mod accounts;
 pub mod changing;
+pub mod crediting;
 pub mod customers;
 pub mod invoicing;
 pub mod issuing;
 pub mod models;
 pub mod offer;
 pub mod plans;
+pub mod portal;
 pub mod secrets;
 pub mod subscriptions;
 pub mod trials;
@@ -82,9 +85,16 @@ pub trait Fixture: Send + Sync + 'static {
     /// A customer follows a payment link and pays; nothing happens where that cannot be.
     async fn pay(&self, payment_url: &str);
 
+    /// A customer stores a payment method on the page behind a checkout link; nothing happens where there
+    /// is no such page.
+    async fn store_method(&self, checkout_url: &str);
+
     /// Loses one reply: of the calls to come that change something at the provider, `after` pass,
     /// the next is carried out and its reply never arrives.
     async fn lose_reply(&self, after: u32);
+
+    /// Of the reports to come, the provider takes the next one and finds later that it does not count.
+    async fn refuse_later(&self);
 
     /// How many objects of a kind the provider has, gone ones left out.
     async fn count(&self, kind: ObjectKind) -> usize;
@@ -173,6 +183,7 @@ macro_rules! engine_suite {
         invoicing: $invoicing:ident,
         issuing: $issuing:ident,
         webhooks: $webhooks:ident,
+        portal: $portal:ident,
         accounts: $accounts:ident $(,)?
     }) => {
         $crate::engine_suite!(@checks yes plans $fixture => [
@@ -223,6 +234,8 @@ macro_rules! engine_suite {
             current_usage_names_the_period_and_what_it_costs,
             a_negative_quantity_is_not_counted,
             use_of_nobody_is_rejected,
+            use_that_is_refused_later_is_told_by_its_report_r_p7,
+            use_that_is_taken_back_is_not_counted_and_stays_known,
         ]);
         $crate::engine_suite!(@checks $invoicing invoicing $fixture => [
             the_first_invoice_has_the_setup_fee_and_the_second_has_not,
@@ -246,6 +259,7 @@ macro_rules! engine_suite {
         ]);
         $crate::engine_suite!(@checks $invoicing trials $fixture => [
             a_trial_costs_nothing_and_what_follows_is_billed_whole,
+            a_change_that_waits_does_not_end_the_trial,
             a_trial_that_is_cancelled_ends_and_costs_nothing,
         ]);
         $crate::engine_suite!(@checks $invoicing models $fixture => [
@@ -264,6 +278,22 @@ macro_rules! engine_suite {
             a_paid_invoice_is_not_voided,
             voiding_what_is_unknown_finds_it_gone,
         ]);
+        $crate::engine_suite!(@checks $issuing crediting $fixture => [
+            a_credit_given_twice_is_one,
+            a_credit_whose_reply_was_lost_is_given_once,
+            an_invoice_that_is_credited_whole_is_paid,
+            more_than_is_left_is_not_credited,
+            what_was_taken_back_is_not_credited,
+            what_was_paid_and_credited_pays_for_the_next_invoice,
+            a_payment_is_given_back,
+        ]);
+        $crate::engine_suite!(@checks $portal portal $fixture => [
+            each_page_has_a_link,
+            what_is_stored_is_told_and_charged_from_then_on,
+            who_has_stored_a_method_is_charged_for_their_subscriptions,
+            nothing_stored_is_nothing_charged,
+            a_page_of_nobody_is_refused,
+        ]);
         $crate::engine_suite!(@checks $webhooks webhooks $fixture => [
             a_fresh_signed_message_is_verified,
             a_missing_or_foreign_signature_is_refused,
@@ -273,6 +303,7 @@ macro_rules! engine_suite {
             a_payment_is_told,
             news_of_one_object_carries_growing_versions,
             the_end_of_a_subscription_is_told,
+            news_are_read_to_the_newest_and_no_further,
             nonsense_is_no_news,
         ]);
         $crate::engine_suite!(@checks $accounts accounts $fixture => [
@@ -320,7 +351,10 @@ pub fn hands_over(bench: &Bench, part: &str) -> bool {
         "invoicing" | "changing" | "trials" => {
             engine.usage.is_some() && engine.statements.is_some()
         }
-        "issuing" => engine.invoices.is_some(),
+        "issuing" | "crediting" => engine.invoices.is_some(),
+        "portal" => {
+            engine.portal.is_some() && engine.invoices.is_some() && engine.statements.is_some()
+        }
         "webhooks" => engine.webhooks.is_some(),
         "accounts" => bench.fixture.account().is_some(),
         _ => true,

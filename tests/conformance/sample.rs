@@ -211,6 +211,7 @@ pub fn batch(tenant: TenantId, sum: &Sum) -> Batch {
         first_sent_at: None,
         fence: 0,
         decided_because: None,
+        sent_again: None,
     }
 }
 

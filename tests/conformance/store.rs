@@ -53,6 +53,7 @@ pub mod leases;
 pub mod ledger;
 pub mod model;
 pub mod observed;
+pub mod overturning;
 pub mod quotas;
 pub mod reopening;
 pub mod rows;
@@ -278,6 +279,14 @@ macro_rules! store_suite {
             a_batch_may_be_held_back_from_the_beginning,
             tenants_never_see_each_others_batches,
             what_core_invoices_is_never_offered_for_sealing,
+        ]);
+        $crate::store_suite!(@checks overturning $backend => [
+            a_batch_that_is_refused_later_is_held_with_the_reason,
+            a_claim_on_a_batch_that_is_refused_meanwhile_confirms_nothing,
+            a_batch_that_is_taken_back_is_written_off_with_the_reason,
+            a_batch_that_it_does_not_fit_stays_as_it_is,
+            a_batch_that_was_sent_again_is_refused_by_later_news_only,
+            a_change_that_is_refused_overturns_nothing,
         ]);
         $crate::store_suite!(@checks sealing $backend => [
             unsealed_sums_come_by_key_page_by_page,

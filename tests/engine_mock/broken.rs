@@ -10,7 +10,7 @@ use monetization_core::engine::{
     InvoiceIssuing, Issued, Removal, UsageReporting, VerifiedEvent, WebhookError, Webhooks,
 };
 use monetization_core::ids::{InvoiceId, TypedId};
-use monetization_core::invoice::Invoice;
+use monetization_core::invoice::{Credit, Invoice};
 use monetization_core::money::Money;
 use monetization_core::plan::PlanVersion;
 use monetization_core::secret::Secret;
@@ -52,6 +52,8 @@ pub(crate) enum Flaw {
     EnablesAnew,
     /// Everything happens in the platform's own account.
     IgnoresAccounts,
+    /// A credit that is given again is another one.
+    CreditsAnew,
     /// Whatever is asked, it says that an invoice was taken back.
     VoidsWithWords,
     /// `Debug` prints what it was called with.
@@ -70,7 +72,8 @@ impl Broken {
     /// Around every part of an engine.
     pub(crate) fn around(inner: Engine, flaw: Flaw) -> Engine {
         let descriptor = inner.descriptor.clone();
-        let statements = inner.statements.clone();
+        let (statements, portal) = (inner.statements.clone(), inner.portal.clone());
+        let feed = inner.feed.clone();
         let broken = Arc::new(Self {
             inner,
             flaw,
@@ -83,7 +86,9 @@ impl Broken {
             usage: Some(broken.clone()),
             invoices: Some(broken.clone()),
             statements,
+            portal,
             webhooks: Some(broken),
+            feed,
         }
     }
 
@@ -177,6 +182,21 @@ impl InvoiceIssuing for Broken {
         }
         let issuing = self.inner.invoices.as_ref().unwrap();
         self.answer(issuing.issue(&self.cx(cx), customer, &invoice).await)
+    }
+
+    async fn credit(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+        credit: &Credit,
+    ) -> Result<ForeignId, EngineError> {
+        let mut credit = credit.clone();
+        if self.has(Flaw::CreditsAnew) {
+            credit.number = self.call();
+        }
+        let issuing = self.inner.invoices.as_ref().unwrap();
+        let cx = self.cx(cx);
+        self.answer(issuing.credit(&cx, invoice, &credit).await)
     }
 
     async fn payment_url(

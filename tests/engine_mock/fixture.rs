@@ -10,9 +10,10 @@ use monetization_core::invoice::InvoiceState;
 use monetization_core::reference::ObjectKind;
 use monetization_core::secret::Secret;
 use monetization_core::text::ForeignId;
-use monetization_engine_mock::faults::{Fault, Faults, Injection};
+use monetization_engine_mock::faults::{Fault, Faults, Injection, RecordFault};
 use monetization_engine_mock::provider::Invoice;
 use monetization_engine_mock::serve::{self, ServedClock};
+use monetization_engine_mock::transport::Operation;
 use monetization_engine_mock::{Control, MockEngine, RemoteOptions};
 use tokio::net::TcpListener;
 
@@ -78,8 +79,24 @@ impl Fixture for MockFixture {
         self.control.pay(payment_url).unwrap();
     }
 
+    async fn store_method(&self, checkout_url: &str) {
+        self.control.submit(checkout_url).unwrap();
+    }
+
     async fn lose_reply(&self, after: u32) {
         let injection = Injection::next(Fault::LoseReply).on_changes().after(after);
+        match &self.faults {
+            Some(faults) => faults.inject(injection),
+            None => self.control.inject(injection),
+        }
+    }
+
+    async fn refuse_later(&self) {
+        let fault = Fault::Record {
+            index: 0,
+            fault: RecordFault::RejectedLater,
+        };
+        let injection = Injection::next(fault).on(Operation::TakeUsage);
         match &self.faults {
             Some(faults) => faults.inject(injection),
             None => self.control.inject(injection),

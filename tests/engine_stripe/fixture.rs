@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use monetization_conformance::engine::{CANARY, Fixture, Message};
 use monetization_conformance::sample::{START, text};
 use monetization_conformance::stripe::FakeStripe;
-use monetization_conformance::stripe::fake::{CONNECTED, PLATFORM, Request, SECRET_KEY};
+use monetization_conformance::stripe::fake::{CONNECTED, Delivery, PLATFORM, Request, SECRET_KEY};
 use monetization_conformance::stripe::faults::{Fault, Plan};
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::engine::{Engine, EngineInvoice};
@@ -32,6 +32,12 @@ impl StripeFixture {
         let stripe = Arc::new(FakeStripe::start().await.unwrap());
         stripe.fake().add_key(CANARY, PLATFORM);
         let secret = stripe.fake().listen("http://127.0.0.1:9/hooks", false);
+        // What the account's owner does once, in Stripe's dashboard.
+        let portal = "features[payment_method_update][enabled]=true";
+        let saved = Request::post("/v1/billing_portal/configurations", portal)
+            .key(SECRET_KEY)
+            .idempotent("portal");
+        stripe.fake().answer(&saved);
         let mut options = StripeOptions::default();
         options.base_url = stripe.base_url();
         let (clock, manual) = Clock::manual_business(START);
@@ -96,11 +102,20 @@ impl Fixture for StripeFixture {
         drop(self.stripe.pay(invoice["id"].as_str().unwrap()));
     }
 
+    async fn store_method(&self, checkout_url: &str) {
+        let session = checkout_url.rsplit('/').next().unwrap();
+        self.stripe.complete_checkout(session).unwrap();
+    }
+
     async fn lose_reply(&self, after: u32) {
         for method in ["POST", "DELETE"] {
             let plan = Plan::after(Fault::Drop).on(method, "/").skip(after);
             self.stripe.plan(plan);
         }
+    }
+
+    async fn refuse_later(&self) {
+        self.stripe.fake().refuse_meter_events(1);
     }
 
     async fn count(&self, kind: ObjectKind) -> usize {
@@ -150,18 +165,8 @@ impl Fixture for StripeFixture {
 
     async fn messages(&self) -> Vec<Message> {
         let now = self.stripe.now();
-        let deliveries = self.stripe.deliveries().into_iter();
-        deliveries
-            .map(|delivery| {
-                let mut headers = HeaderMap::new();
-                let signature = HeaderValue::from_str(&delivery.signature(now)).unwrap();
-                headers.insert("stripe-signature", signature);
-                Message {
-                    headers,
-                    body: delivery.body.into_bytes(),
-                }
-            })
-            .collect()
+        let deliveries = self.stripe.deliveries();
+        deliveries.iter().map(|it| message(it, now)).collect()
     }
 
     fn webhook_secret(&self) -> Secret {
@@ -170,5 +175,16 @@ impl Fixture for StripeFixture {
 
     fn account(&self) -> Option<ForeignId> {
         Some(text(CONNECTED))
+    }
+}
+
+/// A delivery as it arrives where it is signed at this second.
+pub(crate) fn message(delivery: &Delivery, at: i64) -> Message {
+    let mut headers = HeaderMap::new();
+    let signature = HeaderValue::from_str(&delivery.signature(at)).unwrap();
+    headers.insert("stripe-signature", signature);
+    Message {
+        headers,
+        body: delivery.body.clone().into_bytes(),
     }
 }

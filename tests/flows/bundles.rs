@@ -1,10 +1,10 @@
 //! Calls that are bought in advance: B4.
 
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::FlowError;
+use monetization_core::flows::{Endpoint, FlowError};
 use monetization_core::invoice::{InvoiceState, Invoicing};
 
-use crate::checking::Database;
+use crate::database::Database;
 use crate::meanwhile;
 use crate::shop::{Shop, TERMS};
 use crate::world::{DAY, World, text};
@@ -134,7 +134,11 @@ async fn a_payment_of_a_bundle_after_the_end_is_told_and_buys_nothing_b4() {
     let (mock, secrets) = (text("mock"), provider.webhook_secrets());
     let mut told = Vec::new();
     for message in provider.deliveries() {
-        let taken = monetizer.take_in(&mock, &secrets, &message.headers, &message.body);
+        let taken = monetizer.take_in(
+            Endpoint::new(&mock, &secrets),
+            &message.headers,
+            &message.body,
+        );
         told.extend(taken.await.unwrap().contradictions);
     }
     assert_eq!(told.len(), 1);

@@ -27,6 +27,14 @@ async fn paid_calls_outlast_a_change_of_the_plan_b4() {
     assert_eq!(shop.calls("/search", 9).await, 9);
     refused(None).await;
     refused(Some("2026-06-01T00:00:00Z")).await;
+    let new = new_plan(shop.plan.product, WITHOUT);
+    let (tenant, monetizer) = (shop.plan.tenant, &shop.world.monetizer);
+    let (other, _) = monetizer.create_plan(tenant, new).await.unwrap();
+    let changed = monetizer.change_plan(tenant, shop.subscription.id, other.id, None);
+    let FlowError::Field(error) = changed.await.unwrap_err() else {
+        panic!("the plan was changed");
+    };
+    assert_eq!(error.field(), "plan");
     shop.migrate(with, None).await.unwrap();
     shop.world.pass(HOUR).await;
     assert_eq!(shop.calls("/search", 2).await, 1);

@@ -170,3 +170,32 @@ async fn a_change_that_is_replaced_still_bills_what_was_used_after_it() {
     let billed: i64 = world.invoices(id).await.iter().map(cents).sum();
     assert_eq!(billed, 4);
 }
+
+/// Its calls went on to pass until the end that was asked for, and nobody billed them.
+#[tokio::test]
+async fn what_an_engine_ends_before_its_end_has_ended_c5() {
+    for ends in ["at once", "with the period"] {
+        let world = World::new(Invoicing::ByEngine).await;
+        let (subscription, key) = world.subscriber(METERED).await;
+        world.cancel(subscription.id, CancelMode::AtPeriodEnd).await;
+        world.settle().await;
+        let asked_for = world.subscription(subscription.id).await.timeline.ends_at;
+        if ends == "at once" {
+            world.pass(DAY).await;
+            world.call(&key).await.unwrap();
+            world.end_there().await;
+        } else {
+            world.pass_until("2026-02-01T12:00:00Z").await;
+        }
+        world.hear_news().await;
+        let heard = world.subscription(subscription.id).await;
+        let (state, end) = if ends == "at once" {
+            (SubscriptionState::Draining, Some(world.clock.now()))
+        } else {
+            (SubscriptionState::Ending, asked_for)
+        };
+        assert_eq!((heard.state, heard.timeline.ends_at), (state, end));
+        world.gatekeeper.refresh().await.unwrap();
+        assert_eq!(world.call(&key).await, Err(Denial::Closed(Closed::Ended)));
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use std::time::Duration;
 
+use monetization_core::engine::{EngineContext, IdempotencyKey};
 use monetization_core::flows::{DisableMode, FlowError, PlanEnabled, ProductChange};
 use monetization_core::invoice::Invoicing;
 use monetization_core::plan::PlanState;
@@ -256,6 +257,41 @@ async fn a_plan_that_was_off_sale_is_put_on_sale_again() {
         .enable_monetization(tenant, product, &none)
         .await
         .unwrap();
+    let ordered = world.subscribe(&plan).await;
+    world.settle().await;
+    world.pay_all().await;
+    let state = world.subscription(ordered.subscription.id).await.state;
+    assert_eq!(state, SubscriptionState::Active);
+}
+
+/// Somebody has archived it on the provider's own pages; nobody has told us.
+#[tokio::test]
+async fn enabling_puts_on_sale_what_was_taken_off_sale_there_j4() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (plan, version) = world.plan(FIXED).await;
+    let (tenant, product, none) = (world.tenant_id(), world.product.id, BTreeMap::new());
+    let enable = || world.monetizer.enable_monetization(tenant, product, &none);
+    enable().await.unwrap();
+    let engine = world.monetizer.engines().choose(&text("mock")).unwrap();
+    for times in 0..2 {
+        let external = world.provider.plans().remove(0).id;
+        let cx = EngineContext {
+            tenant,
+            credentials: None,
+            account: None,
+            key: IdempotencyKey::new(format!("archived by hand {times}")),
+            repeated: false,
+            timeout: Duration::from_secs(1),
+        };
+        let archived = engine.billing.delete_billing_plan(&cx, &external);
+        archived.await.unwrap();
+        let enabled = enable().await.unwrap();
+        let created = BTreeMap::from([(version.id, PlanEnabled::Created)]);
+        assert_eq!(enabled.plans, created);
+    }
+    let calls = world.provider.calls().len();
+    assert!(!enable().await.unwrap().changed);
+    assert_eq!(world.provider.calls().len(), calls + 1, "it is asked once");
     let ordered = world.subscribe(&plan).await;
     world.settle().await;
     world.pay_all().await;

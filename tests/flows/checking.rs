@@ -1,20 +1,18 @@
 //! What must hold in every database: it does after whatever was done, and where it does not, the
 //! check says so by name.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use monetization_core::clock::Clock;
-use monetization_core::flows::{Ingested, UsageEvent};
-use monetization_core::invoice::{Invoicing, LineItem};
-use monetization_core::store::{JobState, Store};
+use monetization_core::flows::{Ingested, NewCredit, UsageEvent};
+use monetization_core::invoice::{CreditTo, Invoicing, LineItem};
+use monetization_core::money::Money;
+use monetization_core::store::JobState;
 use monetization_core::subscription::Subscription;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
-use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row, SqliteConnection};
+use monetization_store_sqlite::Inspection;
+use sqlx::{Executor, Row};
 
+use crate::database::Database;
 use crate::tampering::{OF_CORE, OF_ENGINE};
 use crate::world::{DAY, START, World, cents, text};
 
@@ -27,67 +25,22 @@ pub const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month"
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
 
-/// A database in a directory of its own.
-pub struct Database(tempfile::TempDir);
-
 impl Database {
-    pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("market.db")
-    }
-
     pub async fn world(&self, invoicing: Invoicing) -> World {
         let (clock, time) = Clock::manual(text(START));
         let store = self.open(&clock).await;
         World::on(invoicing, (clock, time), store).await
     }
 
-    /// The store in it.
-    pub async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
-        let options = SqliteOptions::new(self.path())
-            .with_synchronous(Synchronous::Normal)
-            .with_clock(clock.clone());
-        Arc::new(SqliteStore::open(&options).await.unwrap())
-    }
-
-    /// The invariants that do not hold, each with its examples.
-    pub async fn broken(&self) -> Vec<String> {
-        let mut inspection = Inspection::open(self.path()).await.unwrap();
-        let findings = inspection.check().await.unwrap();
-        let broken = findings.iter().filter(|finding| !finding.holds());
-        broken
-            .map(|finding| format!("{}: {:?}", finding.invariant, finding.examples))
-            .collect()
-    }
-
-    /// A copy of it as it is now, whoever works with it.
-    pub async fn backed_up(&self) -> Self {
-        let copy = Self::new();
-        let mut original = connect(self.path()).await;
-        let vacuum = format!("VACUUM INTO '{}'", copy.path().display());
-        original.execute(AssertSqlSafe(vacuum)).await.unwrap();
-        copy
-    }
-
     /// A copy in which something was done by hand that the store would never do.
     pub async fn tampered(&self, by: &'static str) -> Self {
         let copy = self.backed_up().await;
-        let mut connection = connect(copy.path()).await;
+        let mut connection = copy.connect().await;
         let done = sqlx::query(by).execute(&mut connection).await;
         let changed = done.unwrap_or_else(|error| panic!("{by}: {error}"));
         assert!(changed.rows_affected() > 0, "{by}: changes nothing");
         copy
     }
-}
-
-async fn connect(path: PathBuf) -> SqliteConnection {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(false);
-    options.connect().await.unwrap()
 }
 
 /// Two months of a subscription that core invoices: a quota, a plan change, use that came late, an
@@ -113,6 +66,18 @@ async fn invoiced_by_core(database: &Database) -> World {
     world.settle().await;
     world.calls(&key, 2).await;
     world.pass(10 * DAY).await;
+    world.settle().await;
+    let paid = world.invoices(subscription.id).await.remove(0);
+    let credit = NewCredit {
+        amount: Money::new(100, text("USD")),
+        reason: text("an outage"),
+        to: CreditTo::Balance,
+        request_key: None,
+    };
+    let credited = world
+        .monetizer
+        .credit_invoice(paid.tenant, paid.id, &credit);
+    credited.await.unwrap();
     world.settle().await;
     let (plan, _) = world.plan(TERMS).await;
     world.subscribe(&plan).await;
@@ -269,7 +234,7 @@ async fn a_check_holds_while_calls_are_recorded() {
         }
     };
     tokio::join!(calls, checks);
-    let mut connection = connect(database.path()).await;
+    let mut connection = database.connect().await;
     let rows = connection.fetch_one("SELECT count(*) FROM record").await;
     assert_eq!(rows.unwrap().get::<i64, _>(0), 200);
 }

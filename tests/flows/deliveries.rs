@@ -8,7 +8,7 @@ use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
 use monetization_core::clock::Clock;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Engines, FlowError, Monetizer};
+use monetization_core::flows::{Endpoint, Engines, FlowError, Monetizer};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
@@ -116,7 +116,11 @@ impl Paid {
 async fn deliver(house: Monetizer, message: Delivery, secrets: Vec<Secret>) -> bool {
     loop {
         let mock = text("mock");
-        let taking = house.take_in(&mock, &secrets, &message.headers, &message.body);
+        let taking = house.take_in(
+            Endpoint::new(&mock, &secrets),
+            &message.headers,
+            &message.body,
+        );
         match taking.await {
             Ok(taken) => return taken.new,
             Err(FlowError::Contended) => {}
@@ -179,7 +183,13 @@ async fn a_store_that_fails_at_any_call_loses_no_message_r_w3() {
         let fault_at = paid.beside.calls() + call;
         paid.beside.fail_call(fault_at, fault);
         let mock = text("mock");
-        let taking = || beside.take_in(&mock, &paid.secrets, &message.headers, &message.body);
+        let taking = || {
+            beside.take_in(
+                Endpoint::new(&mock, &paid.secrets),
+                &message.headers,
+                &message.body,
+            )
+        };
         match taking().await {
             // It was not met, or what was lost was only the reply, which was asked for again.
             Ok(taken) => {

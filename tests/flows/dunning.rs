@@ -154,6 +154,36 @@ async fn a_plan_that_cancels_past_due_subscriptions_does_and_another_only_blocks
     }
 }
 
+/// Calls stopped, and nothing else: the plan never cancelled, and the days of grace stayed.
+#[tokio::test]
+async fn an_invoice_that_is_given_up_has_no_grace_left_d3_d4() {
+    for (past_due, state, closed) in [
+        (
+            r#"{"grace_days":30,"cancel":true}"#,
+            SubscriptionState::Ended,
+            Closed::Ended,
+        ),
+        (
+            r#"{"grace_days":30}"#,
+            SubscriptionState::Active,
+            Closed::PaymentRequired,
+        ),
+    ] {
+        let (world, of, key) = debtor(&terms(past_due)).await;
+        at(&world, "2026-02-01T12:00:00Z").await;
+        at(&world, "2026-02-08T12:00:00Z").await;
+        at(&world, "2026-02-23T11:59:59Z").await;
+        world.call(&key).await.unwrap();
+        // The provider has asked for the last time.
+        at(&world, "2026-02-23T12:00:01Z").await;
+        let invoice = world.invoices(of.id).await.pop().unwrap();
+        assert_eq!(invoice.state, InvoiceState::Uncollectible);
+        assert_eq!(invoice.grace_ends_at, None);
+        assert_eq!(world.call(&key).await, Err(Denial::Closed(closed)));
+        assert_eq!(world.subscription(of.id).await.state, state, "{past_due}");
+    }
+}
+
 #[tokio::test]
 async fn an_old_invoice_that_is_paid_restores_access_while_a_newer_one_is_open_d10() {
     let (world, of, key) = debtor(MONTHLY).await;

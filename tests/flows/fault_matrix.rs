@@ -170,7 +170,8 @@ impl Failing {
         self.world.pass(HOUR).await;
         self.world.publish().await;
         assert_eq!(self.wire.attempts()[&batch.id], 1, "{}", self.story);
-        let right = Decision::new(Fate::SendAgain, "owner-1: the refusal was a mistake");
+        let because = "owner-1: the refusal was a mistake";
+        let right = Decision::new(Fate::SendAgain, because, self.world.clock.now());
         let tenant = self.world.tenant_id();
         let decided = self.world.monetizer.decide_batch(tenant, batch.id, &right);
         decided.await.unwrap();

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use monetization_core::engine::WebhookError;
-use monetization_core::flows::{FlowError, TakenIn};
+use monetization_core::flows::{Credentials, Endpoint, FlowError, NewTenant, Settings, TakenIn};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::Invoicing;
+use monetization_core::reference::{Mode, Realm};
 use monetization_core::secret::Secret;
 use monetization_core::subscription::SubscriptionState;
 use monetization_engine_mock::webhooks::Delivery;
@@ -31,7 +32,7 @@ impl World {
     async fn take(&self, headers: &HeaderMap, body: &[u8]) -> Result<TakenIn, FlowError> {
         let secrets = self.provider.webhook_secrets();
         self.monetizer
-            .take_in(&text("mock"), &secrets, headers, body)
+            .take_in(Endpoint::new(&text("mock"), &secrets), headers, body)
             .await
     }
 
@@ -117,9 +118,11 @@ async fn secrets_are_exchanged_without_losing_or_doubling_news_r_w5() {
         let mut new_ones = Vec::new();
         for _ in 0..2 {
             let mock = text("mock");
-            let taking = world
-                .monetizer
-                .take_in(&mock, receiver, &message.headers, &message.body);
+            let taking = world.monetizer.take_in(
+                Endpoint::new(&mock, receiver),
+                &message.headers,
+                &message.body,
+            );
             match taking.await {
                 Ok(taken) => new_ones.push(taken.new),
                 Err(FlowError::Webhook(WebhookError::Signature)) => {}
@@ -130,4 +133,49 @@ async fn secrets_are_exchanged_without_losing_or_doubling_news_r_w5() {
         assert_eq!(new_ones, expected, "{sender:?} to {receiver:?}");
         assert_eq!(world.is_active(id).await, is_heard);
     }
+}
+
+/// R-W1: whoever has an endpoint knows its secret, and could sign anything. What they sign moves nothing of
+/// somebody else's, unless both have one account there, which tells of both at either endpoint.
+#[tokio::test]
+async fn an_endpoint_tells_of_other_tenants_only_where_they_share_its_account_r_w1() {
+    let (mut world, id, paid) = paid().await;
+    let wire = world.tap();
+    let new = NewTenant {
+        name: text("stranger"),
+        engine: text("mock"),
+        invoicing: Invoicing::ByCore,
+        payment_days: 0,
+        grace_days: 0,
+    };
+    let stranger = world.monetizer.create_tenant(new).await.unwrap().id;
+    let credentials = Credentials::default();
+    credentials.exchange(stranger, Some(Secret::new("a key of their own")));
+    world.monetizer = world.monetizer.clone().with_settings(Settings {
+        credentials,
+        ..Settings::default()
+    });
+    let realm = |account: &str| Realm {
+        account: text(account),
+        mode: Mode::Live,
+    };
+    wire.open_for(stranger, realm("acct_theirs"));
+    let (engine, secrets) = (text("mock"), world.provider.webhook_secrets());
+    let take = async || {
+        let endpoint = Endpoint {
+            tenant: Some(stranger),
+            ..Endpoint::new(&engine, &secrets)
+        };
+        let taken = world.monetizer.take_in(endpoint, &paid.headers, &paid.body);
+        taken.await
+    };
+    let refused = take().await;
+    assert!(
+        matches!(refused, Err(FlowError::Unmatched { .. })),
+        "{refused:?}"
+    );
+    assert!(!world.is_active(id).await);
+    wire.exchange_credentials(realm("acct_of_both"));
+    assert!(take().await.unwrap().new);
+    assert!(world.is_active(id).await);
 }

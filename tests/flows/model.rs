@@ -8,7 +8,7 @@ use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
 use monetization_core::engine::CancelMode;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Ingested, UsageEvent};
+use monetization_core::flows::{Endpoint, Ingested, UsageEvent};
 use monetization_core::ids::InvoiceId;
 use monetization_core::intent::{Intent, Operation};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, LineItem, Occasion};
@@ -20,7 +20,8 @@ use monetization_core::store::JobStart;
 use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
-use crate::checking::{self, Database};
+use crate::checking;
+use crate::database::Database;
 use crate::world::{DAY, HOUR, World, below, ok, text};
 
 const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
@@ -386,7 +387,11 @@ async fn settle(world: &World) {
             let engine = text("mock");
             let taken = world
                 .monetizer
-                .take_in(&engine, &secrets, &message.headers, &message.body)
+                .take_in(
+                    Endpoint::new(&engine, &secrets),
+                    &message.headers,
+                    &message.body,
+                )
                 .await;
             if taken.is_ok() {
                 world.provider.delivered(&[message.id]).unwrap();

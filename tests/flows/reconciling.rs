@@ -176,7 +176,11 @@ async fn a_report_that_looks_like_a_mistake_is_held_until_somebody_decides_r_p12
     let reason = batch.state.reason().unwrap();
     assert!(reason.contains("20000 of requests"), "{reason}");
 
-    let right = Decision::new(Fate::SendAgain, "owner-1: the import of January");
+    let right = Decision::new(
+        Fate::SendAgain,
+        "owner-1: the import of January",
+        world.clock.now(),
+    );
     let decide = |batch| {
         world
             .monetizer

@@ -4,12 +4,10 @@
 //! all of them have the same names and the same messages.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use monetization_conformance::{seed, size_in_ci};
-use monetization_core::engine::{CancelMode, EngineContext, IdempotencyKey};
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::FlowError;
+use monetization_core::flows::{Endpoint, FlowError};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
 use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
@@ -44,22 +42,8 @@ impl Unheard {
         world.pass_until("2026-02-01T14:00:00Z").await;
         provider.fail_payment(newest().as_str()).unwrap();
         provider.pay(newest().as_str()).unwrap();
-        let there = provider.subscriptions().pop().unwrap();
         world.pass(HOUR).await;
-        let engine = world.monetizer.engines().choose(&text("mock")).unwrap();
-        let cx = EngineContext {
-            tenant: world.tenant_id(),
-            credentials: None,
-            account: None,
-            key: IdempotencyKey::new("the provider ends it"),
-            repeated: false,
-            timeout: Duration::from_secs(1),
-        };
-        engine
-            .billing
-            .cancel_subscription(&cx, &there.id, CancelMode::Now)
-            .await
-            .unwrap();
+        world.end_there().await;
         let messages = provider.deliveries();
         assert_eq!(messages.len(), 7);
         Self {
@@ -95,10 +79,11 @@ impl Unheard {
         let message = &self.messages[place];
         let secrets = self.world.provider.webhook_secrets();
         let engine = text("mock");
-        let taken =
-            self.world
-                .monetizer
-                .take_in(&engine, &secrets, &message.headers, &message.body);
+        let taken = self.world.monetizer.take_in(
+            Endpoint::new(&engine, &secrets),
+            &message.headers,
+            &message.body,
+        );
         match taken.await {
             Ok(_) => true,
             Err(FlowError::Unmatched { .. }) => false,

@@ -2,13 +2,13 @@
 
 use monetization_core::engine::ChangeMode;
 use monetization_core::flows::FlowError;
-use monetization_core::ids::PlanId;
+use monetization_core::ids::{PlanId, PlanVersionId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::plan::{Approval, Plan};
 use monetization_core::secret::Secret;
 use monetization_core::subscription::Subscription;
 
-use crate::world::{HOUR, World, cents};
+use crate::world::{HOUR, World, cents, text};
 
 const SMALL: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"31",
     "proration":"by_days","usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
@@ -56,6 +56,18 @@ impl Customer {
         let changed = monetizer.change_plan(of.tenant, of.id, plan, mode).await?;
         self.world.settle().await;
         Ok(changed)
+    }
+
+    /// Why the owner may not move it to this version.
+    async fn migration_refused(&self, version: PlanVersionId, at: Option<&str>) -> String {
+        let (of, monetizer) = (&self.subscription, &self.world.monetizer);
+        match monetizer
+            .migrate(of.tenant, of.id, version, at.map(text))
+            .await
+        {
+            Err(FlowError::Field(problem)) => problem.to_string(),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Calls, which the provider has when this returns if it is to have them.
@@ -183,4 +195,78 @@ async fn a_change_of_plan_that_cannot_be_is_refused_and_changes_nothing_c6() {
     let customer = Customer::of(Invoicing::ByCore, free).await;
     let problem = customer.refused(&customer.small, None).await;
     assert!(problem.contains("nothing was to be paid"), "{problem}");
+}
+
+/// A move to another version took the place of the change: the new plan held at once, and the rest of the
+/// period was never charged.
+#[tokio::test]
+async fn no_version_takes_the_place_of_a_change_of_plan_that_is_to_come_c6() {
+    let at_end = Some(ChangeMode::AtPeriodEnd);
+    for (invoicing, mode, why) in [
+        (Invoicing::ByCore, at_end, "to come at 2026-02-01T12:00:00Z"),
+        (Invoicing::ByCore, None, "to come at 2026-01-01T12:00:02Z"),
+        (Invoicing::ByEngine, at_end, "the engine invoices"),
+        (Invoicing::ByEngine, None, "the engine invoices"),
+    ] {
+        let customer = Customer::of(invoicing, SMALL).await;
+        let (first_plan, in_force) = (
+            customer.subscription.plan,
+            customer.subscription.timeline.first,
+        );
+        let changed = customer.change(&customer.large, mode).await.unwrap();
+        for version in [customer.large.current, in_force] {
+            let problem = customer.migration_refused(version, None).await;
+            assert!(problem.starts_with("version: "), "{problem}");
+            assert!(problem.contains(why), "{problem}");
+        }
+        let unchanged = customer.world.subscription(changed.id).await;
+        assert_eq!(unchanged, changed, "{invoicing:?} {mode:?}");
+        if invoicing == Invoicing::ByCore && mode == at_end {
+            let (of, monetizer) = (&changed, &customer.world.monetizer);
+            let after = text("2026-03-01T12:00:00Z");
+            let moved = monetizer.migrate(of.tenant, of.id, customer.large.current, Some(after));
+            moved.await.unwrap();
+            customer.change_to(first_plan, None).await.unwrap();
+            let moved = monetizer.migrate(of.tenant, of.id, in_force, None);
+            moved.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_days_that_are_left_are_those_of_the_zone_that_was_moved_to_c6_b9() {
+    let aligned =
+        |terms: &str| terms.replace(r#""proration""#, r#""alignment":"calendar","proration""#);
+    let customer = Customer::of(Invoicing::ByCore, &aligned(SMALL)).await;
+    let (large, _) = customer.world.plan(&aligned(LARGE)).await;
+    let (of, monetizer) = (&customer.subscription, &customer.world.monetizer);
+    let moved = monetizer.move_zone(of.tenant, of.id, text("Asia/Tokyo"));
+    moved.await.unwrap();
+    // The second period ends by the new zone; the third is the March of Tokyo.
+    customer.world.pass_until("2026-03-10T10:00:00Z").await;
+    customer.world.settle().await;
+    customer.change(&large, None).await.unwrap();
+    let billed = customer.billed_by("2026-03-31T16:00:00Z").await;
+    let rest = 4_400 - 2_200;
+    assert_eq!(billed, [3_100, 3_100, 3_100, rest + 6_200]);
+}
+
+#[tokio::test]
+async fn a_change_now_replaces_one_that_is_less_than_a_day_ahead_c6() {
+    for invoicing in [Invoicing::ByCore, Invoicing::ByEngine] {
+        let customer = Customer::of(invoicing, SMALL).await;
+        let (largest, _) = customer.world.plan(&LARGE.replace("62", "93")).await;
+        customer.world.pass_until("2026-01-31T20:00:00Z").await;
+        let at_end = Some(ChangeMode::AtPeriodEnd);
+        customer.change(&customer.large, at_end).await.unwrap();
+        customer.change(&largest, None).await.unwrap();
+        customer.world.pass(HOUR).await;
+        customer.calls(2).await;
+        let first = customer.billed_by("2026-02-01T14:00:00Z").await;
+        let rest = 300 - 100;
+        assert_eq!(first, [3_100, 100 + rest + 9_300], "{invoicing:?}");
+        customer.world.pay_all().await;
+        let second = customer.billed_by("2026-03-01T14:00:00Z").await;
+        assert_eq!(second[2..], [9_300], "{invoicing:?}");
+    }
 }

@@ -12,7 +12,7 @@ use monetization_core::store::{BatchState, JobStart};
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
 
-use crate::checking::Database;
+use crate::database::Database;
 use crate::world::{HOUR, World, below, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"year",

@@ -1,7 +1,17 @@
 //! What a subscription is told of its use before it is invoiced: E11, H2.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use monetization_core::delegate_store;
 use monetization_core::flows::{RevenueQuestion, Statement, UsageEvent};
+use monetization_core::ids::TenantId;
 use monetization_core::invoice::{Invoicing, Occasion};
+use monetization_core::memory::MemoryStore;
+use monetization_core::store::{
+    Applied, ChangeSet, Kind, Listing, Row, Rows, Store, StoreError, Uuid,
+};
 use monetization_core::subscription::Subscription;
 
 use crate::world::{DAY, World, text};
@@ -122,4 +132,69 @@ async fn what_the_engine_has_invoiced_does_not_accrue_any_more_h2() {
         "{paid} {unpaid}"
     );
     assert_eq!(accrued, "0.00");
+}
+
+/// How often each plan version was read.
+type Reads = Arc<Mutex<BTreeMap<Uuid, usize>>>;
+
+/// Counts the plan versions that are read.
+#[derive(Debug)]
+struct Counting {
+    inner: MemoryStore,
+    reads: Reads,
+}
+
+delegate_store!(Directory, Ledger, Quotas, Batches, Work: [] Counting, it => it.inner);
+
+#[async_trait]
+impl Rows for Counting {
+    async fn apply(&self, change: &ChangeSet) -> Result<Applied, StoreError> {
+        self.inner.apply(change).await
+    }
+
+    async fn row(&self, tenant: TenantId, kind: Kind, id: Uuid) -> Result<Option<Row>, StoreError> {
+        if kind == Kind::PlanVersion {
+            *self.reads.lock().unwrap().entry(id).or_default() += 1;
+        }
+        self.inner.row(tenant, kind, id).await
+    }
+
+    async fn rows(&self, tenant: TenantId, listing: &Listing) -> Result<Vec<Row>, StoreError> {
+        self.inner.rows(tenant, listing).await
+    }
+}
+
+#[async_trait]
+impl Store for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+}
+
+#[tokio::test]
+async fn a_statement_reads_each_version_of_a_plan_once_e11() {
+    let reads = Reads::default();
+    let counted = Arc::clone(&reads);
+    let world = World::over(Invoicing::ByCore, |clock| {
+        Arc::new(Counting {
+            inner: MemoryStore::new(clock),
+            reads: counted,
+        })
+    });
+    let world = world.await;
+    let (subscription, key) = world.subscriber(METERED).await;
+    let (dearer, _) = world.plan(&METERED.replace("0.01", "0.02")).await;
+    let (tenant, id) = (world.tenant_id(), subscription.id);
+    let changed = world.monetizer.change_plan(tenant, id, dearer.id, None);
+    let changed = changed.await.unwrap();
+    world.pass(DAY).await;
+    world.calls(&key, 3).await;
+    reads.lock().unwrap().clear();
+    statement(&world, &changed).await;
+    let counts: Vec<usize> = reads.lock().unwrap().values().copied().collect();
+    assert_eq!(counts, [1, 1]);
 }

@@ -1,7 +1,7 @@
 //! What the store would never do to its database.
 
 /// The invariant that is broken, and how, where core invoices.
-pub const OF_CORE: [(&str, &str); 21] = [
+pub const OF_CORE: [(&str, &str); 25] = [
     (
         "ledger_equals_sums",
         "UPDATE sum SET total = total + 1
@@ -63,7 +63,7 @@ pub const OF_CORE: [(&str, &str); 21] = [
         "one_invoice_an_occasion",
         "WITH copy (id) AS MATERIALIZED (SELECT randomblob(16))
         INSERT INTO fact SELECT change_seq + 1000000, kind, copy.id, tenant, version, due_at,
-            json_set(body, '$.id', 'inv_' || lower(hex(copy.id))), '[]'
+            json_remove(json_set(body, '$.id', 'inv_' || lower(hex(copy.id))), '$.credits'), '[]'
         FROM fact JOIN copy
         WHERE kind = 'invoice' AND body ->> '$.occasion.kind' = 'start'
             AND body ->> 'state' = 'paid'",
@@ -83,8 +83,27 @@ pub const OF_CORE: [(&str, &str); 21] = [
         WHERE kind = 'subscription' AND body -> 'blocks' <> '[]'",
     ),
     (
+        "unpaid_is_blocked",
+        "UPDATE fact SET body = json_set(body, '$.grace_ends_at', '2027-01-01T00:00:00Z')
+        WHERE kind = 'invoice' AND body ->> 'state' = 'paid'",
+    ),
+    (
         "what_is_owed_is_asked_for",
         "DELETE FROM intent WHERE state = 'open' AND operation ->> 'operation' = 'issue_invoice'",
+    ),
+    (
+        "credits_are_asked_for",
+        "UPDATE fact SET body = json_set(body, '$.credits[0].amount.amount', '99.00')
+        WHERE kind = 'invoice' AND body ->> '$.credits[0].number' = 1",
+    ),
+    (
+        "credits_are_asked_for",
+        "UPDATE fact SET body = json_remove(body, '$.credits[0].external')
+        WHERE kind = 'invoice' AND body ->> '$.credits[0].number' = 1",
+    ),
+    (
+        "credits_are_asked_for",
+        "DELETE FROM intent WHERE operation ->> 'operation' = 'credit_invoice'",
     ),
     (
         "operations_are_asked_once",

@@ -1,10 +1,14 @@
 //! Trials: free until they end, then paid or over, and one for each consumer.
 
 use monetization_core::access::Closed;
+use monetization_core::entropy::Entropy;
 use monetization_core::invoice::{InvoiceState, Invoicing, LineItem};
+use monetization_core::plan::Approval;
 use monetization_core::runtime::Denial;
-use monetization_core::subscription::SubscriptionState;
+use monetization_core::store::{Applied, ChangeSet, Index, RowKey, StoreExt};
+use monetization_core::subscription::{Subscription, SubscriptionState};
 
+use crate::meanwhile;
 use crate::world::{DAY, World, cents};
 
 const TRIED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","setup_fee":"10",
@@ -90,6 +94,69 @@ async fn a_trial_that_expires_ends_access_and_is_not_billed_b16() {
         assert!(owed.iter().all(|it| it.total.is_zero()), "{owed:?}");
         let there = world.provider.invoices();
         assert!(there.iter().all(|it| it.total.is_zero()), "{there:?}");
+    }
+}
+
+/// It stayed in force for ever, here and there: only a start that was paid when it was made was looked at.
+#[tokio::test]
+async fn a_trial_that_expires_does_so_though_its_start_is_paid_later_b16() {
+    let world = World::new(Invoicing::ByEngine).await;
+    let (plan, _) = world
+        .plan(&TRIED.replace(r#""trial":{"days":14},"#, ""))
+        .await;
+    let id = world.subscribe(&plan).await.subscription.id;
+    world.settle().await;
+    // As with a provider that asks for a means of payment before a trial begins.
+    let waits = world.store.fact::<Subscription>(world.tenant_id(), id);
+    let mut waits = waits.await.unwrap().unwrap();
+    assert_eq!(waits.fact.state, SubscriptionState::AwaitingPayment);
+    let end = waits.fact.timeline.schedule.period(0).unwrap().end;
+    waits.fact.timeline.ends_at = Some(end);
+    let now = world.clock.now();
+    let mut change = ChangeSet::new(Entropy::seeded(1).id(now), now);
+    change.writes.push(waits.write().unwrap());
+    assert_eq!(world.store.apply(&change).await.unwrap(), Applied::New);
+    world.pay_all().await;
+    let tried = world.subscription(id).await;
+    assert_eq!(tried.state, SubscriptionState::Ending);
+    assert_eq!(world.provider.subscriptions()[0].ends_at, Some(end));
+    world.pass_until("2026-03-05T00:00:00Z").await;
+    world.publish().await;
+    world.settle().await;
+    let over = world.subscription(id).await;
+    assert_eq!(over.state, SubscriptionState::Ended);
+}
+
+/// Both found that the consumer had tried nothing yet.
+#[tokio::test]
+async fn of_two_orders_at_once_one_is_a_trial_b16() {
+    for approval in [Approval::Automatic, Approval::Manual] {
+        let (world, before) = meanwhile::world().await;
+        let (first, _) = world.plan_with(TRIED, approval).await;
+        let (second, _) = world.plan_with(&expiring(), approval).await;
+        let (tenant, monetizer) = (world.tenant_id(), world.monetizer.clone());
+        if approval == Approval::Automatic {
+            let order = world.order(&first);
+            let meanwhile = async move { drop(monetizer.subscribe(tenant, order).await.unwrap()) };
+            *before.lock().unwrap() = Some(Box::pin(meanwhile));
+            world.subscribe(&second).await;
+        } else {
+            let one = world.subscribe(&first).await.subscription.id;
+            let other = world.subscribe(&second).await.subscription.id;
+            let meanwhile = async move { drop(monetizer.approve(tenant, one).await.unwrap()) };
+            *before.lock().unwrap() = Some(Box::pin(meanwhile));
+            world.monetizer.approve(tenant, other).await.unwrap();
+        }
+        let key = RowKey::new(Index::SubscriptionsOfConsumer, world.consumer.id);
+        let all = world.store.facts_by::<Subscription>(tenant, key).await;
+        let mut all: Vec<Subscription> = all.unwrap().into_iter().map(|it| it.fact).collect();
+        all.sort_by_key(|it| it.timeline.schedule.trial_ends_at);
+        let trials: Vec<bool> = all
+            .iter()
+            .map(|it| it.timeline.schedule.trial_ends_at.is_some())
+            .collect();
+        assert_eq!(trials, [false, true], "{approval:?}");
+        assert_eq!(all[0].state, SubscriptionState::AwaitingPayment);
     }
 }
 

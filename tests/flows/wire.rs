@@ -10,11 +10,11 @@ use futures::FutureExt;
 use monetization_core::clock::{Clock, Span, Timestamp};
 use monetization_core::engine::{
     CurrentUsage, Engine, EngineContext, EngineError, Receipt, SealedReport, UsageReport,
-    UsageReporting,
+    UsageReporting, Withdrawal,
 };
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{Engines, Monetizer};
-use monetization_core::ids::BatchId;
+use monetization_core::ids::{BatchId, TenantId};
 use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
@@ -30,6 +30,8 @@ pub struct Sent {
     pub at: Timestamp,
     pub key: String,
     pub account: Option<ForeignId>,
+    /// Whether what it carried may have been sent before.
+    pub repeated: bool,
     pub reports: Vec<SealedReport>,
     /// What was answered, where something was.
     pub receipts: Option<Vec<Receipt>>,
@@ -49,6 +51,8 @@ struct Kept {
     stops: bool,
     /// What the credentials open, where that is not what the provider says.
     realm: Option<Realm>,
+    /// What they open for one tenant, where that is another account.
+    realms: BTreeMap<TenantId, Realm>,
 }
 
 impl Wire {
@@ -75,6 +79,11 @@ impl Wire {
         self.kept.lock().unwrap().realm = Some(realm);
     }
 
+    /// The credentials of this tenant are of this account and mode, until all are exchanged.
+    pub fn open_for(&self, tenant: TenantId, realm: Realm) {
+        self.kept.lock().unwrap().realms.insert(tenant, realm);
+    }
+
     /// Whoever sends next never goes on, whatever the provider has answered.
     fn stop(&self, stops: bool) {
         self.kept.lock().unwrap().stops = stops;
@@ -97,6 +106,7 @@ impl UsageReporting for Wire {
             at: self.clock.now(),
             key: cx.key.as_str().to_owned(),
             account: cx.account.clone(),
+            repeated: cx.repeated,
             reports: reports.to_vec(),
             receipts: answer.as_ref().ok().cloned(),
         };
@@ -111,9 +121,19 @@ impl UsageReporting for Wire {
         answer
     }
 
+    async fn withdraw(
+        &self,
+        cx: &EngineContext,
+        report: &SealedReport,
+    ) -> Result<Withdrawal, EngineError> {
+        self.inner.withdraw(cx, report).await
+    }
+
     async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
         let theirs = self.inner.realm(cx).await?;
-        Ok(self.kept.lock().unwrap().realm.clone().unwrap_or(theirs))
+        let kept = self.kept.lock().unwrap();
+        let realm = kept.realm.as_ref().or(kept.realms.get(&cx.tenant));
+        Ok(realm.cloned().unwrap_or(theirs))
     }
 
     async fn current(

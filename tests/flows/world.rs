@@ -8,11 +8,11 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::consumer::{Buyer, Consumer};
-use monetization_core::engine::CancelMode;
+use monetization_core::engine::{CancelMode, EngineContext, IdempotencyKey};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{
-    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered, ProductChange,
-    Settings,
+    Endpoint, Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered,
+    ProductChange, Settings,
 };
 use monetization_core::ids::{SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
@@ -204,7 +204,11 @@ impl World {
         for message in self.provider.deliveries() {
             let taken = self
                 .monetizer
-                .take_in(&text("mock"), &secrets, &message.headers, &message.body)
+                .take_in(
+                    Endpoint::new(&text("mock"), &secrets),
+                    &message.headers,
+                    &message.body,
+                )
                 .await;
             match taken {
                 Ok(_) => self.provider.delivered(&[message.id]).unwrap(),
@@ -317,6 +321,22 @@ impl World {
             }
             JobStart::Busy(run) => panic!("{run:?}"),
         }
+    }
+
+    /// Lets the provider end its only subscription by itself, at once.
+    pub async fn end_there(&self) {
+        let engine = self.monetizer.engines().choose(&text("mock")).unwrap();
+        let cx = EngineContext {
+            tenant: self.tenant_id(),
+            credentials: None,
+            account: None,
+            key: IdempotencyKey::new("the provider ends it"),
+            repeated: false,
+            timeout: Duration::from_secs(1),
+        };
+        let (billing, external) = (&engine.billing, self.external());
+        let ended = billing.cancel_subscription(&cx, &external, CancelMode::Now);
+        ended.await.unwrap();
     }
 
     pub fn external(&self) -> ForeignId {

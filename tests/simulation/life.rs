@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use monetization_conformance::{is_long, seed, size};
 use monetization_core::engine::CancelMode;
+use monetization_core::flows::Endpoint;
 
 use crate::check::Violation;
 use crate::flaws::Flaw;
@@ -119,7 +120,11 @@ impl World {
         self.runner.spawn(0, &alive.stop, async move {
             let (engine, secrets) = ("mock".parse().unwrap(), provider.webhook_secrets());
             for message in provider.deliveries() {
-                let taken = monetizer.take_in(&engine, &secrets, &message.headers, &message.body);
+                let taken = monetizer.take_in(
+                    Endpoint::new(&engine, &secrets),
+                    &message.headers,
+                    &message.body,
+                );
                 if taken.await.is_ok() {
                     provider.delivered(&[message.id]).unwrap();
                 }

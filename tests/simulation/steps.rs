@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use monetization_core::consumer::Buyer;
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::Order;
+use monetization_core::flows::{Endpoint, Order};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::InvoiceState;
 use monetization_core::period::TimeZone;
@@ -278,7 +278,11 @@ impl World {
         self.spawn(&alive, async move {
             let (engine, secrets) = (text("mock"), provider.webhook_secrets());
             for message in arriving {
-                let taken = monetizer.take_in(&engine, &secrets, &message.headers, &message.body);
+                let taken = monetizer.take_in(
+                    Endpoint::new(&engine, &secrets),
+                    &message.headers,
+                    &message.body,
+                );
                 if taken.await.is_ok() {
                     provider.delivered(&[message.id]).unwrap();
                 }

@@ -6,6 +6,7 @@ use monetization_conformance::stripe::spec::{Call, Spec};
 /// The second at which requests are looked at.
 pub(crate) const NOW: i64 = 1_795_212_477;
 const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 
 /// Method, path, parameters, and what is found.
 const PARAMETERS: &[(&str, &str, &str, &str)] = &[
@@ -258,7 +259,10 @@ fn mistakes_in_headers_are_named() {
 pub(crate) fn found(method: &str, path: &str, parameters: &str) -> Vec<String> {
     let headers = [
         ("authorization", "Bearer sk_test_1"),
-        ("content-type", FORM),
+        (
+            "content-type",
+            if path.starts_with("/v2/") { JSON } else { FORM },
+        ),
         ("stripe-version", API_VERSION),
         ("idempotency-key", "1"),
     ];

@@ -1,5 +1,7 @@
 //! Pages for customers: checkout and portal; and clocks of tests.
 
+use monetization_conformance::stripe::fake::Request;
+
 use super::shop::{DAY, HOUR, START, Shop};
 
 #[test]
@@ -114,4 +116,22 @@ fn a_test_clock_moves_the_clock_of_the_fake() {
     assert_eq!(moving["status"], "advancing");
     assert_eq!(shop.get(&path, "")["status"], "ready");
     assert_eq!(shop.fake.now(), START + DAY);
+}
+
+/// As Stripe's, which says so: a list knows at once.
+#[test]
+fn a_search_knows_a_minute_later_who_was_made() {
+    let mut shop = Shop::open();
+    let made = shop.make("/v1/customers", "name=A&metadata[ours]=con_1");
+    shop.make("/v1/customers", "name=B&metadata[ours]=con_2");
+    let query = "query=metadata%5B%27ours%27%5D%3A%27con_1%27";
+    let found = shop.get("/v1/customers/search", query);
+    assert_eq!(found["data"].as_array().unwrap().len(), 0);
+    shop.fake.advance_to(START + 60);
+    let found = shop.get("/v1/customers/search", query);
+    assert_eq!(found["object"], "search_result");
+    assert_eq!(found["data"].as_array().unwrap().len(), 1);
+    assert_eq!(found["data"][0]["id"], made.as_str());
+    let other = shop.ask(Request::get("/v1/customers/search", "query=name%3A%27A%27"));
+    assert_eq!(other.status, 400, "what the fake does not know is refused");
 }

@@ -43,6 +43,13 @@ impl Shop {
         self.ask(Request::post(path, body).idempotent(&key))
     }
 
+    /// A write to the second version.
+    pub(crate) fn post_v2(&mut self, path: &str, body: &Value) -> Answer {
+        self.asked += 1;
+        let key = format!("key-{}", self.asked);
+        self.ask(Request::post_v2(path, body).idempotent(&key))
+    }
+
     pub(crate) fn delete(&mut self, path: &str, query: &str) -> Answer {
         self.asked += 1;
         let key = format!("key-{}", self.asked);

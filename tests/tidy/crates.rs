@@ -9,6 +9,7 @@ use super::tree::{Package, expect_none, manifest, packages};
 
 const CORE: &str = "monetization-core";
 const SUITES: &str = "monetization-conformance";
+const STRIPE: &str = "monetization-engine-stripe";
 
 /// Runtimes, databases, HTTP clients and frameworks: these crates and those named after them.
 const WORLDLY: [&str; 12] = [
@@ -111,6 +112,50 @@ fn core_and_limiter_carry_no_runtime_no_database_and_no_http_client() {
         }
     }
     expect_none("what core does to the world goes through ports", &found);
+}
+
+/// Stripe's generated crates take minutes to build: nobody should wait for them who did not ask for Stripe.
+#[test]
+fn the_first_build_of_an_example_has_nothing_of_stripe() {
+    let mut found = Vec::new();
+    let mut examples = 0;
+    let packages = packages();
+    for package in packages.iter().filter(|it| row(it) == Row::Examples) {
+        examples += 1;
+        let used = package
+            .manifest
+            .get("dependencies")
+            .and_then(Value::as_table);
+        for (name, value) in used.into_iter().flatten() {
+            let optional = value.get("optional").and_then(Value::as_bool);
+            if is_of_stripe(name) && optional != Some(true) {
+                found.push(format!(
+                    "{}/Cargo.toml: {name} is not optional",
+                    package.folder
+                ));
+            }
+        }
+        let features = package.manifest.get("features").and_then(Value::as_table);
+        if features.is_some_and(|features| features.contains_key("default")) {
+            found.push(format!(
+                "{}/Cargo.toml: it has default features",
+                package.folder
+            ));
+        }
+    }
+    for package in packages.iter().filter(|it| it.name != STRIPE) {
+        let used = shipped(&package.manifest).filter(|name| name.starts_with("async-stripe"));
+        found.extend(used.map(|name| format!("{}/Cargo.toml: {name}", package.folder)));
+    }
+    assert!(examples > 1, "examples are not found any more");
+    expect_none(
+        "only who asks for Stripe builds it, by way of its engine",
+        &found,
+    );
+}
+
+fn is_of_stripe(name: &str) -> bool {
+    name == STRIPE || name.starts_with("async-stripe")
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::source::sources;
+use super::source::{Source, sources};
 use super::tree::{TextFile, expect_none, file};
 
 const LIST: &str = "tests/features.txt";
 const PROVE: &str = "scripts/prove.sh";
+const DEFECTS: &str = "tests/wso2_defects.md";
+const TESTS_OF_DEFECTS: &str = "tests/wso2_defects/";
 
 #[test]
 fn every_capability_has_the_tests_that_the_list_names() {
@@ -70,6 +72,49 @@ fn every_longer_run_names_tests_that_exist() {
     expect_none("a longer run is made of tests", &found);
 }
 
+#[test]
+fn every_defect_has_the_tests_that_its_table_names() {
+    let sources = sources();
+    let functions = functions_of(&sources);
+    let mut found = Vec::new();
+    let mut named = BTreeSet::new();
+    let table = file(DEFECTS).text;
+    let rows = table.lines().enumerate();
+    let rows = rows.filter(|(_, line)| line.starts_with("| ") && !line.starts_with("| there |"));
+    for (at, row) in rows {
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let at = format!("{DEFECTS}:{}", at + 1);
+        if tests.is_empty() {
+            found.push(format!(
+                "{at}: name the test that shows that it is not so here"
+            ));
+        }
+        for test in tests {
+            named.insert(test.to_owned());
+            if !functions.contains(test) {
+                found.push(format!("{at}: there is no `fn {test}`: correct the name"));
+            }
+        }
+    }
+    let of_defects = sources
+        .iter()
+        .filter(|it| it.path.starts_with(TESTS_OF_DEFECTS));
+    for source in of_defects {
+        let codes: Vec<&str> = source.lines.iter().map(|it| it.code.trim()).collect();
+        let tests = codes
+            .windows(2)
+            .filter(|two| two[0].starts_with("#[tokio::test"));
+        for test in tests.filter_map(|two| two[1].split_once("fn ")) {
+            let test = super::modules::word(test.1);
+            if !named.contains(test) {
+                found.push(format!("{}: {DEFECTS} does not name `{test}`", source.path));
+            }
+        }
+    }
+    assert!(named.len() > 20, "{DEFECTS} is read wrongly: {named:?}");
+    expect_none("what goes wrong elsewhere is shown not to here", &found);
+}
+
 /// One line of the list: `id | what it is | test test`.
 struct Capability {
     line: usize,
@@ -95,8 +140,12 @@ fn capabilities(list: &TextFile) -> Vec<Capability> {
 
 /// The names of all functions of the workspace.
 fn functions() -> BTreeSet<String> {
+    functions_of(&sources())
+}
+
+fn functions_of(sources: &[Source]) -> BTreeSet<String> {
     let mut functions = BTreeSet::new();
-    for source in sources() {
+    for source in sources {
         for line in &source.lines {
             if let Some((_, after)) = line.code.split_once("fn ") {
                 functions.insert(super::modules::word(after).to_owned());

@@ -97,7 +97,7 @@ impl Bench {
         }
     }
 
-    async fn change(&self, running: &Running, plan: &ForeignId, mode: ChangeMode) {
+    pub(super) async fn change(&self, running: &Running, plan: &ForeignId, mode: ChangeMode) {
         let to = self.switch(plan, mode).await;
         self.billing()
             .change_subscription(&self.cx(), running.external(), &to)

@@ -1,6 +1,6 @@
 //! Invoices that core has made and the provider collects.
 
-use monetization_core::engine::{EngineErrorKind, InvoiceIssuing, Removal};
+use monetization_core::engine::{EngineErrorKind, InvoiceIssuing, Issued, Removal};
 use monetization_core::ids::TypedId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
 use monetization_core::money::Money;
@@ -200,7 +200,7 @@ pub(super) fn issuing(bench: &Bench) -> std::sync::Arc<dyn InvoiceIssuing> {
     bench.fixture.engine().invoices.expect("handed over")
 }
 
-async fn customer(bench: &Bench) -> ForeignId {
+pub(super) async fn customer(bench: &Bench) -> ForeignId {
     bench
         .billing()
         .ensure_customer(&bench.cx(), &bench.consumer())
@@ -208,7 +208,14 @@ async fn customer(bench: &Bench) -> ForeignId {
         .unwrap()
 }
 
-async fn state(bench: &Bench, invoice: &ForeignId) -> InvoiceState {
+/// An invoice of one line over this much, as the provider has it.
+pub(super) async fn issue(bench: &Bench, customer: &ForeignId, minor: i64) -> Issued {
+    let (issuing, invoice) = (issuing(bench), made(bench, "USD", &[minor]));
+    let issued = issuing.issue(&bench.cx(), customer, &invoice).await;
+    issued.unwrap()
+}
+
+pub(super) async fn state(bench: &Bench, invoice: &ForeignId) -> InvoiceState {
     bench.fixture.invoice(invoice).await.unwrap().state
 }
 
@@ -242,6 +249,7 @@ pub(super) fn made(bench: &Bench, currency: &str, amounts: &[i64]) -> Invoice {
         due_at: period.end.saturating_add(DAY * 14),
         grace_ends_at: None,
         paid_at: None,
+        credits: Vec::new(),
         engine_version: 0,
     }
 }

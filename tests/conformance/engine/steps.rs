@@ -96,6 +96,7 @@ impl Bench {
             customer,
             plan: plan_there,
             schedule: self.schedule(offer).await,
+            is_cancelled: false,
         };
         (product, plan, new)
     }

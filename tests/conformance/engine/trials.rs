@@ -1,6 +1,6 @@
 //! Trials of subscriptions that the provider invoices.
 
-use monetization_core::engine::CancelMode;
+use monetization_core::engine::{CancelMode, ChangeMode};
 
 use super::steps::{DAY, HOUR, Running};
 use super::{Bench, Offer};
@@ -26,6 +26,23 @@ pub async fn a_trial_costs_nothing_and_what_follows_is_billed_whole(bench: &Benc
     bench.used(&running, "7", bench.fixture.now().await).await;
     bench.wait_for_invoice(&running).await;
     assert_eq!(owed(bench, &running).await, [1_500, 7 + 500]);
+}
+
+/// It is tried to its end, and what follows costs what the new plan says.
+pub async fn a_change_that_waits_does_not_end_the_trial(bench: &Bench) {
+    let running = bench.running(TRIED).await;
+    let next = Offer {
+        base_price: "30",
+        ..TRIED
+    };
+    let next = bench.offered(&running, next).await;
+    bench.fixture.advance(DAY).await;
+    bench.change(&running, &next, ChangeMode::AtPeriodEnd).await;
+    let snapshot = bench.snapshot(&running).await;
+    assert_eq!(Some(snapshot.period), running.schedule().period(0));
+    assert!(owed(bench, &running).await.is_empty());
+    bench.wait_for_invoice(&running).await;
+    assert_eq!(owed(bench, &running).await, [1_000 + 3_000]);
 }
 
 /// It ends with its trial, and nothing was ever owed.

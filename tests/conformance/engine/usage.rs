@@ -1,11 +1,12 @@
 //! Use that is reported to the provider: each record once, each by itself.
 
 use monetization_core::clock::Span;
-use monetization_core::engine::{Receipt, SealedReport};
+use monetization_core::engine::{News, Receipt, SealedReport, Withdrawal};
 use monetization_core::money::Quantity;
 use monetization_core::period::Cycle;
 
 use super::steps::{DAY, HOUR, MINUTE, Running, SECOND, assert_lost};
+use super::webhooks::events;
 use super::{Bench, Offer};
 use crate::sample::text;
 
@@ -96,7 +97,14 @@ pub async fn reports_whose_reply_was_lost_count_once(bench: &Bench) {
     }
     let cx = bench.cx();
     bench.fixture.lose_reply(0).await;
-    assert_lost(bench.reporting().publish(&cx, &records).await);
+    match bench.reporting().publish(&cx, &records).await {
+        // Those that it had not come to yet may be told apart.
+        Ok(receipts) => {
+            let is_open = |receipt: &Receipt| matches!(receipt, Receipt::Unknown { .. });
+            assert!(receipts.iter().any(is_open), "{receipts:?}");
+        }
+        lost => assert_lost(lost),
+    }
     let receipts = bench.reporting().publish(&cx, &records).await.unwrap();
     let known = |receipt: &Receipt| matches!(receipt, Receipt::Accepted | Receipt::Duplicate);
     assert!(receipts.iter().all(known), "{receipts:?}");
@@ -206,6 +214,62 @@ pub async fn use_of_nobody_is_rejected(bench: &Bench) {
         matches!(receipts.as_slice(), [Receipt::Rejected { .. }]),
         "{receipts:?}"
     );
+}
+
+/// It is taken and known, does not count, and a message names it.
+pub async fn use_that_is_refused_later_is_told_by_its_report_r_p7(bench: &Bench) {
+    let running = bench.running(Offer::A_CENT_EACH).await;
+    let records = [good(bench, &running).await, good(bench, &running).await];
+    bench.fixture.refuse_later().await;
+    let receipts = bench.publish(&records).await;
+    assert_eq!(receipts, [Receipt::Accepted, Receipt::Accepted]);
+    bench.fixture.advance(MINUTE).await;
+    let told = events(bench).await.into_iter();
+    let told: Vec<_> = told
+        .filter_map(|event| match event.news {
+            News::ReportsRejected(rejected) => Some(rejected),
+            _ => None,
+        })
+        .collect();
+    let [rejected] = told.as_slice() else {
+        unreachable!("one message, not {told:?}")
+    };
+    assert_eq!((rejected.count, rejected.named.len()), (1, 1));
+    assert_eq!(rejected.named[0].batch, records[0].batch);
+    let receipts = bench.publish(&records).await;
+    assert_eq!(receipts, [Receipt::Duplicate, Receipt::Duplicate]);
+    let one = Offer::A_CENT_EACH.units("1");
+    assert_eq!(counted(bench, &running).await, one);
+}
+
+/// Where the engine says that it takes use back: not counted any more, and known all the same.
+pub async fn use_that_is_taken_back_is_not_counted_and_stays_known(bench: &Bench) {
+    let running = bench.running(Offer::A_CENT_EACH).await;
+    let records = [good(bench, &running).await, good(bench, &running).await];
+    bench.publish(&records).await;
+    let limits = bench.fixture.engine().descriptor.limits;
+    let Some(withdraws_for) = limits.withdraws_for else {
+        return;
+    };
+    let one = Offer::A_CENT_EACH.units("1");
+    for _ in 0..2 {
+        // The same call again, because its reply was lost.
+        let cx = bench.cx();
+        for _ in 0..2 {
+            let withdrawn = bench.reporting().withdraw(&cx, &records[0]).await;
+            assert_eq!(withdrawn.unwrap(), Withdrawal::Withdrawn);
+            assert_eq!(counted(bench, &running).await, one);
+        }
+    }
+    assert_eq!(
+        bench.publish(&records).await,
+        [Receipt::Duplicate, Receipt::Duplicate]
+    );
+    assert_eq!(counted(bench, &running).await, one);
+    bench.fixture.advance(withdraws_for).await;
+    let late = bench.reporting().withdraw(&bench.cx(), &records[1]).await;
+    assert!(matches!(late.unwrap(), Withdrawal::TooLate { .. }));
+    assert_eq!(counted(bench, &running).await, one);
 }
 
 async fn good(bench: &Bench, of: &Running) -> SealedReport {

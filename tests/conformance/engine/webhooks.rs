@@ -130,7 +130,7 @@ pub async fn a_payment_is_told(bench: &Bench) {
             subscription,
             invoice,
         } if invoice.state == InvoiceState::Paid => Some((event, subscription, invoice)),
-        News::Invoice { .. } | News::SubscriptionEnded => None,
+        _ => None,
     });
     let (event, subscription, invoice) = paid.expect("the payment is told");
     assert_eq!((event.object, &event.account), (ObjectKind::Invoice, &None));
@@ -179,6 +179,28 @@ pub async fn the_end_of_a_subscription_is_told(bench: &Bench) {
     );
 }
 
+/// And not to what somebody's clock says: what is told in between would be passed over.
+pub async fn news_are_read_to_the_newest_and_no_further(bench: &Bench) {
+    let Some(feed) = bench.fixture.engine().feed else {
+        return;
+    };
+    let from = bench.fixture.now().await;
+    let none = feed.since(&bench.cx(), from).await.unwrap();
+    assert_eq!((none.messages, none.until), (Vec::new(), from));
+    assert!(none.is_last);
+    let running = bench.running(Offer::FIXED).await;
+    bench
+        .fixture
+        .pay(running.start.payment_url.as_ref().unwrap())
+        .await;
+    bench.fixture.advance(DAY).await;
+    let quiet_since = bench.fixture.now().await;
+    bench.fixture.advance(DAY).await;
+    let read = feed.since(&bench.cx(), from).await.unwrap();
+    assert!(read.is_last && !read.messages.is_empty());
+    assert!(read.until <= quiet_since, "{}", read.until);
+}
+
 /// Whatever the bytes are, they are answered.
 pub async fn nonsense_is_no_news(bench: &Bench) {
     let webhooks = webhooks(bench);
@@ -214,14 +236,15 @@ fn foreign() -> Secret {
     Secret::new("whsec_c29tZWJvZHkgZWxzZQ==")
 }
 
-/// What the messages so far say.
-async fn events(bench: &Bench) -> Vec<EngineEvent> {
+/// What the messages so far say, those that only point at it too.
+pub(super) async fn events(bench: &Bench) -> Vec<EngineEvent> {
     let webhooks = webhooks(bench);
     let secrets = [bench.fixture.webhook_secret()];
     let mut events = Vec::new();
     for Message { headers, body } in bench.fixture.messages().await {
         let verified = webhooks.verify(&body, &headers, &secrets, bench.fixture.now().await);
-        events.extend(webhooks.interpret(&verified.unwrap()).unwrap());
+        let whole = webhooks.complete(&bench.cx(), verified.unwrap()).await;
+        events.extend(webhooks.interpret(&whole.unwrap()).unwrap());
     }
     events
 }

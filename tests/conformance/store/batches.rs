@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use monetization_core::ids::BatchId;
 use monetization_core::invoice::Invoicing;
-use monetization_core::store::{Batch, BatchState, Claim, Decision, Fate, Held, Sealed, Verdict};
+use monetization_core::store::{
+    Batch, BatchState, Claim, Decision, Fate, Held, Sealed, SentAgain, Verdict,
+};
 
 use super::Bench;
 use super::steps::{ALL, CLAIM, MINUTE, Shared, append_new, own, sum};
@@ -218,7 +220,7 @@ pub async fn held_batches_are_listed_until_they_are_decided_about(bench: &Bench)
     };
     assert_eq!(listed(None, 2).await, all[..2]);
     assert_eq!(listed(Some(all[1]), 2).await, all[2..]);
-    let decision = Decision::new(Fate::WrittenOff, "too small to ask");
+    let decision = Decision::new(Fate::WrittenOff, "too small to ask", START);
     let decided = store.decide_batch(of.tenant, all[1], HELD[1], &decision);
     assert!(decided.await.unwrap());
     assert_eq!(listed(None, ALL).await, [all[0], all[2]]);
@@ -232,7 +234,7 @@ pub async fn a_batch_that_is_held_ends_as_somebody_decides(bench: &Bench) {
     for (held, fate) in HELD.into_iter().zip(fates) {
         let batch = come_to(bench, &store, &of, held).await;
         let decide = async |tenant, held, because: &str| {
-            let decision = Decision::new(fate, because);
+            let decision = Decision::new(fate, because, START);
             let decided = store.decide_batch(tenant, batch.id, held, &decision);
             decided.await.unwrap()
         };
@@ -255,7 +257,7 @@ pub async fn a_batch_that_is_sent_again_begins_anew(bench: &Bench) {
     let store = bench.open().await;
     let of = bench.sample.subscriber();
     let batch = come_to(bench, &store, &of, Held::Unknown).await;
-    let decision = Decision::new(Fate::SendAgain, "it is not there");
+    let decision = Decision::new(Fate::SendAgain, "it is not there", START);
     let decided = store.decide_batch(of.tenant, batch.id, Held::Unknown, &decision);
     assert!(decided.await.unwrap());
     let claimed = store.claim_batches(of.tenant, START, CLAIM).await.unwrap();
@@ -263,6 +265,10 @@ pub async fn a_batch_that_is_sent_again_begins_anew(bench: &Bench) {
         attempts: 2,
         fence: 3,
         decided_because: Some(decision.because),
+        sent_again: Some(SentAgain {
+            after: Held::Unknown,
+            decided_at: START,
+        }),
         ..batch
     };
     assert_eq!(claimed, [anew]);
@@ -285,7 +291,7 @@ pub async fn a_batch_may_be_held_back_from_the_beginning(bench: &Bench) {
         assert_eq!(fences(&store, &of).await, []);
         let held = store.held_batches(of.tenant, None, ALL).await.unwrap();
         assert_eq!(held, [batch.clone()]);
-        let right = Decision::new(Fate::SendAgain, "it is right");
+        let right = Decision::new(Fate::SendAgain, "it is right", START);
         let as_held = batch.state.held().unwrap();
         let decided = store.decide_batch(of.tenant, batch.id, as_held, &right);
         assert!(decided.await.unwrap());
@@ -324,7 +330,7 @@ pub async fn what_core_invoices_is_never_offered_for_sealing(bench: &Bench) {
 const HELD: [Held; 3] = [Held::Rejected, Held::Unknown, Held::Parked];
 
 /// Seals a batch, sends it twice, and lets it come to a state in which it is held; as it was sealed.
-async fn come_to(bench: &Bench, store: &Shared, of: &Subscriber, held: Held) -> Batch {
+pub(super) async fn come_to(bench: &Bench, store: &Shared, of: &Subscriber, held: Held) -> Batch {
     let batch = sealed(bench, store, of, 1).await;
     assert_eq!(fences(store, of).await, [(batch.id, 1)]);
     let again = Verdict::Again {
@@ -344,7 +350,7 @@ async fn come_to(bench: &Bench, store: &Shared, of: &Subscriber, held: Held) -> 
 }
 
 /// Appends so many units and seals all that is not sealed of the first month's sum.
-async fn sealed(bench: &Bench, store: &Shared, of: &Subscriber, units: i64) -> Batch {
+pub(super) async fn sealed(bench: &Bench, store: &Shared, of: &Subscriber, units: i64) -> Batch {
     append_new(store, &[bench.sample.record(of, of.segment(0), units)]).await;
     let batch = piece(store, of).await;
     assert_eq!(store.seal(&batch).await.unwrap(), Sealed::New);
@@ -357,7 +363,7 @@ async fn piece(store: &Shared, of: &Subscriber) -> Batch {
 }
 
 /// Claims all there is, and answers what and under which fences.
-async fn fences(store: &Shared, of: &Subscriber) -> Vec<(BatchId, u64)> {
+pub(super) async fn fences(store: &Shared, of: &Subscriber) -> Vec<(BatchId, u64)> {
     let claimed = store.claim_batches(of.tenant, START, CLAIM).await.unwrap();
     claimed
         .iter()
@@ -365,7 +371,13 @@ async fn fences(store: &Shared, of: &Subscriber) -> Vec<(BatchId, u64)> {
         .collect()
 }
 
-async fn settle(store: &Shared, batch: BatchId, fence: u64, verdict: &Verdict, held: bool) {
+pub(super) async fn settle(
+    store: &Shared,
+    batch: BatchId,
+    fence: u64,
+    verdict: &Verdict,
+    held: bool,
+) {
     let settled = store.settle_batch(batch, fence, verdict).await.unwrap();
     assert_eq!(settled, held, "fence {fence}, {verdict:?}");
 }

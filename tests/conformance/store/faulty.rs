@@ -227,6 +227,7 @@ around!(Work {
     fn claim_intents(now: Timestamp, claim: Claim) -> Vec<(Intent, u64)>;
     fn postpone_intent(intent: IntentId, fence: u64, due_at: Timestamp) -> bool;
     fn parked_intents(tenant: TenantId) -> Vec<(Intent, String)>;
+    fn has_unfinished_intents(tenant: TenantId) -> bool;
     fn start_job(tenant: TenantId, name: &Slug, now: Timestamp, lease: Duration) -> JobStart;
     fn keep_job(tenant: TenantId, name: &Slug, run: &JobRun, lease: Duration) -> bool;
     fn last_job(tenant: TenantId, name: &Slug) -> Option<JobRun>;

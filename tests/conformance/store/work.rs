@@ -153,10 +153,14 @@ pub async fn an_operation_that_is_done_is_not_claimed_again(bench: &Bench) {
     let intent = bench.sample.intent(bench.sample.id());
     add(bench, &store, slice::from_ref(&intent)).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
+    assert!(store.has_unfinished_intents(intent.tenant).await.unwrap());
+    let another: TenantId = bench.sample.id();
+    assert!(!store.has_unfinished_intents(another).await.unwrap());
     finish(bench, &store, intent.id, 1, Applied::New).await;
     bench.advance(10 * MINUTE);
     assert_eq!(claims(&store).await, []);
     assert_eq!(store.parked_intents(intent.tenant).await.unwrap(), []);
+    assert!(!store.has_unfinished_intents(intent.tenant).await.unwrap());
 }
 
 /// Neither who lost the claim, nor who never had one, ends an operation.
@@ -221,6 +225,7 @@ pub async fn an_operation_given_up_is_listed_with_its_reason(bench: &Bench) {
     assert_eq!(told, wanted);
     bench.advance(10 * MINUTE);
     assert_eq!(store.claim_intents(now, CLAIM).await.unwrap(), []);
+    assert!(store.has_unfinished_intents(tenant).await.unwrap());
 }
 
 async fn add(bench: &Bench, store: &Shared, intents: &[Intent]) {

@@ -23,6 +23,9 @@
 //! * Schedules change phases where periods end, and are made of subscriptions that there are.
 //! * Late payments make a subscription `past_due`; nothing makes it `unpaid`.
 //! * Meter events are looked at when the clock moves next; what is wrong is told then.
+//! * Event destinations are for thin events and post them to an address. What was asked for under an idempotency
+//!   key of the second version is told again as in the first: Stripe keeps those for thirty days, and carries out
+//!   once more what had failed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -48,6 +51,7 @@ mod credit_notes;
 mod currency;
 mod customers;
 mod deliveries;
+mod destinations;
 mod endpoints;
 mod events;
 mod expansion;
@@ -160,7 +164,11 @@ impl Fake {
         self.violations.extend(found);
         let key = self.keys.admit(call)?;
         let (mut account, livemode) = (key.account.clone(), key.livemode);
-        if let Some(other) = call.header("stripe-account")
+        let whose = match call.is_of_the_second_version() {
+            true => "stripe-context",
+            false => "stripe-account",
+        };
+        if let Some(other) = call.header(whose)
             && other != account
         {
             if account != PLATFORM || !self.connected.iter().any(|it| it == other) {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// A value of a form. Arrays with indices are hashes of numbers until somebody asks for a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
@@ -38,6 +40,25 @@ impl Form {
             }
         }
         (form, wrong)
+    }
+
+    /// The same of JSON, once it is known to fit its schema: numbers become texts.
+    #[must_use]
+    pub fn of(json: &Value) -> Self {
+        match json {
+            Value::Null => Self::Text(String::new()),
+            Value::Bool(_) | Value::Number(_) => Self::Text(json.to_string()),
+            Value::String(text) => Self::Text(text.clone()),
+            Value::Array(elements) => Self::List(elements.iter().map(Self::of).collect()),
+            Value::Object(members) => {
+                let members = members.iter();
+                Self::Hash(
+                    members
+                        .map(|(name, it)| (name.clone(), Self::of(it)))
+                        .collect(),
+                )
+            }
+        }
     }
 
     /// The member of this name, of a hash.

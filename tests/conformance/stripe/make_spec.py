@@ -10,6 +10,8 @@ dictionaries below `stripe/params` its parameters, the resource classes what an 
 A schema is one of
     "string" "integer" "boolean" "number" "decimal" "any"      a scalar; with "?" at its end it may be null
     {"enum": [..]}  {"list": S}  {"map": S}  {"page": S}       a page is a list with `has_more`
+    {"found": S}                                               a page of what was searched for
+    {"linked": S}                                              a list with `next_page_url`, of the second version
     {"hash": NAME}                                             one of `hashes`
     {"id_of": NAME}                                            an id, or the object where it was expanded
     {"any_of": [S, ..]}  {"nullable": S}
@@ -24,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(find_spec("stripe").submodule_search_locations[0])
 
+PAGES = {"_list_object": "page", "_search_result_object": "found", "v2/_list_object": "linked"}
 # What the engine asks for, as `resource: operations`. Names are those of the SDK's services.
 OPERATIONS = {
     "_account_service": "retrieve_current",
@@ -34,7 +37,7 @@ OPERATIONS = {
     "billing/_meter_event_adjustment_service": "create",
     "_product_service": "create list retrieve update delete",
     "_price_service": "create list retrieve update",
-    "_customer_service": "create list retrieve update delete",
+    "_customer_service": "create list retrieve update delete search",
     "_customer_payment_method_service": "list",
     "_payment_method_service": "attach list retrieve",
     "_subscription_service": "create list retrieve update cancel",
@@ -49,6 +52,7 @@ OPERATIONS = {
     "billing_portal/_configuration_service": "create list retrieve update",
     "_event_service": "list retrieve",
     "v2/core/_event_service": "retrieve",
+    "v2/core/_event_destination_service": "create list retrieve update enable disable",
     "test_helpers/_test_clock_service": "create retrieve advance",
 }
 # Parameters that no call here uses and that would be most of the file.
@@ -57,7 +61,7 @@ TRIMMED_PARAMETERS = re.compile(r"payment_method_data|mandate_data|schedule_deta
 KEPT = set(
     "account webhook_endpoint billing.meter billing.meter_event billing.meter_event_adjustment billing.meter_event_summary"
     " product price plan customer subscription subscription_item subscription_schedule invoice line_item invoiceitem credit_note"
-    " credit_note_line_item checkout.session billing_portal.session billing_portal.configuration event v2.core.event"
+    " credit_note_line_item checkout.session billing_portal.session billing_portal.configuration event v2.core.event v2.core.event_destination"
     " test_helpers.test_clock payment_method".split()
 )
 TRIMMED_ANSWERS = re.compile(r"(account|payment_method|checkout\.session\.PaymentMethodOptions|.*\.LastFinalizationError)\..*")
@@ -272,7 +276,8 @@ def operations(module, wanted, schemas):
         schema = Parameters(known[taken[0]][0]).named(schemas, taken[0])["hash"] if taken else None
         answered = named(method.returns)
         answer = Answers(known[answered[-1]][0]).hash(schemas, answered[-1])["object"]
-        operation = {"answer": {"page": {"hash": answer}} if "ListObject" in answered else {"hash": answer}}
+        page = next((PAGES[known[name][0]] for name in answered if name in known and known[name][0] in PAGES), None)
+        operation = {"answer": {page: {"hash": answer}} if page else {"hash": answer}}
         if schema:
             operation["parameters"] = schema
         yield f"{verb} {path}", operation

@@ -29,6 +29,7 @@ use super::form::Form;
 use schema::{Hash, Schema};
 
 mod answer;
+mod body;
 mod headers;
 mod parameters;
 mod rules;
@@ -77,12 +78,24 @@ impl<'a> Call<'a> {
     /// Its parameters, wherever they stand, and what cannot be read of them.
     #[must_use]
     pub fn parameters(&self) -> (Form, Vec<String>) {
+        if self.is_of_the_second_version() && !self.body.is_empty() {
+            return match serde_json::from_slice(self.body) {
+                Ok(body) => (Form::of(&body), Vec::new()),
+                Err(error) => (Form::default(), vec![error.to_string()]),
+            };
+        }
         let body = String::from_utf8_lossy(self.body);
         match (self.query.is_empty(), body.is_empty()) {
             (_, true) => Form::read(self.query),
             (true, false) => Form::read(&body),
             (false, false) => Form::read(&format!("{}&{body}", self.query)),
         }
+    }
+
+    /// Whether its body is JSON rather than a form, and its account stands in another header.
+    #[must_use]
+    pub fn is_of_the_second_version(&self) -> bool {
+        self.path.starts_with("/v2/")
     }
 }
 
@@ -167,20 +180,22 @@ impl Spec {
             found.push(ViolationKind::UnknownOperation, "", "no such operation");
             return found.all;
         };
-        let is_json = operation.path.starts_with("/v2/");
-        headers::check(call, is_json, &self.version, &mut found);
-        if is_json {
+        headers::check(call, &self.version, &mut found);
+        let name = operation.parameters.as_deref();
+        if call.is_of_the_second_version() && call.method == "POST" {
+            body::check(self, name, call.body, &mut found);
             return found.all;
         }
-        let (form, wrong) = call.parameters();
+        let (mut form, wrong) = call.parameters();
+        if let (Schema::Linked(_), Form::Hash(members)) = (&operation.answer, &mut form) {
+            // The address of a page is Stripe's own.
+            members.remove("page");
+        }
         for reason in wrong {
             let (at, reason) = reason.rsplit_once(": ").unwrap_or(("", &reason));
             found.push(ViolationKind::MalformedParameter, at, reason);
         }
-        let hash = operation
-            .parameters
-            .as_ref()
-            .and_then(|it| self.hashes.get(it));
+        let hash = name.and_then(|it| self.hashes.get(it));
         let before = found.all.len();
         parameters::check(self, hash, &form, &mut found);
         if found.all.len() == before {

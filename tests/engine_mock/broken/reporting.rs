@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::engine::{
     CurrentUsage, EngineContext, EngineError, Receipt, SealedReport, UsageReport, UsageReporting,
+    Withdrawal,
 };
 use monetization_core::ids::{BatchId, TypedId};
 use monetization_core::money::Quantity;
@@ -47,8 +48,9 @@ impl UsageReporting for Broken {
                 .iter()
                 .any(|receipt| matches!(receipt, Receipt::Rejected { .. }))
             {
-                receipts.push(Receipt::Unknown {
-                    reason: "not sent".to_owned(),
+                receipts.push(Receipt::NotSent {
+                    reason: "one before it is bad".to_owned(),
+                    retry_after: None,
                 });
                 continue;
             }
@@ -59,6 +61,14 @@ impl UsageReporting for Broken {
             );
         }
         Ok(receipts)
+    }
+
+    async fn withdraw(
+        &self,
+        cx: &EngineContext,
+        report: &SealedReport,
+    ) -> Result<Withdrawal, EngineError> {
+        self.reporting().withdraw(cx, report).await
     }
 
     async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::engine::{
     CurrentUsage, Engine, EngineContext, EngineError, IdempotencyKey, InvoiceIssuing, Issued,
-    Receipt, Removal, SealedReport, UsageReport, UsageReporting,
+    Receipt, Removal, SealedReport, UsageReport, UsageReporting, Withdrawal,
 };
 use monetization_core::ids::{BatchId, TypedId};
-use monetization_core::invoice::Invoice;
+use monetization_core::invoice::{Credit, Invoice};
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
 use monetization_core::reference::Realm;
@@ -61,6 +61,14 @@ impl UsageReporting for OtherIdentifiers {
         };
         let reports: Vec<SealedReport> = reports.iter().map(other).collect();
         self.inner.publish(cx, &reports).await
+    }
+
+    async fn withdraw(
+        &self,
+        cx: &EngineContext,
+        report: &SealedReport,
+    ) -> Result<Withdrawal, EngineError> {
+        self.inner.withdraw(cx, report).await
     }
 
     async fn realm(&self, cx: &EngineContext) -> Result<Realm, EngineError> {
@@ -133,5 +141,15 @@ impl InvoiceIssuing for CountedKeys {
         invoice: &ForeignId,
     ) -> Result<Option<String>, EngineError> {
         self.inner.payment_url(cx, invoice).await
+    }
+
+    async fn credit(
+        &self,
+        cx: &EngineContext,
+        invoice: &ForeignId,
+        credit: &Credit,
+    ) -> Result<ForeignId, EngineError> {
+        let cx = self.counted(cx);
+        self.inner.credit(&cx, invoice, credit).await
     }
 }

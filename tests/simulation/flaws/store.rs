@@ -390,6 +390,10 @@ impl Work for Flawed {
         self.inner.parked_intents(tenant).await
     }
 
+    async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        self.inner.has_unfinished_intents(tenant).await
+    }
+
     async fn start_job(
         &self,
         tenant: TenantId,

@@ -44,6 +44,7 @@ impl Facts {
             });
         }
         change.finished.extend(world.finished());
+        change.overturned.extend(world.overturned());
         if world.rarely(6) {
             let event = format!("evt_{}", world.sample.below(40));
             change.inbox = Some((text("mock"), text(&event)));

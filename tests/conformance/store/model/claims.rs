@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use monetization_core::ids::{BatchId, IntentId};
-use monetization_core::store::{Applied, BatchState, ChangeSet, Finished, Verdict};
+use monetization_core::store::{
+    Applied, Batch, BatchState, ChangeSet, Finished, Overturn, Overturned, Verdict,
+};
 
 use super::step::{Answer, Step};
 use super::world::World;
@@ -14,6 +16,7 @@ pub(super) struct Claims {
     intents: Fences<IntentId>,
     batches: Fences<BatchId>,
     verdicts: Vec<(BatchId, u64, Verdict)>,
+    sent: Vec<Batch>,
 }
 
 #[derive(Debug)]
@@ -33,6 +36,24 @@ impl Claims {
             intent,
             fence,
             parked_because: reason,
+        })
+    }
+
+    /// That a batch which was sent does not count after all.
+    pub(super) fn overturned(&self, world: &World) -> Option<Overturned> {
+        let batch = world.any(&self.sent).filter(|_| world.rarely(3))?;
+        let reason = "found wrong".to_owned();
+        let because = "taken back".to_owned();
+        Some(Overturned {
+            batch: batch.id,
+            place: batch.place.clone(),
+            realm: Some(batch.realm.clone()).filter(|_| world.rarely(2)),
+            overturn: if world.rarely(3) {
+                Overturn::WrittenOff { because }
+            } else {
+                Overturn::Rejected { reason }
+            },
+            sent_by: world.moment(),
         })
     }
 
@@ -74,6 +95,7 @@ impl Claims {
             (_, Answer::Batches(claimed)) => {
                 for batch in claimed {
                     self.batches.take(batch.id, batch.fence);
+                    self.sent.push(batch.clone());
                 }
             }
             (Step::PostponeIntent(intent, ..), Answer::Held(true)) => self.intents.give_up(*intent),

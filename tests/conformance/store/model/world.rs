@@ -5,7 +5,7 @@ use monetization_core::ids::{LeaseId, TenantId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::plan::QuotaWindow;
 use monetization_core::store::{
-    Claim, Finished, JobRun, JobStart, JobState, LeaseAnswer, LeaseRequest, Store,
+    Claim, Finished, JobRun, JobStart, JobState, LeaseAnswer, LeaseRequest, Overturned, Store,
 };
 use monetization_core::text::Slug;
 use monetization_core::usage::{ForeignEvent, Spent, Tally, UsageRecord};
@@ -119,6 +119,10 @@ impl World {
 
     pub(super) fn finished(&self) -> Option<Finished> {
         self.claims.finished(self)
+    }
+
+    pub(super) fn overturned(&self) -> Option<Overturned> {
+        self.claims.overturned(self)
     }
 
     fn batch_of_records(&self) -> Vec<UsageRecord> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::checkout::Session;
 use super::credit_notes::CreditNote;
 use super::customers::Customer;
+use super::destinations::Destination;
 use super::endpoints::Endpoint;
 use super::events::Event;
 use super::ids::Ids;
@@ -48,6 +49,7 @@ pub(super) struct Books {
     pub(super) sessions: Table<Session>,
     pub(super) configurations: Table<Configuration>,
     pub(super) endpoints: Table<Endpoint>,
+    pub(super) destinations: Table<Destination>,
     pub(super) test_clocks: Table<TestClock>,
     pub(super) events: Table<Event>,
     /// What nobody has been told yet.
@@ -83,6 +85,7 @@ impl Books {
             sessions: Table::default(),
             configurations: Table::default(),
             endpoints: Table::default(),
+            destinations: Table::default(),
             test_clocks: Table::default(),
             events: Table::default(),
             news: VecDeque::new(),

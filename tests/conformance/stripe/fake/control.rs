@@ -137,6 +137,12 @@ impl Fake {
         books.any(|it| it.reject_meter_event(identifier))
     }
 
+    /// The next `count` meter events of the platform's own account are taken, and found not to count.
+    pub fn refuse_meter_events(&mut self, count: u32) {
+        let books = self.books_of(&(PLATFORM.to_owned(), false));
+        books.usage.refuses += count;
+    }
+
     /// Tells at once what is wrong with meter events, which it does by itself when the clock moves.
     pub fn report_meter_errors(&mut self) {
         self.books.values_mut().for_each(Books::report_meter_errors);
@@ -150,13 +156,21 @@ impl Fake {
     }
 
     /// Has an address told everything that happens on the platform or, with `is_connect`, in
-    /// connected accounts, thin events too; answers the secret. An event destination at Stripe.
+    /// connected accounts, by an endpoint and by an event destination with the same secret; answers it.
     pub fn listen(&mut self, url: &str, is_connect: bool) -> String {
         let books = self.books_of(&(PLATFORM.to_owned(), false));
         let text = format!("url={url}&enabled_events[]=*&connect={is_connect}");
         let (form, _) = crate::stripe::form::Form::read(&text);
         let made = books.create_endpoint(&form).unwrap_or_default();
-        made["secret"].as_str().unwrap_or_default().to_owned()
+        let secret = made["secret"].as_str().unwrap_or_default();
+        let from = if is_connect { "@accounts" } else { "@self" };
+        let text = format!("webhook_endpoint[url]={url}&enabled_events[]=*&events_from[]={from}");
+        let (form, _) = crate::stripe::form::Form::read(&text);
+        let id = books.make_destination(&form).id;
+        if let Some(destination) = books.destinations.get_mut(&id) {
+            secret.clone_into(&mut destination.secret);
+        }
+        secret.to_owned()
     }
 
     /// Takes what is to be delivered, oldest first.

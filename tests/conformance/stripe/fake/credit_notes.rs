@@ -73,7 +73,9 @@ impl Books {
         let amount = form
             .integer("amount")
             .unwrap_or_else(|| lines.iter().map(|it| it.2).sum());
-        let left = invoice.remaining() + invoice.amount_paid - invoice.credited.1;
+        let billed = self.lines_of(&invoice);
+        let total: i64 = billed.iter().map(|it| it.amount).sum();
+        let left = total - invoice.credited.0 - invoice.credited.1;
         if amount <= 0 || amount > left {
             let message =
                 format!("The amount has to be from 1 to {left}, what is left of the invoice.");

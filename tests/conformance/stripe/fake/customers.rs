@@ -8,6 +8,9 @@ use super::params::Metadata;
 use super::problem::Problem;
 use crate::stripe::form::Form;
 
+/// Seconds after which a search knows of a customer.
+const SEARCH_LAGS: i64 = 60;
+
 /// A customer.
 #[derive(Debug, Clone)]
 pub(super) struct Customer {
@@ -113,6 +116,27 @@ impl Books {
         page(&ids, form, "/v1/customers", |id| {
             self.customers.get(id).map(|it| it.json(self))
         })
+    }
+
+    /// Finds by one key of metadata, and nobody who was made within the last minute.
+    pub(super) fn search_customers(&self, form: &Form) -> Result<Value, Problem> {
+        let query = form.word("query").unwrap_or_default();
+        let asked = query.strip_prefix("metadata['");
+        let asked = asked.and_then(|it| it.strip_suffix('\'')?.split_once("']:'"));
+        let (key, value) = asked.ok_or_else(|| {
+            let message = "This fake searches for one key of metadata alone.";
+            Problem::invalid(message).param("query")
+        })?;
+        let is_it = |it: &Customer| {
+            it.created + SEARCH_LAGS <= self.now
+                && it.metadata.get(key).is_some_and(|it| it == value)
+        };
+        let found = self.customers.newest().filter(|(_, it)| is_it(it));
+        let ids: Vec<&str> = found.map(|(id, _)| id).collect();
+        let make = |id: &str| self.customers.get(id).map(|it| it.json(self));
+        let mut answer = page(&ids, form, "/v1/customers/search", make)?;
+        answer["object"] = json!("search_result");
+        Ok(answer)
     }
 
     pub(super) fn retrieve_customer(&self, id: &str) -> Result<Value, Problem> {

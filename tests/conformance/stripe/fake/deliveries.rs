@@ -1,9 +1,10 @@
-//! What is to be told to webhook endpoints.
+//! What is to be told to webhook endpoints, and thinly to event destinations.
 
 use super::books::Books;
+use super::endpoints::Endpoint;
 use crate::stripe::signature;
 
-/// One event for one endpoint.
+/// One event for one endpoint or event destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The account that the endpoint is of.
@@ -30,8 +31,8 @@ impl Delivery {
     }
 }
 
-/// Turns what happened in `of` into deliveries for the endpoints of `to`: an account's own, or the
-/// platform's for connected accounts.
+/// Turns what happened in `of` into deliveries for the endpoints and destinations of `to`: an account's own, or
+/// the platform's for connected accounts.
 pub(super) fn made(of: &Books, to: &Books, news: &[String]) -> Vec<Delivery> {
     let is_own = of.account == to.account;
     let mut made = Vec::new();
@@ -39,26 +40,31 @@ pub(super) fn made(of: &Books, to: &Books, news: &[String]) -> Vec<Delivery> {
         let Some(event) = of.events.get(id) else {
             continue;
         };
-        let hears =
-            |it: &&super::endpoints::Endpoint| it.is_connect != is_own && it.hears(&event.kind);
-        let endpoints = to.endpoints.oldest().map(|(_, it)| it);
-        for endpoint in endpoints.filter(hears) {
-            let mut told = event.told.clone();
-            if !event.is_thin {
-                told["pending_webhooks"] = 1.into();
-                if endpoint.is_connect {
-                    told["account"] = of.account.clone().into();
-                }
+        let delivery = |(endpoint, url): (&str, &str), secrets: &[String], body: String| Delivery {
+            account: to.account.clone(),
+            endpoint: endpoint.to_owned(),
+            url: url.to_owned(),
+            event: id.clone(),
+            kind: event.kind.clone(),
+            body,
+            secrets: secrets.to_vec(),
+        };
+        if event.is_thin {
+            let all = to.destinations.oldest().map(|(_, it)| it);
+            for it in all.filter(|it| it.hears(&event.kind, is_own)) {
+                let secret = std::slice::from_ref(&it.secret);
+                made.push(delivery((&it.id, &it.url), secret, event.told.to_string()));
             }
-            made.push(Delivery {
-                account: to.account.clone(),
-                endpoint: endpoint.id.clone(),
-                url: endpoint.url.clone(),
-                event: id.clone(),
-                kind: event.kind.clone(),
-                body: told.to_string(),
-                secrets: endpoint.secrets.clone(),
-            });
+            continue;
+        }
+        let hears = |it: &&Endpoint| it.is_connect != is_own && it.hears(&event.kind);
+        for it in to.endpoints.oldest().map(|(_, it)| it).filter(hears) {
+            let mut told = event.told.clone();
+            told["pending_webhooks"] = 1.into();
+            if it.is_connect {
+                told["account"] = of.account.clone().into();
+            }
+            made.push(delivery((&it.id, &it.url), &it.secrets, told.to_string()));
         }
     }
     made

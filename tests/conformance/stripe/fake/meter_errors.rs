@@ -8,6 +8,11 @@ use super::books::Books;
 use super::calendar::written;
 use super::usage::Wrong;
 
+/// That events of a meter do not count.
+pub(super) const METER_ERRORS: &str = "v1.billing.meter.error_report_triggered";
+/// That there is no meter for events.
+pub(super) const NO_METER: &str = "v1.billing.meter.no_meter_found";
+
 const SAMPLES_MAX: usize = 5;
 
 impl Books {
@@ -23,8 +28,8 @@ impl Books {
                 json!({ "id": id, "type": "billing.meter", "url": url })
             });
             let kind = match meter {
-                Some(_) => "v1.billing.meter.error_report_triggered",
-                None => "v1.billing.meter.no_meter_found",
+                Some(_) => METER_ERRORS,
+                None => NO_METER,
             };
             self.tell_thinly(kind, &json!(related), &report(self.now, &wrong));
         }

@@ -15,6 +15,9 @@ use super::usage::{Counted, Seen, Wrong};
 use crate::stripe::exact::Exact;
 use crate::stripe::form::Form;
 
+/// The code of an event whose value cannot be counted.
+const INVALID: &str = "meter_event_invalid_value";
+
 impl Books {
     pub(super) fn take_meter_event(&mut self, form: &Form) -> Result<Value, Problem> {
         let now = self.now;
@@ -33,7 +36,7 @@ impl Books {
             .flat_map(Form::members)
             .filter_map(|(name, it)| Some((name.to_owned(), it.text()?.to_owned())))
             .collect();
-        let place = match self.looked_at(&event_name, &payload) {
+        let place = match self.found(&event_name, &payload) {
             Ok((customer, value)) => {
                 let counted = Counted {
                     identifier: identifier.clone(),
@@ -94,10 +97,25 @@ impl Books {
         self.usage.wrong.push(Wrong {
             meter: self.meter_of(&event_name).map(|it| it.id.clone()),
             identifier: identifier.to_owned(),
-            code: "meter_event_invalid_value",
+            code: INVALID,
             reason: "Invalid value.".to_owned(),
         });
         true
+    }
+
+    /// What is found when an event is looked at; also of one that a test wants to be wrong.
+    fn found(
+        &mut self,
+        event_name: &str,
+        payload: &BTreeMap<String, String>,
+    ) -> Result<(String, Exact), (Option<String>, &'static str, String)> {
+        let looked_at = self.looked_at(event_name, payload)?;
+        if self.usage.refuses == 0 {
+            return Ok(looked_at);
+        }
+        self.usage.refuses -= 1;
+        let meter = self.meter_of(event_name).map(|it| it.id.clone());
+        Err((meter, INVALID, "Invalid value.".to_owned()))
     }
 
     /// Whose an event is and what it is worth, or the meter, the code and the reason why not.
@@ -145,10 +163,7 @@ impl Books {
         };
         match Exact::read(value) {
             Some(value) => Ok((customer.clone(), value)),
-            None => wrong(
-                "meter_event_invalid_value",
-                format!("{value} is no number."),
-            ),
+            None => wrong(INVALID, format!("{value} is no number.")),
         }
     }
 }

@@ -31,6 +31,14 @@ impl Request {
         request
     }
 
+    /// A write to the second version, with this body.
+    #[must_use]
+    pub fn post_v2(path: &str, body: &Value) -> Self {
+        let mut request = Self::bare("POST", path, "").with("content-type", "application/json");
+        request.body = body.to_string().into_bytes();
+        request
+    }
+
     /// A question.
     #[must_use]
     pub fn get(path: &str, query: &str) -> Self {

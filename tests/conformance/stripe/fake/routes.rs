@@ -29,6 +29,7 @@ impl Books {
                 self.serve_invoices(method, &steps, form)
             }
             Some((&"checkout" | &"billing_portal", _)) => self.serve_pages(method, &steps, form),
+            Some((&"core", rest)) => self.serve_second(method, rest, form),
             Some(_) => self.serve_rest(method, &steps, form),
             None => None,
         };
@@ -79,6 +80,7 @@ impl Books {
         Some(match (method, steps) {
             ("POST", ["customers"]) => self.create_customer(form),
             ("GET", ["customers"]) => self.list_customers(form),
+            ("GET", ["customers", "search"]) => self.search_customers(form),
             ("GET", ["customers", id]) => self.retrieve_customer(id),
             ("POST", ["customers", id]) => self.update_customer(id, form),
             ("DELETE", ["customers", id]) => self.delete_customer(id),
@@ -154,6 +156,20 @@ impl Books {
         })
     }
 
+    /// What there is of the second version.
+    fn serve_second(&mut self, method: &str, steps: &[&str], form: &Form) -> Option<Served> {
+        Some(match (method, steps) {
+            ("GET", ["events", id]) => self.retrieve_thin_event(id),
+            ("POST", ["event_destinations"]) => self.create_destination(form),
+            ("GET", ["event_destinations"]) => self.list_destinations(form),
+            ("GET", ["event_destinations", id]) => self.retrieve_destination(id, form),
+            ("POST", ["event_destinations", id]) => self.update_destination(id, form),
+            ("POST", ["event_destinations", id, "enable"]) => self.switch_destination(id, true),
+            ("POST", ["event_destinations", id, "disable"]) => self.switch_destination(id, false),
+            _ => return None,
+        })
+    }
+
     fn serve_rest(&mut self, method: &str, steps: &[&str], form: &Form) -> Option<Served> {
         Some(match (method, steps) {
             ("GET", ["account"]) => Ok(self.account_json()),
@@ -164,7 +180,6 @@ impl Books {
             ("DELETE", ["webhook_endpoints", id]) => self.delete_endpoint(id),
             ("GET", ["events"]) => self.list_events(form),
             ("GET", ["events", id]) => self.retrieve_event(id),
-            ("GET", ["core", "events", id]) => self.retrieve_thin_event(id),
             ("POST", ["test_helpers", "test_clocks"]) => self.create_test_clock(form),
             ("GET", ["test_helpers", "test_clocks", id]) => self.retrieve_test_clock(id),
             ("POST", ["test_helpers", "test_clocks", id, "advance"]) => {

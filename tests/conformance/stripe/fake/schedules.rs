@@ -1,6 +1,7 @@
 //! Subscription schedules: what a subscription will have later.
 //!
-//! The fake changes phases where billing periods end, and nowhere else. After the last phase the
+//! The fake changes phases where billing periods end, and nowhere else. What a phase does not say of the
+//! platform's fee is none, and one that does not say of a trial that it goes on is refused. After the last phase the
 //! subscription goes on by itself, or ends, as `end_behavior` says.
 
 use serde_json::{Value, json};
@@ -39,6 +40,8 @@ struct Phase {
     /// Prices, with a quantity where they are licensed.
     items: Vec<(String, Option<i64>)>,
     behavior: String,
+    fee_percent: Option<String>,
+    trial_end: Option<i64>,
 }
 
 impl Schedule {
@@ -82,7 +85,8 @@ impl Phase {
         json!({
             "start_date": self.start, "end_date": self.end, "currency": currency,
             "items": items.collect::<Vec<Value>>(), "proration_behavior": self.behavior,
-            "add_invoice_items": [], "discounts": [], "metadata": {}, "trial_end": null,
+            "add_invoice_items": [], "discounts": [], "metadata": {}, "trial_end": self.trial_end,
+            "application_fee_percent": self.fee(),
         })
     }
 
@@ -93,7 +97,13 @@ impl Phase {
             end: subscription.period.1,
             items: items.map(|it| (it.price.clone(), it.quantity)).collect(),
             behavior: "create_prorations".to_owned(),
+            fee_percent: subscription.fee_percent.clone(),
+            trial_end: subscription.trial.map(|it| it.1),
         }
+    }
+
+    fn fee(&self) -> Option<f64> {
+        self.fee_percent.as_ref().and_then(|it| it.parse().ok())
     }
 }
 
@@ -150,6 +160,14 @@ impl Books {
         let mut schedule = self.active_schedule(id)?;
         if form.member("phases").is_some() {
             schedule.phases = self.read_phases(&schedule, form)?;
+            let fee_percent = schedule
+                .phases
+                .first()
+                .and_then(|it| it.fee_percent.clone());
+            let of = self.subscriptions.get_mut(&schedule.subscription);
+            if let Some(of) = of {
+                of.fee_percent = fee_percent;
+            }
         }
         if let Some(behavior) = form.word("end_behavior") {
             schedule.ends = behavior == "cancel";

@@ -17,6 +17,8 @@ pub(super) struct Usage {
     /// Identifiers, and where their events are.
     pub(super) seen: Memory<String, Seen>,
     made: u64,
+    /// How many of the events to come are found to be wrong when they are looked at.
+    pub(super) refuses: u32,
     /// What will be told to be wrong: meter, identifier, code and reason.
     pub(super) wrong: Vec<Wrong>,
 }

@@ -40,7 +40,9 @@ pub(super) fn check(spec: &Spec, schema: &Schema, value: &Value, at: &str, found
             }
             None => wrong(format!("{} has to be an array", brief(value))),
         },
-        Schema::Page(element) => check_page(spec, element, value, at, found),
+        Schema::Page(element) => check_page(spec, ("list", element), value, at, found),
+        Schema::Found(element) => check_page(spec, ("search_result", element), value, at, found),
+        Schema::Linked(element) => check_linked(spec, element, value, at, found),
         Schema::Map(element) => match value.as_object() {
             Some(members) => {
                 for (name, inner) in members {
@@ -116,14 +118,20 @@ fn check_hash(spec: &Spec, name: &str, value: &Value, at: &str, found: &mut Foun
     }
 }
 
-fn check_page(spec: &Spec, element: &Schema, value: &Value, at: &str, found: &mut Found) {
+fn check_page(
+    spec: &Spec,
+    (object, element): (&str, &Schema),
+    value: &Value,
+    at: &str,
+    found: &mut Found,
+) {
     let none = Map::new();
     let page = value.as_object().unwrap_or(&none);
     let mut wrong = |name: &str| {
         let reason = "not that of a list";
         found.push(ViolationKind::Answer, &within(at, name), reason);
     };
-    if page.get("object").and_then(Value::as_str) != Some("list") {
+    if page.get("object").and_then(Value::as_str) != Some(object) {
         wrong("object");
     }
     if !page.get("has_more").is_some_and(Value::is_boolean) {
@@ -133,6 +141,17 @@ fn check_page(spec: &Spec, element: &Schema, value: &Value, at: &str, found: &mu
         wrong("url");
     }
     let data = page.get("data").unwrap_or(&Value::Null);
+    let list = Schema::List(Box::new(element.clone()));
+    check(spec, &list, data, &within(at, "data"), found);
+}
+
+fn check_linked(spec: &Spec, element: &Schema, value: &Value, at: &str, found: &mut Found) {
+    let next = value.get("next_page_url");
+    if !next.is_some_and(|it| it.is_null() || it.is_string()) {
+        let at = within(at, "next_page_url");
+        found.push(ViolationKind::Answer, &at, "not that of a list");
+    }
+    let data = value.get("data").unwrap_or(&Value::Null);
     let list = Schema::List(Box::new(element.clone()));
     check(spec, &list, data, &within(at, "data"), found);
 }
@@ -148,7 +167,8 @@ fn brief(value: &Value) -> String {
     value.to_string().chars().take(60).collect()
 }
 
-fn within(at: &str, name: &str) -> String {
+/// The place of a member.
+pub(super) fn within(at: &str, name: &str) -> String {
     if at.is_empty() {
         name.to_owned()
     } else {

@@ -7,10 +7,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 
-pub(super) fn check(call: &Call<'_>, is_json: bool, version: &str, found: &mut Found) {
+pub(super) fn check(call: &Call<'_>, version: &str, found: &mut Found) {
     let kind = call.header("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let expected = if is_json { JSON } else { FORM };
+    let expected = match call.is_of_the_second_version() {
+        true => JSON,
+        false => FORM,
+    };
     if !call.body.is_empty() && kind != expected {
         found.push(Header, "Content-Type", format!("{kind:?}, not {expected}"));
     }
@@ -24,9 +27,11 @@ pub(super) fn check(call: &Call<'_>, is_json: bool, version: &str, found: &mut F
         ),
     }
     check_key(call, found);
-    let account = call.header("stripe-account");
-    if account.is_some_and(|it| it.len() < 6 || !it.starts_with("acct_")) {
-        found.push(Header, "Stripe-Account", "not an account's id");
+    for name in ["Stripe-Account", "Stripe-Context"] {
+        let account = call.header(&name.to_ascii_lowercase());
+        if account.is_some_and(|it| it.len() < 6 || !it.starts_with("acct_")) {
+            found.push(Header, name, "not an account's id");
+        }
     }
     let credentials = call.header("authorization").unwrap_or_default();
     let key = credentials.strip_prefix("Bearer ").unwrap_or_default();

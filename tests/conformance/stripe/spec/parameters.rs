@@ -47,7 +47,10 @@ fn check_value(spec: &Spec, schema: &Schema, form: &Form, at: &str, found: &mut 
             Some(hash) => check_hash(spec, hash, form, at, found),
             None => found.push(ViolationKind::WrongParameter, at, "has an unknown schema"),
         },
-        Schema::List(element) | Schema::Page(element) => match form.list() {
+        Schema::List(element)
+        | Schema::Page(element)
+        | Schema::Found(element)
+        | Schema::Linked(element) => match form.list() {
             Some(elements) => {
                 for (index, inner) in elements.into_iter().enumerate() {
                     check_value(spec, element, inner, &within(at, &index.to_string()), found);

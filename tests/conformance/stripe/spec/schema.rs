@@ -20,6 +20,10 @@ pub(super) enum Schema {
     Map(Box<Self>),
     /// A list with `has_more`.
     Page(Box<Self>),
+    /// A page of what was searched for.
+    Found(Box<Self>),
+    /// A list with `next_page_url`.
+    Linked(Box<Self>),
     /// The hash of this name.
     Hash(String),
     /// An id, or the object of this name where it was expanded.
@@ -62,6 +66,8 @@ impl Schema {
             "list" => Self::List(boxed()?),
             "map" => Self::Map(boxed()?),
             "page" => Self::Page(boxed()?),
+            "found" => Self::Found(boxed()?),
+            "linked" => Self::Linked(boxed()?),
             "nullable" => Self::Nullable(boxed()?),
             "hash" => Self::Hash(name()?),
             "id_of" => Self::IdOf(name()?),

@@ -2,9 +2,17 @@
 
 use super::super::books::Books;
 use super::super::problem::Problem;
-use super::super::subscriptions::{Item, Subscription};
+use super::super::subscriptions::{Item, Status, Subscription};
 use super::{Phase, Schedule, lasting};
 use crate::stripe::form::Form;
+
+/// What a subscription takes on where a phase begins.
+pub(in super::super) struct NextPhase {
+    pub(in super::super) items: Vec<Item>,
+    pub(in super::super) fee_percent: Option<String>,
+    /// Whether use of prices that go is charged.
+    pub(in super::super) bills_what_goes: bool,
+}
 
 impl Books {
     /// Phases as a caller wants them: one after the other, the first one that of now.
@@ -48,6 +56,8 @@ impl Books {
                     .word("proration_behavior")
                     .unwrap_or("create_prorations")
                     .to_owned(),
+                fee_percent: form.owned("application_fee_percent"),
+                trial_end: form.integer("trial_end"),
             });
         }
         self.check_phases(of, &phases)?;
@@ -65,6 +75,11 @@ impl Books {
             let message = "The current phase cannot be left out.";
             return Err(Problem::invalid(message).param("phases[0][start_date]"));
         }
+        let is_tried = subscription.is_some_and(|it| it.status == Status::Trialing);
+        if is_tried && first.trial_end != Some(period.1) {
+            let message = "This fake ends or moves no trial by a schedule.";
+            return Err(Problem::invalid(message).param("phases[0][trial_end]"));
+        }
         if phases.len() > 1 && first.end != period.1 {
             let message = "This fake changes phases where periods end.";
             return Err(Problem::invalid(message).param("phases[0][end_date]"));
@@ -72,9 +87,8 @@ impl Books {
         Ok(())
     }
 
-    /// What a subscription has from the end of its period on. Whether use of prices that go is
-    /// charged is said with it.
-    pub(in super::super) fn next_phase(&mut self, of: &Subscription) -> Option<(Vec<Item>, bool)> {
+    /// What a subscription has from the end of its period on.
+    pub(in super::super) fn next_phase(&mut self, of: &Subscription) -> Option<NextPhase> {
         let schedule = self.schedules.get(of.schedule.as_ref()?)?.clone();
         let start = of.period.1;
         let phase = schedule.phases.iter().find(|it| it.start == start)?;
@@ -88,7 +102,11 @@ impl Books {
             item.quantity = *quantity;
             items.push(item);
         }
-        Some((items, phase.behavior != "none"))
+        Some(NextPhase {
+            items,
+            fee_percent: phase.fee_percent.clone(),
+            bills_what_goes: phase.behavior != "none",
+        })
     }
 
     /// Lets go of a subscription whose last phase is over; whether it ends.

@@ -33,10 +33,11 @@ impl Books {
         let start = of.period.1;
         next.period = (start, of.every.next(of.origin, start));
         let mut measured = self.owed_for_use(of, start);
-        if let Some((items, bills_what_goes)) = self.next_phase(of) {
-            next.items = items;
+        if let Some(phase) = self.next_phase(of) {
+            next.items = phase.items;
+            next.fee_percent = phase.fee_percent;
             let stays = |id: &str| next.items.iter().any(|it| it.id == id);
-            measured.retain(|it| bills_what_goes || stays(&it.item));
+            measured.retain(|it| phase.bills_what_goes || stays(&it.item));
         }
         let mut lines = Vec::new();
         for item in &mut next.items {

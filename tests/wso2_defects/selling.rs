@@ -1,0 +1,121 @@
+//! Plans on their way to Stripe, and what becomes of them.
+
+use std::collections::BTreeMap;
+
+use monetization_conformance::store::Fault as StoreFault;
+use monetization_conformance::stripe::faults::{Fault, Plan};
+use monetization_core::engine::ChangeMode;
+use monetization_core::flows::PlanEnabled;
+
+use crate::market::{DAY, FIXED, METERED};
+use crate::shop::Shop;
+
+/// Two products, a meter, and a price of each.
+const WRITES: u32 = 5;
+
+/// There what had been made when enabling broke off belonged to nobody, and the next try made all of it
+/// again.
+#[tokio::test]
+async fn enabling_that_breaks_off_anywhere_is_completed_and_makes_nothing_twice() {
+    for plan in [Plan::before(Fault::Unavailable), Plan::after(Fault::Drop)] {
+        for write in 0..WRITES {
+            let shop = Shop::empty().await;
+            let market = &shop.market;
+            for terms in [FIXED, METERED] {
+                market.plan(terms).await;
+            }
+            shop.stripe.plan(plan.clone().on("POST", "/").skip(write));
+            let (tenant, product, properties) = (market.tenant, market.product.id, BTreeMap::new());
+            let enabling = market
+                .monetizer
+                .enable_monetization(tenant, product, &properties);
+            drop(enabling.await);
+            let requests = shop.stripe.requests();
+            assert!(requests.iter().any(|it| it.fault.is_some()), "{write}");
+            // By then Stripe has forgotten the keys, too.
+            market.pass(2 * DAY).await;
+            let report = market.enable().await;
+            let is_there = |it: &PlanEnabled| !matches!(it, PlanEnabled::Failed { .. });
+            assert_eq!(report.plans.len(), 2);
+            assert!(
+                report.plans.values().all(is_there),
+                "{plan:?} at {write}: {report:?}"
+            );
+            assert_eq!(shop.at_stripe("product").len(), 2, "{plan:?} at {write}");
+            assert_eq!(shop.at_stripe("price").len(), 2, "{plan:?} at {write}");
+            let again = market.enable().await;
+            assert!(!again.changed, "{again:?}");
+        }
+    }
+}
+
+/// There a failing database was told as success, with nothing stored.
+#[tokio::test]
+async fn a_store_that_fails_anywhere_while_enabling_is_no_success() {
+    for number in 1.. {
+        let (shop, faulty) = Shop::over_faulty_store().await;
+        let market = &shop.market;
+        market.plan(FIXED).await;
+        let fault_at = faulty.calls() + number;
+        faulty.fail_call(fault_at, StoreFault::Before);
+        let (tenant, product) = (market.tenant, market.product.id);
+        let properties = BTreeMap::new();
+        let enabled = market
+            .monetizer
+            .enable_monetization(tenant, product, &properties);
+        let enabled = enabled.await;
+        if faulty.calls() < fault_at {
+            assert!(number > 3, "{number}");
+            break;
+        }
+        assert!(enabled.is_err(), "call {number}: {enabled:?}");
+        market.enable().await;
+        let mapping = market.monetizer.plan_mapping(tenant, product).await;
+        assert_eq!(mapping.unwrap().len(), 1, "call {number}");
+    }
+}
+
+/// There the old price was deleted before the new one was made, and a new one reached nobody who had
+/// subscribed before.
+#[tokio::test]
+async fn a_new_price_takes_nothing_from_the_old_one_and_holds_for_those_who_are_moved_to_it() {
+    let dearer = FIXED.replace("25", "30");
+    let mut shop = Shop::empty().await;
+    let plan = shop.market.sell(FIXED).await;
+    shop.market.subscribe(&plan).await;
+    shop.market.settle().await;
+    shop.market.pay_open().await;
+    let (market, id) = (&shop.market, shop.only());
+    let terms = serde_json::from_str(&dearer).unwrap();
+    let revised = market.monetizer.revise_plan(market.tenant, plan.id, terms);
+    let version = revised.await.unwrap().1.id;
+    let no_prices = Plan::before(Fault::Unavailable).on("POST", "/v1/prices");
+    shop.stripe.plan(no_prices.times(u32::MAX));
+    let (tenant, product) = (market.tenant, market.product.id);
+    let properties = BTreeMap::new();
+    let enabled = market
+        .monetizer
+        .enable_monetization(tenant, product, &properties);
+    if let Ok(report) = enabled.await {
+        assert!(
+            matches!(report.plans[&version], PlanEnabled::Failed { .. }),
+            "{report:?}"
+        );
+    }
+    let old = shop.at_stripe("price");
+    assert_eq!((old.len(), &old[0]["active"]), (1, &true.into()));
+    market.pass_until("2026-02-01T02:00:00Z").await;
+    market.settle().await;
+    assert_eq!(market.totals(id).await, [2_500, 2_500]);
+    shop.stripe.clear_faults();
+    let moved_to = market.sell(&dearer).await.id;
+    market.pay_open().await;
+    let next = Some(ChangeMode::AtPeriodEnd);
+    let moved = market.monetizer.change_plan(tenant, id, moved_to, next);
+    moved.await.unwrap();
+    market.settle().await;
+    market.pass_until("2026-03-01T02:00:00Z").await;
+    market.settle().await;
+    assert_eq!(market.totals(id).await, [2_500, 2_500, 3_000]);
+    assert_eq!(shop.at_stripe("subscription").len(), 1);
+}
