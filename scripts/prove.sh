@@ -23,17 +23,21 @@ books   | -       | 2,000 random lives over SQLite: every invariant of the datab
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
 soak    | -       | 60 minutes with a fault a second: client log, ledger and provider agree to the unit, memory is flat | after_a_fault_each_second_clients_ledger_and_provider_agree_to_the_unit
+crashes | -       | subscribing, changing, cancelling, publishing, closing and crediting over Stripe, broken off 400 times each, at every call: one of each in the end | a_process_that_dies_anywhere_in_subscribing_leaves_one_of_each_r_p1 a_process_that_dies_anywhere_in_an_upgrade_by_core_leaves_one_change_r_p1 a_process_that_dies_anywhere_in_an_upgrade_by_stripe_leaves_one_change_r_p1 a_process_that_dies_anywhere_in_a_change_with_the_period_leaves_one_change_r_p1 a_process_that_dies_anywhere_in_cancelling_at_once_leaves_one_last_invoice_r_p1 a_process_that_dies_anywhere_in_cancelling_with_the_period_leaves_one_last_invoice_r_p1 a_process_that_dies_anywhere_in_publishing_to_stripe_reports_every_unit_once_r_p1_r_p2 a_process_that_dies_anywhere_in_closing_leaves_one_invoice_of_the_period_r_p1 a_process_that_dies_anywhere_in_crediting_gives_one_credit_r_p1
+unpaid  | -       | 200 payments that fail at Stripe: calls stop as soon as a gate has to ask | calls_stop_as_soon_as_a_gate_has_to_ask_after_a_payment_failed_r_t10
 publish | -       | killed while publishing: every unit reported once | a_crash_while_publishing_reports_every_unit_once
-publishers | -    | 2 and 5 publishers, 1,000 faults, 100,000 units; 500 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
-faults  | -       | 12 faults of a provider, before and after their effect, 1,000 times each: none lost, none doubled | twelve_faults_before_and_after_the_effect_lose_and_double_nothing_r_p5
+publishers | -    | 2 and 5 publishers, and 2 to Stripe, 1,000 faults, 100,000 units; 500 sleeps past a lease: every unit reported once | publishers_side_by_side_report_every_unit_to_stripe_exactly_once_r_p3 publishers_side_by_side_report_every_unit_exactly_once_r_p3 five_publishers_side_by_side_report_every_unit_exactly_once_r_p3 a_publisher_that_sleeps_past_its_lease_changes_nothing_r_p4
+faults  | -       | 12 faults of the mock and 12 of Stripe, before and after their effect, 1,000 times each: none lost, none doubled | what_stripe_answers_with_a_failure_it_has_not_counted_is_counted_once_r_p5_r_p9 what_stripe_answers_with_a_failure_though_it_has_counted_it_is_counted_once_r_p5_r_p9 what_stripe_has_not_counted_and_says_nothing_of_is_counted_once_r_p5_r_p9 what_stripe_has_counted_and_says_nothing_of_is_counted_once_r_p5_r_p9 twelve_faults_before_and_after_the_effect_lose_and_double_nothing_r_p5
+refused | -       | 100,000 reports to the mock and to Stripe, of which one in a hundred is refused later: all are told, none is billed | of_reports_to_the_mock_one_in_a_hundred_is_refused_later_and_none_is_billed_r_p7 of_reports_to_stripe_one_in_a_hundred_is_refused_later_and_none_is_billed_r_p7
 frozen  | -       | 10,000 random lives of reports: each batch is the same bytes whenever it is sent | a_batch_is_the_same_bytes_each_time_it_is_sent_r_p9
-restore | -       | 50 databases put back from a back-up, to an engine that remembers and one that has forgotten: nothing twice | a_restored_database_reports_nothing_twice_and_tells_what_it_cannot_know_r_p10 a_restored_database_reports_nothing_twice_to_an_engine_that_forgot_r_p10
+restore | -       | 50 databases put back from a back-up, to engines that remember and that have forgotten: nothing twice | a_restored_database_reports_nothing_to_stripe_twice_r_p10 a_restored_database_reports_nothing_twice_to_a_stripe_that_forgot_r_p10 a_restored_database_reports_nothing_twice_and_tells_what_it_cannot_know_r_p10 a_restored_database_reports_nothing_twice_to_an_engine_that_forgot_r_p10
 network | -       | 50 networks that cut, reset, delay and drop: each call of the mock done once in the end | over_any_network_each_call_is_done_once_in_the_end
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once
-forgery | 1000000 | a million mutations of a signed message: what says the same is believed, nothing else | no_changed_message_is_believed_r_w1
-inbox   | -       | 1,000 messages, 8 deliveries of each at once to two processes, and broken off anywhere: one effect each | messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3
-orders  | -       | the seven messages of a life in all 5,040 orders, twice: one state in the end | the_messages_of_a_life_end_in_one_state_in_whichever_order_they_come_r_w4
+forgery | 1000000 | a million mutations of a signed message: of the mock and of Stripe: what says the same is believed, nothing else | no_changed_message_is_believed_r_w1 no_changed_message_of_stripe_is_believed_r_w1
+inbox   | -       | 1,000 messages of the mock and of Stripe, 8 deliveries of each at once to two processes, and broken off anywhere: one effect each | messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 events_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3
+polls   | -       | 500 subscribers of the mock and of Stripe, three in ten messages lost: one poll finds them all | three_in_ten_messages_of_the_mock_are_lost_and_one_poll_finds_them_r_w6 three_in_ten_messages_of_stripe_are_lost_and_one_poll_finds_them_r_w6
+orders  | -       | the seven messages of a life, of the mock and of Stripe, in all 5,040 orders, twice: one state in the end | the_messages_of_a_life_end_in_one_state_in_whichever_order_they_come_r_w4 the_messages_of_a_life_at_stripe_end_in_one_state_in_whichever_order_they_come_r_w4
 repeats | -       | 1,000,000 uses delivered up to 5 times by 16 writers, 10,000 reports that contradict: each counts once | use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3 every_report_under_a_known_id_that_says_something_else_is_a_conflict_r_m3
 replies | -       | 2,500 strict quotas over stores that lose a reply of twenty: every counter equals the ledger | counters_equal_the_ledger_though_replies_of_a_store_in_memory_get_lost_r_q5 counters_equal_the_ledger_though_replies_of_a_file_get_lost_r_q5
 clocks  | -       | 100,000 uses at five gateways whose clocks are up to 20 minutes apart, over a month's end: each in one period | of_five_gateways_ten_minutes_apart_each_use_is_in_one_period_r_t1
@@ -51,7 +55,8 @@ estimates | 100000 | estimates and break-evens against prices and against counti
 logs    | 20000000 | lines of access logs, junk or with mistakes: a call or a reason, whatever they are | any_bytes_are_a_call_or_a_reason lines_with_mistakes_are_a_call_or_a_reason any_text_has_as_many_lines_as_it_is_long any_text_is_a_time_or_none
 replay  | -       | 300 logs written up to five minutes late have the result of those in order; a line of 4 GiB is never held | lines_that_lie_up_to_five_minutes_behind_change_nothing a_line_of_a_gigabyte_is_never_held
 million | -       | a million lines of a log have the totals of a naive count, in flat memory; told are the lines of a second | a_million_lines_have_the_totals_of_a_naive_count_and_take_no_memory
-fuzz    | -       | 10 minutes of bytes that coverage leads to for each parser of plan files, access logs and numbers; needs a nightly toolchain and "cargo install cargo-fuzz --locked"
+fuzz    | -       | 10 minutes of bytes that coverage leads to for each parser of plan files, access logs, numbers and messages of Stripe's; needs a nightly toolchain and "cargo install cargo-fuzz --locked"
+live    | -       | at Stripe itself, from a meter to the total of an invoice, by a test clock; needs STRIPE_TEST_KEY, the key of a sandbox | use_reported_to_stripe_itself_is_on_its_invoice_as_core_estimates_it
 mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
 stripe  | -       | the fake Stripe: 1,000 prices in tiers against counting unit by unit, 100,000 forms read back | tiers_come_to_what_counting_unit_by_unit_comes_to whatever_is_written_as_a_form_is_read_again
 texts   | 1000000 | decimals and keys from any text: read back exactly, or refused | what_is_accepted_reads_back any_text_is_answered_without_panic
@@ -100,7 +105,7 @@ fuzz() {
     printf 'the run "fuzz" needs a nightly toolchain and cargo-fuzz: cargo install cargo-fuzz --locked\n' >&2
     return 2
   fi
-  for target in plan_file access_log quantity; do
+  for target in plan_file access_log quantity stripe_event; do
     corpus="${CARGO_TARGET_DIR:-target}/fuzz/$target"
     seeds="$corpus-seeds"
     mkdir -p "$corpus" "$seeds"
@@ -108,6 +113,7 @@ fuzz() {
       plan_file) cp examples/reference-server/plans.toml "$seeds/" ;;
       access_log) split -l 5 examples/reference-server/tests/data/replay.log "$seeds/lines." ;;
       quantity) printf '%s' 1.50 > "$seeds/number" && printf '%s' 'P1M day 31' > "$seeds/words" ;;
+      stripe_event) cp tests/fuzz/seeds/stripe_event/* "$seeds/" ;;
     esac
     cargo +nightly fuzz run --fuzz-dir tests/fuzz "$target" "$corpus" "$seeds" -- \
       "-max_total_time=${FUZZ_SECONDS:-600}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
@@ -120,6 +126,14 @@ prove() {
   if [[ "$name" == mutants || "$name" == fuzz ]]; then
     "$name"
     return
+  fi
+  local -a which=()
+  if [[ "$name" == live ]]; then
+    if [[ -z "${STRIPE_TEST_KEY:-}" ]]; then
+      printf '\n==> live: ignored, because STRIPE_TEST_KEY is not set\n'
+      return
+    fi
+    which=(--run-ignored only)
   fi
   cases="$(field "$name" 2)"
   for test in $(field "$name" 4); do
@@ -143,7 +157,7 @@ prove() {
   fi
   printf '    %s\n' "${sizes[*]}"
   env "${sizes[@]}" cargo nextest run "${packages[@]}" --locked --release --profile prove \
-    --no-tests fail -E "$filter"
+    --no-tests fail "${which[@]}" -E "$filter"
   printf '<== %s: proven in %d s\n' "$name" "$((SECONDS - began))"
 }
 

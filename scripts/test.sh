@@ -2,16 +2,18 @@
 # Everything that has to be right before a change goes in. Works on a fresh Debian machine with
 # Rust: what is missing is installed first.
 #
-# CI=true                     plain output, and nextest's profile `ci`
-# MONETIZATION_REQUIRE=a,b    servers whose tests must fail, not be ignored, where they are absent
+# CI=true                     plain output, nextest's profile `ci`, and nothing is left out
+# MONETIZATION_REQUIRE=a,b    what must fail, not be ignored, where it is absent: outside
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/common.sh
 
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-$([[ -t 1 ]] && echo always || echo never)}"
 export MONETIZATION_REQUIRE="${MONETIZATION_REQUIRE:-}"
 nextest_profile=default
 if [[ "${CI:-}" == true ]]; then
   nextest_profile=ci
+  MONETIZATION_REQUIRE="${MONETIZATION_REQUIRE:+$MONETIZATION_REQUIRE,}outside"
 fi
 
 step=""
@@ -40,19 +42,6 @@ explain_failure() {
 }
 trap explain_failure EXIT
 
-has() { command -v "$1" >/dev/null 2>&1; }
-
-as_root() {
-  if [[ "$(id -u)" -eq 0 ]]; then
-    "$@"
-  elif has sudo; then
-    sudo "$@"
-  else
-    echo "this needs root: $*" >&2
-    return 1
-  fi
-}
-
 install_what_is_missing() {
   if ! has cargo; then
     echo "Rust is missing: install it with rustup, then run this again" >&2
@@ -60,8 +49,7 @@ install_what_is_missing() {
   fi
   # The linker, and the compiler of SQLite, which is built from source.
   if ! has cc; then
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+    from_debian gcc libc6-dev
   fi
   local component
   for component in rustfmt clippy; do
@@ -92,6 +80,22 @@ check_dependencies() {
   fi
 }
 
+# Tests against programs of others, which are ignored in every other run.
+test_against_others() {
+  if scripts/outside.sh install; then
+    test_all --run-ignored only -E 'binary(stripe_outside)'
+  elif [[ ",$MONETIZATION_REQUIRE," == *,outside,* ]]; then
+    echo "what others wrote is required, and could not be installed" >&2
+    return 1
+  else
+    echo "ignored: the tests against what others wrote, which could not be installed"
+  fi
+}
+
+test_all() {
+  cargo nextest run --workspace --all-features --locked --profile "$nextest_profile" "$@"
+}
+
 # The one test that mounts a disk of its own, where this machine lets nobody do that.
 without_mounts() {
   if unshare --mount true 2>/dev/null || unshare --user --map-root-user --mount true 2>/dev/null; then
@@ -110,6 +114,10 @@ cargo fmt --all --check
 begin "lints"
 cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
+# Without what is built on request only, such as Stripe.
+begin "lints of the server as it is built by default"
+cargo clippy -p reference-server --locked -- -D warnings
+
 begin "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 
@@ -119,7 +127,10 @@ cargo test --workspace --all-features --doc --locked
 begin "dependencies"
 check_dependencies
 
+begin "tests against what others wrote"
+test_against_others
+
 # Last, so that the runner's own summary closes the output.
 begin "tests"
 left_out="$(without_mounts)"
-cargo nextest run --workspace --all-features --locked --profile "$nextest_profile" ${left_out:+-E "$left_out"}
+test_all ${left_out:+-E "$left_out"}
