@@ -67,7 +67,9 @@ def methods(service):
 
 
 def parameters(form):
-    """A form as the nested values that somebody hands to the SDK."""
+    """A form, or JSON as the second API takes it, as the nested values that somebody hands to the SDK."""
+    if form.startswith("{"):
+        return json.loads(form)
     top = {}
     for name, value in urllib.parse.parse_qsl(form, keep_blank_values=True):
         *outer, last = re.findall(r"[^\[\]]+", name)
