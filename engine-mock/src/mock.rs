@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::engine::{Attribute, Engine, EngineDescriptor, EngineLimits, PriceShapes};
@@ -248,6 +249,7 @@ fn descriptor(rules: &Rules) -> EngineDescriptor {
         limits: EngineLimits {
             deduplicates_for: rules.deduplicates_for,
             withdraws_for: Some(rules.deduplicates_for),
+            counts_within: Duration::ZERO,
             age_max: rules.age_max,
             ahead_max: rules.ahead_max,
             batch_max: rules.batch_max,

@@ -51,6 +51,8 @@ pub(crate) fn descriptor() -> EngineDescriptor {
             deduplicates_for: Duration::from_secs(23 * 3_600),
             // So long after it was taken an event can be cancelled.
             withdraws_for: Some(Duration::from_secs(24 * 3_600)),
+            // Stripe counts meter events some time after it has taken them, and does not say when.
+            counts_within: Duration::from_secs(3_600),
             age_max: AGE_MAX,
             ahead_max: Duration::from_secs(300),
             batch_max: 100,

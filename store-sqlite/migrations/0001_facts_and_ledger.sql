@@ -247,6 +247,7 @@ CREATE TABLE batch (
     sent_again_at INTEGER CHECK ((sent_again_at IS NULL) = (sent_again_after IS NULL)),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     first_sent_at INTEGER,
+    settled_at INTEGER CHECK (settled_at IS NULL OR state <> 'sealed'),
     due_at INTEGER NOT NULL,
     fence INTEGER NOT NULL CHECK (fence >= 0),
     claim_lapses_at INTEGER CHECK (claim_lapses_at IS NULL OR state = 'sealed')

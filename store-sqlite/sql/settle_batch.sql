@@ -1,2 +1,2 @@
-UPDATE batch SET state = ?, reason = ?, attempts = attempts + 1, claim_lapses_at = NULL
+UPDATE batch SET state = ?, reason = ?, settled_at = ?, attempts = attempts + 1, claim_lapses_at = NULL
 WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL

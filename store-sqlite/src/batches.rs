@@ -4,12 +4,13 @@
 //! value it moves on from: two who seal at once cannot seal one unit twice. Batches are numbered
 //! in the order of their sealing. Claims are as in `work`.
 //!
-//! | column | from sealing | `Verdict::State` | `Verdict::Again` | a decision | to send it again | overturned |
+//! | column | from sealing | `Verdict::Settled` | `Verdict::Again` | a decision | to send it again | overturned |
 //! |---|---|---|---|---|---|---|
 //! | `state`, `reason` | as it comes | as it says | stay | as it says | `sealed` | as it says |
 //! | `due_at` | the first instant there is | stays | as it says | stays | as from sealing | stays |
 //! | `attempts` | 0 | one more | one more | stays | `fence` | stays |
 //! | `first_sent_at` | empty | stays | as it says, unless there is one | stays | empty | as it says, unless there is a later one |
+//! | `settled_at` | empty | as it says | stays | stays | empty | stays |
 //! | `fence` | 0 | stays | stays | stays | stays | one more |
 //! | `claim_lapses_at` | empty | empty | empty | empty | empty | empty |
 //! | `decided_because` | empty | stays | stays | as it says | as it says | as it says, if somebody here says so |
@@ -289,9 +290,10 @@ async fn settle(
 ) -> sqlx::Result<Done<bool>> {
     let fence = signed(fence)?;
     let settle = match &verdict {
-        Verdict::State(state) => sqlx::query(include_str!("../sql/settle_batch.sql"))
+        Verdict::Settled { state, at } => sqlx::query(include_str!("../sql/settle_batch.sql"))
             .bind(state.as_str())
-            .bind(state.reason()),
+            .bind(state.reason())
+            .bind(at.as_micros()),
         Verdict::Again {
             due_at,
             first_sent_at,

@@ -269,6 +269,7 @@ pub(crate) fn batch(row: &SqliteRow) -> sqlx::Result<Batch> {
         state: batch_state(row.value("state")?, row.value("reason")?)?,
         attempts: row.value("attempts")?,
         first_sent_at: row.optional_instant("first_sent_at")?,
+        settled_at: row.optional_instant("settled_at")?,
         fence: row.unsigned("fence")?,
         decided_because: row.value("decided_because")?,
         sent_again: sent_again(row)?,

@@ -18,7 +18,9 @@ use monetization_core::money::Quantity;
 use monetization_core::period::{Cycle, Schedule};
 use monetization_core::plan::QuotaWindow;
 use monetization_core::reference::{Mode, Place, Realm};
-use monetization_core::store::{Batch, BatchState, ChangeSet, Closing, Kind, LeaseRequest, Row};
+use monetization_core::store::{
+    Batch, BatchState, ChangeSet, Closing, Kind, LeaseRequest, Row, Verdict,
+};
 use monetization_core::subscription::{Segment, Timeline};
 use monetization_core::usage::{Counted, Ending, Outcome, Spent, Sum, UsageRecord};
 
@@ -187,6 +189,12 @@ impl Subscriber {
     }
 }
 
+/// A batch's end: at [`START`].
+#[must_use]
+pub const fn settled(state: BatchState) -> Verdict {
+    Verdict::Settled { state, at: START }
+}
+
 /// The batch of all of a sum that is not sealed yet.
 #[must_use]
 pub fn batch(tenant: TenantId, sum: &Sum) -> Batch {
@@ -209,6 +217,7 @@ pub fn batch(tenant: TenantId, sum: &Sum) -> Batch {
         state: BatchState::Sealed,
         attempts: 0,
         first_sent_at: None,
+        settled_at: None,
         fence: 0,
         decided_because: None,
         sent_again: None,

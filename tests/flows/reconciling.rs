@@ -1,16 +1,19 @@
 //! What an engine has counted against what was reported to it, and batches that are held.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use monetization_core::engine::{EngineContext, IdempotencyKey, SealedReport, UsageReport};
+use monetization_core::engine::{Engine, EngineContext, IdempotencyKey, SealedReport, UsageReport};
+use monetization_core::entropy::Entropy;
 use monetization_core::flows::{
-    Difference, FlowError, ReconcileReport, Settings, Suspicious, UsageEvent,
+    Difference, Engines, FlowError, Monetizer, ReconcileReport, Settings, Suspicious, UsageEvent,
 };
 use monetization_core::ids::{BatchId, SubscriptionId, TypedId};
 use monetization_core::invoice::Invoicing;
+use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
 use monetization_core::store::{Batch, BatchState, Decision, Fate, JobState};
-use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::faults::{Fault, Injection, RecordFault};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
 
@@ -20,6 +23,23 @@ const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"year",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
 
 impl World {
+    fn engine(&self) -> &Engine {
+        self.monetizer.engines().choose(&text("mock")).unwrap()
+    }
+
+    /// Over an engine that may count an hour after it has taken something.
+    fn where_counts_lag(&self) -> Monetizer {
+        let mut engine = self.engine().clone();
+        engine.descriptor.limits.counts_within = HOUR;
+        Monetizer::new(
+            Arc::clone(&self.store),
+            Engines::new([engine]),
+            self.clock.clone(),
+            Arc::new(Entropy::seeded(8)),
+            Pepper::new(&[7; 32]).unwrap(),
+        )
+    }
+
     async fn reconcile(&self) -> ReconcileReport {
         let reconciled = self.monetizer.reconcile(self.tenant_id(), text(START));
         let report = reconciled.await.unwrap();
@@ -112,8 +132,7 @@ async fn a_clean_run_differs_in_nothing_and_one_unit_too_many_is_found_e12_r_p13
     assert_eq!((report.compared, report.differing), (1, Vec::new()));
 
     // Somebody reports a unit to the same account that nobody has used here.
-    let engine = world.monetizer.engines().choose(&text("mock")).unwrap();
-    let usage = engine.usage.as_ref().unwrap();
+    let usage = world.engine().usage.as_ref().unwrap();
     let report = UsageReport {
         batch: BatchId::derived(&[b"somebody else"]),
         subscription: world.external(),
@@ -147,6 +166,52 @@ async fn a_clean_run_differs_in_nothing_and_one_unit_too_many_is_found_e12_r_p13
     } = difference;
     assert_eq!(*whose, subscription.id);
     assert_eq!((confirmed.scaled(), counted.scaled()), (37, 38));
+}
+
+/// What was lost and has arrived, and as much that was confirmed and is not counted yet, make the count that
+/// stands where what was lost has not arrived.
+#[tokio::test]
+async fn a_count_that_may_lag_behind_decides_nothing_that_it_does_not_show_r_p6() {
+    for (uncounted, has_arrived) in [(5, None), (3, Some(Fate::Confirmed))] {
+        let mut world = World::new(Invoicing::ByEngine).await;
+        world.monetizer = world.where_counts_lag();
+        let (_, key) = world.subscriber(METERED).await;
+        world.calls(&key, 5).await;
+        world.provider.inject(lost(true));
+        assert_eq!(world.publish().await, JobState::Incomplete);
+        for _ in 0..2 {
+            world.pass(24 * HOUR).await;
+            world.publish().await;
+        }
+        let [unknown] = &*world.held().await else {
+            panic!("it is held");
+        };
+        let takes = Fault::Record {
+            index: 0,
+            fault: RecordFault::RejectedLater,
+        };
+        let takes = Injection::next(takes).on(Operation::TakeUsage);
+        world.provider.inject(takes);
+        world.calls(&key, uncounted).await;
+        world.publish().await;
+        assert_eq!(world.counted(), 5, "those that were lost");
+
+        let report = world.reconcile().await;
+        let decided: Vec<Fate> = report.decided.iter().map(|(_, fate)| *fate).collect();
+        assert_eq!(decided, Vec::from_iter(has_arrived));
+        assert_eq!(report.differing, vec![], "the engine has an hour");
+        let Some(_) = has_arrived else {
+            continue;
+        };
+        assert_eq!(report.decided[0].0, unknown.id);
+        world.pass(HOUR).await;
+        let differing = world.reconcile().await.differing;
+        let [difference] = differing.as_slice() else {
+            panic!("{differing:?}");
+        };
+        let told = (difference.confirmed.scaled(), difference.counted.scaled());
+        assert_eq!(told, (8, 5));
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@
 //! Paying is safe to repeat, since an invoice is paid once: a repetition goes under a key of its own, so that
 //! a 500 that Stripe keeps under the first one does not hold it up for a day.
 //!
-//! A change of plan that waits in a schedule keeps how it is paid: the schedule's phases and its default
-//! settings say so, too, or Stripe would go back to asking for payments when the change comes.
+//! A change of plan that waits in a schedule keeps how it is paid: the schedule's default settings say so,
+//! too, or Stripe would go back to asking for payments when the change comes. Phases say so only where the
+//! subscription was charged before it was scheduled.
 //!
 //! ```text
 //! GET  /v1/customers/cus_1/payment_methods    limit=1

@@ -19,7 +19,8 @@
 //! |---|---|
 //! | none | all of it |
 //! | a draft | the lines that are missing, then it is compared and made final |
-//! | open, paid, given up | nothing: it is handed back |
+//! | open | it is charged where its customer has stored a payment method, and handed back |
+//! | paid, given up | nothing: it is handed back |
 //! | void | it is an error: somebody has taken it back |
 //! | one over another total | a conflict |
 //!

@@ -16,7 +16,7 @@ use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
-use crate::news::NewsPolls;
+use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
 
 /// A running server, as its control plane sees it.
@@ -43,7 +43,9 @@ pub(crate) struct App {
     /// How often use is published without anybody asking for it.
     pub(crate) publish_every: Option<Duration>,
     /// When the engine is asked for news that did not arrive.
-    pub(crate) news_polls: NewsPolls,
+    pub(crate) asking_for_news: Recurring,
+    /// When the engine is asked what it has counted.
+    pub(crate) asking_for_counts: Recurring,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where estimates are worked out.
@@ -64,6 +66,7 @@ pub(crate) struct AppParts {
     pub(crate) clock_watch: ClockWatch,
     pub(crate) publish_every: Option<Duration>,
     pub(crate) news_every: Option<Duration>,
+    pub(crate) reconcile_every: Option<Duration>,
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
 }
 
@@ -81,6 +84,7 @@ impl App {
             clock_watch,
             publish_every,
             news_every,
+            reconcile_every,
             set_aside,
         } = parts;
         Self {
@@ -93,7 +97,8 @@ impl App {
             rounds,
             clock_watch,
             publish_every,
-            news_polls: NewsPolls::new(news_every),
+            asking_for_news: Recurring::new(news_every),
+            asking_for_counts: Recurring::new(reconcile_every),
             set_aside,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),

@@ -96,7 +96,7 @@ impl App {
             }
         }
         trouble = trouble.or(self.publish_on_schedule().await);
-        self.catch_up_on_schedule();
+        self.ask_on_schedule();
         trouble = self.records_trouble().or(trouble);
         trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
         rounds.tell(trouble);

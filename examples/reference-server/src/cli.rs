@@ -386,6 +386,14 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_NEWS_EVERY_SECONDS"
     )]
     pub news_every_seconds: Option<String>,
+    /// Compare every so many seconds what was reported of use with what the engine has counted, up to
+    /// 86400, 0 for never [default: 86400].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_RECONCILE_EVERY_SECONDS"
+    )]
+    pub reconcile_every_seconds: Option<String>,
 }
 
 #[expect(

@@ -36,6 +36,7 @@ mod gateway;
 mod listener;
 mod news;
 mod proxy;
+mod recurring;
 mod schedule;
 mod signals;
 mod table;

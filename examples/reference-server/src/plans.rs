@@ -12,7 +12,7 @@ use monetization_core::ids::{PublisherId, TenantId};
 use monetization_core::plan::{Plan, PlanState, PlanTerms, PlanVersion};
 use monetization_core::plan_file::{FilePlan, PlanFile, ProductDraft};
 use monetization_core::product::{Meter, Product, ProductState};
-use monetization_core::store::{Index, Kind, Listing, RowKey, StoreExt, Stored};
+use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::tenant::Publisher;
 
 use crate::plan_choice::{PlanChoice, PlanChoiceError};
@@ -231,23 +231,9 @@ impl Seller<'_> {
 
     /// The publisher of the first start: the one that has been there longest.
     async fn publisher(&self) -> Result<PublisherId, FlowError> {
-        let listing = Listing {
-            kind: Kind::Publisher,
-            key: None,
-            after: None,
-            limit: Listing::LIMIT_MAX,
-        };
-        let rows = self.monetizer.store().rows(self.tenant, &listing).await?;
-        let mut oldest: Option<Publisher> = None;
-        for row in &rows {
-            let publisher = Stored::<Publisher>::read(row)?.fact;
-            if oldest
-                .as_ref()
-                .is_none_or(|it| publisher.created_at < it.created_at)
-            {
-                oldest = Some(publisher);
-            }
-        }
+        let all = self.monetizer.store().facts::<Publisher>(self.tenant);
+        let all = all.await?.into_iter().map(|stored| stored.fact);
+        let oldest = all.min_by_key(|publisher| publisher.created_at);
         let problem = "there is none yet: make one, then start again";
         let oldest = oldest.ok_or_else(|| FieldError::new("publisher", problem))?;
         Ok(oldest.id)

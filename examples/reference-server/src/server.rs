@@ -344,6 +344,7 @@ async fn prepare(
         clock_watch: ClockWatch::new(newest_record),
         publish_every: settings.publish_every,
         news_every: settings.news_every,
+        reconcile_every: settings.reconcile_every,
         set_aside,
     }));
     Ok((app, first_start))

@@ -86,6 +86,8 @@ pub struct Settings {
     pub publish_every: Option<Duration>,
     /// How often the engine is asked for messages that did not arrive; never if nothing is said.
     pub news_every: Option<Duration>,
+    /// How often what was reported is compared with what the engine has counted; never if nothing is said.
+    pub reconcile_every: Option<Duration>,
 }
 
 /// The mock provider as a process of its own.
@@ -175,6 +177,10 @@ impl Settings {
                 .seconds_or_never(("--publish-every-seconds", 0), args.publish_every_seconds),
             news_every: check
                 .seconds_or_never(("--news-every-seconds", 300), args.news_every_seconds),
+            reconcile_every: check.seconds_or_never(
+                ("--reconcile-every-seconds", 86_400),
+                args.reconcile_every_seconds,
+            ),
         };
         check.agreement(&settings);
         check.end(settings)

@@ -24,7 +24,7 @@ use crate::cursor::{NewsCursor, Unmatched};
 use crate::engine::{Engine, IdempotencyKey, NewsFeed};
 use crate::ids::TenantId;
 use crate::reference::Place;
-use crate::store::{Kind, Listing, StoreExt, Stored, Write};
+use crate::store::{StoreExt, Stored};
 use crate::tenant::{Publisher, Tenant};
 use crate::text::ForeignId;
 
@@ -103,23 +103,9 @@ impl Monetizer {
 
     /// The tenant's own account, and those of its publishers, once each.
     async fn accounts(&self, tenant: TenantId) -> Result<BTreeSet<Option<ForeignId>>, FlowError> {
-        let mut accounts = BTreeSet::from([None]);
-        let mut listing = Listing {
-            kind: Kind::Publisher,
-            key: None,
-            after: None,
-            limit: Listing::LIMIT_MAX,
-        };
-        loop {
-            let rows = self.store.rows(tenant, &listing).await?;
-            for row in &rows {
-                accounts.insert(Stored::<Publisher>::read(row)?.fact.account);
-            }
-            match rows.last() {
-                Some(last) if rows.len() == listing.limit => listing.after = Some(last.id),
-                _ => return Ok(accounts),
-            }
-        }
+        let publishers = self.store.facts::<Publisher>(tenant).await?;
+        let theirs = publishers.into_iter().map(|stored| stored.fact.account);
+        Ok(theirs.chain([None]).collect())
     }
 
     /// Reads one account's news to their end, page by page.
@@ -185,26 +171,18 @@ impl Monetizer {
         }
         let tenant = self.must::<Tenant>(reading.tenant, reading.tenant).await?;
         let begun_at = tenant.fact.created_at;
-        Ok(Stored {
-            fact: NewsCursor::new(reading.tenant, &reading.place, begun_at),
-            version: UNSTORED,
-        })
+        let new = NewsCursor::new(reading.tenant, &reading.place, begun_at);
+        Ok(Stored::new(new))
     }
 
     /// Writes how far the news were read; `false` where somebody else has done so meanwhile.
     async fn keep_cursor(&self, cursor: &mut Stored<NewsCursor>) -> Result<bool, FlowError> {
         let mut change = self.change();
-        change.writes.push(match cursor.version {
-            UNSTORED => Write::insert(&cursor.fact)?,
-            _ => cursor.write()?,
-        });
+        change.writes.push(cursor.write()?);
         cursor.version = cursor.version.saturating_add(1);
         self.apply(&change).await
     }
 }
-
-/// A cursor that has not been stored has this version.
-const UNSTORED: u64 = 0;
 
 /// Where a poll begins. What was unmatched a day ago is given up, and what was seen since is not.
 fn begin(cursor: &mut NewsCursor, now: Timestamp) -> Timestamp {

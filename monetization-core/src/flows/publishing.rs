@@ -276,8 +276,10 @@ impl Monetizer {
             match self.unsendable(engine, &signed_in.realm, &batch) {
                 Some(state) => {
                     progress.failed = progress.failed.saturating_add(1);
+                    let at = self.now();
+                    let verdict = Verdict::Settled { state, at };
                     self.store
-                        .settle_batch(batch.id, batch.fence, &Verdict::State(state))
+                        .settle_batch(batch.id, batch.fence, &verdict)
                         .await?;
                 }
                 None => by_call
@@ -295,10 +297,11 @@ impl Monetizer {
             let of_engine = (engine, signed_in);
             for (batch, verdict) in self.send(tenant, of_engine, to, batches).await? {
                 match &verdict {
-                    Verdict::State(BatchState::Confirmed) => {
-                        progress.done = progress.done.saturating_add(1)
-                    }
-                    Verdict::State(_) | Verdict::Again { .. } => {
+                    Verdict::Settled {
+                        state: BatchState::Confirmed,
+                        ..
+                    } => progress.done = progress.done.saturating_add(1),
+                    Verdict::Settled { .. } | Verdict::Again { .. } => {
                         progress.failed = progress.failed.saturating_add(1)
                     }
                 }
@@ -396,7 +399,7 @@ impl Monetizer {
                 let reason = chain(&error);
                 batches
                     .iter()
-                    .map(|batch| Verdict::State(held_back(batch, reason.clone())))
+                    .map(|batch| attempt.settled(held_back(batch, reason.clone())))
                     .collect()
             }
         };

@@ -12,9 +12,15 @@
 //! | more than all of that, the store was restored, and nothing else is held | have arrived: confirmed; of the rest the records went with the restore |
 //! | anything else | stay with the operator, and the difference is reported |
 //!
+//! Engines count some time after they have taken a batch ([`EngineLimits::counts_within`]). What was sent so
+//! lately may be in the count or not: where the count fits with and without the unknown batches because
+//! of it, nothing is decided and no difference is told, and the next run sees more.
+//!
 //! Nothing is decided while a batch of that period and meter is on its way, and nothing about what was
 //! reported to another engine, account or mode than the credentials open. Each decision is written
 //! with its reason, under the state it was made for: whoever decides at the same time changes nothing.
+//!
+//! [`EngineLimits::counts_within`]: crate::engine::EngineLimits::counts_within
 
 use std::collections::BTreeMap;
 
@@ -77,9 +83,11 @@ struct Comparison<'a> {
 #[derive(Default)]
 struct Reported {
     confirmed: Quantity,
+    /// What of it the engine may not have counted yet.
+    fresh: Quantity,
     perhaps: Quantity,
     unknown: Vec<Batch>,
-    /// Whether a batch is on its way.
+    /// Whether a batch is on its way, or may be and not be counted yet.
     moving: bool,
     /// Whether a batch is held for another reason than that nobody knows.
     held: bool,
@@ -242,7 +250,8 @@ impl Monetizer {
             // Of what was reported elsewhere this count tells nothing.
             if batch.place.engine == engine.descriptor.id && batch.realm == realm {
                 let of = reported.entry((index, batch.key.meter)).or_default();
-                of.add(batch)?;
+                let is_fresh = self.is_fresh(engine, &batch);
+                of.add(batch, is_fresh)?;
             }
         }
         let known = self.known_at(tenant, engine, subscription.id).await?;
@@ -262,7 +271,7 @@ impl Monetizer {
             self.decide_by_the_count(comparison, &mut of, counted, report)
                 .await?;
             report.compared = report.compared.saturating_add(1);
-            if counted != of.confirmed && !of.moving {
+            if !of.fits(counted, of.confirmed)? && !of.moving {
                 report.differing.push(Difference {
                     subscription: subscription.id,
                     meter: meter.id,
@@ -274,6 +283,13 @@ impl Monetizer {
             }
         }
         Ok(())
+    }
+
+    /// Whether the engine may have taken a batch and not counted it yet.
+    fn is_fresh(&self, engine: &Engine, batch: &Batch) -> bool {
+        let sent_by = batch.settled_at.max(batch.first_sent_at);
+        let counts_within = engine.descriptor.limits.counts_within;
+        sent_by.is_some_and(|sent_by| self.now().saturating_since(sent_by) < counts_within)
     }
 
     /// What was reported, with the number of its period, from the period on in which `since` lies.
@@ -307,12 +323,11 @@ impl Monetizer {
         }
         let all = of.confirmed.checked_add(of.perhaps)?;
         let is_more_explained = comparison.after_restore && !of.held;
-        let fate = if counted == all || (counted > all && is_more_explained) {
-            Fate::Confirmed
-        } else if counted == of.confirmed {
-            Fate::SendAgain
-        } else {
-            return Ok(());
+        let fate = match (of.fits(counted, all)?, of.fits(counted, of.confirmed)?) {
+            (true, false) => Fate::Confirmed,
+            (false, true) => Fate::SendAgain,
+            (false, false) if counted > all && is_more_explained => Fate::Confirmed,
+            (true, true) | (false, false) => return Ok(()),
         };
         let because = format!(
             "reconciled: the engine has counted {} in all",
@@ -341,10 +356,21 @@ impl Monetizer {
 }
 
 impl Reported {
-    fn add(&mut self, batch: Batch) -> Result<(), FlowError> {
+    /// Whether the engine can have counted so much where it has taken `taken`.
+    fn fits(&self, counted: Quantity, taken: Quantity) -> Result<bool, FlowError> {
+        Ok(taken.checked_sub(self.fresh)? <= counted && counted <= taken)
+    }
+
+    fn add(&mut self, batch: Batch, is_fresh: bool) -> Result<(), FlowError> {
         let quantity = batch.quantity()?;
         match batch.state {
-            BatchState::Confirmed => self.confirmed = self.confirmed.checked_add(quantity)?,
+            BatchState::Confirmed => {
+                self.confirmed = self.confirmed.checked_add(quantity)?;
+                if is_fresh {
+                    self.fresh = self.fresh.checked_add(quantity)?;
+                }
+            }
+            BatchState::Unknown { .. } if is_fresh => self.moving = true,
             BatchState::Unknown { .. } => {
                 self.perhaps = self.perhaps.checked_add(quantity)?;
                 self.unknown.push(batch);

@@ -17,7 +17,7 @@ use crate::ids::{InvoiceId, SubscriptionId, TenantId, TypedId};
 use crate::intent::{Intent, Operation};
 use crate::invoice::Invoice;
 use crate::reference::{ObjectKind, Place, Reference};
-use crate::store::{ChangeSet, Conflict, Index, RowKey, StoreExt, Stored, Write};
+use crate::store::{ChangeSet, Conflict, Index, RowKey, StoreExt, Stored};
 use crate::subscription::{BlockReason, Subscription, SubscriptionEvent, SubscriptionState};
 use crate::text::ForeignId;
 use rejecting::Source;
@@ -55,9 +55,6 @@ struct Effect {
     contradictions: Vec<String>,
     rejected: Rejected,
 }
-
-/// An invoice that has not been stored has this version.
-const UNSTORED: u64 = 0;
 
 impl Monetizer {
     /// Takes a message in: its effect and the mark that it was taken in are one change. Answer
@@ -302,12 +299,7 @@ impl Monetizer {
 impl Effect {
     fn write(self, change: &mut ChangeSet) -> Result<(), FlowError> {
         for stored in self.invoices.into_values() {
-            let write = if stored.version == UNSTORED {
-                Write::insert(&stored.fact)?
-            } else {
-                stored.write()?
-            };
-            change.writes.push(write);
+            change.writes.push(stored.write()?);
         }
         for stored in self.subscriptions.into_values() {
             change.writes.push(stored.write()?);

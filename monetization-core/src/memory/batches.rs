@@ -186,6 +186,7 @@ impl Kept {
             // Claims that nobody settled are over, too.
             self.batch.attempts = u32::try_from(self.batch.fence).unwrap_or(u32::MAX);
             self.batch.first_sent_at = None;
+            self.batch.settled_at = None;
             self.due_at = Timestamp::MIN;
         }
         true
@@ -213,7 +214,10 @@ impl Kept {
         self.hold.give_up();
         self.batch.attempts = self.batch.attempts.saturating_add(1);
         match verdict {
-            Verdict::State(state) => self.batch.state = state.clone(),
+            Verdict::Settled { state, at } => {
+                self.batch.state = state.clone();
+                self.batch.settled_at = Some(*at);
+            }
             Verdict::Again {
                 due_at,
                 first_sent_at,

@@ -11,7 +11,7 @@ use monetization_core::store::{
 
 use super::Bench;
 use super::steps::{ALL, CLAIM, MINUTE, Shared, append_new, own, sum};
-use crate::sample::{START, Subscriber, batch};
+use crate::sample::{START, Subscriber, batch, settled};
 
 /// A batch is told as it was sealed, to the last byte, by key and piece.
 pub async fn a_batch_is_read_back_as_it_was_sealed(bench: &Bench) {
@@ -114,14 +114,15 @@ pub async fn a_batch_that_came_to_its_end_is_not_claimed_again(bench: &Bench) {
         let batch = sealed(bench, &store, &of, 1).await;
         let claimed = fences(&store, &of).await;
         assert_eq!(claimed, [(batch.id, 1)]);
-        settle(&store, batch.id, 1, &Verdict::State(state.clone()), true).await;
+        settle(&store, batch.id, 1, &settled(state.clone()), true).await;
         bench.advance(MINUTE);
         assert_eq!(fences(&store, &of).await, []);
     }
     let kept = store.batches(of.tenant, of.segment(0).id).await.unwrap();
     let kept_states: Vec<_> = kept.iter().map(|batch| &batch.state).collect();
     assert_eq!(kept_states, states.iter().collect::<Vec<_>>());
-    assert!(kept.iter().all(|batch| batch.attempts == 1), "{kept:?}");
+    let is_told = |batch: &Batch| batch.attempts == 1 && batch.settled_at == Some(START);
+    assert!(kept.iter().all(is_told), "{kept:?}");
 }
 
 /// It waits for its due date, in business time; it remembers its attempts and the first time
@@ -168,7 +169,7 @@ pub async fn a_settlement_under_an_old_fence_changes_nothing(bench: &Bench) {
         due_at: START.saturating_add(MINUTE),
         first_sent_at: Some(START),
     };
-    let confirmed = Verdict::State(BatchState::Confirmed);
+    let confirmed = settled(BatchState::Confirmed);
     for fence in [0, 1, 3] {
         settle(&store, batch.id, fence, &again, false).await;
         settle(&store, batch.id, fence, &confirmed, false).await;
@@ -193,7 +194,7 @@ pub async fn a_repeated_settlement_is_recognised(bench: &Bench) {
             due_at: START,
             first_sent_at: None,
         },
-        Verdict::State(BatchState::Confirmed),
+        settled(BatchState::Confirmed),
     ];
     for (fence, verdict) in [1, 2].into_iter().zip(&verdicts) {
         assert_eq!(fences(&store, &of).await, [(batch.id, fence)]);
@@ -345,7 +346,7 @@ pub(super) async fn come_to(bench: &Bench, store: &Shared, of: &Subscriber, held
         Held::Unknown => BatchState::Unknown { reason },
         Held::Parked => BatchState::Parked { reason },
     };
-    settle(store, batch.id, 2, &Verdict::State(state), true).await;
+    settle(store, batch.id, 2, &settled(state), true).await;
     batch
 }
 

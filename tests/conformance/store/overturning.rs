@@ -10,7 +10,7 @@ use monetization_core::store::{
 use super::Bench;
 use super::batches::{come_to, fences, sealed, settle};
 use super::steps::{ALL, MINUTE, Shared, apply, apply_new};
-use crate::sample::{START, Subscriber, text};
+use crate::sample::{START, Subscriber, settled, text};
 
 /// It is among those that somebody has to decide about, and knows since when the engine may have it.
 pub async fn a_batch_that_is_refused_later_is_held_with_the_reason(bench: &Bench) {
@@ -22,6 +22,7 @@ pub async fn a_batch_that_is_refused_later_is_held_with_the_reason(bench: &Bench
         state: rejected(&batch).overturn.state(),
         attempts: 1,
         first_sent_at: Some(START),
+        settled_at: Some(START),
         fence: 2,
         ..batch.clone()
     };
@@ -29,14 +30,7 @@ pub async fn a_batch_that_is_refused_later_is_held_with_the_reason(bench: &Bench
     assert_eq!(held, [wanted]);
     assert_eq!(fences(&store, &of).await, []);
     // Whoever has confirmed it says so again, because the reply was lost.
-    settle(
-        &store,
-        batch.id,
-        1,
-        &Verdict::State(BatchState::Confirmed),
-        false,
-    )
-    .await;
+    settle(&store, batch.id, 1, &settled(BatchState::Confirmed), false).await;
     let again = Decision::new(Fate::SendAgain, "the engine has forgotten it", START);
     let decided = store.decide_batch(of.tenant, batch.id, Held::Rejected, &again);
     assert!(decided.await.unwrap());
@@ -46,7 +40,7 @@ pub async fn a_batch_that_is_refused_later_is_held_with_the_reason(bench: &Bench
 /// The message was quicker than the answer: the answer is not written any more. The engine may know it
 /// since the later of when it was first sent and what the message tells.
 pub async fn a_claim_on_a_batch_that_is_refused_meanwhile_confirms_nothing(bench: &Bench) {
-    let confirmed = Verdict::State(BatchState::Confirmed);
+    let confirmed = settled(BatchState::Confirmed);
     let again = Verdict::Again {
         due_at: START,
         first_sent_at: Some(START.saturating_sub(MINUTE)),
@@ -99,14 +93,7 @@ pub async fn a_batch_that_it_does_not_fit_stays_as_it_is(bench: &Bench) {
     stays(bench, &store, &of, taken_back(&fresh)).await;
     assert_eq!(fences(&store, &of).await, [(fresh.id, 1)]);
     stays(bench, &store, &of, taken_back(&fresh)).await;
-    settle(
-        &store,
-        fresh.id,
-        1,
-        &Verdict::State(BatchState::Confirmed),
-        true,
-    )
-    .await;
+    settle(&store, fresh.id, 1, &settled(BatchState::Confirmed), true).await;
 
     let mut other_engine = rejected(&fresh);
     other_engine.place.engine = text("other");
@@ -158,7 +145,7 @@ pub async fn a_batch_that_was_sent_again_is_refused_by_later_news_only(bench: &B
         assert!(decided.await.unwrap());
         assert_eq!(fences(&store, &of).await, [(batch.id, 3)]);
         if confirms {
-            let confirmed = Verdict::State(BatchState::Confirmed);
+            let confirmed = settled(BatchState::Confirmed);
             settle(&store, batch.id, 3, &confirmed, true).await;
         }
         let at = |sent_by| Overturned {
@@ -221,14 +208,7 @@ fn taken_back(batch: &Batch) -> Overturned {
 async fn confirmed(bench: &Bench, store: &Shared, of: &Subscriber) -> Batch {
     let batch = sealed(bench, store, of, 1).await;
     assert_eq!(fences(store, of).await, [(batch.id, 1)]);
-    settle(
-        store,
-        batch.id,
-        1,
-        &Verdict::State(BatchState::Confirmed),
-        true,
-    )
-    .await;
+    settle(store, batch.id, 1, &settled(BatchState::Confirmed), true).await;
     batch
 }
 

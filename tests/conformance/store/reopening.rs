@@ -15,7 +15,7 @@ use super::steps::{
     ALL, CLAIM, MINUTE, Shared, append, append_new, apply, apply_new, change_of, counter, granted,
     insert, insert_all, own, sum, total,
 };
-use crate::sample::{START, Subscriber, batch, text};
+use crate::sample::{START, Subscriber, batch, settled, text};
 
 /// Facts, use, counters, batches, operations given up, jobs: every read tells the same.
 pub async fn what_was_written_is_there(bench: &Bench) {
@@ -64,7 +64,7 @@ pub async fn repeated_writes_are_recognised(bench: &Bench) {
     );
     assert_eq!(store.seal(&piece).await.unwrap(), Sealed::New);
     store.claim_batches(of.tenant, START, CLAIM).await.unwrap();
-    let verdict = Verdict::State(BatchState::Confirmed);
+    let verdict = settled(BatchState::Confirmed);
     assert!(store.settle_batch(piece.id, 1, &verdict).await.unwrap());
     drop(store);
 

@@ -1,7 +1,6 @@
 //! Batches that nobody sends until somebody decides about them, and the comparison with the engine.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use monetization_core::clock::{Span, Timestamp};
@@ -16,6 +15,7 @@ use super::input::{Caller, Id, Json, Params};
 use super::page::{List, Page};
 use super::problem::Problem;
 use crate::app::App;
+use crate::recurring::COMPARED;
 
 /// A batch that is held. Quantities are in the meter's scale.
 #[derive(Debug, Serialize)]
@@ -98,7 +98,6 @@ struct FailedView {
 }
 
 const BECAUSE_MAX: usize = 500;
-const SINCE: Duration = Duration::from_secs(35 * 86_400);
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -168,7 +167,7 @@ pub(super) async fn reconcile(
 ) -> Result<axum::Json<ReconcileView>, Problem> {
     let since = body
         .since
-        .unwrap_or_else(|| app.now().saturating_sub(SINCE));
+        .unwrap_or_else(|| app.now().saturating_sub(COMPARED));
     let report = app.monetizer.reconcile(caller.tenant, since).await?;
     Ok(axum::Json(report.into()))
 }

@@ -169,6 +169,7 @@ impl Monetizer {
                 state: state.clone(),
                 attempts: 0,
                 first_sent_at: None,
+                settled_at: None,
                 fence: 0,
                 decided_because: None,
                 sent_again: None,

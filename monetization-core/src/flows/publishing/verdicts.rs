@@ -48,13 +48,19 @@ impl Attempt {
         match receipt {
             Receipt::Duplicate if is_doubtful(batch) => {
                 let reason = "it was sent again, and the engine knew it from before".to_owned();
-                Verdict::State(BatchState::Unknown { reason })
+                self.settled(BatchState::Unknown { reason })
             }
-            Receipt::Accepted | Receipt::Duplicate => Verdict::State(BatchState::Confirmed),
-            Receipt::Rejected { reason } => Verdict::State(BatchState::Rejected { reason }),
+            Receipt::Accepted | Receipt::Duplicate => self.settled(BatchState::Confirmed),
+            Receipt::Rejected { reason } => self.settled(BatchState::Rejected { reason }),
             Receipt::Unknown { .. } => self.postponed(batch, None, true),
             Receipt::NotSent { retry_after, .. } => self.postponed(batch, retry_after, false),
         }
+    }
+
+    /// Sent no more.
+    pub(super) fn settled(self, state: BatchState) -> Verdict {
+        let at = self.sent_at;
+        Verdict::Settled { state, at }
     }
 
     /// The same bytes later: after what the engine has asked to wait, where it has. Whether they may

@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
-use super::{Effect, Source, UNSTORED, unmatched};
+use super::{Effect, Source, unmatched};
 use crate::access::{Closed, access};
 use crate::engine::{EngineEvent, EngineInvoice};
 use crate::flows::references::thing;
@@ -175,10 +175,8 @@ impl Monetizer {
             credits: Vec::new(),
             engine_version: 0,
         };
-        effect.invoices.entry(id).or_insert(Stored {
-            fact: invoice,
-            version: UNSTORED,
-        });
+        let new = Stored::new(invoice);
+        effect.invoices.entry(id).or_insert(new);
         Ok(id)
     }
 }

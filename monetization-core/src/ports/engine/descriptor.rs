@@ -119,6 +119,8 @@ pub struct EngineLimits {
     pub deduplicates_for: Duration,
     /// For how long after it was sent a usage record can be taken back; `None` where it cannot.
     pub withdraws_for: Option<Duration>,
+    /// How long after it took a usage record its summaries may still leave it out.
+    pub counts_within: Duration,
     /// How old the time of use may be.
     pub age_max: Duration,
     /// How far ahead the time of use may be.

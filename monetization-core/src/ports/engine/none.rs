@@ -40,6 +40,7 @@ pub fn none() -> Engine {
             limits: EngineLimits {
                 deduplicates_for: Duration::ZERO,
                 withdraws_for: None,
+                counts_within: Duration::ZERO,
                 age_max: Duration::ZERO,
                 ahead_max: Duration::ZERO,
                 batch_max: 1,

@@ -156,6 +156,9 @@ pub struct Batch {
     pub attempts: u32,
     /// When it was first sent, in business time; of one that was overturned, by when it had been sent last.
     pub first_sent_at: Option<Timestamp>,
+    /// When it was settled that it is sent no more, in business time: no call that carries it was begun later.
+    /// `None` while it is to be sent, and where the engine has refused it before that was settled.
+    pub settled_at: Option<Timestamp>,
     /// The claim under which it is being sent.
     pub fence: u64,
     /// Why it was decided what becomes of it, the last time that it was.
@@ -357,8 +360,13 @@ pub enum Sealed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Verdict {
-    /// It has come to this state.
-    State(BatchState),
+    /// It is to be sent no more.
+    Settled {
+        /// What it has come to.
+        state: BatchState,
+        /// When, in business time.
+        at: Timestamp,
+    },
     /// It is to be sent again, the same, not before `due_at` (business time).
     Again {
         /// When at the earliest.

@@ -242,11 +242,17 @@ pub trait Fact: Serialize + DeserializeOwned + Send + Sync {
 pub struct Stored<T> {
     /// The fact.
     pub fact: T,
-    /// The version a change of it must name.
+    /// The version a change of it must name; 0 while no store has it.
     pub version: u64,
 }
 
 impl<T: Fact> Stored<T> {
+    /// A fact that no store has yet.
+    #[must_use]
+    pub const fn new(fact: T) -> Self {
+        Self { fact, version: 0 }
+    }
+
     /// Reads a row.
     ///
     /// # Errors
@@ -261,16 +267,17 @@ impl<T: Fact> Stored<T> {
         })
     }
 
-    /// The write that replaces it by what it is now.
+    /// The write that makes it, where no store has it yet, or replaces it by what it is now.
     ///
     /// # Errors
     /// [`StoreErrorKind::Broken`] where the fact cannot be serialised.
     pub fn write(&self) -> Result<Write, StoreError> {
         let row = row_of(&self.fact, self.version.saturating_add(1))?;
-        Ok(Write {
-            row,
-            expected: Expected::Version(self.version),
-        })
+        let expected = match self.version {
+            0 => Expected::Absent,
+            version => Expected::Version(version),
+        };
+        Ok(Write { row, expected })
     }
 }
 
@@ -331,23 +338,17 @@ pub trait StoreExt: Rows + Directory {
         tenant: TenantId,
         key: RowKey,
     ) -> Result<Vec<Stored<T>>, StoreError> {
-        let mut listing = Listing {
-            kind: T::KIND,
-            key: Some(key),
-            after: None,
-            limit: Listing::LIMIT_MAX,
-        };
-        let mut facts = Vec::new();
-        loop {
-            let rows = self.rows(tenant, &listing).await?;
-            for row in &rows {
-                facts.push(Stored::read(row)?);
-            }
-            match rows.last() {
-                Some(last) if rows.len() == listing.limit => listing.after = Some(last.id),
-                _ => return Ok(facts),
-            }
-        }
+        all(self, tenant, Some(key)).await
+    }
+
+    /// All facts of this kind that a tenant has, in the order of their ids.
+    ///
+    /// Reads as many pages as there are: for kinds of which a tenant has few.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn facts<T: Fact>(&self, tenant: TenantId) -> Result<Vec<Stored<T>>, StoreError> {
+        all(self, tenant, None).await
     }
 
     /// The one fact that a unique index leads to.
@@ -371,6 +372,31 @@ pub trait StoreExt: Rows + Directory {
 }
 
 impl<S: Rows + Directory + ?Sized> StoreExt for S {}
+
+/// The facts of a listing, to its last page.
+async fn all<T: Fact>(
+    rows: &(impl Rows + ?Sized),
+    tenant: TenantId,
+    key: Option<RowKey>,
+) -> Result<Vec<Stored<T>>, StoreError> {
+    let mut listing = Listing {
+        kind: T::KIND,
+        key,
+        after: None,
+        limit: Listing::LIMIT_MAX,
+    };
+    let mut facts = Vec::new();
+    loop {
+        let page = rows.rows(tenant, &listing).await?;
+        for row in &page {
+            facts.push(Stored::read(row)?);
+        }
+        match page.last() {
+            Some(last) if page.len() == listing.limit => listing.after = Some(last.id),
+            _ => return Ok(facts),
+        }
+    }
+}
 
 impl RowKey {
     /// The value `value` of this index.

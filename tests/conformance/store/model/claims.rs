@@ -7,7 +7,7 @@ use monetization_core::store::{
 
 use super::step::{Answer, Step};
 use super::world::World;
-use crate::sample::START;
+use crate::sample::{START, settled};
 use crate::store::steps::CLAIM;
 
 /// Who holds what, as far as that is certain.
@@ -73,8 +73,8 @@ impl Claims {
             return Step::ClaimBatches(world.subscriber().tenant, world.moment(), CLAIM);
         };
         let verdict = match world.sample.below(4) {
-            0 => Verdict::State(BatchState::Confirmed),
-            1 => Verdict::State(BatchState::Rejected {
+            0 => settled(BatchState::Confirmed),
+            1 => settled(BatchState::Rejected {
                 reason: "too large".to_owned(),
             }),
             _ => Verdict::Again {
