@@ -7,6 +7,8 @@ use monetization_core::invoice::Invoicing;
 use monetization_core::plan::{Approval, Plan};
 use monetization_core::secret::Secret;
 use monetization_core::subscription::Subscription;
+use monetization_engine_mock::faults::{Fault, Injection, SeenCall};
+use monetization_engine_mock::transport::Operation;
 
 use crate::world::{HOUR, World, cents, text};
 
@@ -269,4 +271,38 @@ async fn a_change_now_replaces_one_that_is_less_than_a_day_ahead_c6() {
         let second = customer.billed_by("2026-03-01T14:00:00Z").await;
         assert_eq!(second[2..], [9_300], "{invoicing:?}");
     }
+}
+
+/// The first change is on its way to the engine for so long that the second one overtakes it.
+#[tokio::test]
+async fn a_change_of_plan_that_arrives_after_a_later_one_does_not_stay_d5() {
+    let customer = Customer::of(Invoicing::ByEngine, SMALL).await;
+    let (world, of) = (&customer.world, &customer.subscription);
+    let (largest, _) = world.plan(&LARGE.replace("62", "124")).await;
+    let order = async |plan: &Plan| {
+        let now = Some(ChangeMode::Now);
+        let changed = world.monetizer.change_plan(of.tenant, of.id, plan.id, now);
+        changed.await.unwrap();
+    };
+    let billed = || world.provider.subscriptions()[0].plan.clone();
+    let held = Injection::next(Fault::Hold).on(Operation::ChangePlan);
+    world.provider.inject(held);
+    order(&customer.large).await;
+    let monetizer = world.monetizer.clone();
+    let first = tokio::spawn(async move { monetizer.carry_out_operations().await });
+    let is_on_its_way = |call: &SeenCall| call.operation == Operation::ChangePlan;
+    while !world.provider.calls().iter().any(is_on_its_way) {
+        tokio::task::yield_now().await;
+    }
+    order(&largest).await;
+    world.monetizer.carry_out_operations().await.unwrap();
+    let wanted = billed();
+    world.provider.release();
+    first.await.unwrap().unwrap();
+    world.settle().await;
+    assert_eq!(billed(), wanted);
+    let [change] = *world.subscription(of.id).await.timeline.changes else {
+        panic!("the second one has taken the place of the first");
+    };
+    assert_ne!(change.version, customer.large.current);
 }

@@ -1,19 +1,23 @@
 //! News that never arrived, read from the engine.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use http::HeaderMap;
 use monetization_conformance::engine::Fixture;
 use monetization_conformance::sample::text;
 use monetization_conformance::size;
 use monetization_core::clock::Timestamp;
 use monetization_core::engine::{
-    CancelMode, Engine, EngineContext, EngineError, NewsFeed, NewsPage, VerifiedEvent,
+    CancelMode, Engine, EngineContext, EngineError, EngineEvent, NewsFeed, NewsPage, VerifiedEvent,
+    WebhookError, Webhooks,
 };
 use monetization_core::flows::CaughtUp;
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::InvoiceState;
 use monetization_core::plan::Plan;
+use monetization_core::secret::Secret;
 use monetization_core::store::{Index, RowKey, StoreExt};
 
 use crate::market::{DAY, FIXED, HOUR, MINUTE, Market};
@@ -105,7 +109,15 @@ async fn more_messages_than_are_known_one_by_one_are_given_up_after_a_day_too_r_
 /// operation is carried out again its news are nobody's.
 #[tokio::test]
 async fn news_of_what_is_not_known_yet_are_read_until_it_is_r_w6() {
-    let mut market = Market::open(MockFixture::new(), FIXED, 1).await;
+    let refuses = Arc::new(AtomicBool::new(false));
+    let fixture = MockFixture::wrapped(|engine| Engine {
+        webhooks: engine.webhooks.map(|inner| -> Arc<dyn Webhooks> {
+            let refuses = Arc::clone(&refuses);
+            Arc::new(Moody { inner, refuses })
+        }),
+        ..engine
+    });
+    let mut market = Market::open(fixture, FIXED, 1).await;
     market.pay_all().await;
     market.catch_up().await;
     let plans = RowKey::new(Index::PlansOfProduct, market.product.id);
@@ -125,6 +137,12 @@ async fn news_of_what_is_not_known_yet_are_read_until_it_is_r_w6() {
     }
     assert_eq!(market.invoices(late).await.len(), 0);
     market.monetizer.run_jobs().await.unwrap();
+    // What is known by now and cannot be taken in is not passed over either.
+    refuses.store(true, Ordering::Relaxed);
+    let caught = market.catch_up().await;
+    assert_eq!((caught.new, caught.foreign), (0, 0), "{caught:?}");
+    assert!(!caught.waiting.is_empty(), "{caught:?}");
+    refuses.store(false, Ordering::Relaxed);
     let caught = market.catch_up().await;
     assert_eq!((caught.new, caught.foreign), (1, 0), "{caught:?}");
     assert_eq!(market.invoices(late).await.len(), 1);
@@ -224,6 +242,35 @@ impl Market {
 
 fn names(of: &[(monetization_core::text::ForeignId, String)]) -> Vec<String> {
     of.iter().map(|(id, _)| id.to_string()).collect()
+}
+
+/// Webhooks that can read nothing for a while.
+#[derive(Debug)]
+struct Moody {
+    inner: Arc<dyn Webhooks>,
+    refuses: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Webhooks for Moody {
+    fn verify(
+        &self,
+        body: &[u8],
+        headers: &HeaderMap,
+        secrets: &[Secret],
+        now: Timestamp,
+    ) -> Result<VerifiedEvent, WebhookError> {
+        self.inner.verify(body, headers, secrets, now)
+    }
+
+    fn interpret(&self, message: &VerifiedEvent) -> Result<Vec<EngineEvent>, WebhookError> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err(WebhookError::Malformed {
+                problem: "today".to_owned(),
+            });
+        }
+        self.inner.interpret(message)
+    }
 }
 
 /// A feed that tells more at the beginning of 2026: messages that make no sense, and one about somebody

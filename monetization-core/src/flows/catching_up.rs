@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | is taken in, now or before | `new`, `known` | passes it |
 //! | speaks of nothing that is known here | `foreign` | passes it; it is read again for the few minutes of the overlap, and for a day or two while operations of the tenant are unfinished, which may make it known |
-//! | cannot be taken in | `waiting` | stays before it: the next poll tries again, and takes in what follows all the same |
+//! | cannot be taken in | `waiting` | stays before it, or goes back: the next poll tries again, and takes in what follows all the same |
 //! | could not be taken in for a day | `given_up`, once, for an operator | passes it |
 //!
 //! So a message that can never be taken in holds up no other one, and what is read twice because of it is
@@ -119,7 +119,9 @@ impl Monetizer {
         let is_waiting = self.store.has_unfinished_intents(reading.tenant).await?;
         let oldest = self.now().saturating_sub(KEPT);
         let mut from = begin(&mut cursor.fact, self.now()).max(oldest);
-        let (mut stays, mut failing, mut has_unmatched) = (false, BTreeSet::new(), false);
+        // Where the first page begins with a message that has to be waited for.
+        let mut held_at = None;
+        let (mut failing, mut has_unmatched) = (BTreeSet::new(), false);
         loop {
             let key = IdempotencyKey::new(format!("news:{}:{from}", cursor.fact.id));
             let account = reading.place.account.clone();
@@ -138,13 +140,16 @@ impl Monetizer {
                     Err(error) => {
                         failing.insert(id.clone());
                         let problem = (id, chain(&error));
-                        stays |= caught.add_failing(&mut cursor.fact, problem, self.now());
+                        if caught.add_failing(&mut cursor.fact, problem, self.now()) {
+                            held_at.get_or_insert(from);
+                        }
                     }
                 }
             }
-            if !stays {
-                cursor.fact.until = page.until.max(cursor.fact.until);
-            }
+            cursor.fact.until = match held_at {
+                Some(held_at) => cursor.fact.until.min(held_at),
+                None => cursor.fact.until.max(page.until),
+            };
             if has_unmatched {
                 cursor.fact.unmatched.get_or_insert(Unmatched {
                     from,

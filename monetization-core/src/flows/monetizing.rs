@@ -70,7 +70,8 @@ impl Monetizer {
     ///    names those versions and the product's version.
     /// 3. What it calls each of them is written, a change each.
     /// 4. The product is marked as on sale, with its attributes; again, where the engine was asked for
-    ///    anything, so that what is taken off sale there later is asked for under another key.
+    ///    anything and has refused nothing, so that what is taken off sale there later is asked for under
+    ///    another key, and what it has refused under the same.
     ///
     /// A crash before the last step is mended by asking again: the engine recognises the key, and what
     /// was written is found.

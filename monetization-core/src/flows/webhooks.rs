@@ -7,6 +7,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -43,6 +44,9 @@ pub struct TakenIn {
     /// Reports that the engine has refused after it had taken them.
     pub rejected: Rejected,
 }
+
+/// By how much an engine's clock may be ahead of this one.
+const CLOCKS_APART: Duration = Duration::from_secs(600);
 
 /// What a message changes: every fact once, however often the message speaks of it.
 #[derive(Default)]
@@ -179,7 +183,7 @@ impl Monetizer {
                     customer: place.reference(tenant, event.object, ours),
                     news: event.version,
                 };
-                change
+                effect
                     .intents
                     .push(Intent::new(tenant, operation, self.now()));
                 Ok(())
@@ -216,7 +220,7 @@ impl Monetizer {
             }
             // Nobody here has asked for that so soon.
             SubscriptionState::Active | SubscriptionState::Ending
-                if end.is_none_or(|end| end > self.now()) =>
+                if end.is_none_or(|end| end > self.now().saturating_add(CLOCKS_APART)) =>
             {
                 self.end(&mut subscription.fact, CancelMode::Now, change)
                     .await?;

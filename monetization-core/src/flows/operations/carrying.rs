@@ -13,7 +13,7 @@ use crate::engine::{
 use crate::flows::references::thing;
 use crate::flows::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::ids::{InvoiceId, PlanVersionId, SubscriptionId};
-use crate::intent::Operation;
+use crate::intent::{Intent, Operation};
 use crate::invoice::{Invoice, InvoiceEvent, InvoiceState, Occasion};
 use crate::reference::ObjectKind;
 use crate::subscription::{Subscription, SubscriptionEvent, SubscriptionState};
@@ -187,7 +187,8 @@ impl Monetizer {
     }
 
     /// Moves the subscription to another plan at an engine that invoices it. A change that another one
-    /// has followed is left out: the last word may have been carried out before it.
+    /// has followed is left out: the last word may have been carried out before it. Where one follows while
+    /// the engine is asked, the last word is said again.
     pub(super) async fn switch(
         &self,
         task: &Task,
@@ -222,7 +223,21 @@ impl Monetizer {
             .billing
             .change_subscription(&cx, &external, &to)
             .await?;
-        self.finish(&task.finished).await
+        for _ in 0..ATTEMPTS_MAX {
+            let mut change = self.change();
+            let mut stored = self.must::<Subscription>(tenant, id).await?;
+            if stored.fact.plan_changes != number {
+                let operation = stored.fact.change_again();
+                let again = Intent::new(tenant, operation, self.now());
+                change.intents.push(again);
+                change.writes.push(stored.write()?);
+            }
+            change.finished.push(task.finished.clone());
+            if self.apply(&change).await? {
+                return Ok(());
+            }
+        }
+        Err(FlowError::Contended)
     }
 
     /// Ends the subscription at an engine that invoices it. That the engine does not have it is as good.
@@ -268,6 +283,20 @@ impl Monetizer {
             }
         }
         Err(FlowError::Contended)
+    }
+}
+
+impl Subscription {
+    /// Its newest change of plan as a further one: the engine may have heard of an earlier one after it.
+    fn change_again(&mut self) -> Operation {
+        self.plan_changes = self.plan_changes.saturating_add(1);
+        let newest = self.timeline.changes.last();
+        Operation::ChangeSubscription {
+            subscription: self.id,
+            version: newest.map_or(self.timeline.first, |it| it.version),
+            number: self.plan_changes,
+            at_period_end: newest.is_none_or(|it| !it.prorated),
+        }
     }
 }
 

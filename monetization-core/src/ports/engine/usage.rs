@@ -140,7 +140,7 @@ pub trait UsageReporting: Port {
     ) -> Result<Withdrawal, EngineError>;
 
     /// What the call's credentials open. Reports that were sealed for another account or mode are not
-    /// sent. It is asked once for each process and tenant.
+    /// sent. It is asked by each run, since credentials may be exchanged while a process lives.
     ///
     /// # Errors
     /// [`EngineError`].
