@@ -105,7 +105,7 @@ pub(crate) async fn choose_process(process: &MockProcess) -> Result<Chosen, Engi
     })
 }
 
-/// Makes the engine of this name. Only this place knows engines by name.
+/// Makes the engine of this name.
 pub(crate) fn choose(name: &Slug, parts: EngineParts<'_>) -> Result<Chosen, EngineChoiceError> {
     check_known(name, parts.start)?;
     if *name == none().descriptor.id {

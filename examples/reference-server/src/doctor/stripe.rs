@@ -114,12 +114,20 @@ fn look_at_those(
         None => it.url.ends_with(PATH) || payload == Payload::Snapshot && it.scope.is_some(),
     };
     let ours: Vec<Endpoint> = listed.into_iter().filter(is_ours).collect();
-    if ours.is_empty() {
+    // One that was made by hand may be of either kind of accounts.
+    let hears = |scope| {
+        let is_of = |it: &Endpoint| it.scope.is_none_or(|of| of == scope);
+        ours.iter().any(is_of)
+    };
+    if !hears(Scope::Own) {
         let anywhere = format!("any address that ends in {PATH}");
         missing(payload, public.unwrap_or(&anywhere), diagnosis);
     }
     for endpoint in &ours {
         look_at(endpoint, diagnosis);
+    }
+    if payload == Payload::Snapshot && hears(Scope::Own) && !hears(Scope::Connected) {
+        diagnosis.ok(ENDPOINT, UNCONNECTED);
     }
 }
 
@@ -186,5 +194,7 @@ fn unseen(error: &EngineError, payload: Payload, diagnosis: &mut Diagnosis) {
     }
 }
 
+const UNCONNECTED: &str = "none of connected accounts, which is right while no publisher has one: \
+    setup-webhook with --connect makes it";
 const SETUP: &str = "reference-server stripe setup-webhook --engine-secrets-file FILE --url \
     https://HOST/webhooks/stripe, with --connect for connected accounts";
