@@ -275,7 +275,7 @@ async fn a_change_now_replaces_one_that_is_less_than_a_day_ahead_c6() {
 
 /// The first change is on its way to the engine for so long that the second one overtakes it.
 #[tokio::test]
-async fn a_change_of_plan_that_arrives_after_a_later_one_does_not_stay_d5() {
+async fn a_change_of_plan_that_arrives_after_a_later_one_does_not_stay_c6() {
     let customer = Customer::of(Invoicing::ByEngine, SMALL).await;
     let (world, of) = (&customer.world, &customer.subscription);
     let (largest, _) = world.plan(&LARGE.replace("62", "124")).await;

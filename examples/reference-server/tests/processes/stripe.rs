@@ -9,6 +9,7 @@ use super::publishing;
 use super::server;
 use super::upstream;
 
+mod asking;
 mod bought;
 mod configured;
 mod documented;
