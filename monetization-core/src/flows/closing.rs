@@ -22,7 +22,7 @@ use super::statements::PeriodBill;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::ids::{MeterId, SubscriptionId, TenantId};
-use crate::intent::{Intent, Operation};
+use crate::intent::{Intent, IntentState, Operation};
 use crate::invoice::{InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
 use crate::product::Product;
@@ -38,7 +38,8 @@ pub struct Closed {
     pub invoices: usize,
     /// Subscriptions that are over.
     pub ended: usize,
-    /// Subscriptions that could not be closed, and why: an operator has to look at them.
+    /// Subscriptions that could not be closed, and why: an operator has to look at them. One reason is that
+    /// the cancellation at the engine was given up.
     pub parked: Vec<(SubscriptionId, String)>,
 }
 
@@ -48,6 +49,8 @@ enum Step {
     Closed { invoiced: bool, ended: bool },
     /// It waits for something else.
     Waiting,
+    /// It waits for an operation that was given up, for this reason.
+    Parked { reason: String },
 }
 
 impl Monetizer {
@@ -97,6 +100,10 @@ impl Monetizer {
                     closed.ended = closed.ended.saturating_add(usize::from(ended));
                 }
                 Ok(Step::Waiting) => return Ok(()),
+                Ok(Step::Parked { reason }) => {
+                    closed.parked.push((of.id, reason));
+                    return Ok(());
+                }
                 Err(FlowError::Store(error)) => return Err(error.into()),
                 Err(error) => {
                     let reason = super::operations::chain(&error);
@@ -252,15 +259,7 @@ impl Monetizer {
             if !self.is_published(subscription, segments).await? {
                 return Ok(Some(Step::Waiting));
             }
-            let operation = Operation::CancelSubscription {
-                subscription: subscription.id,
-                at_period_end: false,
-            };
-            change
-                .intents
-                .push(Intent::new(subscription.tenant, operation, self.now()));
-            let asked = self.apply(&change).await?;
-            return Ok(asked.then_some(Step::Waiting));
+            return self.cancel_there(subscription).await.map(Some);
         }
         subscription.closed_periods = subscription.closed_periods.saturating_add(1);
         change.writes.push(stored.write()?);
@@ -269,6 +268,29 @@ impl Monetizer {
             ended: false,
         };
         Ok(self.apply(&change).await?.then_some(step))
+    }
+
+    /// Has the engine cancel a subscription all of whose use it has, and tells how far that has come.
+    async fn cancel_there(&self, subscription: &Subscription) -> Result<Step, FlowError> {
+        let operation = Operation::CancelSubscription {
+            subscription: subscription.id,
+            at_period_end: false,
+        };
+        let intent = Intent::new(subscription.tenant, operation, self.now());
+        let asked = self.store.intent_state(intent.tenant, intent.id).await?;
+        match asked {
+            None => {
+                let mut change = self.change();
+                change.intents.push(intent);
+                self.apply(&change).await?;
+                Ok(Step::Waiting)
+            }
+            Some(IntentState::Parked(parking)) => {
+                let reason = format!("{} was given up: {}", intent.id, parking.reason);
+                Ok(Step::Parked { reason })
+            }
+            Some(IntentState::Open | IntentState::Done) => Ok(Step::Waiting),
+        }
     }
 
     /// Whether the engine has answered for all use of these segments: only then can it invoice them.

@@ -4,21 +4,27 @@ use std::time::Duration;
 
 use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
-use crate::engine::{CancelMode, ChangeMode, Engine, EngineContext, IdempotencyKey};
+use crate::engine::{
+    CancelMode, ChangeMode, Engine, EngineContext, EngineErrorKind, IdempotencyKey,
+};
 use crate::entropy::Entropy;
-use crate::ids::TenantId;
+use crate::ids::{IntentId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::reference::Place;
 use crate::store::{Claim, Conflict, Finished};
 
 /// What a run has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OperationsReport {
     /// Operations that were carried out.
     pub done: usize,
     /// Operations that have to be tried again.
     pub postponed: usize,
-    /// Operations that were given up: an operator has to look at them.
+    /// Those of them that wait for an operator, and why: the engine does not accept the credentials, lacks
+    /// a setting or is not there, or many tries have come to nothing.
+    pub waiting: Vec<(IntentId, String)>,
+    /// Operations that were given up: an operator has to look at them, and may
+    /// [resume](Monetizer::resume_operation) them.
     pub parked: usize,
 }
 
@@ -51,11 +57,42 @@ const CLAIM: Claim = Claim {
     limit: 100,
     lease: Duration::from_secs(120),
 };
-/// After so many tries of what may help, somebody has to look at it.
-const TRIES_MAX: u32 = 100;
+/// After so many tries, half a day of them, somebody should know of it. It goes on all the same: outages end.
+const UNTOLD_MAX: u32 = 20;
+/// Waiting for an operator begins with the wait after so many tries: about a minute.
+const WAITING_MIN: u32 = 6;
 
 mod carrying;
 mod payments;
+mod resuming;
+
+/// What is done about an operation that came to nothing.
+enum Next {
+    /// It is tried again, after the wait that the engine has asked for.
+    Again(Option<Duration>),
+    /// It is tried again, at long intervals: nothing helps before an operator has mended something.
+    Wait,
+    /// It is given up.
+    Park,
+}
+
+impl Next {
+    fn after(error: &FlowError) -> Self {
+        let error = match error {
+            FlowError::Engine(error) => error,
+            FlowError::Contended => return Self::Again(None),
+            FlowError::UnknownEngine(_) => return Self::Wait,
+            _ => return Self::Park,
+        };
+        match error.kind() {
+            EngineErrorKind::Retryable | EngineErrorKind::Ambiguous => Self::Again(error.wait()),
+            EngineErrorKind::Unauthorized | EngineErrorKind::Misconfigured { .. } => Self::Wait,
+            EngineErrorKind::Permanent | EngineErrorKind::Conflict | EngineErrorKind::NotFound => {
+                Self::Park
+            }
+        }
+    }
+}
 
 impl Monetizer {
     /// Carries out operations that are due, until none is left. Another process may do the same
@@ -101,18 +138,20 @@ impl Monetizer {
             Err(FlowError::Store(error)) => return Err(error.into()),
             Err(error) => error,
         };
-        let (temporary, wait) = match &error {
-            FlowError::Engine(error) => (error.is_temporary(), error.wait()),
-            FlowError::Contended => (true, None),
-            _ => (false, None),
+        let back_off = |tries| Jitter::drawn(&self.entropy).back_off(tries);
+        let wait = match Next::after(&error) {
+            Next::Again(wait) => Some(wait.unwrap_or_else(|| back_off(intent.attempts))),
+            Next::Wait => Some(back_off(intent.attempts.max(WAITING_MIN))),
+            Next::Park => None,
         };
-        if temporary && intent.attempts < TRIES_MAX {
-            let back_off = || Jitter::drawn(&self.entropy).back_off(intent.attempts);
-            let wait = wait.unwrap_or_else(back_off);
+        if let Some(wait) = wait {
             self.store
                 .postpone_intent(intent.id, fence, self.now().saturating_add(wait))
                 .await?;
             report.postponed = report.postponed.saturating_add(1);
+            if matches!(Next::after(&error), Next::Wait) || intent.attempts >= UNTOLD_MAX {
+                report.waiting.push((intent.id, chain(&error)));
+            }
             return Ok(());
         }
         let mut change = self.change();
