@@ -77,7 +77,7 @@ pub use revenue::{Earned, Revenue, RevenueQuestion, RevenueRow};
 pub use statements::{LimitUse, MeterUse, Statement};
 pub use subscribing::{Order, Ordered};
 pub use unbilled::{TooLate, Unbilled};
-pub use webhooks::{Endpoint, Rejected, TakenIn};
+pub use webhooks::{Rejected, TakenIn, WebhookEndpoint};
 
 mod bundling;
 mod catalogue;

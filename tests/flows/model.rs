@@ -8,7 +8,7 @@ use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
 use monetization_core::engine::CancelMode;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Endpoint, Ingested, UsageEvent};
+use monetization_core::flows::{Ingested, UsageEvent, WebhookEndpoint};
 use monetization_core::ids::InvoiceId;
 use monetization_core::intent::{Operation, ParkedIntent};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, LineItem, Occasion};
@@ -388,7 +388,7 @@ async fn settle(world: &World) {
             let taken = world
                 .monetizer
                 .take_in(
-                    Endpoint::new(&engine, &secrets),
+                    WebhookEndpoint::new(&engine, &secrets),
                     &message.headers,
                     &message.body,
                 )
