@@ -34,7 +34,7 @@
 //! | statements | what was used and is owed | by request, reads only |
 //! | unbilled | use that nobody is billed for | by request, reads only |
 //! | closing | ends of periods, invoices, what is past due | a job |
-//! | operations | intents | a job |
+//! | operations | intents; those that were given up are resumed by request | a job |
 //! | publishing | batches, also after a restore | a job of its own |
 //! | reconciling | what engines have counted, batches that are held | by request |
 //! | withdrawing | reports that are taken back | by request |

@@ -71,7 +71,9 @@ impl Rounds {
     fn learn(&self, operations: &OperationsReport) {
         let mut waiting = self.waiting();
         if let Some((id, why)) = operations.waiting.first() {
-            *waiting = Some(format!("operations at the engine wait, {id} say: {why}"));
+            *waiting = Some(format!(
+                "operations at the engine wait, such as {id}: {why}"
+            ));
         } else if operations.done > 0 {
             *waiting = None;
         }
@@ -236,7 +238,29 @@ impl Rounds {
 
 #[cfg(test)]
 mod tests {
+    use monetization_core::ids::{IntentId, TypedId};
+
     use super::*;
+
+    /// The next try may be an hour away: what it waits for is no news each time, and not forgotten between.
+    #[tokio::test]
+    async fn what_operations_wait_for_is_trouble_until_one_is_carried_out() {
+        let rounds = Rounds::new(Uri::from_static("http://127.0.0.1:1/"));
+        let id = IntentId::derived(&[b"i"]);
+        rounds.learn(&OperationsReport {
+            postponed: 1,
+            waiting: vec![(id, "the credentials".to_owned())],
+            ..OperationsReport::default()
+        });
+        rounds.learn(&OperationsReport::default());
+        let said = rounds.waiting().clone().unwrap();
+        assert!(said.contains("the credentials"), "{said}");
+        rounds.learn(&OperationsReport {
+            done: 1,
+            ..OperationsReport::default()
+        });
+        assert_eq!(*rounds.waiting(), None);
+    }
 
     #[test]
     fn what_is_said_of_unwritten_records_tells_what_to_do() {

@@ -57,7 +57,7 @@ const CLAIM: Claim = Claim {
     limit: 100,
     lease: Duration::from_secs(120),
 };
-/// After so many tries, half a day of them, somebody should know of it. It goes on all the same: outages end.
+/// After so many tries, hours of them, somebody should know of it. It goes on all the same.
 const UNTOLD_MAX: u32 = 20;
 /// Waiting for an operator begins with the wait after so many tries: about a minute.
 const WAITING_MIN: u32 = 6;
@@ -66,32 +66,12 @@ mod carrying;
 mod payments;
 mod resuming;
 
-/// What is done about an operation that came to nothing.
-enum Next {
-    /// It is tried again, after the wait that the engine has asked for.
-    Again(Option<Duration>),
-    /// It is tried again, at long intervals: nothing helps before an operator has mended something.
-    Wait,
-    /// It is given up.
-    Park,
-}
-
-impl Next {
-    fn after(error: &FlowError) -> Self {
-        let error = match error {
-            FlowError::Engine(error) => error,
-            FlowError::Contended => return Self::Again(None),
-            FlowError::UnknownEngine(_) => return Self::Wait,
-            _ => return Self::Park,
-        };
-        match error.kind() {
-            EngineErrorKind::Retryable | EngineErrorKind::Ambiguous => Self::Again(error.wait()),
-            EngineErrorKind::Unauthorized | EngineErrorKind::Misconfigured { .. } => Self::Wait,
-            EngineErrorKind::Permanent | EngineErrorKind::Conflict | EngineErrorKind::NotFound => {
-                Self::Park
-            }
-        }
-    }
+/// That an operation which came to nothing is tried again.
+struct Again {
+    /// After so long.
+    wait: Duration,
+    /// Whether an operator should know of it.
+    is_told: bool,
 }
 
 impl Monetizer {
@@ -138,26 +118,56 @@ impl Monetizer {
             Err(FlowError::Store(error)) => return Err(error.into()),
             Err(error) => error,
         };
-        let back_off = |tries| Jitter::drawn(&self.entropy).back_off(tries);
-        let wait = match Next::after(&error) {
-            Next::Again(wait) => Some(wait.unwrap_or_else(|| back_off(intent.attempts))),
-            Next::Wait => Some(back_off(intent.attempts.max(WAITING_MIN))),
-            Next::Park => None,
+        let Some(again) = self.again(&error, intent.attempts) else {
+            return self.park(finished(Some(chain(&error))), report).await;
         };
-        if let Some(wait) = wait {
-            self.store
-                .postpone_intent(intent.id, fence, self.now().saturating_add(wait))
-                .await?;
-            report.postponed = report.postponed.saturating_add(1);
-            if matches!(Next::after(&error), Next::Wait) || intent.attempts >= UNTOLD_MAX {
-                report.waiting.push((intent.id, chain(&error)));
-            }
-            return Ok(());
+        self.store
+            .postpone_intent(intent.id, fence, self.now().saturating_add(again.wait))
+            .await?;
+        report.postponed = report.postponed.saturating_add(1);
+        if again.is_told {
+            report.waiting.push((intent.id, chain(&error)));
         }
-        let mut change = self.change();
-        change.finished.push(finished(Some(chain(&error))));
-        match self.apply(&change).await {
-            Ok(_) => report.parked = report.parked.saturating_add(1),
+        Ok(())
+    }
+
+    /// Whether an operation is tried again after this error and so many tries, and when. `None` where that
+    /// would be refused again. Outages end, and credentials and settings are mended, however long it takes:
+    /// an engine does nothing twice, whenever it is asked again.
+    fn again(&self, error: &FlowError, tries: u32) -> Option<Again> {
+        let back_off = |tries| Jitter::drawn(&self.entropy).back_off(tries);
+        let soon = |asked: Option<Duration>| Again {
+            wait: asked.unwrap_or_else(|| back_off(tries)),
+            is_told: tries >= UNTOLD_MAX,
+        };
+        let once_mended = || Again {
+            wait: back_off(tries.max(WAITING_MIN)),
+            is_told: true,
+        };
+        match error {
+            FlowError::Contended => Some(soon(None)),
+            FlowError::UnknownEngine(_) => Some(once_mended()),
+            FlowError::Engine(error) => match error.kind() {
+                EngineErrorKind::Retryable | EngineErrorKind::Ambiguous => Some(soon(error.wait())),
+                EngineErrorKind::Unauthorized | EngineErrorKind::Misconfigured { .. } => {
+                    Some(once_mended())
+                }
+                EngineErrorKind::Permanent
+                | EngineErrorKind::Conflict
+                | EngineErrorKind::NotFound => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Gives an operation up.
+    async fn park(
+        &self,
+        finished: Finished,
+        report: &mut OperationsReport,
+    ) -> Result<(), FlowError> {
+        match self.finish(&finished).await {
+            Ok(()) => report.parked = report.parked.saturating_add(1),
             Err(FlowError::Conflict(Conflict::Fenced { .. })) => {}
             Err(error) => return Err(error),
         }
