@@ -95,21 +95,22 @@ async fn an_outage_of_forty_days_gives_no_operation_up() {
         world.provider.inject(away.always());
         world.pass_until("2026-02-01T12:00:00Z").await;
         let mut told = 0;
-        for _ in 0..40 * 24 {
+        for _ in 0..40 * 6 {
             let report = run(&world).await;
             assert_eq!(report.parked, 0);
             told += report.waiting.len();
-            world.pass(HOUR).await;
+            world.pass(4 * HOUR).await;
         }
-        assert!(told > 900, "{told}");
+        assert!(told > 200, "{told}");
         world.provider.clear_faults();
         world.settle().await;
         let there = world.provider.invoices();
         let totals: Vec<i64> = there.iter().map(|invoice| invoice.total.minor()).collect();
         assert_eq!(totals, [3]);
         world.pay_all().await;
-        let states = world.invoices(of.id).await.into_iter().map(|it| it.state);
-        assert!(states.into_iter().all(|state| state == InvoiceState::Paid));
+        let invoices = world.invoices(of.id).await;
+        let is_paid = invoices.iter().all(|it| it.state == InvoiceState::Paid);
+        assert!(is_paid, "{invoices:?}");
     }
 }
 

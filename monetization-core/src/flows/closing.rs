@@ -140,6 +140,9 @@ impl Monetizer {
                 }
                 continue;
             }
+            if let Some(step) = self.cancelled_there(&stored.fact).await? {
+                return Ok(step);
+            }
             let segments = self.close_segments(&stored.fact, end).await?;
             let step = match stored.fact.invoicing {
                 Invoicing::ByCore => self.bill(stored, end, &segments).await?,
@@ -259,7 +262,9 @@ impl Monetizer {
             if !self.is_published(subscription, segments).await? {
                 return Ok(Some(Step::Waiting));
             }
-            return self.cancel_there(subscription).await.map(Some);
+            change.intents.push(cancellation(subscription, self.now()));
+            let asked = self.apply(&change).await?;
+            return Ok(asked.then_some(Step::Waiting));
         }
         subscription.closed_periods = subscription.closed_periods.saturating_add(1);
         change.writes.push(stored.write()?);
@@ -270,27 +275,20 @@ impl Monetizer {
         Ok(self.apply(&change).await?.then_some(step))
     }
 
-    /// Has the engine cancel a subscription all of whose use it has, and tells how far that has come.
-    async fn cancel_there(&self, subscription: &Subscription) -> Result<Step, FlowError> {
-        let operation = Operation::CancelSubscription {
-            subscription: subscription.id,
-            at_period_end: false,
-        };
-        let intent = Intent::new(subscription.tenant, operation, self.now());
-        let asked = self.store.intent_state(intent.tenant, intent.id).await?;
-        match asked {
-            None => {
-                let mut change = self.change();
-                change.intents.push(intent);
-                self.apply(&change).await?;
-                Ok(Step::Waiting)
-            }
-            Some(IntentState::Parked(parking)) => {
-                let reason = format!("{} was given up: {}", intent.id, parking.reason);
-                Ok(Step::Parked { reason })
-            }
-            Some(IntentState::Open | IntentState::Done) => Ok(Step::Waiting),
+    /// How far the cancellation at an engine has come that has all use of a subscription; `None` where it was
+    /// not asked for yet.
+    async fn cancelled_there(&self, of: &Subscription) -> Result<Option<Step>, FlowError> {
+        if of.invoicing == Invoicing::ByCore || of.state != SubscriptionState::Draining {
+            return Ok(None);
         }
+        let asked = cancellation(of, self.now());
+        let state = self.store.intent_state(of.tenant, asked.id).await?;
+        Ok(state.map(|state| match state {
+            IntentState::Parked(parking) => Step::Parked {
+                reason: format!("{} was given up: {}", asked.id, parking.reason),
+            },
+            IntentState::Open | IntentState::Done => Step::Waiting,
+        }))
     }
 
     /// Whether the engine has answered for all use of these segments: only then can it invoice them.
@@ -320,6 +318,15 @@ impl Monetizer {
         }
         Ok(true)
     }
+}
+
+/// That the engine shall cancel a subscription now.
+fn cancellation(of: &Subscription, now: Timestamp) -> Intent {
+    let operation = Operation::CancelSubscription {
+        subscription: of.id,
+        at_period_end: false,
+    };
+    Intent::new(of.tenant, operation, now)
 }
 
 /// Whether the subscription goes on after its earliest open period, which ends at `end`.
