@@ -312,6 +312,7 @@ macro_rules! store_suite {
             an_operation_is_finished_once,
             an_operation_given_up_is_listed_with_its_reason,
             an_operation_given_up_is_claimed_once_it_is_resumed,
+            nothing_but_an_operation_given_up_is_resumed,
             the_state_of_an_operation_is_told_to_its_tenant_alone,
         ]);
         $crate::store_suite!(@checks jobs $backend => [

@@ -232,31 +232,44 @@ pub async fn an_operation_given_up_is_listed_with_its_reason(bench: &Bench) {
 /// It is carried out again under the next fence, with no try counted, and may be given up again.
 pub async fn an_operation_given_up_is_claimed_once_it_is_resumed(bench: &Bench) {
     let store = bench.open().await;
-    let intent = bench.sample.intent(bench.sample.id());
+    let mut intent = bench.sample.intent(bench.sample.id());
     let later = START.saturating_add(MINUTE);
+    add(bench, &store, slice::from_ref(&intent)).await;
+    assert_eq!(claims(&store).await, [(intent.id, 1)]);
+    park(bench, &store, intent.id, 1, "no card").await;
+    assert_eq!(claims(&store).await, []);
+    resume(&store, &intent, true).await;
+    assert_eq!(parked(&store, intent.tenant).await, []);
+    assert!(store.has_unfinished_intents(intent.tenant).await.unwrap());
+    assert_eq!(claims(&store).await, [], "it is not due yet");
+    intent.due_at = later;
+    let claimed = store.claim_intents(later, CLAIM).await.unwrap();
+    assert_eq!(claimed, [(intent.clone(), 2)]);
+    let parking = park(bench, &store, intent.id, 2, "still no card").await;
+    let wanted = [given_up(&intent, &parking)];
+    assert_eq!(parked(&store, intent.tenant).await, wanted);
+}
+
+/// Not what is open, claimed, resumed already, done, of another tenant or not there.
+pub async fn nothing_but_an_operation_given_up_is_resumed(bench: &Bench) {
+    let store = bench.open().await;
+    let intent = bench.sample.intent(bench.sample.id());
+    resume(&store, &intent, false).await;
     add(bench, &store, slice::from_ref(&intent)).await;
     resume(&store, &intent, false).await;
     assert_eq!(claims(&store).await, [(intent.id, 1)]);
     resume(&store, &intent, false).await;
     park(bench, &store, intent.id, 1, "no card").await;
-    let stranger = store.resume_intent(bench.sample.id(), intent.id, later);
-    assert!(!stranger.await.unwrap());
-    assert_eq!(claims(&store).await, []);
+    let mut strangers = intent.clone();
+    strangers.tenant = bench.sample.id();
+    resume(&store, &strangers, false).await;
     resume(&store, &intent, true).await;
     resume(&store, &intent, false).await;
-    assert_eq!(state(&store, &intent).await, Some(IntentState::Open));
-    assert_eq!(parked(&store, intent.tenant).await, []);
-    assert!(store.has_unfinished_intents(intent.tenant).await.unwrap());
-    assert_eq!(claims(&store).await, [], "it is not due yet");
-    let mut due = intent.clone();
-    due.due_at = later;
+    let later = START.saturating_add(MINUTE);
     let claimed = store.claim_intents(later, CLAIM).await.unwrap();
-    assert_eq!(claimed, [(due.clone(), 2)]);
-    let parking = park(bench, &store, intent.id, 2, "still no card").await;
-    assert_eq!(
-        parked(&store, intent.tenant).await,
-        [given_up(&due, &parking)]
-    );
+    assert_eq!(claimed.len(), 1);
+    finish(bench, &store, intent.id, 2, Applied::New).await;
+    resume(&store, &intent, false).await;
 }
 
 /// Neither of those of other tenants nor of those that were never written.
