@@ -71,6 +71,8 @@ mod reordered;
 mod replanning;
 #[path = "flows/restoring.rs"]
 mod restoring;
+#[path = "flows/resuming.rs"]
+mod resuming;
 #[path = "flows/revenue.rs"]
 mod revenue;
 #[path = "flows/shop.rs"]
@@ -89,5 +91,7 @@ mod totals;
 mod trials;
 #[path = "flows/wire.rs"]
 mod wire;
+#[path = "flows/withdrawing.rs"]
+mod withdrawing;
 #[path = "flows/world.rs"]
 mod world;

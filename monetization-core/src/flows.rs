@@ -34,7 +34,7 @@
 //! | statements | what was used and is owed | by request, reads only |
 //! | unbilled | use that nobody is billed for | by request, reads only |
 //! | closing | ends of periods, invoices, what is past due | a job |
-//! | operations | intents | a job |
+//! | operations | intents; those that were given up are resumed by request | a job |
 //! | publishing | batches, also after a restore | a job of its own |
 //! | reconciling | what engines have counted, batches that are held | by request |
 //! | withdrawing | reports that are taken back | by request |
@@ -77,7 +77,7 @@ pub use revenue::{Earned, Revenue, RevenueQuestion, RevenueRow};
 pub use statements::{LimitUse, MeterUse, Statement};
 pub use subscribing::{Order, Ordered};
 pub use unbilled::{TooLate, Unbilled};
-pub use webhooks::{Endpoint, Rejected, TakenIn};
+pub use webhooks::{Rejected, TakenIn, WebhookEndpoint};
 
 mod bundling;
 mod catalogue;

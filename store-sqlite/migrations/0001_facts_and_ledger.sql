@@ -60,13 +60,16 @@ CREATE TABLE intent (
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'parked')),
     reason TEXT CHECK ((reason IS NOT NULL) = (state = 'parked')),
+    parked_at INTEGER CHECK ((parked_at IS NOT NULL) = (state = 'parked')),
     fence INTEGER NOT NULL CHECK (fence >= 0),
     claim_lapses_at INTEGER CHECK (claim_lapses_at IS NULL OR state = 'open')
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX intent_open ON intent (due_at, id) WHERE state = 'open';
 
-CREATE INDEX intent_parked ON intent (tenant, due_at, id) WHERE state = 'parked';
+CREATE INDEX intent_open_of_tenant ON intent (tenant) WHERE state = 'open';
+
+CREATE INDEX intent_parked ON intent (tenant, id) WHERE state = 'parked';
 
 -- Stretches of one plan version within one billing period. A segment that is only known as the
 -- successor of another is 'announced'; its row counts from its first use or its closing on.

@@ -1,2 +1,3 @@
-UPDATE intent SET state = ?, reason = ?, attempts = attempts + 1, claim_lapses_at = NULL
+UPDATE intent SET
+    state = ?, reason = ?, parked_at = ?, attempts = attempts + 1, claim_lapses_at = NULL
 WHERE id = ? AND fence = ? AND claim_lapses_at IS NOT NULL

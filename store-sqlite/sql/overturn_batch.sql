@@ -1,7 +1,8 @@
 UPDATE batch SET
     state = ?1, reason = ?2, decided_because = coalesce(?3, decided_because),
     first_sent_at = max(coalesce(first_sent_at, ?4), ?4), fence = fence + 1, claim_lapses_at = NULL
-WHERE id = ?5 AND engine = ?6 AND account IS ?7 AND (?8 IS NULL OR (realm = ?8 AND mode = ?9))
+WHERE id = ?5 AND engine = ?6 AND account IS ?7 AND realm = ?8 AND mode = ?9
+    AND (?10 IS NULL OR tenant = ?10)
     AND (
         (state = 'confirmed' AND ?1 = 'written_off')
         OR (

@@ -122,6 +122,13 @@ impl Batches for SqliteStore {
             .await
     }
 
+    async fn batch(&self, tenant: TenantId, batch: BatchId) -> Result<Option<Batch>, StoreError> {
+        let query = sqlx::query(include_str!("../sql/read_batch.sql"))
+            .bind(blob(tenant))
+            .bind(blob(batch));
+        self.read_one("read a batch", query, convert::batch).await
+    }
+
     async fn batches(
         &self,
         tenant: TenantId,
@@ -265,7 +272,6 @@ pub(crate) async fn overturn(
 ) -> sqlx::Result<()> {
     let state = overturned.overturn.state();
     let account = overturned.place.account.as_ref();
-    let realm = overturned.realm.as_ref();
     sqlx::query(include_str!("../sql/overturn_batch.sql"))
         .bind(state.as_str())
         .bind(state.reason())
@@ -274,8 +280,9 @@ pub(crate) async fn overturn(
         .bind(blob(overturned.batch))
         .bind(overturned.place.engine.as_str())
         .bind(account.map(|account| account.as_str()))
-        .bind(realm.map(|realm| realm.account.as_str()))
-        .bind(realm.map(|realm| realm.mode.as_str()))
+        .bind(overturned.realm.account.as_str())
+        .bind(overturned.realm.mode.as_str())
+        .bind(overturned.overturn.tenant().map(blob))
         .execute(connection)
         .await
         .map(drop)

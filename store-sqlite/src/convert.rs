@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{SegmentId, TypedId};
-use monetization_core::intent::Intent;
+use monetization_core::intent::{Intent, IntentState, Parking};
 use monetization_core::invoice::Invoicing;
 use monetization_core::money::Quantity;
 use monetization_core::plan::QuotaName;
@@ -330,6 +330,30 @@ pub(crate) fn intent(row: &SqliteRow) -> sqlx::Result<Intent> {
         operation: serde_json::from_str(row.value("operation")?).map_err(senseless)?,
         due_at: row.instant("due_at")?,
         attempts: row.value("attempts")?,
+    })
+}
+
+/// How far the operation of a row of `intent` has come.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn intent_state(row: &SqliteRow) -> sqlx::Result<IntentState> {
+    Ok(match row.value("state")? {
+        "open" => IntentState::Open,
+        "done" => IntentState::Done,
+        "parked" => IntentState::Parked(parking(row)?),
+        other => return Err(senseless(format!("{other:?} is no state of an operation"))),
+    })
+}
+
+/// Why the operation of a row of `intent` is parked.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn parking(row: &SqliteRow) -> sqlx::Result<Parking> {
+    Ok(Parking {
+        reason: row.value("reason")?,
+        parked_at: row.instant("parked_at")?,
     })
 }
 

@@ -119,7 +119,7 @@ async fn write_facts(
         }
     }
     for finished in &change.finished {
-        if !work::finish_intent(connection, finished).await? {
+        if !work::finish_intent(connection, finished, change.at).await? {
             let intent = finished.intent;
             return Ok(Some(Conflict::Fenced { intent }));
         }

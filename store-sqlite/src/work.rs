@@ -8,7 +8,7 @@
 //!
 //! | | claimed by | given up by | attempts |
 //! |---|---|---|---|
-//! | an operation | `claim_intents` | `postpone_intent`, a change that finishes it | one more each time it is given up |
+//! | an operation | `claim_intents` | `postpone_intent`, a change that finishes it | one more each time it is given up; none once it is resumed |
 //! | a batch | `claim_batches` | `settle_batch` | one more each time it is given up |
 //! | a job | `start_job`, which counts the runs | `keep_job` with a state that is an end | |
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{IntentId, TenantId};
-use monetization_core::intent::Intent;
+use monetization_core::intent::{Intent, IntentState, ParkedIntent};
 use monetization_core::store::{Claim, Finished, JobRun, JobStart, JobState, StoreError, Work};
 use monetization_core::text::Slug;
 use sqlx::SqliteConnection;
@@ -57,20 +57,56 @@ impl Work for SqliteStore {
         job.await
     }
 
-    async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError> {
-        let select = "SELECT * FROM intent WHERE tenant = ? AND state = 'parked'
-            ORDER BY due_at, id";
-        let query = sqlx::query(select).bind(blob(tenant));
-        let parked = |row: &SqliteRow| Ok((convert::intent(row)?, row.value("reason")?));
+    async fn resume_intent(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let job = self
+            .writer
+            .write("resume an operation", move |transaction| {
+                Box::pin(resume(transaction, (tenant, intent), due_at))
+            });
+        job.await
+    }
+
+    async fn intent_state(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+    ) -> Result<Option<IntentState>, StoreError> {
+        let query = sqlx::query("SELECT * FROM intent WHERE tenant = ? AND id = ?")
+            .bind(blob(tenant))
+            .bind(blob(intent));
+        self.read_one("read an operation", query, convert::intent_state)
+            .await
+    }
+
+    async fn parked_intents(
+        &self,
+        tenant: TenantId,
+        after: Option<IntentId>,
+        intents_max: usize,
+    ) -> Result<Vec<ParkedIntent>, StoreError> {
+        let query = sqlx::query(include_str!("../sql/read_parked_intents.sql"))
+            .bind(blob(tenant))
+            .bind(after.map(blob))
+            .bind(limit(intents_max));
+        let parked = |row: &SqliteRow| {
+            Ok(ParkedIntent {
+                intent: convert::intent(row)?,
+                parking: convert::parking(row)?,
+            })
+        };
         self.read_all("read parked operations", query, parked).await
     }
 
     async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError> {
-        let select = "SELECT 1 FROM intent WHERE tenant = ?1 AND state = 'parked'
-            UNION ALL SELECT 1 FROM intent WHERE tenant = ?1 AND state = 'open' LIMIT 1";
+        let select = "SELECT 1 FROM intent WHERE tenant = ? AND state = 'open' LIMIT 1";
         let query = sqlx::query(select).bind(blob(tenant));
-        let found = self.read_all("look for operations", query, |_| Ok(()));
-        Ok(!found.await?.is_empty())
+        let found = self.read_one("look for operations", query, |_| Ok(()));
+        Ok(found.await?.is_some())
     }
 
     async fn start_job(
@@ -140,14 +176,16 @@ pub(crate) async fn add_intent(
 pub(crate) async fn finish_intent(
     connection: &mut SqliteConnection,
     finished: &Finished,
+    at: Timestamp,
 ) -> sqlx::Result<bool> {
-    let state = match finished.parked_because {
-        Some(_) => "parked",
-        None => "done",
+    let (state, parked_at) = match finished.parked_because {
+        Some(_) => ("parked", Some(at.as_micros())),
+        None => ("done", None),
     };
     let done = sqlx::query(include_str!("../sql/finish_intent.sql"))
         .bind(state)
         .bind(finished.parked_because.as_deref())
+        .bind(parked_at)
         .bind(blob(finished.intent))
         .bind(signed(finished.fence)?)
         .execute(connection)
@@ -190,6 +228,21 @@ async fn postpone(
         .execute(transaction.connection)
         .await?;
     Ok(Done::Commit(postponed.rows_affected() == 1))
+}
+
+/// Has an operation that is parked claimed again.
+async fn resume(
+    transaction: Transaction<'_>,
+    (tenant, intent): (TenantId, IntentId),
+    due_at: Timestamp,
+) -> sqlx::Result<Done<bool>> {
+    let resumed = sqlx::query(include_str!("../sql/resume_intent.sql"))
+        .bind(due_at.as_micros())
+        .bind(blob(tenant))
+        .bind(blob(intent))
+        .execute(transaction.connection)
+        .await?;
+    Ok(Done::Commit(resumed.rows_affected() == 1))
 }
 
 /// The job of this name of a tenant.

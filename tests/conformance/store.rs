@@ -266,6 +266,7 @@ macro_rules! store_suite {
         ]);
         $crate::store_suite!(@checks batches $backend => [
             a_batch_is_read_back_as_it_was_sealed,
+            a_batch_is_found_by_its_id,
             batches_are_claimed_in_the_order_of_sealing,
             a_claimed_batch_is_claimed_again_once_its_claim_lapsed,
             concurrent_claims_share_no_batch,
@@ -310,6 +311,9 @@ macro_rules! store_suite {
             finishing_without_the_claim_is_refused,
             an_operation_is_finished_once,
             an_operation_given_up_is_listed_with_its_reason,
+            an_operation_given_up_is_claimed_once_it_is_resumed,
+            nothing_but_an_operation_given_up_is_resumed,
+            the_state_of_an_operation_is_told_to_its_tenant_alone,
         ]);
         $crate::store_suite!(@checks jobs $backend => [
             a_job_that_never_ran_is_none,

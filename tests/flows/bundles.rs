@@ -1,7 +1,7 @@
 //! Calls that are bought in advance: B4.
 
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::{Endpoint, FlowError};
+use monetization_core::flows::{FlowError, WebhookEndpoint};
 use monetization_core::invoice::{InvoiceState, Invoicing};
 
 use crate::database::Database;
@@ -135,7 +135,7 @@ async fn a_payment_of_a_bundle_after_the_end_is_told_and_buys_nothing_b4() {
     let mut told = Vec::new();
     for message in provider.deliveries() {
         let taken = monetizer.take_in(
-            Endpoint::new(&mock, &secrets),
+            WebhookEndpoint::new(&mock, &secrets),
             &message.headers,
             &message.body,
         );

@@ -159,4 +159,53 @@ async fn a_credit_that_the_engine_refuses_counts_for_nothing_h5() {
     let here = world.invoices(of.id).await.remove(0);
     assert_eq!((here.credits.len(), here.net().unwrap().minor()), (2, 0));
     assert!(here.credits[1].external.is_some());
+    // What was refused is not given after all, in addition to that.
+    let parked = world.store.parked_intents(of.tenant, None, 10).await;
+    let refused = parked.unwrap().remove(0).intent.id;
+    let resumed = world.monetizer.resume_operation(of.tenant, refused);
+    resumed.await.unwrap();
+    world.settle().await;
+    assert_eq!(world.provider.invoices()[0].credits.len(), 1);
+}
+
+/// An earlier try may have been heard: the credit stood twice at the engine once it was ordered anew.
+#[tokio::test]
+async fn a_credit_that_may_have_been_given_is_not_given_again_under_another_key_h5() {
+    for kind in [
+        RefusalKind::Unauthorized,
+        RefusalKind::Conflict,
+        RefusalKind::NotFound,
+    ] {
+        let (world, of, invoice) = customer(Invoicing::ByCore).await;
+        let lost = Injection::next(Fault::LoseReply).on(Operation::CreditInvoice);
+        world.provider.inject(lost);
+        let order = order(1_000, "refund-1");
+        credit(&world, &invoice, &order).await.unwrap();
+        world.monetizer.run_jobs().await.unwrap();
+        let refusal = Refusal::new(kind, "the key was revoked");
+        let refused = Injection::next(Fault::Refuse(refusal)).on(Operation::CreditInvoice);
+        world.provider.inject(refused);
+        world.pass(HOUR).await;
+        world.monetizer.run_jobs().await.unwrap();
+        let credited = credit(&world, &invoice, &order).await.unwrap();
+        assert_eq!(credited.credits.len(), 1);
+        assert_eq!(credited.credits[0].refused_because, None);
+
+        let parked = world.store.parked_intents(of.tenant, None, 10).await;
+        for given_up in parked.unwrap() {
+            let resumed = world
+                .monetizer
+                .resume_operation(of.tenant, given_up.intent.id);
+            resumed.await.unwrap();
+        }
+        world.pass(HOUR).await;
+        world.settle().await;
+        let here = world.invoices(of.id).await.remove(0);
+        let there = world.provider.invoices().remove(0);
+        assert_eq!((here.credits.len(), there.credits.len()), (1, 1));
+        assert_eq!(
+            here.credits[0].external.as_ref(),
+            Some(&there.credits[0].id)
+        );
+    }
 }

@@ -8,7 +8,7 @@ use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
 use monetization_core::clock::Clock;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Endpoint, Engines, FlowError, Monetizer};
+use monetization_core::flows::{Engines, FlowError, Monetizer, WebhookEndpoint};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
@@ -117,7 +117,7 @@ async fn deliver(house: Monetizer, message: Delivery, secrets: Vec<Secret>) -> b
     loop {
         let mock = text("mock");
         let taking = house.take_in(
-            Endpoint::new(&mock, &secrets),
+            WebhookEndpoint::new(&mock, &secrets),
             &message.headers,
             &message.body,
         );
@@ -185,7 +185,7 @@ async fn a_store_that_fails_at_any_call_loses_no_message_r_w3() {
         let mock = text("mock");
         let taking = || {
             beside.take_in(
-                Endpoint::new(&mock, &paid.secrets),
+                WebhookEndpoint::new(&mock, &paid.secrets),
                 &message.headers,
                 &message.body,
             )

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use monetization_core::delegate_store;
-use monetization_core::flows::Endpoint;
+use monetization_core::flows::WebhookEndpoint;
 use monetization_core::ids::TenantId;
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::memory::MemoryStore;
@@ -103,7 +103,7 @@ async fn a_payment_of_one_invoice_leaves_the_block_of_another_that_falls_due_mea
         let secrets = provider.webhook_secrets();
         for message in provider.deliveries().split_off(earlier) {
             let taken = monetizer.take_in(
-                Endpoint::new(&mock, &secrets),
+                WebhookEndpoint::new(&mock, &secrets),
                 &message.headers,
                 &message.body,
             );

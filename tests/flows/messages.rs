@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use monetization_core::engine::WebhookError;
-use monetization_core::flows::{Credentials, Endpoint, FlowError, NewTenant, Settings, TakenIn};
+use monetization_core::flows::{
+    Credentials, FlowError, NewTenant, Settings, TakenIn, WebhookEndpoint,
+};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::Invoicing;
 use monetization_core::reference::{Mode, Realm};
@@ -32,7 +34,7 @@ impl World {
     async fn take(&self, headers: &HeaderMap, body: &[u8]) -> Result<TakenIn, FlowError> {
         let secrets = self.provider.webhook_secrets();
         self.monetizer
-            .take_in(Endpoint::new(&text("mock"), &secrets), headers, body)
+            .take_in(WebhookEndpoint::new(&text("mock"), &secrets), headers, body)
             .await
     }
 
@@ -119,7 +121,7 @@ async fn secrets_are_exchanged_without_losing_or_doubling_news_r_w5() {
         for _ in 0..2 {
             let mock = text("mock");
             let taking = world.monetizer.take_in(
-                Endpoint::new(&mock, receiver),
+                WebhookEndpoint::new(&mock, receiver),
                 &message.headers,
                 &message.body,
             );
@@ -162,9 +164,9 @@ async fn an_endpoint_tells_of_other_tenants_only_where_they_share_its_account_r_
     wire.open_for(stranger, realm("acct_theirs"));
     let (engine, secrets) = (text("mock"), world.provider.webhook_secrets());
     let take = async || {
-        let endpoint = Endpoint {
+        let endpoint = WebhookEndpoint {
             tenant: Some(stranger),
-            ..Endpoint::new(&engine, &secrets)
+            ..WebhookEndpoint::new(&engine, &secrets)
         };
         let taken = world.monetizer.take_in(endpoint, &paid.headers, &paid.body);
         taken.await

@@ -8,9 +8,9 @@ use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
 use monetization_core::engine::CancelMode;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Endpoint, Ingested, UsageEvent};
+use monetization_core::flows::{Ingested, UsageEvent, WebhookEndpoint};
 use monetization_core::ids::InvoiceId;
-use monetization_core::intent::{Intent, Operation};
+use monetization_core::intent::{Operation, ParkedIntent};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, LineItem, Occasion};
 use monetization_core::memory::MemoryStore;
 use monetization_core::plan::PlanVersion;
@@ -239,12 +239,12 @@ impl Life {
         let parked = self
             .world
             .store
-            .parked_intents(self.world.tenant_id())
+            .parked_intents(self.world.tenant_id(), None, usize::MAX)
             .await
             .unwrap();
-        let of = |(intent, reason): (Intent, String)| match intent.operation {
-            Operation::VoidInvoice { invoice } if reason.ends_with("is paid") => invoice,
-            _ => panic!("{intent:?} {reason} {}", self.story()),
+        let of = |it: ParkedIntent| match it.intent.operation {
+            Operation::VoidInvoice { invoice } if it.parking.reason.ends_with("is paid") => invoice,
+            _ => panic!("{it:?} {}", self.story()),
         };
         parked.into_iter().map(of).collect()
     }
@@ -388,7 +388,7 @@ async fn settle(world: &World) {
             let taken = world
                 .monetizer
                 .take_in(
-                    Endpoint::new(&engine, &secrets),
+                    WebhookEndpoint::new(&engine, &secrets),
                     &message.headers,
                     &message.body,
                 )

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use monetization_conformance::{seed, size_in_ci};
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Endpoint, FlowError};
+use monetization_core::flows::{FlowError, WebhookEndpoint};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
 use monetization_core::subscription::{BlockReason, Subscription, SubscriptionState};
@@ -80,7 +80,7 @@ impl Unheard {
         let secrets = self.world.provider.webhook_secrets();
         let engine = text("mock");
         let taken = self.world.monetizer.take_in(
-            Endpoint::new(&engine, &secrets),
+            WebhookEndpoint::new(&engine, &secrets),
             &message.headers,
             &message.body,
         );

@@ -108,6 +108,10 @@ impl Batches for Sleepy {
         self.inner.held_batches(tenant, after, limit).await
     }
 
+    async fn batch(&self, tenant: TenantId, batch: BatchId) -> Result<Option<Batch>, StoreError> {
+        self.inner.batch(tenant, batch).await
+    }
+
     async fn batches(
         &self,
         tenant: TenantId,

@@ -108,7 +108,7 @@ pub const OF_CORE: [(&str, &str); 25] = [
     (
         "operations_are_asked_once",
         "INSERT INTO intent SELECT randomblob(16), tenant, operation, due_at, attempts, state, reason,
-            fence, claim_lapses_at
+            parked_at, fence, claim_lapses_at
         FROM intent WHERE state = 'done'",
     ),
     (

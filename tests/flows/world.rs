@@ -11,8 +11,8 @@ use monetization_core::consumer::{Buyer, Consumer};
 use monetization_core::engine::{CancelMode, EngineContext, IdempotencyKey};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{
-    Endpoint, Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered,
-    ProductChange, Settings,
+    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered, ProductChange,
+    Settings, WebhookEndpoint,
 };
 use monetization_core::ids::{SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
@@ -205,7 +205,7 @@ impl World {
             let taken = self
                 .monetizer
                 .take_in(
-                    Endpoint::new(&text("mock"), &secrets),
+                    WebhookEndpoint::new(&text("mock"), &secrets),
                     &message.headers,
                     &message.body,
                 )

@@ -12,8 +12,8 @@ use monetization_core::consumer::Buyer;
 use monetization_core::engine::{EngineContext, IdempotencyKey};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{
-    EnableReport, Endpoint, Engines, FlowError, Ingested, Monetizer, NewPlan, NewProduct,
-    NewTenant, Order, ProductChange, ReconcileReport, Settings, TakenIn, UsageEvent,
+    EnableReport, Engines, FlowError, Ingested, Monetizer, NewPlan, NewProduct, NewTenant, Order,
+    ProductChange, ReconcileReport, Settings, TakenIn, UsageEvent, WebhookEndpoint,
 };
 use monetization_core::ids::{SubscriptionId, TenantId, TypedId};
 use monetization_core::invoice::{Invoice, Invoicing};
@@ -246,9 +246,9 @@ impl Market {
         message: &Message,
     ) -> Result<TakenIn, FlowError> {
         let engine = self.engine();
-        let endpoint = Endpoint {
+        let endpoint = WebhookEndpoint {
             tenant: Some(self.tenant),
-            ..Endpoint::new(&engine, secrets)
+            ..WebhookEndpoint::new(&engine, secrets)
         };
         monetizer
             .take_in(endpoint, &message.headers, &message.body)

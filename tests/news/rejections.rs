@@ -3,7 +3,7 @@
 use monetization_conformance::engine::{Fixture, Message};
 use monetization_conformance::size;
 use monetization_core::engine::WebhookError;
-use monetization_core::flows::{Endpoint, FlowError, Rejected};
+use monetization_core::flows::{FlowError, Rejected, WebhookEndpoint};
 use monetization_core::ids::BatchId;
 use monetization_core::store::{Batch, BatchState, Decision, Fate, Held, JobState};
 
@@ -84,7 +84,7 @@ async fn a_refusal_of_reports_makes_no_sense_at_an_endpoint_of_nobody_r_p7() {
     let messages = market.fixture.messages().await;
     assert_eq!(messages.len(), 1);
     for Message { headers, body } in &messages {
-        let endpoint = Endpoint::new(&engine, &secrets);
+        let endpoint = WebhookEndpoint::new(&engine, &secrets);
         let taken = market.monetizer.take_in(endpoint, headers, body).await;
         let refused = Err(WebhookError::Malformed {
             problem: "it tells of reports, and the endpoint is no tenant's".to_owned(),

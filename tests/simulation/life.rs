@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use monetization_conformance::{is_long, seed, size};
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::Endpoint;
+use monetization_core::flows::WebhookEndpoint;
 
 use crate::check::Violation;
 use crate::flaws::Flaw;
@@ -121,7 +121,7 @@ impl World {
             let (engine, secrets) = ("mock".parse().unwrap(), provider.webhook_secrets());
             for message in provider.deliveries() {
                 let taken = monetizer.take_in(
-                    Endpoint::new(&engine, &secrets),
+                    WebhookEndpoint::new(&engine, &secrets),
                     &message.headers,
                     &message.body,
                 );

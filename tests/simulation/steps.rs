@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use monetization_core::consumer::Buyer;
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::{Endpoint, Order};
+use monetization_core::flows::{Order, WebhookEndpoint};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::InvoiceState;
 use monetization_core::period::TimeZone;
@@ -279,7 +279,7 @@ impl World {
             let (engine, secrets) = (text("mock"), provider.webhook_secrets());
             for message in arriving {
                 let taken = monetizer.take_in(
-                    Endpoint::new(&engine, &secrets),
+                    WebhookEndpoint::new(&engine, &secrets),
                     &message.headers,
                     &message.body,
                 );

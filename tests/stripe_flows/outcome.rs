@@ -118,7 +118,7 @@ fn told(invoice: &Value) -> (String, i64, [i64; 3], Vec<i64>) {
 /// nothing that waits for somebody.
 async fn is_whole(shop: &Shop, of: SubscriptionId, story: &str) {
     let store = &shop.process().store;
-    let parked = store.parked_intents(shop.tenant).await.unwrap();
+    let parked = store.parked_intents(shop.tenant, None, 10).await.unwrap();
     assert_eq!(parked, [], "{story}");
     assert_eq!(shop.held().await, [], "{story}");
     for batch in shop.batches(of).await {

@@ -11,8 +11,8 @@ use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::fake::Delivery;
 use monetization_core::consumer::Buyer;
 use monetization_core::flows::{
-    Endpoint, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange,
-    PublishReport, UsageEvent,
+    FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange, PublishReport,
+    UsageEvent, WebhookEndpoint,
 };
 use monetization_core::ids::{ConsumerId, PlanId, SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
@@ -223,9 +223,9 @@ impl Shop {
         let mut headers = HeaderMap::new();
         headers.insert("stripe-signature", signature.unwrap());
         let (stripe, secrets) = (text("stripe"), [self.outside.secret.clone()]);
-        let endpoint = Endpoint {
+        let endpoint = WebhookEndpoint {
             tenant: Some(self.tenant),
-            ..Endpoint::new(&stripe, &secrets)
+            ..WebhookEndpoint::new(&stripe, &secrets)
         };
         let taken = self
             .monetizer()

@@ -1,6 +1,6 @@
 //! What is done from time to time: jobs, publishing, and the delivery of the mock engine's messages.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use monetization_core::flows::OperationsReport;
 use monetization_core::store::StoreErrorKind;
 use monetization_engine_mock::webhooks::Delivery;
 use tokio::sync::Notify;
@@ -27,6 +28,8 @@ pub(crate) struct Rounds {
     client: Client<HttpConnector, Full<Bytes>>,
     /// What was said last, so that a trouble that stays is told once.
     trouble: Mutex<Option<String>>,
+    /// What operations at the engine wait for, until one is carried out again.
+    waiting: Mutex<Option<String>>,
 }
 
 /// How often a round is made without anybody asking for it.
@@ -45,6 +48,7 @@ impl Rounds {
             webhooks,
             client: Client::builder(TokioExecutor::new()).build_http(),
             trouble: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -61,6 +65,28 @@ impl Rounds {
             report::line(format_args!("{trouble}"));
         }
         *known = trouble;
+    }
+
+    /// Takes note of what became of operations at the engine.
+    fn learn(&self, operations: &OperationsReport) {
+        let mut waiting = self.waiting();
+        if let Some((id, why)) = operations.waiting.first() {
+            *waiting = Some(format!(
+                "operations at the engine wait, such as {id}: {why}"
+            ));
+        } else if operations.done > 0 {
+            *waiting = None;
+        }
+        let parked = operations.parked;
+        if parked > 0 {
+            report::line(format_args!(
+                "{parked} operations at the engine were given up: GET /api/v1/operations says why"
+            ));
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,8 +140,9 @@ impl App {
         let work = tokio::spawn(async move {
             // A round that is under way may hold the very operation that is waited for.
             let _one_at_a_time = app.rounds.one_at_a_time.lock().await;
-            if let Err(error) = app.monetizer.carry_out_operations().await {
-                report::failure("carry out operations", &error);
+            match app.monetizer.carry_out_operations().await {
+                Ok(operations) => app.rounds.learn(&operations),
+                Err(error) => report::failure("carry out operations", &error),
             }
         });
         if tokio::time::timeout(PATIENCE, work).await.is_err() {
@@ -141,13 +168,11 @@ impl App {
             Ok(done) => done,
             Err(error) => return Some(format!("failed to run jobs: {}", report::chain(&error))),
         };
+        self.rounds.learn(&done.operations);
         let parked = done.closed.parked.first();
         parked
             .map(|(id, why)| format!("{id} cannot be closed, an operator has to look: {why}"))
-            .or_else(|| {
-                let parked = done.operations.parked;
-                (parked > 0).then(|| format!("{parked} operations at the engine were given up"))
-            })
+            .or_else(|| self.rounds.waiting().clone())
     }
 
     /// Posts the mock's messages; answers how many have arrived.
@@ -213,7 +238,29 @@ impl Rounds {
 
 #[cfg(test)]
 mod tests {
+    use monetization_core::ids::{IntentId, TypedId};
+
     use super::*;
+
+    /// The next try may be an hour away: what it waits for is no news each time, and not forgotten between.
+    #[tokio::test]
+    async fn what_operations_wait_for_is_trouble_until_one_is_carried_out() {
+        let rounds = Rounds::new(Uri::from_static("http://127.0.0.1:1/"));
+        let id = IntentId::derived(&[b"i"]);
+        rounds.learn(&OperationsReport {
+            postponed: 1,
+            waiting: vec![(id, "the credentials".to_owned())],
+            ..OperationsReport::default()
+        });
+        rounds.learn(&OperationsReport::default());
+        let said = rounds.waiting().clone().unwrap();
+        assert!(said.contains("the credentials"), "{said}");
+        rounds.learn(&OperationsReport {
+            done: 1,
+            ..OperationsReport::default()
+        });
+        assert_eq!(*rounds.waiting(), None);
+    }
 
     #[test]
     fn what_is_said_of_unwritten_records_tells_what_to_do() {

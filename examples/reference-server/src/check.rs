@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use monetization_core::store::StoreError;
-use monetization_store_sqlite::{Finding, Inspection};
+use monetization_store_sqlite::{Finding, Held, Inspection};
 use serde_json::{Value, json};
 
 use crate::cli::CheckArgs;
@@ -37,18 +37,22 @@ pub async fn check(args: CheckArgs, mut out: impl Write) -> Result<bool, CheckEr
         .data_directory
         .unwrap_or_else(|| settings::DATA_DIRECTORY.into());
     let path = DataDirectory::at(&directory).database();
-    let findings = findings(&path).await;
-    let findings = findings.map_err(|source| CheckError::Store { path, source })?;
+    let found = look(&path).await;
+    let (findings, held) = found.map_err(|source| CheckError::Store { path, source })?;
     if args.json {
-        writeln!(out, "{}", document(&findings))?;
+        writeln!(out, "{}", document(&findings, &held))?;
     } else {
         tell(&findings, &mut out)?;
+        tell_held(&held, &mut out)?;
     }
     Ok(findings.iter().all(Finding::holds))
 }
 
-async fn findings(path: &std::path::Path) -> Result<Vec<Finding>, StoreError> {
-    Inspection::open(path).await?.check().await
+/// What was found of each invariant, and the newest of each kind that waits for an operator.
+async fn look(path: &std::path::Path) -> Result<(Vec<Finding>, Vec<Held>), StoreError> {
+    let mut inspection = Inspection::open(path).await?;
+    let findings = inspection.check().await?;
+    Ok((findings, inspection.held(1).await?))
 }
 
 fn tell(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
@@ -77,11 +81,24 @@ fn tell(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
     }
 }
 
+/// What waits breaks no invariant, and goes on for nobody who does not know of it.
+fn tell_held(held: &[Held], out: &mut impl Write) -> io::Result<()> {
+    for of in held {
+        let (kind, count, id) = (&of.kind, of.of_its_kind, &of.id);
+        writeln!(
+            out,
+            "waits for an operator: {kind}, {count} in all, the newest {id}: {}",
+            of.reason
+        )?;
+    }
+    Ok(())
+}
+
 fn verdict(finding: &Finding) -> &'static str {
     if finding.holds() { "ok" } else { "BROKEN" }
 }
 
-fn document(findings: &[Finding]) -> Value {
+fn document(findings: &[Finding], held: &[Held]) -> Value {
     let finding = |finding: &Finding| {
         let examples = finding.examples.iter();
         let examples = examples.map(|it| json!({ "id": it.id, "problem": it.problem }));
@@ -94,8 +111,16 @@ fn document(findings: &[Finding]) -> Value {
             "examples": examples.collect::<Vec<_>>(),
         })
     };
+    let waiting = |of: &Held| {
+        json!({
+            "kind": of.kind,
+            "count": of.of_its_kind,
+            "newest": { "id": of.id, "reason": of.reason },
+        })
+    };
     json!({
         "holds": findings.iter().all(Finding::holds),
         "invariants": findings.iter().map(finding).collect::<Vec<_>>(),
+        "held": held.iter().map(waiting).collect::<Vec<_>>(),
     })
 }

@@ -27,6 +27,7 @@ mod invoices;
 mod keys;
 mod mock;
 mod monetization;
+mod operations;
 mod ownership;
 mod page;
 mod parties;

@@ -20,6 +20,7 @@ mod server {
     mod input;
     mod invoice_list;
     mod keys;
+    mod operations;
     mod payments;
     mod periods;
     mod plan_changes;

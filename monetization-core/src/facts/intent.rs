@@ -39,7 +39,7 @@ use crate::ids::{
 /// One operation that is to be carried out at the tenant's engine.
 ///
 /// It ends in one of two ways: done, in the change that writes what the engine answered, or parked
-/// with a reason for an operator to look at.
+/// with a reason for an operator to look at, who may have it carried out again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// Derived from the operation: one operation, one intent.
@@ -67,6 +67,38 @@ impl Intent {
             attempts: 0,
         }
     }
+}
+
+/// How far an operation has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum IntentState {
+    /// To be carried out, or being carried out.
+    Open,
+    /// Carried out.
+    Done,
+    /// Given up, until somebody has it carried out again.
+    Parked(Parking),
+}
+
+/// Why an operation was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Parking {
+    /// What went wrong.
+    pub reason: String,
+    /// When it was given up, in business time.
+    pub parked_at: Timestamp,
+}
+
+/// An operation that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct ParkedIntent {
+    /// Which one.
+    pub intent: Intent,
+    /// Why.
+    pub parking: Parking,
 }
 
 /// What is to be done at an engine.

@@ -22,7 +22,7 @@ use super::statements::PeriodBill;
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::ids::{MeterId, SubscriptionId, TenantId};
-use crate::intent::{Intent, Operation};
+use crate::intent::{Intent, IntentState, Operation};
 use crate::invoice::{InvoiceState, Invoicing, Occasion};
 use crate::money::MoneyError;
 use crate::product::Product;
@@ -38,7 +38,8 @@ pub struct Closed {
     pub invoices: usize,
     /// Subscriptions that are over.
     pub ended: usize,
-    /// Subscriptions that could not be closed, and why: an operator has to look at them.
+    /// Subscriptions that could not be closed, and why: an operator has to look at them. One reason is that
+    /// the cancellation at the engine was given up.
     pub parked: Vec<(SubscriptionId, String)>,
 }
 
@@ -48,6 +49,8 @@ enum Step {
     Closed { invoiced: bool, ended: bool },
     /// It waits for something else.
     Waiting,
+    /// It waits for an operation that was given up, for this reason.
+    Parked { reason: String },
 }
 
 impl Monetizer {
@@ -97,6 +100,10 @@ impl Monetizer {
                     closed.ended = closed.ended.saturating_add(usize::from(ended));
                 }
                 Ok(Step::Waiting) => return Ok(()),
+                Ok(Step::Parked { reason }) => {
+                    closed.parked.push((of.id, reason));
+                    return Ok(());
+                }
                 Err(FlowError::Store(error)) => return Err(error.into()),
                 Err(error) => {
                     let reason = super::operations::chain(&error);
@@ -132,6 +139,9 @@ impl Monetizer {
                     });
                 }
                 continue;
+            }
+            if let Some(step) = self.cancelled_there(&stored.fact).await? {
+                return Ok(step);
             }
             let segments = self.close_segments(&stored.fact, end).await?;
             let step = match stored.fact.invoicing {
@@ -252,13 +262,7 @@ impl Monetizer {
             if !self.is_published(subscription, segments).await? {
                 return Ok(Some(Step::Waiting));
             }
-            let operation = Operation::CancelSubscription {
-                subscription: subscription.id,
-                at_period_end: false,
-            };
-            change
-                .intents
-                .push(Intent::new(subscription.tenant, operation, self.now()));
+            change.intents.push(cancellation(subscription, self.now()));
             let asked = self.apply(&change).await?;
             return Ok(asked.then_some(Step::Waiting));
         }
@@ -269,6 +273,22 @@ impl Monetizer {
             ended: false,
         };
         Ok(self.apply(&change).await?.then_some(step))
+    }
+
+    /// How far the cancellation at an engine has come that has all use of a subscription; `None` where it was
+    /// not asked for yet.
+    async fn cancelled_there(&self, of: &Subscription) -> Result<Option<Step>, FlowError> {
+        if of.invoicing == Invoicing::ByCore || of.state != SubscriptionState::Draining {
+            return Ok(None);
+        }
+        let asked = cancellation(of, self.now());
+        let state = self.store.intent_state(of.tenant, asked.id).await?;
+        Ok(state.map(|state| match state {
+            IntentState::Parked(parking) => Step::Parked {
+                reason: format!("{} was given up: {}", asked.id, parking.reason),
+            },
+            IntentState::Open | IntentState::Done => Step::Waiting,
+        }))
     }
 
     /// Whether the engine has answered for all use of these segments: only then can it invoice them.
@@ -298,6 +318,15 @@ impl Monetizer {
         }
         Ok(true)
     }
+}
+
+/// That the engine shall cancel a subscription now.
+fn cancellation(of: &Subscription, now: Timestamp) -> Intent {
+    let operation = Operation::CancelSubscription {
+        subscription: of.id,
+        at_period_end: false,
+    };
+    Intent::new(of.tenant, operation, now)
 }
 
 /// Whether the subscription goes on after its earliest open period, which ends at `end`.

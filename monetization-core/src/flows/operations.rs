@@ -4,21 +4,27 @@ use std::time::Duration;
 
 use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
-use crate::engine::{CancelMode, ChangeMode, Engine, EngineContext, IdempotencyKey};
+use crate::engine::{
+    CancelMode, ChangeMode, Engine, EngineContext, EngineErrorKind, IdempotencyKey,
+};
 use crate::entropy::Entropy;
-use crate::ids::TenantId;
+use crate::ids::{IntentId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::reference::Place;
 use crate::store::{Claim, Conflict, Finished};
 
 /// What a run has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OperationsReport {
     /// Operations that were carried out.
     pub done: usize,
     /// Operations that have to be tried again.
     pub postponed: usize,
-    /// Operations that were given up: an operator has to look at them.
+    /// Those of them that wait for an operator, and why: the engine does not accept the credentials, lacks
+    /// a setting or is not there, or many tries have come to nothing.
+    pub waiting: Vec<(IntentId, String)>,
+    /// Operations that were given up: an operator has to look at them, and may
+    /// [resume](Monetizer::resume_operation) them.
     pub parked: usize,
 }
 
@@ -51,11 +57,22 @@ const CLAIM: Claim = Claim {
     limit: 100,
     lease: Duration::from_secs(120),
 };
-/// After so many tries of what may help, somebody has to look at it.
-const TRIES_MAX: u32 = 100;
+/// After so many tries, hours of them, somebody should know of it. It goes on all the same.
+const UNTOLD_MAX: u32 = 20;
+/// Waiting for an operator begins with the wait after so many tries: about a minute.
+const WAITING_MIN: u32 = 6;
 
 mod carrying;
 mod payments;
+mod resuming;
+
+/// That an operation which came to nothing is tried again.
+struct Again {
+    /// After so long.
+    wait: Duration,
+    /// Whether an operator should know of it.
+    is_told: bool,
+}
 
 impl Monetizer {
     /// Carries out operations that are due, until none is left. Another process may do the same
@@ -101,24 +118,56 @@ impl Monetizer {
             Err(FlowError::Store(error)) => return Err(error.into()),
             Err(error) => error,
         };
-        let (temporary, wait) = match &error {
-            FlowError::Engine(error) => (error.is_temporary(), error.wait()),
-            FlowError::Contended => (true, None),
-            _ => (false, None),
+        let Some(again) = self.again(&error, intent.attempts) else {
+            return self.park(finished(Some(chain(&error))), report).await;
         };
-        if temporary && intent.attempts < TRIES_MAX {
-            let back_off = || Jitter::drawn(&self.entropy).back_off(intent.attempts);
-            let wait = wait.unwrap_or_else(back_off);
-            self.store
-                .postpone_intent(intent.id, fence, self.now().saturating_add(wait))
-                .await?;
-            report.postponed = report.postponed.saturating_add(1);
-            return Ok(());
+        self.store
+            .postpone_intent(intent.id, fence, self.now().saturating_add(again.wait))
+            .await?;
+        report.postponed = report.postponed.saturating_add(1);
+        if again.is_told {
+            report.waiting.push((intent.id, chain(&error)));
         }
-        let mut change = self.change();
-        change.finished.push(finished(Some(chain(&error))));
-        match self.apply(&change).await {
-            Ok(_) => report.parked = report.parked.saturating_add(1),
+        Ok(())
+    }
+
+    /// Whether an operation is tried again after this error and so many tries, and when. `None` where that
+    /// would be refused again. Outages end, and credentials and settings are mended, however long it takes:
+    /// an engine does nothing twice, whenever it is asked again.
+    fn again(&self, error: &FlowError, tries: u32) -> Option<Again> {
+        let back_off = |tries| Jitter::drawn(&self.entropy).back_off(tries);
+        let soon = |asked: Option<Duration>| Again {
+            wait: asked.unwrap_or_else(|| back_off(tries)),
+            is_told: tries >= UNTOLD_MAX,
+        };
+        let once_mended = || Again {
+            wait: back_off(tries.max(WAITING_MIN)),
+            is_told: true,
+        };
+        match error {
+            FlowError::Contended => Some(soon(None)),
+            FlowError::UnknownEngine(_) => Some(once_mended()),
+            FlowError::Engine(error) => match error.kind() {
+                EngineErrorKind::Retryable | EngineErrorKind::Ambiguous => Some(soon(error.wait())),
+                EngineErrorKind::Unauthorized | EngineErrorKind::Misconfigured { .. } => {
+                    Some(once_mended())
+                }
+                EngineErrorKind::Permanent
+                | EngineErrorKind::Conflict
+                | EngineErrorKind::NotFound => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Gives an operation up.
+    async fn park(
+        &self,
+        finished: Finished,
+        report: &mut OperationsReport,
+    ) -> Result<(), FlowError> {
+        match self.finish(&finished).await {
+            Ok(()) => report.parked = report.parked.saturating_add(1),
             Err(FlowError::Conflict(Conflict::Fenced { .. })) => {}
             Err(error) => return Err(error),
         }

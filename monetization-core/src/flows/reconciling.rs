@@ -174,8 +174,7 @@ impl Monetizer {
         batch: BatchId,
         decision: &Decision,
     ) -> Result<(), FlowError> {
-        let held = self.held(tenant).await?;
-        let found = held.into_iter().find(|held| held.id == batch);
+        let found = self.store.batch(tenant, batch).await?;
         let Some((held, found)) = found.and_then(|found| Some((found.state.held()?, found))) else {
             let id = batch.to_string();
             return Err(FlowError::NotFound { id });

@@ -23,7 +23,7 @@ use crate::subscription::{BlockReason, Subscription, SubscriptionEvent, Subscrip
 use crate::text::ForeignId;
 use rejecting::Source;
 
-pub use endpoint::Endpoint;
+pub use endpoint::WebhookEndpoint;
 pub use rejecting::Rejected;
 
 mod endpoint;
@@ -86,7 +86,7 @@ impl Monetizer {
     /// [`FlowError::Store`].
     pub async fn take_in(
         &self,
-        endpoint: Endpoint<'_>,
+        endpoint: WebhookEndpoint<'_>,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<TakenIn, FlowError> {

@@ -7,8 +7,7 @@ use super::operations::unable;
 use super::reconciling::segments_from;
 use super::{FlowError, Monetizer};
 use crate::engine::{IdempotencyKey, SealedReport, Withdrawal};
-use crate::ids::{BatchId, TenantId};
-use crate::invoice::Invoicing;
+use crate::ids::{BatchId, ChangeSetId, TenantId};
 use crate::store::{Batch, BatchState, Overturn, Overturned};
 use crate::subscription::Subscription;
 
@@ -16,7 +15,9 @@ impl Monetizer {
     /// Takes a batch back that its engine has taken: it is not counted there any more, and written off here,
     /// in the name of whoever `because` names. It is never sent again.
     ///
-    /// Whether it is too late for that is the engine's to say, and a value.
+    /// Whether it is too late for that is the engine's to say, and a value: the engine also knows one again
+    /// that it has taken back before, which a crash has left confirmed here. Each order is asked under a key
+    /// of its own, so that an answer which the engine keeps for a key does not stand in the way of the next.
     ///
     /// # Errors
     /// [`FlowError::NotFound`] where there is no such batch, or none that the engine has taken;
@@ -29,12 +30,18 @@ impl Monetizer {
         batch: BatchId,
         because: &str,
     ) -> Result<Withdrawal, FlowError> {
-        let batch = self.confirmed(tenant, batch).await?;
+        let found = self.store.batch(tenant, batch).await?;
+        let confirmed = found.filter(|batch| batch.state == BatchState::Confirmed);
+        let missing = || FlowError::NotFound {
+            id: batch.to_string(),
+        };
+        let batch = confirmed.ok_or_else(missing)?;
         let engine = self.engines.choose(&batch.place.engine)?;
         let takes_back = engine.descriptor.limits.withdraws_for;
         let reporting = engine.usage.as_ref().filter(|_| takes_back.is_some());
         let reporting = reporting.ok_or_else(|| unable(engine, "take use back"))?;
-        let key = IdempotencyKey::new(format!("withdraw:{}", batch.id));
+        let order: ChangeSetId = self.id();
+        let key = IdempotencyKey::new(format!("withdraw:{}:{order}", batch.id));
         let cx = self.context(tenant, batch.place.account.clone(), key);
         let realm = reporting.realm(&cx).await?;
         if realm != batch.realm {
@@ -54,8 +61,9 @@ impl Monetizer {
             change.overturned.push(Overturned {
                 batch: batch.id,
                 place: batch.place,
-                realm: Some(batch.realm),
+                realm: batch.realm,
                 overturn: Overturn::WrittenOff {
+                    tenant,
                     because: because.to_owned(),
                 },
                 sent_by: self.now(),
@@ -63,24 +71,6 @@ impl Monetizer {
             self.apply(&change).await?;
         }
         Ok(withdrawal)
-    }
-
-    /// The tenant's batch of this id, if its engine has taken it. It is looked for under every segment: that
-    /// is done by hand, and rarely.
-    async fn confirmed(&self, tenant: TenantId, id: BatchId) -> Result<Batch, FlowError> {
-        let mut after = None;
-        while let Some(page) = self.subscriptions_after(tenant, &mut after).await? {
-            let by_engine = page.iter().filter(|it| it.invoicing == Invoicing::ByEngine);
-            for subscription in by_engine {
-                let batches = self.reported_of(subscription).await?;
-                let is_it = |batch: &Batch| batch.id == id && batch.state == BatchState::Confirmed;
-                if let Some(found) = batches.into_iter().find(is_it) {
-                    return Ok(found);
-                }
-            }
-        }
-        let id = id.to_string();
-        Err(FlowError::NotFound { id })
     }
 
     /// All batches of a subscription, segment by segment.

@@ -92,6 +92,12 @@ impl Batches for MemoryStore {
         Ok(held.take(limit).cloned().collect())
     }
 
+    async fn batch(&self, tenant: TenantId, batch: BatchId) -> Result<Option<Batch>, StoreError> {
+        let mut state = self.state();
+        let kept = state.outgoing.find(batch).map(|kept| &kept.batch);
+        Ok(kept.filter(|batch| batch.tenant == tenant).cloned())
+    }
+
     async fn batches(
         &self,
         tenant: TenantId,

@@ -112,7 +112,7 @@ impl State {
             self.intents.add(intent);
         }
         for finished in &change.finished {
-            self.intents.end(finished);
+            self.intents.end(finished, change.at);
         }
         for overturned in &change.overturned {
             self.outgoing.overturn(overturned);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use super::{Hold, MemoryStore};
 use crate::clock::Timestamp;
 use crate::ids::{IntentId, TenantId};
-use crate::intent::Intent;
+use crate::intent::{Intent, IntentState, ParkedIntent, Parking};
 use crate::store::{Claim, Finished, JobRun, JobStart, JobState, StoreError, Work};
 use crate::text::Slug;
 
@@ -22,7 +22,7 @@ impl Work for MemoryStore {
         let mut state = self.state();
         let kept = state.intents.0.values_mut();
         let mut claimable: Vec<&mut Kept> = kept
-            .filter(|kept| kept.end.is_none() && kept.intent.due_at <= now)
+            .filter(|kept| kept.state == IntentState::Open && kept.intent.due_at <= now)
             .filter(|kept| kept.hold.is_free(asked_at))
             .collect();
         claimable.sort_by_key(|kept| (kept.intent.due_at, kept.intent.id));
@@ -49,24 +49,51 @@ impl Work for MemoryStore {
         Ok(true)
     }
 
-    async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError> {
+    async fn resume_intent(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let kept = state.intents.0.get_mut(&intent);
+        let parked = kept.filter(|kept| kept.intent.tenant == tenant && kept.parked().is_some());
+        let Some(kept) = parked else { return Ok(false) };
+        kept.state = IntentState::Open;
+        kept.intent.due_at = due_at;
+        kept.intent.attempts = 0;
+        Ok(true)
+    }
+
+    async fn intent_state(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+    ) -> Result<Option<IntentState>, StoreError> {
         let state = self.state();
-        let of_tenant = state.intents.0.values();
-        let of_tenant = of_tenant.filter(|kept| kept.intent.tenant == tenant);
-        let mut parked: Vec<(Intent, String)> = of_tenant
-            .filter_map(|kept| match &kept.end {
-                Some(End::Parked { reason }) => Some((kept.intent.clone(), reason.clone())),
-                Some(End::Done) | None => None,
-            })
-            .collect();
-        parked.sort_by_key(|(intent, _)| (intent.due_at, intent.id));
-        Ok(parked)
+        let kept = state.intents.0.get(&intent);
+        let of_tenant = kept.filter(|kept| kept.intent.tenant == tenant);
+        Ok(of_tenant.map(|kept| kept.state.clone()))
+    }
+
+    async fn parked_intents(
+        &self,
+        tenant: TenantId,
+        after: Option<IntentId>,
+        limit: usize,
+    ) -> Result<Vec<ParkedIntent>, StoreError> {
+        let state = self.state();
+        let all = state.intents.0.values();
+        let of_tenant = all.filter(|kept| kept.intent.tenant == tenant);
+        let parked = of_tenant.filter_map(Kept::parked);
+        let later = parked.filter(|it| after.is_none_or(|after| it.intent.id > after));
+        Ok(later.take(limit).collect())
     }
 
     async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError> {
         let state = self.state();
         let mut kept = state.intents.0.values();
-        Ok(kept.any(|kept| kept.intent.tenant == tenant && !matches!(kept.end, Some(End::Done))))
+        Ok(kept.any(|kept| kept.intent.tenant == tenant && kept.state == IntentState::Open))
     }
 
     async fn start_job(
@@ -138,13 +165,19 @@ pub(super) struct Intents(BTreeMap<IntentId, Kept>);
 struct Kept {
     intent: Intent,
     hold: Hold,
-    end: Option<End>,
+    state: IntentState,
 }
 
-#[derive(Debug)]
-enum End {
-    Done,
-    Parked { reason: String },
+impl Kept {
+    fn parked(&self) -> Option<ParkedIntent> {
+        match &self.state {
+            IntentState::Parked(parking) => Some(ParkedIntent {
+                intent: self.intent.clone(),
+                parking: parking.clone(),
+            }),
+            IntentState::Open | IntentState::Done => None,
+        }
+    }
 }
 
 impl Intents {
@@ -152,7 +185,7 @@ impl Intents {
         self.0.entry(intent.id).or_insert(Kept {
             intent: intent.clone(),
             hold: Hold::default(),
-            end: None,
+            state: IntentState::Open,
         });
     }
 
@@ -161,16 +194,19 @@ impl Intents {
         kept.is_some_and(|kept| kept.hold.is_held_under(fence))
     }
 
-    pub(super) fn end(&mut self, finished: &Finished) {
+    pub(super) fn end(&mut self, finished: &Finished, at: Timestamp) {
         let Some(kept) = self.0.get_mut(&finished.intent) else {
             return;
         };
         kept.hold.give_up();
         kept.intent.attempts = kept.intent.attempts.saturating_add(1);
-        kept.end = Some(match finished.parked_because.clone() {
-            Some(reason) => End::Parked { reason },
-            None => End::Done,
-        });
+        kept.state = match finished.parked_because.clone() {
+            Some(reason) => IntentState::Parked(Parking {
+                reason,
+                parked_at: at,
+            }),
+            None => IntentState::Done,
+        };
     }
 }
 

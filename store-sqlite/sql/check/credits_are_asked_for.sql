@@ -21,7 +21,7 @@ SELECT credit.id,
             THEN 'its credits come to more than its total'
         WHEN asked.invoice IS NULL
             THEN format('no intent asks the engine for its credit %d', credit.number)
-        WHEN asked.state = 'done' AND NOT is_given
+        WHEN asked.state = 'done' AND NOT is_given AND NOT is_refused
             THEN format('the intent of its credit %d is done, and the engine was not asked', credit.number)
     END AS problem
 FROM credit

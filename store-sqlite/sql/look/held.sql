@@ -2,7 +2,7 @@
 SELECT * FROM (
     SELECT 'operation' AS kind, 'int_' || lower(hex(id)) AS id,
         operation || ': ' || reason AS reason, count(*) OVER () AS of_its_kind
-    FROM intent WHERE state = 'parked' ORDER BY due_at DESC, id LIMIT ?1
+    FROM intent WHERE state = 'parked' ORDER BY parked_at DESC, id LIMIT ?1
 )
 UNION ALL
 SELECT * FROM (

@@ -34,6 +34,25 @@ pub async fn a_batch_is_read_back_as_it_was_sealed(bench: &Bench) {
     assert_eq!(none.unwrap(), []);
 }
 
+/// Whatever has become of it, and by its tenant alone.
+pub async fn a_batch_is_found_by_its_id(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let batch = sealed(bench, &store, &of, 5).await;
+    sealed(bench, &store, &of, 3).await;
+    let found = store.batch(of.tenant, batch.id).await.unwrap();
+    assert_eq!(found, Some(batch.clone()));
+    store.claim_batches(of.tenant, START, CLAIM).await.unwrap();
+    let confirmed = settled(BatchState::Confirmed);
+    assert!(store.settle_batch(batch.id, 1, &confirmed).await.unwrap());
+    let found = store.batch(of.tenant, batch.id).await.unwrap().unwrap();
+    assert_eq!(found.state, BatchState::Confirmed);
+    let stranger = store.batch(bench.sample.id(), batch.id).await;
+    assert_eq!(stranger.unwrap(), None);
+    let unheard_of = store.batch(of.tenant, bench.sample.id()).await;
+    assert_eq!(unheard_of.unwrap(), None);
+}
+
 /// In the order they were sealed, at most so many, each with the fence of its claim.
 pub async fn batches_are_claimed_in_the_order_of_sealing(bench: &Bench) {
     let store = bench.open().await;

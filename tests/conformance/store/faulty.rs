@@ -11,7 +11,7 @@ use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{
     BatchId, IntentId, LeaseId, RecordId, SegmentId, SubscriptionId, TenantId,
 };
-use monetization_core::intent::Intent;
+use monetization_core::intent::{Intent, IntentState, ParkedIntent};
 use monetization_core::plan::QuotaName;
 use monetization_core::store::{
     Appended, Applied, Batch, Batches, ChangeSet, Claim, Decision, Directory, Held, JobRun,
@@ -220,13 +220,18 @@ around!(Batches {
         tenant: TenantId, batch: BatchId, held: Held, decision: &Decision
     ) -> bool;
     fn held_batches(tenant: TenantId, after: Option<BatchId>, limit: usize) -> Vec<Batch>;
+    fn batch(tenant: TenantId, batch: BatchId) -> Option<Batch>;
     fn batches(tenant: TenantId, segment: SegmentId) -> Vec<Batch>;
 });
 
 around!(Work {
     fn claim_intents(now: Timestamp, claim: Claim) -> Vec<(Intent, u64)>;
     fn postpone_intent(intent: IntentId, fence: u64, due_at: Timestamp) -> bool;
-    fn parked_intents(tenant: TenantId) -> Vec<(Intent, String)>;
+    fn resume_intent(tenant: TenantId, intent: IntentId, due_at: Timestamp) -> bool;
+    fn intent_state(tenant: TenantId, intent: IntentId) -> Option<IntentState>;
+    fn parked_intents(
+        tenant: TenantId, after: Option<IntentId>, limit: usize
+    ) -> Vec<ParkedIntent>;
     fn has_unfinished_intents(tenant: TenantId) -> bool;
     fn start_job(tenant: TenantId, name: &Slug, now: Timestamp, lease: Duration) -> JobStart;
     fn keep_job(tenant: TenantId, name: &Slug, run: &JobRun, lease: Duration) -> bool;

@@ -2,7 +2,7 @@
 
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::SegmentId;
-use monetization_core::intent::Intent;
+use monetization_core::intent::ParkedIntent;
 use monetization_core::plan::QuotaWindow;
 use monetization_core::store::{
     Batch, Kind, Listing, QuotaCounter, Row, SegmentRow, Store, UnsealedSum,
@@ -40,7 +40,7 @@ pub struct ObservedSubscriber {
     /// What its tenant has not sealed.
     pub unsealed: Vec<UnsealedSum>,
     /// Operations of its tenant that were given up, by id.
-    pub parked: Vec<(Intent, String)>,
+    pub parked: Vec<ParkedIntent>,
 }
 
 /// What is in a store about one segment.
@@ -93,14 +93,12 @@ async fn subscriber_of(store: &dyn Store, of: &Subscriber) -> ObservedSubscriber
         let counter = store.quota(of.tenant, of.subscription, quota.into(), window);
         quotas.push(counter.await.unwrap());
     }
-    let mut parked = store.parked_intents(of.tenant).await.unwrap();
-    parked.sort_by_key(|(intent, _)| intent.id);
     ObservedSubscriber {
         rows: placeless_all(rows),
         segments,
         quotas,
         unsealed: store.unsealed(of.tenant, None, ALL).await.unwrap(),
-        parked,
+        parked: store.parked_intents(of.tenant, None, ALL).await.unwrap(),
     }
 }
 

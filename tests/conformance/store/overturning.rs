@@ -100,15 +100,20 @@ pub async fn a_batch_that_it_does_not_fit_stays_as_it_is(bench: &Bench) {
     let mut own_account = rejected(&fresh);
     own_account.place.account = None;
     let in_realm = |account: &str, mode| Overturned {
-        realm: Some(Realm {
+        realm: Realm {
             account: text(account),
             mode,
-        }),
+        },
         ..rejected(&fresh)
     };
     let other_realm = in_realm("acct_other", fresh.realm.mode);
     let other_mode = in_realm(fresh.realm.account.as_str(), Mode::Test);
-    for elsewhere in [other_engine, own_account, other_realm, other_mode] {
+    let mut anothers = taken_back(&fresh);
+    anothers.overturn = Overturn::WrittenOff {
+        tenant: bench.sample.id(),
+        because: "not theirs".to_owned(),
+    };
+    for elsewhere in [other_engine, own_account, other_realm, other_mode, anothers] {
         stays(bench, &store, &of, elsewhere).await;
     }
 
@@ -186,7 +191,7 @@ fn rejected(batch: &Batch) -> Overturned {
     Overturned {
         batch: batch.id,
         place: batch.place.clone(),
-        realm: None,
+        realm: batch.realm.clone(),
         overturn: Overturn::Rejected {
             reason: "no such customer".to_owned(),
         },
@@ -196,8 +201,8 @@ fn rejected(batch: &Batch) -> Overturned {
 
 fn taken_back(batch: &Batch) -> Overturned {
     Overturned {
-        realm: Some(batch.realm.clone()),
         overturn: Overturn::WrittenOff {
+            tenant: batch.tenant,
             because: "charged by mistake".to_owned(),
         },
         ..rejected(batch)

@@ -1,5 +1,6 @@
 //! What must be so in the end.
 
+use monetization_core::intent::ParkedIntent;
 use monetization_core::invoice::{InvoiceState, Invoicing, LineItem};
 use monetization_core::plan::QuotaWindow;
 use monetization_core::store::BatchState;
@@ -107,8 +108,10 @@ impl World {
 
     /// What the provider collects is what was invoiced, invoice by invoice.
     fn check_issued(&self, subscriptions: &[Subscription]) -> Checked {
-        let parked = block_on(self.view.parked_intents(self.tenant())).unwrap();
-        if let Some((intent, why)) = parked.iter().find(|(_, why)| !why.ends_with("is paid")) {
+        let parked = block_on(self.view.parked_intents(self.tenant(), None, usize::MAX)).unwrap();
+        let unpaid = |it: &&ParkedIntent| !it.parking.reason.ends_with("is paid");
+        if let Some(ParkedIntent { intent, parking }) = parked.iter().find(unpaid) {
+            let why = &parking.reason;
             return Err(format!("{:?} was given up: {why}", intent.operation));
         }
         let there = self.provider.invoices();

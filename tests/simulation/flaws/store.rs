@@ -8,7 +8,7 @@ use monetization_core::delegate_store;
 use monetization_core::ids::{
     BatchId, ChangeSetId, IntentId, RecordId, SegmentId, TenantId, TypedId,
 };
-use monetization_core::intent::Intent;
+use monetization_core::intent::{Intent, IntentState, ParkedIntent};
 use monetization_core::store::{
     Appended, Applied, Batch, Batches, ChangeSet, Claim, Decision, Directory, Expected, Finished,
     Held, Index, JobRun, JobStart, Kind, Ledger, Listing, Refusal, Row, RowKey, Rows, Sealed,
@@ -349,6 +349,12 @@ impl Batches for Flawed {
         self.inner.held_batches(tenant, after, limit).await
     }
 
+    async fn batch(&self, tenant: TenantId, batch: BatchId) -> Result<Option<Batch>, StoreError> {
+        let found = self.inner.batch(tenant, batch).await?;
+        let memory = self.memory();
+        Ok(found.map(|batch| memory.overlay(batch)))
+    }
+
     async fn batches(
         &self,
         tenant: TenantId,
@@ -386,8 +392,30 @@ impl Work for Flawed {
         self.inner.postpone_intent(intent, fence, due_at).await
     }
 
-    async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError> {
-        self.inner.parked_intents(tenant).await
+    async fn resume_intent(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.inner.resume_intent(tenant, intent, due_at).await
+    }
+
+    async fn intent_state(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+    ) -> Result<Option<IntentState>, StoreError> {
+        self.inner.intent_state(tenant, intent).await
+    }
+
+    async fn parked_intents(
+        &self,
+        tenant: TenantId,
+        after: Option<IntentId>,
+        limit: usize,
+    ) -> Result<Vec<ParkedIntent>, StoreError> {
+        self.inner.parked_intents(tenant, after, limit).await
     }
 
     async fn has_unfinished_intents(&self, tenant: TenantId) -> Result<bool, StoreError> {

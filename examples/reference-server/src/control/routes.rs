@@ -7,9 +7,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use super::{
-    batches, catalogue, estimates, health, invoices, keys, mock, monetization, parties, payments,
-    plans, products, publishing, reports, resources, subscriptions, tokens, unbilled, usage,
-    webhooks,
+    batches, catalogue, estimates, health, invoices, keys, mock, monetization, operations, parties,
+    payments, plans, products, publishing, reports, resources, subscriptions, tokens, unbilled,
+    usage, webhooks,
 };
 use crate::app::App;
 
@@ -146,6 +146,8 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/batches/{batch}/decision" OWNER batches::decide;
         POST "/api/v1/batches/{batch}/withdrawal" OWNER batches::withdraw;
         POST "/api/v1/monetization/reconcile" OWNER batches::reconcile;
+        GET "/api/v1/operations" OWNER operations::list;
+        POST "/api/v1/operations/{operation}/resumption" OWNER operations::resume;
         GET "/mock/clock" OWNER mock::clock;
         POST "/mock/clock" OWNER mock::set_clock;
 

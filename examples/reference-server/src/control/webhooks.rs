@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use monetization_core::flows::Endpoint;
+use monetization_core::flows::WebhookEndpoint;
 use monetization_core::text::Slug;
 
 use super::problem::Problem;
@@ -21,9 +21,9 @@ pub(super) async fn take_in(
     let engine: Slug = endpoint.parse().map_err(|_| Problem::not_found())?;
     let secrets = app.engine_secrets.of_messages(&engine);
     let secrets = secrets.ok_or_else(Problem::not_found)?;
-    let endpoint = Endpoint {
+    let endpoint = WebhookEndpoint {
         tenant: Some(app.tenant),
-        ..Endpoint::new(&engine, &secrets)
+        ..WebhookEndpoint::new(&engine, &secrets)
     };
     let taken = app.monetizer.take_in(endpoint, &headers, &body).await?;
     news::tell(&taken.contradictions, taken.rejected);

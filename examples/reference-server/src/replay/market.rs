@@ -13,8 +13,8 @@ use monetization_core::engine::CancelMode;
 use monetization_core::entropy::Entropy;
 use monetization_core::field::FieldError;
 use monetization_core::flows::{
-    Endpoint, Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange,
-    Settings,
+    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange, Settings,
+    WebhookEndpoint,
 };
 use monetization_core::ids::{PlanId, SubscriptionId, TenantId};
 use monetization_core::invoice::Invoicing;
@@ -159,7 +159,7 @@ impl Market {
         for message in self.provider.take_deliveries()? {
             self.monetizer
                 .take_in(
-                    Endpoint::new(&engine, &secrets),
+                    WebhookEndpoint::new(&engine, &secrets),
                     &message.headers,
                     &message.body,
                 )

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use http::{Method, StatusCode};
+use monetization_engine_mock::faults::{Fault, Injection};
+use monetization_engine_mock::provider::{Refusal, RefusalKind};
+use monetization_engine_mock::transport::Operation;
 use reference_server::check;
 use reference_server::cli::CheckArgs;
 use serde_json::{Value, json};
@@ -116,6 +119,31 @@ async fn what_is_broken_is_told_by_name_and_id() {
     assert_eq!(broken.len(), 1);
     assert_eq!(broken[0]["examples"][0]["id"], invoice);
     drop(bought);
+}
+
+/// An operation that was given up breaks nothing, and nobody would carry it out again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_an_operator_is_told_beside_the_invariants() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::kept_in(folder.path(), |_| {}).await;
+    let product = world.product("weather").await;
+    let plan = world.plan(&product, terms()).await;
+    let refusal = Refusal::new(RefusalKind::Permanent, "not today");
+    let refused = Injection::next(Fault::Refuse(refusal)).on(Operation::IssueInvoice);
+    world.mock().inject(refused);
+    world.buy(&plan).await;
+    let (holds, told) = check(folder.path(), false).await;
+    assert!(holds, "{told}");
+    let last = told.lines().last().unwrap();
+    assert!(last.starts_with("waits for an operator: operation, 1 in all, the newest int_"));
+    assert!(last.ends_with("not today"), "{last}");
+    let (_, told) = check(folder.path(), true).await;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let held = &told["held"][0];
+    assert_eq!(
+        (held["kind"].text(), &held["count"]),
+        ("operation".to_owned(), &json!(1))
+    );
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ fn no_route_that_takes_a_body_is_left_out() {
         "payment-url",
         "publish-usage",
         "reload",
+        "resumption",
         "{endpoint}",
         "{token}",
     ];

@@ -1,6 +1,7 @@
 //! Operations about money that was asked for.
 
 use super::{End, Task, chain, unable};
+use crate::engine::EngineErrorKind;
 use crate::flows::references::thing;
 use crate::flows::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::ids::{InvoiceId, ReferenceId};
@@ -8,7 +9,10 @@ use crate::invoice::Invoice;
 use crate::reference::{ObjectKind, Reference};
 
 impl Monetizer {
-    /// Has the engine credit an invoice, and keeps what it calls the credit, or why it refuses.
+    /// Has the engine credit an invoice, and keeps what it calls the credit, or why it refuses. Only what it
+    /// refuses for good it has looked at: after any other failure an earlier try may have been heard, and the
+    /// credit stands. One that was refused counts for nothing and is not asked for again: it may have been
+    /// ordered anew.
     pub(super) async fn credit(
         &self,
         task: &Task,
@@ -21,6 +25,10 @@ impl Monetizer {
         };
         let credit = invoice.credits.iter().find(|it| it.number == number);
         let credit = credit.ok_or_else(missing)?;
+        if credit.refused_because.is_some() {
+            self.finish(&task.finished).await?;
+            return Ok(End::Done);
+        }
         let (_, engine) = self.engine_of(tenant).await?;
         let place = self.place(tenant, engine, invoice.product).await?;
         let of = thing(tenant, ObjectKind::Invoice, id);
@@ -33,8 +41,10 @@ impl Monetizer {
         let (mut finished, mut name, mut refused) = (task.finished.clone(), None, None);
         match issuing.credit(&cx, &external, credit).await {
             Ok(given) => name = Some(given),
-            Err(error) if error.is_temporary() => return Err(error.into()),
-            Err(error) => refused = Some(chain(&error)),
+            Err(error) if *error.kind() == EngineErrorKind::Permanent => {
+                refused = Some(chain(&error));
+            }
+            Err(error) => return Err(error.into()),
         }
         finished.parked_because.clone_from(&refused);
         for _ in 0..ATTEMPTS_MAX {

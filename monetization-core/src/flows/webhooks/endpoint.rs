@@ -5,18 +5,18 @@ use crate::text::Slug;
 /// Where messages of an engine come to.
 ///
 /// ```
-/// use monetization_core::flows::Endpoint;
+/// use monetization_core::flows::WebhookEndpoint;
 /// use monetization_core::secret::Secret;
 /// use monetization_core::text::Slug;
 ///
 /// let engine: Slug = "stripe".parse()?;
 /// let secrets = [Secret::new("whsec_new"), Secret::new("whsec_old")];
-/// let endpoint = Endpoint::new(&engine, &secrets);
+/// let endpoint = WebhookEndpoint::new(&engine, &secrets);
 /// assert!(!format!("{endpoint:?}").contains("whsec_"));
 /// # Ok::<(), monetization_core::text::TextError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
-pub struct Endpoint<'a> {
+pub struct WebhookEndpoint<'a> {
     /// Whose messages.
     pub engine: &'a Slug,
     /// What they are signed with: any of these, so that they can be exchanged.
@@ -27,7 +27,7 @@ pub struct Endpoint<'a> {
     pub tenant: Option<TenantId>,
 }
 
-impl<'a> Endpoint<'a> {
+impl<'a> WebhookEndpoint<'a> {
     /// For messages of this engine that are signed with any of these; of no tenant.
     #[must_use]
     pub fn new(engine: &'a Slug, secrets: &'a [Secret]) -> Self {

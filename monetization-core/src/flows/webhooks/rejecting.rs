@@ -96,11 +96,13 @@ impl Source<'_> {
         event: &EngineEvent,
         reports: &RejectedReports,
     ) -> Vec<Overturned> {
-        let own = self.realm.as_ref().map(|realm| &realm.account);
+        let Some(realm) = &self.realm else {
+            return Vec::new();
+        };
         let account = event
             .account
             .as_ref()
-            .filter(|account| Some(*account) != own);
+            .filter(|account| **account != realm.account);
         let place = Place {
             engine: self.engine.descriptor.id.clone(),
             account: account.cloned(),
@@ -108,7 +110,7 @@ impl Source<'_> {
         let named = reports.named.iter().map(|report| Overturned {
             batch: report.batch,
             place: place.clone(),
-            realm: self.realm.clone(),
+            realm: realm.clone(),
             overturn: Overturn::Rejected {
                 reason: report.reason.clone(),
             },

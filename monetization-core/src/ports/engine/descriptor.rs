@@ -117,7 +117,9 @@ pub struct Attribute {
 pub struct EngineLimits {
     /// For how long it recognises a usage record that it has had before.
     pub deduplicates_for: Duration,
-    /// For how long after it was sent a usage record can be taken back; `None` where it cannot.
+    /// For how long after it was sent a usage record can be taken back; `None` where it cannot. Flows go by
+    /// whether it can, and leave it to the engine to say that it is too late; the engine suite holds it to
+    /// the time.
     pub withdraws_for: Option<Duration>,
     /// How long after it took a usage record its summaries may still leave it out.
     pub counts_within: Duration,

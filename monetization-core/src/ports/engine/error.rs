@@ -34,7 +34,10 @@ pub struct EngineError {
 /// | `Retryable` | no | the same again later, with the same key |
 /// | `Ambiguous` | perhaps | the same again later, with the same key |
 /// | `NotFound`, when cancelling | no | as good as done |
-/// | every other | no | parks the operation or the batch, for an operator; a batch that may have been sent before is unknown |
+/// | `Misconfigured`, `Unauthorized` | no | an operation waits for an operator, and is tried again at long intervals; a batch is parked |
+/// | every other | no | parks the operation or the batch, for an operator |
+///
+/// A batch that may have been sent before is unknown instead of parked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,

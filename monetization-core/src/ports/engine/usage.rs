@@ -131,6 +131,10 @@ pub trait UsageReporting: Port {
     /// Takes back a report that the provider has taken: it is not counted any more, and still known when it
     /// is sent again. Only for as long as the descriptor's `withdraws_for` says.
     ///
+    /// The report's id says which one, as for [`publish`](Self::publish), and not the call's key: each order
+    /// comes with a key of its own, and one that was taken back before is
+    /// [`Withdrawn`](Withdrawal::Withdrawn) under any.
+    ///
     /// # Errors
     /// [`EngineError`]; that it is too late is a value.
     async fn withdraw(

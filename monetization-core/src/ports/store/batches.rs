@@ -98,6 +98,12 @@ pub trait Batches: Port {
         limit: usize,
     ) -> Result<Vec<Batch>, StoreError>;
 
+    /// The tenant's batch of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn batch(&self, tenant: TenantId, batch: BatchId) -> Result<Option<Batch>, StoreError>;
+
     /// The batches of a segment, by the key and piece of their sums.
     ///
     /// # Errors

@@ -320,6 +320,15 @@ macro_rules! delegate_store {
                 $inner.held_batches(tenant, after, limit).await
             }
 
+            async fn batch(
+                &self,
+                tenant: $crate::ids::TenantId,
+                batch: $crate::ids::BatchId,
+            ) -> ::core::result::Result<Option<$crate::store::Batch>, $crate::store::StoreError> {
+                let $store = self;
+                $inner.batch(tenant, batch).await
+            }
+
             async fn batches(
                 &self,
                 tenant: $crate::ids::TenantId,
@@ -352,12 +361,33 @@ macro_rules! delegate_store {
                 $inner.postpone_intent(intent, fence, due_at).await
             }
 
+            async fn resume_intent(
+                &self,
+                tenant: $crate::ids::TenantId,
+                intent: $crate::ids::IntentId,
+                due_at: $crate::clock::Timestamp,
+            ) -> ::core::result::Result<bool, $crate::store::StoreError> {
+                let $store = self;
+                $inner.resume_intent(tenant, intent, due_at).await
+            }
+
+            async fn intent_state(
+                &self,
+                tenant: $crate::ids::TenantId,
+                intent: $crate::ids::IntentId,
+            ) -> ::core::result::Result<Option<$crate::intent::IntentState>, $crate::store::StoreError> {
+                let $store = self;
+                $inner.intent_state(tenant, intent).await
+            }
+
             async fn parked_intents(
                 &self,
                 tenant: $crate::ids::TenantId,
-            ) -> ::core::result::Result<Vec<($crate::intent::Intent, String)>, $crate::store::StoreError> {
+                after: Option<$crate::ids::IntentId>,
+                limit: usize,
+            ) -> ::core::result::Result<Vec<$crate::intent::ParkedIntent>, $crate::store::StoreError> {
                 let $store = self;
-                $inner.parked_intents(tenant).await
+                $inner.parked_intents(tenant, after, limit).await
             }
 
             async fn has_unfinished_intents(

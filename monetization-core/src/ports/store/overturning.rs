@@ -1,6 +1,6 @@
 use super::{Batch, BatchState};
 use crate::clock::Timestamp;
-use crate::ids::BatchId;
+use crate::ids::{BatchId, TenantId};
 use crate::reference::{Place, Realm};
 
 /// A batch that had been sent, and of which an engine or somebody here has said since that it does not
@@ -12,7 +12,7 @@ use crate::reference::{Place, Realm};
 /// | | fits a batch that is |
 /// |---|---|
 /// | [`Overturn::Rejected`] | `confirmed`, or `sealed` and it may have been sent; by a decision only if that was to send it again, and not after `sent_by` |
-/// | [`Overturn::WrittenOff`] | `confirmed` |
+/// | [`Overturn::WrittenOff`] | `confirmed`, and the tenant's |
 ///
 /// A claim on the batch is over with that: what comes of sending it is not written any more. Of one that
 /// was sent again by a decision only news of that sending count, not those of an earlier one.
@@ -22,8 +22,9 @@ pub struct Overturned {
     pub batch: BatchId,
     /// Where it was reported to; one that was reported elsewhere is another one.
     pub place: Place,
-    /// What the credentials opened for which it was sealed; `None` for whatever they did.
-    pub realm: Option<Realm>,
+    /// What the credentials opened for which it was sealed. News of an engine name that and no tenant:
+    /// several may share one account.
+    pub realm: Realm,
     /// What becomes of it.
     pub overturn: Overturn,
     /// By when it had been sent, in business time: kept as the time when it was sent, where nothing later is
@@ -42,6 +43,8 @@ pub enum Overturn {
     },
     /// Somebody here has taken it back at the engine.
     WrittenOff {
+        /// Whose batch it is.
+        tenant: TenantId,
         /// Who has decided so, and why.
         because: String,
     },
@@ -53,10 +56,8 @@ impl Overturned {
     pub fn fits(&self, batch: &Batch) -> bool {
         let is_meant = self.batch == batch.id
             && self.place == batch.place
-            && self
-                .realm
-                .as_ref()
-                .is_none_or(|realm| *realm == batch.realm);
+            && self.realm == batch.realm
+            && self.overturn.tenant().is_none_or(|it| it == batch.tenant);
         let may_be_sent = batch.first_sent_at.is_some() || batch.fence > u64::from(batch.attempts);
         let tells_of_it = match batch.sent_again {
             Some(sent_again) => sent_again.decided_at <= self.sent_by,
@@ -84,12 +85,21 @@ impl Overturn {
         }
     }
 
+    /// Whose batch it is, where somebody here has decided so.
+    #[must_use]
+    pub fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Rejected { .. } => None,
+            Self::WrittenOff { tenant, .. } => Some(*tenant),
+        }
+    }
+
     /// Why, where somebody here has decided so.
     #[must_use]
     pub fn because(&self) -> Option<&str> {
         match self {
             Self::Rejected { .. } => None,
-            Self::WrittenOff { because } => Some(because),
+            Self::WrittenOff { because, .. } => Some(because),
         }
     }
 }

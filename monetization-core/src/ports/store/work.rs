@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Port, StoreError};
 use crate::clock::Timestamp;
 use crate::ids::{IntentId, TenantId};
-use crate::intent::Intent;
+use crate::intent::{Intent, IntentState, ParkedIntent};
 use crate::text::Slug;
 
 /// Work that one worker at a time does, whoever it is. A claim is a lease on the store's own
@@ -20,6 +20,7 @@ use crate::text::Slug;
 /// | claimed | its lease lapsing | due, free |
 /// | claimed | [`postpone_intent`](Self::postpone_intent) | free, due later, one attempt more |
 /// | claimed | a change with its end, under the fence | done, or parked with a reason |
+/// | parked | [`resume_intent`](Self::resume_intent) | due, free, no attempt counted |
 #[async_trait]
 pub trait Work: Port {
     /// Takes operations of all tenants that are due at `now`, oldest first, each with the fence
@@ -44,13 +45,41 @@ pub trait Work: Port {
         due_at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Operations of a tenant that were given up, with the reason, oldest first.
+    /// Has an operation of a tenant that was parked carried out again, not before `due_at`; `false`
+    /// where it is not parked.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot, or does not know.
+    async fn resume_intent(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// How far an operation of a tenant has come.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.
-    async fn parked_intents(&self, tenant: TenantId) -> Result<Vec<(Intent, String)>, StoreError>;
+    async fn intent_state(
+        &self,
+        tenant: TenantId,
+        intent: IntentId,
+    ) -> Result<Option<IntentState>, StoreError>;
 
-    /// Whether any operation of a tenant is still to be carried out, or was given up.
+    /// Operations of a tenant that are parked, by id, after this one, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot answer.
+    async fn parked_intents(
+        &self,
+        tenant: TenantId,
+        after: Option<IntentId>,
+        limit: usize,
+    ) -> Result<Vec<ParkedIntent>, StoreError>;
+
+    /// Whether any operation of a tenant is still to be carried out. One that is parked is not: nobody
+    /// does anything about it until it is resumed.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot answer.

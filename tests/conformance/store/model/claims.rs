@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use monetization_core::ids::{BatchId, IntentId};
+use monetization_core::ids::{BatchId, IntentId, TenantId};
 use monetization_core::store::{
     Applied, Batch, BatchState, ChangeSet, Finished, Overturn, Overturned, Verdict,
 };
@@ -14,6 +14,7 @@ use crate::store::steps::CLAIM;
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     intents: Fences<IntentId>,
+    claimed: Vec<(TenantId, IntentId)>,
     batches: Fences<BatchId>,
     verdicts: Vec<(BatchId, u64, Verdict)>,
     sent: Vec<Batch>,
@@ -47,14 +48,23 @@ impl Claims {
         Some(Overturned {
             batch: batch.id,
             place: batch.place.clone(),
-            realm: Some(batch.realm.clone()).filter(|_| world.rarely(2)),
+            realm: batch.realm.clone(),
             overturn: if world.rarely(3) {
-                Overturn::WrittenOff { because }
+                let tenant = batch.tenant;
+                Overturn::WrittenOff { tenant, because }
             } else {
                 Overturn::Rejected { reason }
             },
             sent_by: world.moment(),
         })
+    }
+
+    /// Resumes an operation that was claimed once, which may have been given up since.
+    pub(super) fn resume(&self, world: &World) -> Step {
+        match world.any(&self.claimed) {
+            Some((tenant, intent)) => Step::ResumeIntent(*tenant, *intent, world.moment()),
+            None => Step::ClaimIntents(world.moment(), CLAIM),
+        }
     }
 
     pub(super) fn postpone(&self, world: &World) -> Step {
@@ -90,6 +100,7 @@ impl Claims {
             (_, Answer::Intents(claimed)) => {
                 for (intent, fence) in claimed {
                     self.intents.take(intent.id, *fence);
+                    self.claimed.push((intent.tenant, intent.id));
                 }
             }
             (_, Answer::Batches(claimed)) => {

@@ -25,6 +25,7 @@ pub(super) enum Step {
     SettleBatch(BatchId, u64, Verdict),
     ClaimIntents(Timestamp, Claim),
     PostponeIntent(IntentId, u64, Timestamp),
+    ResumeIntent(TenantId, IntentId, Timestamp),
     StartJob(TenantId, Slug, Timestamp),
     KeepJob(TenantId, Slug, JobRun),
     LastJob(TenantId, Slug),
@@ -78,6 +79,10 @@ impl Step {
             Self::PostponeIntent(intent, fence, due_at) => {
                 let held = store.postpone_intent(*intent, *fence, *due_at).await;
                 Answer::Held(held.unwrap())
+            }
+            Self::ResumeIntent(tenant, intent, due_at) => {
+                let resumed = store.resume_intent(*tenant, *intent, *due_at).await;
+                Answer::Held(resumed.unwrap())
             }
             Self::StartJob(tenant, name, now) => {
                 let start = store.start_job(*tenant, name, *now, MINUTE).await;

@@ -62,7 +62,8 @@ impl World {
             }
             79..86 => self.claims.settle_batch(self),
             86..89 => Step::ClaimIntents(self.moment(), CLAIM),
-            89..91 => self.claims.postpone(self),
+            89 => self.claims.postpone(self),
+            90 => self.claims.resume(self),
             91..94 => Step::StartJob(self.subscriber().tenant, job(), self.moment()),
             94..97 => self.keep_job(),
             97 => Step::LastJob(self.subscriber().tenant, job()),

@@ -83,7 +83,7 @@ async fn what_waits_for_an_operator_is_named() {
     let folder = left_behind().await;
     meddle(
         folder.path(),
-        "INSERT INTO intent VALUES (randomblob(16), randomblob(16), '{}', 0, 100, 'parked', 'no such plan',
+        "INSERT INTO intent VALUES (randomblob(16), randomblob(16), '{}', 0, 100, 'parked', 'no such plan', 0,
             100, NULL)",
     )
     .await;
