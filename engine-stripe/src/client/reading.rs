@@ -8,7 +8,7 @@
 //!
 //! A preview changes nothing, though Stripe takes it by `POST`: it is sent under a key of its own each
 //! time, so that it is not an earlier one, and its failure leaves nothing open. Of its lines the first
-//! ten are told, and what they lack to the total as one more.
+//! ten are told, and what they lack to the total as one more; so it is with invoices that messages tell.
 
 use async_trait::async_trait;
 use monetization_core::engine::{EngineContext, EngineError, EngineInvoice, InvoiceReading};
@@ -82,6 +82,7 @@ impl Session<'_> {
             .all(|after| page!(ListInvoiceInvoiceLineItem::new(id), after))
             .await?;
         invoice.lines.data = lines;
+        invoice.lines.has_more = false;
         Ok(())
     }
 }
