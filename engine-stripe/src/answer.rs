@@ -229,6 +229,8 @@ pub(crate) struct Subscription {
     pub(crate) application_fee_percent: Option<serde_json::Number>,
     /// When it has ended, in seconds.
     pub(crate) ended_at: Option<i64>,
+    /// When its trial has ended or will, in seconds.
+    pub(crate) trial_end: Option<i64>,
     /// `charge_automatically` or `send_invoice`.
     pub(crate) collection_method: Option<String>,
     /// When it was made, in seconds.
@@ -424,9 +426,18 @@ pub(crate) struct Line {
     pub(crate) description: Option<String>,
     /// In the unit that Stripe counts.
     pub(crate) amount: i64,
+    /// What it is for.
+    pub(crate) period: Option<LinePeriod>,
     /// Which line of ours it is.
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// The time that a line is for.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LinePeriod {
+    /// In seconds.
+    pub(crate) start: i64,
 }
 
 /// An object of which only the id is read.

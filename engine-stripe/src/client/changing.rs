@@ -1,4 +1,4 @@
-//! What becomes of a subscription: another plan, its end, how it stands.
+//! What becomes of a subscription: another plan, and how it stands.
 //!
 //! | wish | requests | repeated |
 //! |---|---|---|
@@ -6,8 +6,7 @@
 //! | another plan with the next period | a [schedule](super::scheduling) of two phases | the same phases again |
 //! | the same, where Stripe is in that period already | as now, from the period's beginning on | nothing |
 //! | the plan that is in force | the schedule is released, if there is one | nothing |
-//! | the end, now | a first invoice that nobody paid is voided; `DELETE` with `invoice_now`, without prorations | it is gone |
-//! | the end, with the period | `POST` with `cancel_at_period_end` | it is so already: nothing |
+//! | the end | see [`ending`](super::ending) | |
 //!
 //! Items are matched by the meter they price, the base price being the one without. Those that have a
 //! counterpart keep their id and change their price, those that have none are deleted, and what is new
@@ -23,13 +22,11 @@
 use std::collections::BTreeMap;
 
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::{
-    CancelMode, ChangeMode, EngineError, PlanSwitch, Removal, SubscriptionSnapshot,
-};
+use monetization_core::engine::{ChangeMode, EngineError, PlanSwitch, SubscriptionSnapshot};
 use monetization_core::text::ForeignId;
-use stripe_billing::invoice::{ListInvoice, VoidInvoiceInvoice};
+use stripe_billing::invoice::ListInvoice;
 use stripe_billing::subscription::{
-    CancelSubscription, RetrieveSubscription, UpdateSubscription, UpdateSubscriptionItems,
+    RetrieveSubscription, UpdateSubscription, UpdateSubscriptionItems,
     UpdateSubscriptionProrationBehavior,
 };
 use stripe_types::RangeQueryTs;
@@ -126,42 +123,6 @@ impl Session<'_> {
         check_meters(added.into_iter(), &others)
     }
 
-    /// Ends a subscription. At once: what was used and not invoiced is invoiced, and a first invoice
-    /// that nobody has paid is taken back before.
-    ///
-    /// # Errors
-    /// That of the request that failed.
-    pub(super) async fn cancel(
-        &self,
-        subscription: &ForeignId,
-        mode: CancelMode,
-    ) -> Result<Removal, EngineError> {
-        let known = self.known_subscription(subscription).await?;
-        let Some(known) = known.filter(Subscription::is_live) else {
-            return Ok(Removal::AlreadyGone);
-        };
-        let id = known.id.as_str();
-        if known.is_tried() {
-            self.forgive(&known).await?;
-        }
-        self.unschedule(&known).await?;
-        if mode == CancelMode::AtPeriodEnd {
-            if !known.cancel_at_period_end {
-                let update = UpdateSubscription::new(id).cancel_at_period_end(true);
-                self.order::<Subscription>(&update).await?;
-            }
-            return Ok(Removal::Archived);
-        }
-        let first = self.first_invoice(&known).await?;
-        if let Some(unpaid) = first.filter(|first| first.is("open")) {
-            let void = VoidInvoiceInvoice::new(unpaid.id.as_str());
-            self.step::<Invoice>("void", &void).await?;
-        }
-        let cancel = CancelSubscription::new(id).invoice_now(true).prorate(false);
-        let ended = missing_is_none(self.order::<Subscription>(&cancel).await)?;
-        Ok(ended.map_or(Removal::AlreadyGone, |_| Removal::Deleted))
-    }
-
     /// How a subscription of ours stands; `None` where there is none, or it is somebody else's.
     ///
     /// # Errors
@@ -197,7 +158,10 @@ impl Session<'_> {
     ///
     /// # Errors
     /// That of the request that failed.
-    async fn first_invoice(&self, of: &Subscription) -> Result<Option<Invoice>, Failure> {
+    pub(super) async fn first_invoice(
+        &self,
+        of: &Subscription,
+    ) -> Result<Option<Invoice>, Failure> {
         let latest = of.latest_invoice.as_ref();
         if let Some(first) = latest
             .and_then(|latest| latest.object())

@@ -38,6 +38,19 @@ use crate::error::Failure;
 use crate::names;
 use crate::session::{Session, page};
 
+/// A credit note that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Note<'a> {
+    /// In the unit that Stripe counts.
+    pub(super) amount: i64,
+    /// Why, for who reads the invoice.
+    pub(super) memo: &'a str,
+    /// Which credit of the invoice it is.
+    pub(super) number: &'a str,
+    /// Where what is paid of it goes.
+    pub(super) to: CreditTo,
+}
+
 impl Session<'_> {
     /// Credits an invoice, once.
     ///
@@ -61,16 +74,36 @@ impl Session<'_> {
         let amount = unit.and_then(|unit| unit.amount(credit.amount));
         let amount =
             amount.map_err(|error| permanent("Stripe cannot credit this amount").because(error))?;
-        let create = CreateCreditNote::new(invoice)
-            .amount(amount)
-            .memo(credit.reason.as_str())
+        let note = Note {
+            amount,
+            memo: credit.reason.as_str(),
+            number: &number,
+            to: credit.to,
+        };
+        foreign(&self.note(&of, &notes, note).await?.id)
+    }
+
+    /// Makes a note of an invoice, beside those that it has.
+    ///
+    /// # Errors
+    /// That of the request that failed.
+    pub(super) async fn note(
+        &self,
+        of: &Invoice,
+        notes: &[CreditNote],
+        new: Note<'_>,
+    ) -> Result<CreditNote, Failure> {
+        let create = CreateCreditNote::new(of.id.as_str())
+            .amount(new.amount)
+            .memo(new.memo)
             .email_type(CreateCreditNoteEmailType::None)
-            .metadata([(names::CREDIT.to_owned(), number)]);
-        let paid = amount
+            .metadata([(names::CREDIT.to_owned(), new.number.to_owned())]);
+        let paid = new
+            .amount
             .saturating_sub(of.amount_remaining.unwrap_or(0))
             .max(0);
         // What a balance has paid cannot go back to where it came from.
-        let back = match credit.to {
+        let back = match new.to {
             CreditTo::Balance => 0,
             CreditTo::Payment => {
                 let refunded = notes.iter().map(CreditNote::refunded);
@@ -91,9 +124,8 @@ impl Session<'_> {
             create
         };
         // Another key where it was paid or refunded meanwhile: it is another form.
-        let step = format!("paid:{paid}:back:{back}");
-        let made = self.step::<CreditNote>(&step, &create).await?;
-        foreign(&made.object.id)
+        let step = format!("{}:paid:{paid}:back:{back}", of.id);
+        Ok(self.step::<CreditNote>(&step, &create).await?.object)
     }
 
     /// The notes of an invoice, where an earlier call may have made the one that is wanted, or what they have
@@ -107,8 +139,15 @@ impl Session<'_> {
         if !self.cx.repeated && !is_refunded {
             return Ok(Vec::new());
         }
-        let id = of.id.as_str();
-        self.all(|after| page!(ListCreditNote::new().invoice(id), after))
+        self.notes_of(&of.id).await
+    }
+
+    /// All notes of an invoice.
+    ///
+    /// # Errors
+    /// That of the request that failed.
+    pub(super) async fn notes_of(&self, invoice: &str) -> Result<Vec<CreditNote>, Failure> {
+        self.all(|after| page!(ListCreditNote::new().invoice(invoice), after))
             .await
     }
 }

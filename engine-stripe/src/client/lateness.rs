@@ -105,15 +105,15 @@ impl Session<'_> {
 /// before the last one is taken for late: months differ in length, and nobody looks up all of them.
 fn billed(at: i64, now: i64, subscription: &Subscription) -> Timely {
     let closed = match (subscription.ended_at, subscription.period()) {
-        (Some(ended_at), _) => ended_at,
-        (None, Some((start, _))) if at < start => {
+        (_, Some((start, _))) if at < start => {
             let before = start.saturating_sub(subscription.shortest_cycle().unwrap_or(0));
             if at < before {
                 return Timely::No("a period before the last one is invoiced".to_owned());
             }
             start
         }
-        _ => return Timely::Yes,
+        (Some(ended_at), _) => ended_at,
+        (None, _) => return Timely::Yes,
     };
     if now < closed.saturating_add(OPEN) {
         return Timely::Yes;
@@ -158,8 +158,15 @@ mod tests {
             !is_billed(start - 28 * DAY - 1, start + 1),
             "or in one before"
         );
-        let ended = subscription(&format!(r#","ended_at":{}"#, 20 * DAY));
-        let is_billed = |now| billed(15 * DAY, now, &ended) == Timely::Yes;
-        assert!(is_billed(20 * DAY + 2_999) && !is_billed(20 * DAY + 3_000));
+        let ended = subscription(&format!(r#","ended_at":{}"#, 60 * DAY));
+        let is_billed = |at, now| billed(at, now, &ended) == Timely::Yes;
+        assert!(is_billed(50 * DAY, 60 * DAY + 2_999) && !is_billed(50 * DAY, 60 * DAY + 3_000));
+        let ended = subscription(&format!(r#","ended_at":{}"#, start + 600));
+        let is_billed = |at, now| billed(at, now, &ended) == Timely::Yes;
+        assert!(is_billed(start - 1, start + 2_999) && is_billed(start, start + 3_000));
+        assert!(
+            !is_billed(start - 1, start + 3_000),
+            "its invoice is that of the renewal"
+        );
     }
 }

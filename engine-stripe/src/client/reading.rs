@@ -18,6 +18,7 @@ use stripe_billing::invoice_line_item::ListInvoiceInvoiceLineItem;
 
 use super::{Client, permanent};
 use crate::answer::{Invoice, Line};
+use crate::error::Failure;
 use crate::invoice::{Stated, engine_invoice};
 use crate::names;
 use crate::session::{Session, page};
@@ -72,8 +73,8 @@ impl Session<'_> {
     /// An invoice is told with its first lines only.
     ///
     /// # Errors
-    /// `Permanent` for an invoice that makes no sense; else that of the request that failed.
-    async fn fill_lines(&self, invoice: &mut Invoice) -> Result<(), EngineError> {
+    /// That of the request that failed.
+    pub(super) async fn fill_lines(&self, invoice: &mut Invoice) -> Result<(), Failure> {
         if !invoice.lines.has_more {
             return Ok(());
         }

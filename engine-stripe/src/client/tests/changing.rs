@@ -410,3 +410,68 @@ async fn what_is_not_ours_or_not_there_is_none() {
         assert_eq!(found.unwrap(), None);
     }
 }
+
+/// Stripe was away when the period ended, and has begun the next one: its base price is not owed.
+#[tokio::test]
+async fn an_end_that_comes_after_its_boundary_takes_the_renewal_back_c5() {
+    let since = CancelMode::Since("2026-01-15T10:00:00Z".parse().unwrap());
+    let items = [("si_base", "price_base", None)];
+    let cases = [
+        (
+            "draft",
+            2_700,
+            "POST /v1/invoiceitems amount=-2500&customer=cus_1&description=Not+used:+the+subscription+has+ended&invoice=in_2",
+        ),
+        (
+            "open",
+            2_700,
+            "POST /v1/credit_notes amount=2500&email_type=none&invoice=in_2&memo=Not+used:+the+subscription+has+ended&metadata[monetization_credit]=end",
+        ),
+        ("open", 2_500, "POST /v1/invoices/in_2/void"),
+        (
+            "paid",
+            2_700,
+            "POST /v1/credit_notes amount=2500&email_type=none&invoice=in_2&memo=Not+used:+the+subscription+has+ended&metadata[monetization_credit]=end&refund_amount=2500",
+        ),
+    ];
+    for (status, total, taken_back) in cases {
+        let known = subscribed(&items, "");
+        let server = Server::start(move |seen| {
+            let used = total - 2_500;
+            let (remaining, paid) = if status == "paid" { (0, total) } else { (total, 0) };
+            let renewal = format!(
+                r#"{{"id":"in_2","status":"{status}","currency":"usd","total":{total},"created":1768471205,
+                    "customer":"cus_1","billing_reason":"subscription_cycle","amount_remaining":{remaining},
+                    "amount_paid":{paid},"lines":{{"data":[
+                    {{"id":"il_1","amount":{used},"period":{{"start":1765792800}}}},
+                    {{"id":"il_2","amount":2500,"period":{{"start":1768471200}}}}]}}}}"#
+            );
+            match (seen.method.as_str(), seen.path.split('?').next()) {
+                ("GET", Some("/v1/invoices")) => Reply::list(&[&renewal]),
+                ("GET", Some("/v1/credit_notes")) => Reply::nothing(),
+                ("POST", _) => Reply::ok(r#"{"id":"any","currency":"usd","total":0,"created":1}"#),
+                _ => Reply::ok(known.clone()),
+            }
+        })
+        .await;
+        let billing = server.engine().billing;
+        let ended = billing
+            .cancel_subscription(&cx("end:1"), &sub_1(), since)
+            .await;
+        assert_eq!(ended.unwrap(), Removal::Deleted);
+        let lines = server.lines();
+        let ordered = lines.iter().filter(|line| !line.starts_with("GET"));
+        let ordered: Vec<&str> = ordered.map(String::as_str).collect();
+        let gone = "DELETE /v1/subscriptions/sub_1 invoice_now=true&prorate=false";
+        assert_eq!(ordered, [taken_back, gone], "{status}");
+    }
+    // In the middle of a period that Stripe knows as core does, its base price stays charged.
+    let running = server(subscribed(&items, "")).await;
+    let billing = running.engine().billing;
+    let since = CancelMode::Since("2026-01-20T10:00:00Z".parse().unwrap());
+    billing
+        .cancel_subscription(&cx("end:1"), &sub_1(), since)
+        .await
+        .unwrap();
+    assert_eq!(running.lines().len(), 2, "{:?}", running.lines());
+}

@@ -158,7 +158,7 @@ async fn a_second_credit_gives_back_what_is_left_of_the_payment() {
     for part in ["&credit_amount=900&", "&refund_amount=100"] {
         assert!(seen.body.contains(part), "{}", seen.body);
     }
-    assert_eq!(seen.key(), Some("credit:1/paid:1000:back:100"));
+    assert_eq!(seen.key(), Some("credit:1/in_1:paid:1000:back:100"));
 }
 
 /// A key that may not pay would charge nobody, and nobody would be told.
