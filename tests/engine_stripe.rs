@@ -7,10 +7,11 @@ use monetization_conformance::engine::{Bench, Offer};
 use monetization_conformance::engine_suite;
 use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::faults::{Fault, Plan};
+use monetization_core::clock::Timestamp;
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::{
-    EngineContext, EngineError, IdempotencyKey, Issued, NewSubscription, Receipt, SealedReport,
-    SubscriptionStart, UsageReport,
+    CancelMode, ChangeMode, EngineContext, EngineError, IdempotencyKey, Issued, NewSubscription,
+    PlanSwitch, Receipt, SealedReport, SubscriptionStart, UsageReport,
 };
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
@@ -102,6 +103,64 @@ async fn the_fee_of_a_start_that_broke_off_is_owed_once_however_late_it_goes_on_
         let fees = lines.flatten().filter(|line| line["amount"] == 1_000);
         assert_eq!(fees.count(), 1, "{plan:?} after {days} days");
     }
+}
+
+/// Within the hour in which Stripe's invoice is a draft, and after it.
+#[tokio::test]
+async fn what_reaches_stripe_after_the_period_is_billed_as_if_it_had_come_in_time_c5_c6() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (late, ends) in [(10, true), (90, true), (10, false), (90, false)] {
+        let fixture = StripeFixture::start().await;
+        let stripe = fixture.faults();
+        let bench = Bench::new(fixture);
+        let shop = Shop::new(&bench).await;
+        let (_, subscription) = shop.subscribe().await;
+        let end = shop.schedule.period(0).unwrap().end;
+        let now = bench.fixture.now().await;
+        let after = end.saturating_add(MINUTE * late).saturating_since(now);
+        bench.fixture.advance(after).await;
+        let owed = if ends {
+            let billing = bench.fixture.engine().billing;
+            billing
+                .cancel_subscription(&bench.cx(), &subscription, CancelMode::Since(end))
+                .await
+                .unwrap();
+            0
+        } else {
+            to_a_cheaper_plan(&bench, &subscription, end).await;
+            2 * 500
+        };
+        bench.fixture.advance(31 * DAY).await;
+        let invoices = stripe.fake().objects("invoice").into_iter();
+        let renewals = invoices.filter(|it| it["billing_reason"] != "subscription_create");
+        let renewals = renewals.filter(|it| it["status"] != "void");
+        let amount = |it: &serde_json::Value, name: &str| it[name].as_i64().unwrap();
+        let asked: i64 = renewals
+            .map(|it| amount(&it, "total") - amount(&it, "pre_payment_credit_notes_amount"))
+            .sum();
+        assert_eq!(asked, owed, "{late} minutes late, ended: {ends}");
+    }
+}
+
+/// Changes to a plan of 5.00 a month, with the period that ends then.
+async fn to_a_cheaper_plan(bench: &Bench, subscription: &ForeignId, at: Timestamp) {
+    let billing = bench.fixture.engine().billing;
+    let cheaper = Offer {
+        base_price: "5",
+        ..Offer::A_CENT_EACH
+    };
+    let cheaper = bench.version(&bench.product(), cheaper);
+    let plan = billing.create_billing_plan(&bench.cx(), &cheaper).await;
+    let to = PlanSwitch {
+        plan: plan.unwrap(),
+        mode: ChangeMode::AtPeriodEnd,
+        at,
+    };
+    billing
+        .change_subscription(&bench.cx(), subscription, &to)
+        .await
+        .unwrap();
 }
 
 /// Whoever breaks off at each write in turn has to know how many there are.

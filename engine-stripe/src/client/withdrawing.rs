@@ -82,9 +82,8 @@ fn withdrawn(
     answer: Result<Done<Adjustment>, Failure>,
     may_be: bool,
 ) -> Result<Withdrawal, EngineError> {
-    let failure = match answer {
-        Ok(_) => return Ok(Withdrawal::Withdrawn),
-        Err(failure) => failure,
+    let Err(failure) = answer else {
+        return Ok(Withdrawal::Withdrawn);
     };
     let is_of_the_event = matches!(
         failure.error.kind(),
