@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use monetization_conformance::engine::{Bench, Offer};
 use monetization_conformance::engine_suite;
+use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::faults::{Fault, Plan};
+use monetization_core::clock::Timestamp;
 use monetization_core::consumer::Consumer;
 use monetization_core::engine::{
-    EngineContext, EngineError, IdempotencyKey, Issued, NewSubscription, Receipt, SealedReport,
-    SubscriptionStart, UsageReport,
+    CancelMode, ChangeMode, EngineContext, EngineError, IdempotencyKey, Issued, NewSubscription,
+    PlanSwitch, Receipt, SealedReport, SubscriptionStart, UsageReport,
 };
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing, Line, LineItem, Occasion};
@@ -43,11 +45,14 @@ engine_suite! {
 #[tokio::test]
 async fn what_broke_off_anywhere_is_gone_on_with_after_the_keys_are_forgotten_c1() {
     for lost in 0..WRITES {
-        let bench = Bench::new(StripeFixture::start().await);
+        let fixture = StripeFixture::start().await;
+        let stripe = fixture.faults();
+        let bench = Bench::new(fixture);
         let shop = Shop::new(&bench).await;
         bench.fixture.lose_reply(lost).await;
         // A meter whose reply was lost is looked for at once: then nothing breaks off.
         drop(shop.sell(false).await);
+        assert!(is_met(&stripe), "reply {lost} was lost");
         bench.fixture.advance(Duration::from_secs(25 * 3_600)).await;
         let sold = shop.sell(true).await.unwrap();
         let counted = [
@@ -100,6 +105,83 @@ async fn the_fee_of_a_start_that_broke_off_is_owed_once_however_late_it_goes_on_
     }
 }
 
+/// Within the hour in which Stripe's invoice is a draft, and after it.
+#[tokio::test]
+async fn what_reaches_stripe_after_the_period_is_billed_as_if_it_had_come_in_time_c5_c6() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (late, ends) in [(10, true), (90, true), (10, false), (90, false)] {
+        let fixture = StripeFixture::start().await;
+        let stripe = fixture.faults();
+        let bench = Bench::new(fixture);
+        let shop = Shop::new(&bench).await;
+        let (_, subscription) = shop.subscribe().await;
+        let end = shop.schedule.period(0).unwrap().end;
+        let now = bench.fixture.now().await;
+        let after = end.saturating_add(MINUTE * late).saturating_since(now);
+        bench.fixture.advance(after).await;
+        let owed = if ends {
+            let billing = bench.fixture.engine().billing;
+            billing
+                .cancel_subscription(&bench.cx(), &subscription, CancelMode::Since(end))
+                .await
+                .unwrap();
+            0
+        } else {
+            to_a_cheaper_plan(&bench, &subscription, end).await;
+            2 * 500
+        };
+        bench.fixture.advance(31 * DAY).await;
+        let invoices = stripe.fake().objects("invoice").into_iter();
+        let renewals = invoices.filter(|it| it["billing_reason"] != "subscription_create");
+        let renewals = renewals.filter(|it| it["status"] != "void");
+        let amount = |it: &serde_json::Value, name: &str| it[name].as_i64().unwrap();
+        let asked: i64 = renewals
+            .map(|it| amount(&it, "total") - amount(&it, "pre_payment_credit_notes_amount"))
+            .sum();
+        assert_eq!(asked, owed, "{late} minutes late, ended: {ends}");
+    }
+}
+
+/// Changes to a plan of 5.00 a month, with the period that ends then.
+async fn to_a_cheaper_plan(bench: &Bench, subscription: &ForeignId, at: Timestamp) {
+    let billing = bench.fixture.engine().billing;
+    let cheaper = Offer {
+        base_price: "5",
+        ..Offer::A_CENT_EACH
+    };
+    let cheaper = bench.version(&bench.product(), cheaper);
+    let plan = billing.create_billing_plan(&bench.cx(), &cheaper).await;
+    let to = PlanSwitch {
+        plan: plan.unwrap(),
+        mode: ChangeMode::AtPeriodEnd,
+        at,
+    };
+    billing
+        .change_subscription(&bench.cx(), subscription, &to)
+        .await
+        .unwrap();
+}
+
+/// Whoever breaks off at each write in turn has to know how many there are.
+#[tokio::test]
+async fn a_sale_takes_as_many_writes_as_are_broken_off() {
+    let fixture = StripeFixture::start().await;
+    let stripe = fixture.faults();
+    let bench = Bench::new(fixture);
+    Shop::new(&bench).await.sell(false).await.unwrap();
+    let writes = stripe
+        .requests()
+        .into_iter()
+        .filter(|it| it.method != "GET");
+    assert_eq!(u32::try_from(writes.count()).unwrap(), WRITES);
+}
+
+/// Whether a fault that was planned befell anybody.
+fn is_met(stripe: &FakeStripe) -> bool {
+    stripe.requests().iter().any(|it| it.fault.is_some())
+}
+
 /// Each fault, before and after each write: repeated as flows repeat, under the same keys, it ends with
 /// everything there once.
 #[tokio::test]
@@ -108,9 +190,8 @@ async fn every_fault_at_every_write_is_mended_by_repeating_r_p5() {
         for plan in [Plan::before(fault), Plan::after(fault)] {
             for write in 0..WRITES {
                 let fixture = StripeFixture::start().await;
-                fixture
-                    .faults()
-                    .plan(plan.clone().on("POST", "/").skip(write));
+                let stripe = fixture.faults();
+                stripe.plan(plan.clone().on("POST", "/").skip(write));
                 let bench = Bench::new(fixture);
                 let shop = Shop::new(&bench).await;
                 let mut sold = shop.sell(false).await;
@@ -121,6 +202,7 @@ async fn every_fault_at_every_write_is_mended_by_repeating_r_p5() {
                     sold = shop.sell(true).await;
                 }
                 let sold = sold.unwrap();
+                assert!(is_met(&stripe), "{plan:?} at {write}");
                 for kind in [
                     ObjectKind::Plan,
                     ObjectKind::Customer,
@@ -186,8 +268,8 @@ async fn use_is_counted_once_whatever_befalls_its_reports_r_p2_r_p5() {
                     assert!(attempts <= 3, "{plan:?} at {write}");
                     bench.fixture.advance(Duration::from_secs(3_600)).await;
                 }
+                assert!(is_met(&faults), "{plan:?} at {write}");
                 let span = shop.schedule.period(0).unwrap();
-                bench.fixture.advance(Duration::from_secs(60)).await;
                 let counted = usage
                     .summary(&bench.cx(), &subscription, &meter, span)
                     .await;
@@ -213,8 +295,8 @@ const FAULTS: [Fault; 9] = [
     Fault::ShouldRetry(true),
 ];
 
-/// Product, three prices and a meter, customer, subscription, invoice with three lines, its end.
-const WRITES: u32 = 12;
+/// Product, three prices and a meter, that it is on sale, customer, subscription, invoice with three lines, its end.
+const WRITES: u32 = 13;
 
 /// Everything that one sale takes at an engine.
 struct Shop<'a> {

@@ -173,6 +173,25 @@ pub(crate) struct CreditNote {
     /// Which credit of ours it is.
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+    /// What of it went back to where it was paid from.
+    #[serde(default)]
+    pub(crate) refunds: Vec<Refund>,
+}
+
+impl CreditNote {
+    /// So much of it went back to where it was paid from.
+    pub(crate) fn refunded(&self) -> i64 {
+        let amounts = self.refunds.iter().map(|refund| refund.amount_refunded);
+        amounts.fold(0, i64::saturating_add)
+    }
+}
+
+/// Money that went back to where it was paid from.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Refund {
+    /// In the unit that Stripe counts.
+    #[serde(default)]
+    pub(crate) amount_refunded: i64,
 }
 
 /// A page that somebody is to visit.
@@ -210,6 +229,8 @@ pub(crate) struct Subscription {
     pub(crate) application_fee_percent: Option<serde_json::Number>,
     /// When it has ended, in seconds.
     pub(crate) ended_at: Option<i64>,
+    /// When its trial has ended or will, in seconds.
+    pub(crate) trial_end: Option<i64>,
     /// `charge_automatically` or `send_invoice`.
     pub(crate) collection_method: Option<String>,
     /// When it was made, in seconds.
@@ -313,6 +334,8 @@ pub(crate) struct Invoice {
     pub(crate) amount_remaining: Option<i64>,
     /// What of it was paid by other means than the customer's balance.
     pub(crate) amount_paid: Option<i64>,
+    /// What was credited of it after it was paid.
+    pub(crate) post_payment_credit_notes_amount: Option<i64>,
     /// Who owes it.
     pub(crate) customer: Option<Expandable<Customer>>,
     /// In seconds.
@@ -403,9 +426,18 @@ pub(crate) struct Line {
     pub(crate) description: Option<String>,
     /// In the unit that Stripe counts.
     pub(crate) amount: i64,
+    /// What it is for.
+    pub(crate) period: Option<LinePeriod>,
     /// Which line of ours it is.
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// The time that a line is for.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LinePeriod {
+    /// In seconds.
+    pub(crate) start: i64,
 }
 
 /// An object of which only the id is read.

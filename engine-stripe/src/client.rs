@@ -6,7 +6,8 @@
 //! | `enable_monetization`, `disable_monetization`, `plan_mapping` | [`billing`], over [`plans`] |
 //! | `ensure_customer` | [`customers`] |
 //! | `create_subscription` | [`starting`], [`trying`] |
-//! | `change_subscription`, `cancel_subscription`, `subscription` | [`changing`], [`scheduling`] |
+//! | `change_subscription`, `subscription` | [`changing`], [`scheduling`] |
+//! | `cancel_subscription` | [`ending`] |
 //! | `serialise`, `publish`, `realm`, `current`, `summary` | [`usage`], [`lateness`] |
 //! | `withdraw` | [`withdrawing`] |
 //! | `issue`, `void`, `payment_url` | [`issuing`], [`charging`] |
@@ -30,6 +31,7 @@ mod changing;
 mod charging;
 mod crediting;
 mod customers;
+mod ending;
 mod feed;
 mod issuing;
 mod lateness;

@@ -18,8 +18,6 @@ pub(crate) const PORTAL_CONFIGURATION: &str = "PortalConfiguration";
 
 /// How old the time of use may be: 35 days, less an hour that a report may take to arrive.
 pub(crate) const AGE_MAX: Duration = Duration::from_secs(35 * 86_400 - 3_600);
-/// How long after a period's end Stripe still counts use of it.
-pub(crate) const GRACE: Duration = Duration::from_secs(3_600);
 
 /// What the engine says of itself.
 pub(crate) fn descriptor() -> EngineDescriptor {
@@ -56,7 +54,8 @@ pub(crate) fn descriptor() -> EngineDescriptor {
             age_max: AGE_MAX,
             ahead_max: Duration::from_secs(300),
             batch_max: 100,
-            grace: GRACE,
+            // So long after its end Stripe still counts use of a period.
+            grace: Duration::from_secs(3_600),
         },
         shapes: PriceShapes {
             base: true,

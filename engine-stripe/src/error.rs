@@ -27,6 +27,8 @@ use monetization_core::engine::{EngineError, EngineErrorKind};
 use monetization_core::secret::Secret;
 use serde::Deserialize;
 
+use crate::transport::is_replayed;
+
 /// Characters of what Stripe says that are passed on.
 const MESSAGE_CHARACTERS_MAX: usize = 300;
 /// The longest wait that is believed.
@@ -41,6 +43,10 @@ pub(crate) struct Failure {
     said: Option<Box<Refusal>>,
     /// Whether Stripe itself said no to what was asked: then it was not done.
     pub(crate) is_refusal: bool,
+    /// Whether Stripe said that who was to be charged does not pay.
+    pub(crate) is_decline: bool,
+    /// Whether it was said before to the same key, and told again.
+    pub(crate) is_replayed: bool,
     /// What Stripe said, where it knows the key, and the key may not do what was asked.
     pub(crate) forbidden: Option<String>,
 }
@@ -113,6 +119,8 @@ impl Failure {
             error,
             said: told.map(Box::new),
             is_refusal,
+            is_decline: is_refusal && status == StatusCode::PAYMENT_REQUIRED,
+            is_replayed: is_replayed(answer.headers()),
             forbidden,
         })
     }
@@ -157,6 +165,8 @@ impl From<EngineError> for Failure {
             error,
             said: None,
             is_refusal: false,
+            is_decline: false,
+            is_replayed: false,
             forbidden: None,
         }
     }

@@ -67,7 +67,7 @@ pub(crate) fn engine_invoice(
         lines.push((text, amount));
     }
     if !rest.is_zero() {
-        let text = if invoice.lines.has_more && stated == Stated::Preview {
+        let text = if invoice.lines.has_more {
             "Further lines, taxes and discounts"
         } else {
             "Taxes and discounts"

@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
     /// Asks for one object.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Retryable` where it got no answer.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         request: &(impl StripeRequest + Sync),
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
     /// Asks for an object of the account that the key itself belongs to.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Retryable` where it got no answer.
     pub(crate) async fn ask_own<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let from = Sender {
             account: None,
@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
     /// Asks for what would be, which Stripe takes for a write; an earlier answer would be out of date.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Retryable` where it got no answer.
     pub(crate) async fn reckon<T: DeserializeOwned>(
         &self,
         request: &(impl StripeRequest + Sync),
@@ -152,7 +152,7 @@ impl<'a> Session<'a> {
     /// Has one thing done, under the key of the call.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Ambiguous` where it may have been done all the same.
     pub(crate) async fn order<T: DeserializeOwned>(
         &self,
         request: &(impl StripeRequest + Sync),
@@ -164,7 +164,7 @@ impl<'a> Session<'a> {
     /// Has one of several things done, under a key of its own.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Ambiguous` where it may have been done all the same.
     pub(crate) async fn step<T: DeserializeOwned>(
         &self,
         step: &str,
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
     /// Has something done, under this key.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Ambiguous` where it may have been done all the same.
     pub(crate) async fn order_under<T: DeserializeOwned>(
         &self,
         key: &IdempotencyKey,
@@ -193,7 +193,7 @@ impl<'a> Session<'a> {
     /// Everything that a list has, newest first: `request` asks for the page that follows an id.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Retryable` where it got no answer, and for a list without an end.
     pub(crate) async fn all<T: DeserializeOwned + Named + Send, R: StripeRequest + Send + Sync>(
         &self,
         request: impl Fn(Option<&str>) -> R + Send + Sync,
@@ -237,7 +237,7 @@ impl<'a> Session<'a> {
     /// The first thing of a list that fits.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Retryable` where it got no answer, and for a list without an end.
     pub(crate) async fn find<T: DeserializeOwned + Named + Send, R: StripeRequest + Send + Sync>(
         &self,
         request: impl Fn(Option<&str>) -> R + Send + Sync,
@@ -250,7 +250,7 @@ impl<'a> Session<'a> {
     /// Reads pages until one of them has what is looked for, or there are no more.
     ///
     /// # Errors
-    /// That of the request: `Retryable` for one that changes nothing, `Ambiguous` for a write without an answer.
+    /// That of the request: `Retryable` where it got no answer, and for a list without an end.
     async fn each_page<T, R, F: Send>(
         &self,
         request: impl Fn(Option<&str>) -> R + Send + Sync,

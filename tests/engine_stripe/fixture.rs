@@ -9,6 +9,7 @@ use monetization_conformance::sample::{START, text};
 use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::fake::{CONNECTED, Delivery, PLATFORM, Request, SECRET_KEY};
 use monetization_conformance::stripe::faults::{Fault, Plan};
+use monetization_conformance::stripe::spec::Violation;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::engine::{Engine, EngineInvoice};
 use monetization_core::invoice::InvoiceState;
@@ -70,10 +71,11 @@ impl StripeFixture {
 impl Drop for StripeFixture {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let mut violations = self.stripe.violations();
-            // One check reports use too far ahead on purpose.
-            violations.retain(|it| it.at != "timestamp");
-            assert!(violations.is_empty(), "{violations:?}");
+            let violations = self.stripe.violations();
+            // One check reports use too far ahead on purpose, once.
+            let is_ahead = |it: &&Violation| it.at == "timestamp" && it.reason.contains("ahead");
+            let ahead = violations.iter().filter(is_ahead).count();
+            assert!(violations.len() == ahead && ahead <= 1, "{violations:?}");
         }
     }
 }

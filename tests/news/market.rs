@@ -350,6 +350,8 @@ impl Market {
 
     /// What the engine has counted for all subscribers in their first periods.
     pub async fn counted(&self) -> i64 {
+        let limits = self.fixture.engine().descriptor.limits;
+        self.pass(limits.counts_within).await;
         let mut counted = 0;
         for id in &self.subscriptions {
             let subscription = self.subscription(*id).await;

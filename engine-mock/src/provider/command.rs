@@ -179,7 +179,7 @@ impl From<ChangeMode> for When {
 impl From<CancelMode> for When {
     fn from(mode: CancelMode) -> Self {
         match mode {
-            CancelMode::Now => Self::Now,
+            CancelMode::Now | CancelMode::Since(_) => Self::Now,
             CancelMode::AtPeriodEnd => Self::PeriodEnd,
         }
     }

@@ -1,17 +1,20 @@
-//! What becomes of a subscription: another plan, its end, how it stands.
+//! What becomes of a subscription: another plan, and how it stands.
 //!
 //! | wish | requests | repeated |
 //! |---|---|---|
 //! | another plan now | `POST` with the items whose prices change, `create_prorations` from the instant of the change | the items are as they shall be: nothing |
 //! | another plan with the next period | a [schedule](super::scheduling) of two phases | the same phases again |
+//! | the same, where Stripe is in that period already | as now, from the period's beginning on | nothing |
 //! | the plan that is in force | the schedule is released, if there is one | nothing |
-//! | the end, now | a first invoice that nobody paid is voided; `DELETE` with `invoice_now`, without prorations | it is gone |
-//! | the end, with the period | `POST` with `cancel_at_period_end` | it is so already: nothing |
+//! | the end | see [`ending`](super::ending) | |
 //!
 //! Items are matched by the meter they price, the base price being the one without. Those that have a
 //! counterpart keep their id and change their price, those that have none are deleted, and what is new
 //! is added. Stripe bills what was used of a metered price until it goes, as long as prorations are
 //! asked for; with `none` that use would be lost.
+//!
+//! Stripe changes nothing of a period that it has invoiced: a change of the last one that reaches it late holds
+//! from the beginning of the running one on.
 //!
 //! Included units are those of each price: a plan that is changed within a period includes its own from
 //! then on, where core would count those of the period once.
@@ -19,13 +22,11 @@
 use std::collections::BTreeMap;
 
 use monetization_core::clock::Timestamp;
-use monetization_core::engine::{
-    CancelMode, ChangeMode, EngineError, PlanSwitch, Removal, SubscriptionSnapshot,
-};
+use monetization_core::engine::{ChangeMode, EngineError, PlanSwitch, SubscriptionSnapshot};
 use monetization_core::text::ForeignId;
-use stripe_billing::invoice::{ListInvoice, VoidInvoiceInvoice};
+use stripe_billing::invoice::ListInvoice;
 use stripe_billing::subscription::{
-    CancelSubscription, RetrieveSubscription, UpdateSubscription, UpdateSubscriptionItems,
+    RetrieveSubscription, UpdateSubscription, UpdateSubscriptionItems,
     UpdateSubscriptionProrationBehavior,
 };
 use stripe_types::RangeQueryTs;
@@ -42,11 +43,10 @@ use crate::time::{seconds, span};
 const FIRST_INVOICE_WITHIN: i64 = 3_600;
 
 impl Session<'_> {
-    /// A subscription with its latest invoice.
+    /// A subscription with its latest invoice; `None` where there is none of that name.
     ///
     /// # Errors
-    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
-    /// request that failed.
+    /// That of the request that failed.
     pub(super) async fn known_subscription(
         &self,
         subscription: &ForeignId,
@@ -62,8 +62,8 @@ impl Session<'_> {
     /// each item keeps its id, so none is there twice.
     ///
     /// # Errors
-    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
-    /// request that failed.
+    /// `NotFound` for a subscription or a plan that is not there; `Permanent` for a subscription that is over, a
+    /// plan that is not on sale, or a meter that is taken; else that of the request that failed.
     pub(super) async fn change(
         &self,
         subscription: &ForeignId,
@@ -80,24 +80,27 @@ impl Session<'_> {
             return Ok(self.unschedule(&known).await?);
         }
         self.check_new_meters(&known, &offer).await?;
-        if to.mode == ChangeMode::AtPeriodEnd {
-            return self.schedule(&known, &offer).await;
+        let running = running(&known)?;
+        let from = seconds(to.at).max(running.0);
+        if to.mode == ChangeMode::AtPeriodEnd && from > running.0 {
+            return self.schedule(&known, running, &offer).await;
         }
         self.unschedule(&known).await?;
         // Without prorations Stripe would not bill what was used of a metered price that goes.
         let update = UpdateSubscription::new(id)
             .items(items)
             .proration_behavior(UpdateSubscriptionProrationBehavior::CreateProrations)
-            .proration_date(seconds(to.at));
-        self.order::<Subscription>(&update).await?;
+            .proration_date(from);
+        // Another key where the period has ended meanwhile: it is another form.
+        self.step::<Subscription>(&format!("from:{from}"), &update)
+            .await?;
         Ok(())
     }
 
     /// Refuses a plan whose new meters count for another subscription of the customer too.
     ///
     /// # Errors
-    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
-    /// request that failed.
+    /// `Permanent` for a meter that is taken; else that of the request that failed.
     async fn check_new_meters(
         &self,
         known: &Subscription,
@@ -120,48 +123,10 @@ impl Session<'_> {
         check_meters(added.into_iter(), &others)
     }
 
-    /// Ends a subscription. At once: what was used and not invoiced is invoiced, and a first invoice
-    /// that nobody has paid is taken back before.
+    /// How a subscription of ours stands; `None` where there is none, or it is somebody else's.
     ///
     /// # Errors
-    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
-    /// request that failed.
-    pub(super) async fn cancel(
-        &self,
-        subscription: &ForeignId,
-        mode: CancelMode,
-    ) -> Result<Removal, EngineError> {
-        let known = self.known_subscription(subscription).await?;
-        let Some(known) = known.filter(Subscription::is_live) else {
-            return Ok(Removal::AlreadyGone);
-        };
-        let id = known.id.as_str();
-        if known.is_tried() {
-            self.forgive(&known).await?;
-        }
-        self.unschedule(&known).await?;
-        if mode == CancelMode::AtPeriodEnd {
-            if !known.cancel_at_period_end {
-                let update = UpdateSubscription::new(id).cancel_at_period_end(true);
-                self.order::<Subscription>(&update).await?;
-            }
-            return Ok(Removal::Archived);
-        }
-        let first = self.first_invoice(&known).await?;
-        if let Some(unpaid) = first.filter(|first| first.is("open")) {
-            let void = VoidInvoiceInvoice::new(unpaid.id.as_str());
-            self.step::<Invoice>("void", &void).await?;
-        }
-        let cancel = CancelSubscription::new(id).invoice_now(true).prorate(false);
-        let ended = missing_is_none(self.order::<Subscription>(&cancel).await)?;
-        Ok(ended.map_or(Removal::AlreadyGone, |_| Removal::Deleted))
-    }
-
-    /// How a subscription of ours stands.
-    ///
-    /// # Errors
-    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
-    /// request that failed.
+    /// `Permanent` for a subscription without a period; else that of the request that failed.
     pub(super) async fn snapshot(
         &self,
         subscription: &ForeignId,
@@ -176,9 +141,7 @@ impl Session<'_> {
         let Some(ours) = ours else {
             return Ok(None);
         };
-        let period = known
-            .period()
-            .ok_or_else(|| permanent("Stripe's subscription has no period"))?;
+        let period = running(&known)?;
         let at_period_end = known.cancel_at_period_end.then_some(period.1);
         let ends_at = known.ended_at.or(known.cancel_at).or(at_period_end);
         let first = self.first_invoice(&known).await?;
@@ -194,9 +157,11 @@ impl Session<'_> {
     /// The invoice of the start, where something was due.
     ///
     /// # Errors
-    /// `NotFound` for a subscription that is not there, `Permanent` for one that is over; else that of the
-    /// request that failed.
-    async fn first_invoice(&self, of: &Subscription) -> Result<Option<Invoice>, Failure> {
+    /// That of the request that failed.
+    pub(super) async fn first_invoice(
+        &self,
+        of: &Subscription,
+    ) -> Result<Option<Invoice>, Failure> {
         let latest = of.latest_invoice.as_ref();
         if let Some(first) = latest
             .and_then(|latest| latest.object())
@@ -218,6 +183,15 @@ impl Session<'_> {
         };
         self.find(request, Invoice::is_first).await
     }
+}
+
+/// Its running period, in seconds.
+///
+/// # Errors
+/// `Permanent` for a subscription without one.
+fn running(of: &Subscription) -> Result<(i64, i64), EngineError> {
+    of.period()
+        .ok_or_else(|| permanent("Stripe's subscription has no period"))
 }
 
 /// How the items there are become those of the offer. An item is known by the meter it prices.

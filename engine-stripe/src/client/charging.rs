@@ -24,8 +24,8 @@
 //! POST /v1/customers/cus_1                    invoice_settings[default_payment_method]=pm_1
 //!                                             metadata[monetization_charged]=true
 //! GET  /v1/subscriptions                      customer=cus_1
-//! POST /v1/subscriptions/sub_1                collection_method=charge_automatically
 //! POST /v1/subscription_schedules/sub_sched_1 default_settings[collection_method]=charge_automatically
+//! POST /v1/subscriptions/sub_1                collection_method=charge_automatically
 //! ```
 
 use stripe_billing::SubscriptionCollectionMethod;
@@ -85,9 +85,7 @@ impl Session<'_> {
     /// # Errors
     /// That of the request that failed.
     pub(super) async fn charge_subscription(&self, of: &Subscription) -> Result<(), Failure> {
-        let update = UpdateSubscription::new(of.id.as_str())
-            .collection_method(SubscriptionCollectionMethod::ChargeAutomatically);
-        self.step::<AnyObject>(&of.id, &update).await?;
+        // The schedule first: one of a subscription that is charged already is not looked at again.
         if let Some(schedule) = of.schedule.as_ref().map(Expandable::id) {
             use UpdateSubscriptionScheduleDefaultSettingsCollectionMethod::ChargeAutomatically;
             let mut settings = UpdateSubscriptionScheduleDefaultSettings::new();
@@ -95,6 +93,9 @@ impl Session<'_> {
             let update = UpdateSubscriptionSchedule::new(schedule).default_settings(settings);
             self.step::<AnyObject>(schedule, &update).await?;
         }
+        let update = UpdateSubscription::new(of.id.as_str())
+            .collection_method(SubscriptionCollectionMethod::ChargeAutomatically);
+        self.step::<AnyObject>(&of.id, &update).await?;
         Ok(())
     }
 
@@ -102,7 +103,7 @@ impl Session<'_> {
     /// paid once only, so a repetition goes under another key: a 500 that Stripe keeps does not hold it up.
     ///
     /// # Errors
-    /// That of the request that failed; a decline is none.
+    /// That of the request that failed; a decline is none, and neither is that it was paid before.
     pub(super) async fn charge_invoice(&self, made: Invoice) -> Result<Invoice, Failure> {
         if !made.is("open") {
             return Ok(made);
@@ -118,9 +119,14 @@ impl Session<'_> {
             .await
         {
             Ok(paid) => Ok(paid.object),
-            // Declined, or paid before.
             Err(failure) if failure.is_refusal => {
-                self.ask(&RetrieveInvoice::new(made.id.as_str())).await
+                let stands = RetrieveInvoice::new(made.id.as_str());
+                let stands: Invoice = self.ask(&stands).await?;
+                // Nobody would be told of a key that charges nobody.
+                if failure.is_decline || !stands.is("open") {
+                    return Ok(stands);
+                }
+                Err(failure)
             }
             Err(failure) => Err(failure),
         }

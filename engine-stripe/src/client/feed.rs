@@ -1,12 +1,13 @@
 //! Stripe's events, read again.
 //!
-//! Stripe lists them newest first and keeps them for 30 days. A stretch of time in which there are more
-//! than fit into memory is halved until they do:
+//! Stripe lists them newest first and keeps them for 30 days. Where there are more than fit into memory, shorter
+//! stretches are read one after the other, oldest first. How long one is follows from how dense the events were
+//! that are at hand, and grows where there are few:
 //!
 //! | asked from | there are | handed out | asked from next |
 //! |---|---|---|---|
 //! | 10:00, at 12:00 | 800, the last of 11:50 | all | some minutes before 11:50 |
-//! | 10:00, at 12:00 | 1,500, of which 700 before 11:00 | those before 11:00 | 11:00 |
+//! | 10:00, at 12:00 | 30,000, at equal distances | some 500 of the first two minutes | 10:02 |
 //! | 10:00:00, at 12:00 | 2,000 in that second | those of that second | 10:00:01 |
 //!
 //! What is read to its end ends at its newest event and not at now: ours is another clock than Stripe's.
@@ -33,10 +34,14 @@ use crate::answer::{Named, Page};
 use crate::session::{PAGE, Session};
 use crate::time::seconds;
 
-/// Pages of one stretch of time that are held in memory.
-const PAGES_MAX: usize = 10;
-/// Pages of a single second.
-const PAGES_OF_A_SECOND_MAX: usize = 100;
+/// Events of one stretch of time that are held in memory.
+const EVENTS_MAX: usize = 1_000;
+/// Events of a single second.
+const EVENTS_OF_A_SECOND_MAX: usize = 10_000;
+/// So many are sought in one call.
+const EVENTS_SOUGHT: usize = EVENTS_MAX / 2;
+/// Requests after which a call ends that has got on.
+const REQUESTS_MAX: usize = 40;
 
 /// An event as it is listed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,59 +89,128 @@ impl StripeRequest for ListEvents<'_> {
 impl NewsFeed for Client {
     async fn since(&self, cx: &EngineContext, from: Timestamp) -> Result<NewsPage, EngineError> {
         let session = self.session(cx);
-        let (start, now) = (seconds(from), session.now());
-        let mut end = now.max(start).saturating_add(1);
-        let listed = loop {
-            let span = end.saturating_sub(start);
-            if let Some(listed) = session.events((start, end)).await? {
-                break listed;
-            }
-            end = start.saturating_add((span / 2).max(1));
-        };
-        let is_last = end > now;
-        let until = match listed.first() {
-            _ if !is_last => end,
-            Some(newest) => newest.created.max(start),
-            None => start,
+        let start = seconds(from);
+        let ahead = session.now().max(start).saturating_add(1);
+        let all = session.events((start, ahead)).await?;
+        let newest = all.listed.first();
+        let newest = newest.map_or(start, |newest| newest.created.max(start));
+        // What comes to be newer meanwhile is read the next time.
+        let end = newest.saturating_add(1);
+        let (listed, until) = match all.is_whole {
+            true => (all.listed, end),
+            false => session.oldest((start, end), all.shorter()).await?,
         };
         let messages = listed.into_iter().rev();
         let messages: Result<_, EngineError> = messages.map(|it| message(cx, it)).collect();
         Ok(NewsPage {
             messages: messages?,
-            until: Timestamp::from_secs(until),
-            is_last,
+            until: Timestamp::from_secs(until.min(newest)),
+            is_last: until == end,
         })
     }
 }
 
+/// What was read of a stretch of time, newest first.
+struct Read {
+    from: i64,
+    until: i64,
+    listed: Vec<Listed>,
+    requests: usize,
+    /// Whether that is all.
+    is_whole: bool,
+}
+
+impl Read {
+    /// The second until before which there is anything, and that of the oldest event that was read.
+    fn ends(&self) -> (i64, i64) {
+        let newest = self.listed.first().map(|it| it.created.saturating_add(1));
+        let oldest = self.listed.last().map(|it| it.created);
+        (newest.unwrap_or(self.until), oldest.unwrap_or(self.until))
+    }
+
+    /// How many events the whole stretch has, if they are as dense as those that were read.
+    fn expected(&self) -> i64 {
+        let (newest, oldest) = self.ends();
+        let read = newest.saturating_sub(oldest).max(1);
+        let count = i64::try_from(self.listed.len()).unwrap_or(i64::MAX);
+        let expected = count.saturating_mul(newest.saturating_sub(self.from));
+        expected.checked_div(read).unwrap_or(count)
+    }
+
+    /// The next length to try: one of as many events as are sought, at most half of what is not read yet.
+    fn shorter(&self) -> i64 {
+        let (newest, oldest) = self.ends();
+        let sought = i64::try_from(EVENTS_SOUGHT).unwrap_or(i64::MAX);
+        let span = newest.saturating_sub(self.from);
+        let dense = span.saturating_mul(sought).checked_div(self.expected());
+        let left = oldest.saturating_sub(self.from) / 2;
+        dense.unwrap_or(left).min(left).max(1)
+    }
+}
+
 impl Session<'_> {
-    /// The events of a stretch of time, newest first; `None` where it has to be a shorter one.
+    /// The first events of a stretch of time, newest first, and the second until before which those are all:
+    /// read in pieces, of which the first is so long.
     ///
     /// # Errors
     /// That of the request: `Retryable` where it got no answer.
-    async fn events(&self, (from, until): (i64, i64)) -> Result<Option<Vec<Listed>>, EngineError> {
+    async fn oldest(
+        &self,
+        (start, end): (i64, i64),
+        mut span: i64,
+    ) -> Result<(Vec<Listed>, i64), EngineError> {
+        let (mut at, mut requests) = (start, 0_usize);
+        let mut pieces: Vec<Vec<Listed>> = Vec::new();
+        let mut found = 0_usize;
+        while at < end && found < EVENTS_SOUGHT && (at == start || requests < REQUESTS_MAX) {
+            let until = at.saturating_add(span).min(end);
+            let read = self.events((at, until)).await?;
+            requests = requests.saturating_add(read.requests);
+            if !read.is_whole {
+                span = read.shorter();
+                continue;
+            }
+            if read.listed.len() < EVENTS_SOUGHT / 2 {
+                span = span.saturating_mul(2);
+            }
+            found = found.saturating_add(read.listed.len());
+            pieces.push(read.listed);
+            at = until;
+        }
+        Ok((pieces.into_iter().rev().flatten().collect(), at))
+    }
+
+    /// The events of a stretch of time, newest first, or as many of them as show that it has to be a shorter one.
+    ///
+    /// # Errors
+    /// That of the request: `Retryable` where it got no answer.
+    async fn events(&self, (from, until): (i64, i64)) -> Result<Read, EngineError> {
         let is_second = until.saturating_sub(from) <= 1;
-        let pages_max = match is_second {
-            true => PAGES_OF_A_SECOND_MAX,
-            false => PAGES_MAX,
+        let mut read = Read {
+            from,
+            until,
+            listed: Vec::new(),
+            requests: 0,
+            is_whole: false,
         };
-        let mut listed: Vec<Listed> = Vec::new();
-        for _ in 0..pages_max {
-            let after = listed.last().map(|last| last.id.clone());
+        loop {
+            let after = read.listed.last().map(|last| last.id.clone());
             let after = after.as_deref();
             let request = ListEvents { from, until, after };
             let page: Page<Listed> = self.ask(&request).await?;
-            let is_last = !page.has_more || page.data.is_empty();
-            listed.extend(page.data);
-            if is_last {
-                return Ok(Some(listed));
+            read.requests = read.requests.saturating_add(1);
+            read.is_whole = !page.has_more || page.data.is_empty();
+            read.listed.extend(page.data);
+            let count = read.listed.len();
+            let is_dense = || usize::try_from(read.expected()).is_ok_and(|it| it > 2 * EVENTS_MAX);
+            if read.is_whole || !is_second && (count >= EVENTS_MAX || is_dense()) {
+                return Ok(read);
+            }
+            if count >= EVENTS_OF_A_SECOND_MAX {
+                let message = "Stripe tells more events of one second than can be read";
+                return Err(EngineError::new(EngineErrorKind::Retryable, message));
             }
         }
-        if is_second {
-            let message = "Stripe tells more events of one second than can be read";
-            return Err(EngineError::new(EngineErrorKind::Retryable, message));
-        }
-        Ok(None)
     }
 }
 

@@ -26,8 +26,9 @@
 //!
 //! Nothing else reaches the invoice: items that wait for the customer are left out. A total that is not
 //! ours, because Stripe adds taxes or takes a discount of the customer's off, is an error for an
-//! operator, and nobody is asked for it: the draft stays, so that a repetition finds it, compares it
-//! again and makes it final once what was wrong is mended. Deleted, it would be told again by its key.
+//! operator, and nobody is asked for it: the draft stays, so that whoever has mended what was wrong opens the
+//! operation again, which finds it, compares it again and makes it final. Deleted, it would be told again by its
+//! key.
 
 use std::collections::BTreeSet;
 

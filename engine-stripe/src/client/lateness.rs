@@ -2,17 +2,20 @@
 //!
 //! Stripe takes an event of a period whose invoice is final, and bills it to nobody. So what is older
 //! than a period can still be open for is held against the period of its subscription before it is
-//! sent; whoever reports within the hour is never looked up.
+//! sent; whoever reports within 50 minutes is never looked up.
 //!
 //! | the use is | it is |
 //! |---|---|
 //! | younger than 50 minutes | sent, and nobody is looked up |
 //! | of the period that runs | sent |
-//! | of the last one, within an hour of its end | sent |
+//! | of the last one, within 50 minutes of its end | sent |
 //! | of the last one, later; or of one before it | not sent: an operator decides what becomes of it |
-//! | of a subscription that ended within the hour | sent |
+//! | of a subscription that ended within 50 minutes | sent |
 //! | of one that ended before, or of none | not sent |
 //! | older than Stripe takes | not sent |
+//!
+//! Stripe closes a period an hour after its end. Ten minutes of that are left to what a call may take until its
+//! last request arrives, and to the difference between Stripe's clock and ours.
 //!
 //! Which period it is of is told by the current one and by the shortest that a period can be (28 days of a
 //! month, 365 of a year): at its beginning a longer one before it is taken for one more, so that use is
@@ -24,13 +27,13 @@ use monetization_core::engine::EngineError;
 use monetization_core::text::ForeignId;
 
 use crate::answer::Subscription;
-use crate::descriptor::{AGE_MAX, GRACE};
+use crate::descriptor::AGE_MAX;
 use crate::form;
 use crate::names;
 use crate::session::Session;
 
-/// Use that is so young is of a period whose invoice is not final, less what a request may take.
-const YOUNG: i64 = 50 * 60;
+/// So many seconds after its end a period is still open for what is sent now, whenever that arrives.
+const OPEN: i64 = 50 * 60;
 
 /// When and whose an event is, as its bytes say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +83,7 @@ impl Session<'_> {
         if age > seconds(AGE_MAX) {
             return Ok(Timely::Never("it is older than Stripe takes".to_owned()));
         }
-        if age <= YOUNG {
+        if age <= OPEN {
             return Ok(Timely::Yes);
         }
         if !known.contains_key(&event.subscription) {
@@ -98,24 +101,26 @@ impl Session<'_> {
     }
 }
 
-/// Use of a period counts until its invoice is final, an hour after it has ended. What may be of a period
+/// Use of a period counts while it is open. What may be of a period
 /// before the last one is taken for late: months differ in length, and nobody looks up all of them.
 fn billed(at: i64, now: i64, subscription: &Subscription) -> Timely {
     let closed = match (subscription.ended_at, subscription.period()) {
-        (Some(ended_at), _) => ended_at,
-        (None, Some((start, _))) if at < start => {
+        (_, Some((start, _))) if at < start => {
             let before = start.saturating_sub(subscription.shortest_cycle().unwrap_or(0));
             if at < before {
                 return Timely::No("a period before the last one is invoiced".to_owned());
             }
             start
         }
-        _ => return Timely::Yes,
+        (Some(ended_at), _) => ended_at,
+        (None, _) => return Timely::Yes,
     };
-    if now < closed.saturating_add(seconds(GRACE)) {
+    if now < closed.saturating_add(OPEN) {
         return Timely::Yes;
     }
-    Timely::No("the period it belongs to is invoiced".to_owned())
+    Timely::No(
+        "the period it belongs to is invoiced, or will be before it can be reported".to_owned(),
+    )
 }
 
 /// Whole seconds.
@@ -146,15 +151,22 @@ mod tests {
         let start = 40 * DAY;
         let is_billed = |at, now| billed(at, now, &running) == Timely::Yes;
         assert!(is_billed(start, 69 * DAY), "in the period that runs");
-        assert!(is_billed(start - 1, start + 3_599), "within the hour");
-        assert!(!is_billed(start - 1, start + 3_600));
+        assert!(is_billed(start - 1, start + 2_999), "in good time");
+        assert!(!is_billed(start - 1, start + 3_000));
         assert!(is_billed(start - 28 * DAY, start + 1), "in the last one");
         assert!(
             !is_billed(start - 28 * DAY - 1, start + 1),
             "or in one before"
         );
-        let ended = subscription(&format!(r#","ended_at":{}"#, 20 * DAY));
-        let is_billed = |now| billed(15 * DAY, now, &ended) == Timely::Yes;
-        assert!(is_billed(20 * DAY + 3_599) && !is_billed(20 * DAY + 3_600));
+        let ended = subscription(&format!(r#","ended_at":{}"#, 60 * DAY));
+        let is_billed = |at, now| billed(at, now, &ended) == Timely::Yes;
+        assert!(is_billed(50 * DAY, 60 * DAY + 2_999) && !is_billed(50 * DAY, 60 * DAY + 3_000));
+        let ended = subscription(&format!(r#","ended_at":{}"#, start + 600));
+        let is_billed = |at, now| billed(at, now, &ended) == Timely::Yes;
+        assert!(is_billed(start - 1, start + 2_999) && is_billed(start, start + 3_000));
+        assert!(
+            !is_billed(start - 1, start + 3_000),
+            "its invoice is that of the renewal"
+        );
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! A preview changes nothing, though Stripe takes it by `POST`: it is sent under a key of its own each
 //! time, so that it is not an earlier one, and its failure leaves nothing open. Of its lines the first
-//! ten are told, and what they lack to the total as one more.
+//! ten are told, and what they lack to the total as one more; so it is with invoices that messages tell.
 
 use async_trait::async_trait;
 use monetization_core::engine::{EngineContext, EngineError, EngineInvoice, InvoiceReading};
@@ -18,6 +18,7 @@ use stripe_billing::invoice_line_item::ListInvoiceInvoiceLineItem;
 
 use super::{Client, permanent};
 use crate::answer::{Invoice, Line};
+use crate::error::Failure;
 use crate::invoice::{Stated, engine_invoice};
 use crate::names;
 use crate::session::{Session, page};
@@ -72,8 +73,8 @@ impl Session<'_> {
     /// An invoice is told with its first lines only.
     ///
     /// # Errors
-    /// `Permanent` for an invoice that makes no sense; else that of the request that failed.
-    async fn fill_lines(&self, invoice: &mut Invoice) -> Result<(), EngineError> {
+    /// That of the request that failed.
+    pub(super) async fn fill_lines(&self, invoice: &mut Invoice) -> Result<(), Failure> {
         if !invoice.lines.has_more {
             return Ok(());
         }
@@ -82,6 +83,7 @@ impl Session<'_> {
             .all(|after| page!(ListInvoiceInvoiceLineItem::new(id), after))
             .await?;
         invoice.lines.data = lines;
+        invoice.lines.has_more = false;
         Ok(())
     }
 }

@@ -33,19 +33,18 @@ use crate::error::Failure;
 use crate::session::Session;
 
 impl Session<'_> {
-    /// Has the prices of the offer take the place of those there are when the period ends. The last
+    /// Has the prices of the offer take the place of those there are when the running period ends. The last
     /// word holds.
     ///
     /// # Errors
-    /// That of the request that failed: done again, it rewrites the same phases.
+    /// `Permanent` for prices that are not billed by day, week, month or year; else that of the request that
+    /// failed: done again, it rewrites the same phases.
     pub(super) async fn schedule(
         &self,
         known: &Subscription,
+        (start, end): (i64, i64),
         offer: &Offer,
     ) -> Result<(), EngineError> {
-        let period = known.period();
-        let (start, end) =
-            period.ok_or_else(|| permanent("Stripe's subscription has no period"))?;
         let schedule = self.schedule_of(known).await?;
         let current = schedule
             .current_phase
@@ -77,7 +76,14 @@ impl Session<'_> {
         let update = UpdateSubscriptionSchedule::new(schedule.id.as_str())
             .end_behavior(SubscriptionScheduleEndBehavior::Release)
             .phases([before, after]);
-        self.step::<AnyObject>("phases", &update).await?;
+        // Another key where it is charged by now, or its period has ended: it is another form.
+        let paid = if known.is_charged() {
+            "charged"
+        } else {
+            "sent"
+        };
+        let step = format!("phases:{current}-{end}:{paid}");
+        self.step::<AnyObject>(&step, &update).await?;
         Ok(())
     }
 

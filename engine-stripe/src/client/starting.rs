@@ -192,7 +192,7 @@ impl Session<'_> {
             let charged = self.charge_invoice(open).await?;
             payable = Some(charged).filter(|charged| charged.is("open"));
         }
-        if is_stored && payable.is_none() && !of.is_charged() {
+        if is_stored && !of.is_charged() {
             self.charge_subscription(of).await?;
         }
         Ok(SubscriptionStart {

@@ -16,9 +16,8 @@
 //! | Stripe answers | receipt |
 //! |---|---|
 //! | success | `Accepted` |
-//! | success, told again under the same key | `Duplicate` |
 //! | 400, an event exists with the identifier | `Duplicate` |
-//! | any other refusal of an event that was never sent, or one that names a parameter | `Rejected`, with Stripe's words |
+//! | any other refusal of an event that was never sent, or one that names a parameter other than `identifier` | `Rejected`, with Stripe's words |
 //! | any other refusal | `Unknown` |
 //! | nothing, or that nobody knows | `Unknown` |
 //! | that it was too much, or it was not reached | `NotSent`, with its wait; so are events that had no turn |
@@ -228,7 +227,6 @@ impl Session<'_> {
         let outbound = Outbound::event(&report.body);
         let key = self.fresh_key().step(report.batch);
         match self.order_under::<MeterEvent>(&key, outbound).await {
-            Ok(done) if done.is_replayed => Ok(Receipt::Duplicate),
             Ok(_) => Ok(Receipt::Accepted),
             Err(failure) => refused(failure, self.cx.repeated),
         }
@@ -306,7 +304,8 @@ fn refused(failure: Failure, repeated: bool) -> Result<Receipt, EngineError> {
     let is_about_the_key = failure.error.kind() == &EngineErrorKind::Unauthorized;
     if failure.is_refusal && !is_about_the_key {
         let reason = failure.error.to_string();
-        return Ok(if repeated && !failure.names_a_parameter() {
+        let may_be_known = !failure.names_a_parameter() || failure.is_about("identifier");
+        return Ok(if repeated && may_be_known {
             Receipt::Unknown { reason }
         } else {
             Receipt::Rejected { reason }

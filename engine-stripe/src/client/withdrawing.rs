@@ -4,11 +4,13 @@
 //! |---|---|
 //! | success, or that it is cancelled already | `Withdrawn` |
 //! | that there is no such event, or that it is too old | `TooLate`, with Stripe's words |
-//! | (not asked: the invoice of its period is final) | `TooLate` |
+//! | the same, after a failure that may have cancelled it | an error: nobody knows |
+//! | (not asked: the invoice of its period is final, or is soon) | `TooLate` |
 //! | that the key is not good, nothing, or that nobody knows | an error: ask again |
 //!
-//! Each time it is asked under a fresh key: an answer that Stripe has kept says nothing of now, and the
-//! event's identifier keeps anything from being cancelled twice.
+//! It is asked under the call's key, so that a success is told again whose answer was lost. Only where Stripe
+//! tells a failure again is it asked under a fresh key; the event's identifier keeps anything from being
+//! cancelled twice.
 //!
 //! What is cancelled is no longer summed up, and its identifier stays taken: sent again, the event is a
 //! duplicate. An invoice that is final does not change: use that was cancelled after it would be charged,
@@ -16,7 +18,9 @@
 
 use std::collections::BTreeMap;
 
-use monetization_core::engine::{EngineError, EngineErrorKind, SealedReport, Withdrawal};
+use monetization_core::engine::{
+    EngineError, EngineErrorKind, IdempotencyKey, SealedReport, Withdrawal,
+};
 use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
@@ -24,14 +28,15 @@ use super::lateness::{Event, Known, Timely};
 use super::permanent;
 use crate::error::Failure;
 use crate::form;
-use crate::session::Session;
+use crate::session::{Done, Session};
 use crate::transport::Outbound;
 
 impl Session<'_> {
     /// Cancels the event that was sent in these bytes.
     ///
     /// # Errors
-    /// That of a request to which there was no answer; that Stripe refuses is that it is too late.
+    /// `Ambiguous` where an earlier try may have cancelled it; else that of a request to which there was no answer.
+    /// That Stripe refuses is that it is too late.
     pub(super) async fn cancel_event(
         &self,
         report: &SealedReport,
@@ -46,27 +51,56 @@ impl Session<'_> {
                 return Ok(Withdrawal::TooLate { reason });
             }
         }
-        let mut request =
-            RequestBuilder::new(StripeMethod::Post, "/billing/meter_event_adjustments");
-        request.body = Some(format!(
-            "type=cancel&event_name={event_name}&cancel[identifier]={identifier}"
-        ));
-        let key = self.fresh_key();
-        let ordered = self.order_under::<Adjustment>(&key, Outbound::from(request));
-        match ordered.await {
-            Ok(_) => Ok(Withdrawal::Withdrawn),
-            Err(failure) if failure.is_refusal && is_cancelled(&failure) => {
-                Ok(Withdrawal::Withdrawn)
+        let form = format!("type=cancel&event_name={event_name}&cancel[identifier]={identifier}");
+        match self.adjust(&self.cx.key, &form).await {
+            Err(failure) if failure.is_replayed && failure.error.may_have_taken_effect() => {
+                let again = self.adjust(&self.fresh_key(), &form).await;
+                withdrawn(again, true)
             }
-            Err(failure)
-                if failure.is_refusal && failure.error.kind() != &EngineErrorKind::Unauthorized =>
-            {
-                let reason = failure.error.to_string();
-                Ok(Withdrawal::TooLate { reason })
-            }
-            Err(failure) => Err(failure.error),
+            answer => withdrawn(answer, false),
         }
     }
+
+    /// Has Stripe cancel an event, under this key.
+    ///
+    /// # Errors
+    /// That of the request.
+    async fn adjust(&self, key: &IdempotencyKey, form: &str) -> Result<Done<Adjustment>, Failure> {
+        let mut request =
+            RequestBuilder::new(StripeMethod::Post, "/billing/meter_event_adjustments");
+        request.body = Some(form.to_owned());
+        self.order_under(key, Outbound::from(request)).await
+    }
+}
+
+/// What an answer means; `may_be` is whether an earlier try may have cancelled the event.
+///
+/// # Errors
+/// `Ambiguous` for a refusal of what may have been done before, that of the request where it is no refusal of
+/// the event.
+fn withdrawn(
+    answer: Result<Done<Adjustment>, Failure>,
+    may_be: bool,
+) -> Result<Withdrawal, EngineError> {
+    let Err(failure) = answer else {
+        return Ok(Withdrawal::Withdrawn);
+    };
+    let is_of_the_event = matches!(
+        failure.error.kind(),
+        EngineErrorKind::Permanent | EngineErrorKind::NotFound
+    );
+    if !failure.is_refusal || !is_of_the_event {
+        return Err(failure.error);
+    }
+    if is_cancelled(&failure) {
+        return Ok(Withdrawal::Withdrawn);
+    }
+    if may_be {
+        let message = "whether the event was cancelled before nobody can tell";
+        return Err(EngineError::new(EngineErrorKind::Ambiguous, message).because(failure.error));
+    }
+    let reason = failure.error.to_string();
+    Ok(Withdrawal::TooLate { reason })
 }
 
 /// Whether Stripe refuses because it has cancelled the event before.

@@ -61,6 +61,19 @@ fn what_lines_do_not_say_is_a_line_of_its_own() {
     assert_eq!((text.as_str(), tax.minor()), ("Taxes and discounts", 513));
 }
 
+/// A message tells the first ten lines of an invoice.
+#[test]
+fn lines_that_were_not_told_are_not_called_taxes() {
+    let more = MADE
+        .replace("\"total\": 2700", "\"total\": 3213")
+        .replace("\"has_more\": false", "\"has_more\": true");
+    for of in [Stated::Made, Stated::Preview] {
+        let invoice = read(&more, of).unwrap();
+        let (text, _) = invoice.lines.last().unwrap();
+        assert_eq!(text, "Further lines, taxes and discounts");
+    }
+}
+
 #[test]
 fn only_what_is_open_is_paid_by_its_link() {
     for (status, state) in [

@@ -33,12 +33,10 @@ const SUBSCRIPTION_DELETED: &str = "customer.subscription.deleted";
 const CHECKOUT_COMPLETED: &str = "checkout.session.completed";
 
 /// Events of an invoice in the order in which they come about within one second.
-const IN_ORDER: [&str; 11] = [
+const IN_ORDER: [&str; 9] = [
     "invoice.created",
     "invoice.updated",
     "invoice.finalized",
-    "invoice.sent",
-    "invoice.payment_action_required",
     "invoice.payment_failed",
     "invoice.overdue",
     "invoice.payment_succeeded",

@@ -156,7 +156,7 @@ impl Monetizer {
         let before = subscription.state;
         let now = self.now();
         let event = match mode {
-            CancelMode::Now => SubscriptionEvent::CancelNow,
+            CancelMode::Now | CancelMode::Since(_) => SubscriptionEvent::CancelNow,
             CancelMode::AtPeriodEnd => SubscriptionEvent::CancelAtPeriodEnd,
         };
         subscription.on(event)?;

@@ -12,6 +12,7 @@ use crate::ids::{IntentId, TenantId};
 use crate::intent::{Intent, Operation};
 use crate::reference::Place;
 use crate::store::{Claim, Conflict, Finished};
+use crate::subscription::Subscription;
 
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -269,6 +270,12 @@ pub(super) fn unable(engine: &Engine, ability: &'static str) -> FlowError {
         engine: engine.descriptor.id.to_string(),
         ability,
     }
+}
+
+/// How an engine is told of an end that it may hear of late.
+fn told_end(of: &Subscription, mode: CancelMode, now: Timestamp) -> CancelMode {
+    let ended_at = of.timeline.ends_at.filter(|it| *it <= now);
+    ended_at.map_or(mode, CancelMode::Since)
 }
 
 /// The instant just before `end`: the last that belongs to a stretch ending there.

@@ -98,7 +98,10 @@ impl Bench {
     }
 
     pub(super) async fn change(&self, running: &Running, plan: &ForeignId, mode: ChangeMode) {
-        let to = self.switch(plan, mode).await;
+        let mut to = self.switch(plan, mode).await;
+        if mode == ChangeMode::AtPeriodEnd {
+            to.at = self.snapshot(running).await.period.end;
+        }
         self.billing()
             .change_subscription(&self.cx(), running.external(), &to)
             .await

@@ -165,6 +165,7 @@ pub async fn a_summary_counts_by_the_time_of_use(bench: &Bench) {
         start: start.saturating_add(MINUTE * 10),
         end: start.saturating_add(MINUTE * 20),
     };
+    until_counted(bench).await;
     let sum = bench
         .reporting()
         .summary(&bench.cx(), running.external(), &running.meter, span)
@@ -295,7 +296,14 @@ async fn of_nobody(bench: &Bench, of: &Running) -> SealedReport {
     }
 }
 
+/// Until what was sent so far is counted.
+async fn until_counted(bench: &Bench) {
+    let limits = bench.fixture.engine().descriptor.limits;
+    bench.fixture.advance(limits.counts_within).await;
+}
+
 async fn counted(bench: &Bench, of: &Running) -> Quantity {
+    until_counted(bench).await;
     let span = of.schedule().period(0).unwrap();
     let sum = bench
         .reporting()

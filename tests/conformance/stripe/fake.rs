@@ -22,7 +22,8 @@
 //!   are noted and not collected.
 //! * Schedules change phases where periods end, and are made of subscriptions that there are.
 //! * Late payments make a subscription `past_due`; nothing makes it `unpaid`.
-//! * Meter events are looked at when the clock moves next; what is wrong is told then.
+//! * Meter events are looked at when the clock moves next; what is wrong is told then. Summaries have an event
+//!   five minutes after it was taken, invoices at once, and what is cancelled or wrong is in neither at once.
 //! * Event destinations are for thin events and post them to an address. What was asked for under an idempotency
 //!   key of the second version is told again as in the first: Stripe keeps those for thirty days, and carries out
 //!   once more what had failed.

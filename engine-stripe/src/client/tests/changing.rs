@@ -54,7 +54,7 @@ async fn another_plan_takes_the_place_of_each_item_c6() {
     let update = "POST /v1/subscriptions/sub_1 items[0][id]=si_base&items[0][price]=price_base&items[1][id]=si_usage&items[1][price]=price_usage&items[2][deleted]=true&items[2][id]=si_gone&proration_behavior=create_prorations&proration_date=1768867200";
     assert_eq!(lines.last().unwrap(), update);
     assert_eq!(lines.len(), 4, "no meter is new: {lines:?}");
-    assert_eq!(server.seen()[3].key(), Some("change:1"));
+    assert_eq!(server.seen()[3].key(), Some("change:1/from:1768867200"));
 }
 
 #[tokio::test]
@@ -132,7 +132,8 @@ async fn a_change_that_waits_is_two_phases_and_can_be_taken_back_c6() {
         ]
     );
     let keys: Vec<_> = seen.iter().filter_map(crate::tests::Seen::key).collect();
-    assert_eq!(keys, ["change:1/schedule", "change:1/phases"]);
+    let phases = "change:1/phases:1768471200-1771149600:sent";
+    assert_eq!(keys, ["change:1/schedule", phases]);
     let items = [
         ("si_base", "price_base", None),
         ("si_usage", "price_usage", Some("mtr_1")),
@@ -145,6 +146,65 @@ async fn a_change_that_waits_is_two_phases_and_can_be_taken_back_c6() {
         .unwrap();
     let released = "POST /v1/subscription_schedules/sub_sched_1/release";
     assert_eq!(waiting.lines().last().unwrap(), released);
+}
+
+/// Stripe was away when the period ended: it has begun the next one by the plan before.
+#[tokio::test]
+async fn a_change_that_comes_after_its_boundary_holds_from_the_beginning_of_the_running_period_c6()
+{
+    let items = [("si_base", "price_old", None)];
+    for (at, mode) in [
+        ("2026-01-15T10:00:00Z", ChangeMode::AtPeriodEnd),
+        ("2026-01-15T09:50:00Z", ChangeMode::Now),
+    ] {
+        let server = server(subscribed(&items, "")).await;
+        let late = PlanSwitch {
+            at: at.parse().unwrap(),
+            ..switched(mode)
+        };
+        let billing = server.engine().billing;
+        billing
+            .change_subscription(&cx("change:1"), &sub_1(), &late)
+            .await
+            .unwrap();
+        let update = server.lines().pop().unwrap();
+        let begins =
+            "POST /v1/subscriptions/sub_1 items[0][id]=si_base&items[0][price]=price_base&";
+        let ends = "&proration_behavior=create_prorations&proration_date=1768471200";
+        assert!(
+            update.starts_with(begins) && update.ends_with(ends),
+            "{update}"
+        );
+    }
+}
+
+/// Stripe keeps a failure under the key of a form, and refuses the key with another one.
+#[tokio::test]
+async fn phases_that_have_become_others_go_under_another_key_c6() {
+    let items = [("si_base", "price_old", None)];
+    let sent = subscribed(&items, r#","schedule":"sub_sched_1""#);
+    let charged = sent.replacen(
+        "\"items\"",
+        r#""collection_method":"charge_automatically","items""#,
+        1,
+    );
+    let renewed = sent.replace("1771149600", "1773568800");
+    let mut keys = Vec::new();
+    for known in [sent.clone(), sent, charged, renewed] {
+        let server = server(known).await;
+        let billing = server.engine().billing;
+        let later = switched(ChangeMode::AtPeriodEnd);
+        billing
+            .change_subscription(&cx("change:1"), &sub_1(), &later)
+            .await
+            .unwrap();
+        keys.push(server.seen().pop().unwrap().key().unwrap().to_owned());
+    }
+    assert_eq!(keys[0], keys[1]);
+    assert!(
+        keys[1] != keys[2] && keys[2] != keys[3] && keys[3] != keys[1],
+        "{keys:?}"
+    );
 }
 
 #[tokio::test]
@@ -349,4 +409,69 @@ async fn what_is_not_ours_or_not_there_is_none() {
             .await;
         assert_eq!(found.unwrap(), None);
     }
+}
+
+/// Stripe was away when the period ended, and has begun the next one: its base price is not owed.
+#[tokio::test]
+async fn an_end_that_comes_after_its_boundary_takes_the_renewal_back_c5() {
+    let since = CancelMode::Since("2026-01-15T10:00:00Z".parse().unwrap());
+    let items = [("si_base", "price_base", None)];
+    let cases = [
+        (
+            "draft",
+            2_700,
+            "POST /v1/invoiceitems amount=-2500&customer=cus_1&description=Not+used:+the+subscription+has+ended&invoice=in_2",
+        ),
+        (
+            "open",
+            2_700,
+            "POST /v1/credit_notes amount=2500&email_type=none&invoice=in_2&memo=Not+used:+the+subscription+has+ended&metadata[monetization_credit]=end",
+        ),
+        ("open", 2_500, "POST /v1/invoices/in_2/void"),
+        (
+            "paid",
+            2_700,
+            "POST /v1/credit_notes amount=2500&email_type=none&invoice=in_2&memo=Not+used:+the+subscription+has+ended&metadata[monetization_credit]=end&refund_amount=2500",
+        ),
+    ];
+    for (status, total, taken_back) in cases {
+        let known = subscribed(&items, "");
+        let server = Server::start(move |seen| {
+            let used = total - 2_500;
+            let (remaining, paid) = if status == "paid" { (0, total) } else { (total, 0) };
+            let renewal = format!(
+                r#"{{"id":"in_2","status":"{status}","currency":"usd","total":{total},"created":1768471205,
+                    "customer":"cus_1","billing_reason":"subscription_cycle","amount_remaining":{remaining},
+                    "amount_paid":{paid},"lines":{{"data":[
+                    {{"id":"il_1","amount":{used},"period":{{"start":1765792800}}}},
+                    {{"id":"il_2","amount":2500,"period":{{"start":1768471200}}}}]}}}}"#
+            );
+            match (seen.method.as_str(), seen.path.split('?').next()) {
+                ("GET", Some("/v1/invoices")) => Reply::list(&[&renewal]),
+                ("GET", Some("/v1/credit_notes")) => Reply::nothing(),
+                ("POST", _) => Reply::ok(r#"{"id":"any","currency":"usd","total":0,"created":1}"#),
+                _ => Reply::ok(known.clone()),
+            }
+        })
+        .await;
+        let billing = server.engine().billing;
+        let ended = billing
+            .cancel_subscription(&cx("end:1"), &sub_1(), since)
+            .await;
+        assert_eq!(ended.unwrap(), Removal::Deleted);
+        let lines = server.lines();
+        let ordered = lines.iter().filter(|line| !line.starts_with("GET"));
+        let ordered: Vec<&str> = ordered.map(String::as_str).collect();
+        let gone = "DELETE /v1/subscriptions/sub_1 invoice_now=true&prorate=false";
+        assert_eq!(ordered, [taken_back, gone], "{status}");
+    }
+    // In the middle of a period that Stripe knows as core does, its base price stays charged.
+    let running = server(subscribed(&items, "")).await;
+    let billing = running.engine().billing;
+    let since = CancelMode::Since("2026-01-20T10:00:00Z".parse().unwrap());
+    billing
+        .cancel_subscription(&cx("end:1"), &sub_1(), since)
+        .await
+        .unwrap();
+    assert_eq!(running.lines().len(), 2, "{:?}", running.lines());
 }

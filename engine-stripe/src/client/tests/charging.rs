@@ -127,10 +127,58 @@ async fn who_has_stored_a_method_is_charged_for_what_they_have_d8() {
             "GET /v1/customers/cus_1/payment_methods?limit=1",
             "POST /v1/customers/cus_1 invoice_settings[default_payment_method]=pm_1&metadata[monetization_charged]=true",
             "GET /v1/subscriptions?customer=cus_1&limit=100",
-            "POST /v1/subscriptions/sub_1 collection_method=charge_automatically",
             "POST /v1/subscription_schedules/sub_sched_1 default_settings[collection_method]=charge_automatically",
+            "POST /v1/subscriptions/sub_1 collection_method=charge_automatically",
         ]
     );
+}
+
+/// What earlier notes have refunded cannot be refunded again: the rest goes to the balance.
+#[tokio::test]
+async fn a_second_credit_gives_back_what_is_left_of_the_payment() {
+    let server = Server::start(|seen| match seen.path.split('?').next() {
+        Some("/v1/credit_notes") if seen.method == "GET" => {
+            Reply::list(&[r#"{"id":"cn_0","metadata":{"monetization_credit":"0"},
+                "refunds":[{"amount_refunded":900,"refund":"re_1"}]}"#])
+        }
+        Some("/v1/credit_notes") => Reply::ok(r#"{"id":"cn_1"}"#),
+        _ => Reply::ok(
+            r#"{"id":"in_1","status":"paid","currency":"usd","total":2500,"created":9,
+                "amount_remaining":0,"amount_paid":1000,"post_payment_credit_notes_amount":900}"#,
+        ),
+    })
+    .await;
+    let issuing = server.engine().invoices.unwrap();
+    let of = "in_1".parse().unwrap();
+    issuing
+        .credit(&cx("credit:1"), &of, &credit(CreditTo::Payment))
+        .await
+        .unwrap();
+    let seen = server.seen().pop().unwrap();
+    for part in ["&credit_amount=900&", "&refund_amount=100"] {
+        assert!(seen.body.contains(part), "{}", seen.body);
+    }
+    assert_eq!(seen.key(), Some("credit:1/in_1:paid:1000:back:100"));
+}
+
+/// A key that may not pay would charge nobody, and nobody would be told.
+#[tokio::test]
+async fn only_a_decline_is_taken_for_one_d8() {
+    let refused = |kind: &str| format!(r#"{{"error":{{"type":"{kind}","message":"No"}}}}"#);
+    let invalid = refused("invalid_request_error");
+    let cases = [
+        (403, invalid.clone(), EngineErrorKind::Unauthorized),
+        (400, invalid, EngineErrorKind::Permanent),
+        (400, refused("idempotency_error"), EngineErrorKind::Conflict),
+    ];
+    for (status, told, kind) in cases {
+        let server = charging(Reply::answer(status, told), true).await;
+        let issuing = server.engine().invoices.unwrap();
+        let invoice = super::invoices::invoice("USD", &[100]);
+        let customer = "cus_1".parse().unwrap();
+        let issued = issuing.issue(&cx("issue:1"), &customer, &invoice).await;
+        assert_eq!(issued.unwrap_err().kind(), &kind);
+    }
 }
 
 /// A decline is no error: they are asked to pay by hand. That nobody knows is one, and the next attempt

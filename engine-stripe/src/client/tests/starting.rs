@@ -87,6 +87,33 @@ async fn nothing_due_needs_no_link_d7() {
     assert_eq!(started.payment_url, None);
 }
 
+/// They pay this one by hand, and the next one by what they have stored.
+#[tokio::test]
+async fn who_is_declined_at_the_start_is_charged_from_the_next_invoice_on_d8() {
+    let server = Server::start(|seen| {
+        let open = first_invoice("open");
+        let customer = r#"{"id":"cus_1","metadata":{"monetization_charged":"true"},
+            "invoice_settings":{"default_payment_method":"pm_1"}}"#;
+        let known = format!(r#","collection_method":"send_invoice","latest_invoice":{open}"#);
+        let made = at_stripe("sub_1", "any", &[], &known);
+        let made = made.replacen("\"cus_1\"", customer, 1);
+        match (seen.method.as_str(), seen.path.as_str()) {
+            ("POST", "/v1/invoices/in_1/pay") => Reply::answer(
+                402,
+                r#"{"error":{"type":"card_error","code":"card_declined","message":"No"}}"#,
+            ),
+            (_, "/v1/invoices/in_1") => Reply::ok(open),
+            ("POST", _) => Reply::ok(made),
+            _ => selling(seen).unwrap_or(Reply::nothing()),
+        }
+    })
+    .await;
+    let started = start(&server, &wanted()).await.unwrap();
+    assert_eq!(started.payment_url.as_deref(), Some("https://pay.test/1"));
+    let charged = "POST /v1/subscriptions/sub_1 collection_method=charge_automatically";
+    assert_eq!(server.lines().last().unwrap(), charged);
+}
+
 #[tokio::test]
 async fn the_platform_keeps_its_share_of_a_connected_account_only_h7() {
     let server = server(Vec::new(), "paid").await;

@@ -118,13 +118,9 @@ fn parts_of_units_are_told_with_their_decimals_and_nothing_negative_r_v2() {
 
 #[tokio::test]
 async fn each_report_has_its_receipt_e5_r_p2() {
-    let replayed = Reply::ok("{}").with("idempotent-replayed", "true");
-    let (receipts, _) = published(vec![Reply::ok("{}"), duplicate(), invalid(), replayed]).await;
+    let (receipts, _) = published(vec![Reply::ok("{}"), duplicate(), invalid()]).await;
     let receipts = receipts.unwrap();
-    assert_eq!(
-        [&receipts[0], &receipts[1], &receipts[3]],
-        [&Receipt::Accepted, &Receipt::Duplicate, &Receipt::Duplicate]
-    );
+    assert_eq!(receipts[..2], [Receipt::Accepted, Receipt::Duplicate]);
     assert!(matches!(&receipts[2], Receipt::Rejected { reason } if reason.contains("too old")));
 }
 
@@ -147,18 +143,22 @@ async fn a_report_that_is_repeated_is_known_by_its_identifier_r_p5() {
 /// and given up here.
 #[tokio::test]
 async fn a_refusal_in_unknown_words_leaves_open_what_may_have_been_counted_r_p5() {
-    let other = r#"{"error":{"type":"invalid_request_error","message":"This event was seen"}}"#;
-    let server = Server::start(move |_| Reply::answer(400, other)).await;
-    let usage = reporting(&server);
-    let report = [sealed(&*usage, &report("b", "cus_1", 7))];
-    let first = usage.publish(&cx("publish:1"), &report).await.unwrap();
-    assert!(matches!(first[0], Receipt::Rejected { .. }), "{first:?}");
-    let later = usage.publish(&again("publish:1"), &report).await.unwrap();
-    assert!(matches!(later[0], Receipt::Unknown { .. }), "{later:?}");
+    for param in ["", r#""param":"identifier","#] {
+        let other = format!(
+            r#"{{"error":{{"type":"invalid_request_error",{param}"message":"This event was seen"}}}}"#
+        );
+        let server = Server::start(move |_| Reply::answer(400, other.clone())).await;
+        let usage = reporting(&server);
+        let report = [sealed(&*usage, &report("b", "cus_1", 7))];
+        let first = usage.publish(&cx("publish:1"), &report).await.unwrap();
+        assert!(matches!(first[0], Receipt::Rejected { .. }), "{first:?}");
+        let later = usage.publish(&again("publish:1"), &report).await.unwrap();
+        assert!(matches!(later[0], Receipt::Unknown { .. }), "{later:?}");
+    }
     let named = Server::start(|_| invalid()).await;
-    let named = reporting(&named)
-        .publish(&again("publish:1"), &report)
-        .await;
+    let usage = reporting(&named);
+    let report = [sealed(&*usage, &report("b", "cus_1", 7))];
+    let named = usage.publish(&again("publish:1"), &report).await;
     assert!(matches!(named.unwrap()[0], Receipt::Rejected { .. }));
 }
 

@@ -7,23 +7,50 @@ use crate::tests::{Reply, Server, cx};
 const NOW: i64 = 1_767_225_600;
 const HOUR: i64 = 3_600;
 
-/// Stripe may keep a failure under a key, and has cancelled the event all the same.
+fn refused(message: &str) -> Reply {
+    let error = format!(r#"{{"error":{{"type":"invalid_request_error","message":"{message}"}}}}"#);
+    Reply::answer(400, error)
+}
+
+/// A success whose answer was lost is told again under the same key.
 #[tokio::test]
-async fn an_event_is_cancelled_under_a_fresh_key_each_time_and_is_once_it_is() {
-    let cancelled = r#"{"error":{"type":"invalid_request_error","message":"The meter event has already been canceled."}}"#;
-    let server = Server::telling([
-        Reply::answer(500, r#"{"error":{"type":"api_error","message":"broken"}}"#),
-        Reply::answer(400, cancelled),
-    ])
-    .await;
+async fn an_event_is_cancelled_under_the_key_of_the_call() {
+    let server = Server::telling([Reply::Reset, Reply::ok("{}")]).await;
     let young = report(NOW - 60);
-    let failed = withdraw(&server, &young).await;
-    assert!(failed.unwrap_err().is_temporary());
+    let lost = withdraw(&server, &young).await;
+    assert!(lost.unwrap_err().may_have_taken_effect());
     let withdrawn = withdraw(&server, &young).await;
     assert_eq!(withdrawn.unwrap(), Withdrawal::Withdrawn);
     let seen = server.seen();
-    assert!(seen[0].key().is_some());
-    assert_ne!(seen[0].key(), seen[1].key());
+    assert_eq!([seen[0].key(), seen[1].key()], [Some("withdraw:b"); 2]);
+    let server = Server::telling([refused("No such event.")]).await;
+    let late = withdraw(&server, &young).await.unwrap();
+    assert!(matches!(late, Withdrawal::TooLate { .. }), "{late:?}");
+}
+
+/// Stripe may keep a failure under a key, and has cancelled the event all the same.
+#[tokio::test]
+async fn where_stripe_tells_a_failure_again_an_event_is_cancelled_under_a_fresh_key() {
+    let broken = || Reply::answer(500, r#"{"error":{"type":"api_error","message":"broken"}}"#);
+    let cases = [
+        (Reply::ok("{}"), true),
+        (refused("It has already been canceled."), true),
+        (refused("No such event."), false),
+    ];
+    for (then, is_withdrawn) in cases {
+        let kept = broken().with("idempotent-replayed", "true");
+        let server = Server::telling([broken(), kept, then]).await;
+        let young = report(NOW - 60);
+        let failed = withdraw(&server, &young).await;
+        assert!(failed.unwrap_err().may_have_taken_effect());
+        match withdraw(&server, &young).await {
+            Ok(withdrawn) => assert!(is_withdrawn && withdrawn == Withdrawal::Withdrawn),
+            Err(error) => assert!(!is_withdrawn && error.may_have_taken_effect(), "{error}"),
+        }
+        let seen = server.seen();
+        assert_eq!(seen[1].key(), Some("withdraw:b"));
+        assert_ne!(seen[1].key(), seen[2].key());
+    }
 }
 
 /// It would be charged all the same.

@@ -5,7 +5,7 @@
 //! of the operation in one change, fenced by its claim. A crash in between leaves the operation to
 //! the next claim, which asks the engine the same and gets the same answer.
 
-use super::{End, Task, chain, unable};
+use super::{End, Task, chain, told_end, unable};
 use crate::engine::{
     CancelMode, ChangeMode, Engine, EngineContext, EngineErrorKind, IdempotencyKey,
     NewSubscription, PlanSwitch,
@@ -261,7 +261,7 @@ impl Monetizer {
             let cx = self.context_of(task, &place);
             match engine
                 .billing
-                .cancel_subscription(&cx, &external, mode)
+                .cancel_subscription(&cx, &external, told_end(&subscription, mode, self.now()))
                 .await
             {
                 Err(error) if *error.kind() != EngineErrorKind::NotFound => {

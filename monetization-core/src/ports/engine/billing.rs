@@ -402,4 +402,8 @@ pub enum CancelMode {
     Now,
     /// With its current period.
     AtPeriodEnd,
+    /// It has ended already, at this instant: at once, and what the provider has billed of periods that begin
+    /// from then on, because it hears of the end late, is taken back. Flows say so to providers; said to a flow
+    /// it is `Now`.
+    Since(Timestamp),
 }

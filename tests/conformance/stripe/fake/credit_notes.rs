@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::books::{Books, found};
+use super::ids::derived;
 use super::invoices::Stage;
 use super::paging::{page, whole};
 use super::params::Metadata;
@@ -21,6 +22,8 @@ pub(super) struct CreditNote {
     amount: i64,
     /// Of it, what was taken off before the invoice was paid.
     before: i64,
+    /// Of it, what went back to where it was paid from.
+    refunded: i64,
     reason: Option<String>,
     memo: Option<String>,
     lines: Vec<(String, String, i64)>,
@@ -40,6 +43,11 @@ impl CreditNote {
         });
         let url = format!("/v1/credit_notes/{}/lines", self.id);
         let after = self.amount - self.before;
+        let refund = json!({
+            "amount_refunded": self.refunded, "refund": derived("re", &[&self.id]), "type": "refund",
+            "payment_record_refund": null,
+        });
+        let refunds = (self.refunded > 0).then_some(refund);
         json!({
             "id": self.id, "object": "credit_note", "livemode": books.livemode,
             "created": self.created, "number": self.number, "customer": self.customer,
@@ -49,7 +57,8 @@ impl CreditNote {
             "type": if after == 0 { "pre_payment" } else { "post_payment" },
             "pre_payment_amount": self.before, "post_payment_amount": after,
             "lines": whole(&lines.collect::<Vec<Value>>(), &url), "pdf": format!("{}/cn/{}", books.pages, self.id),
-            "amount_shipping": 0, "discount_amount": 0, "discount_amounts": [], "refunds": [],
+            "amount_shipping": 0, "discount_amount": 0, "discount_amounts": [],
+            "refunds": refunds.into_iter().collect::<Vec<Value>>(),
             "pretax_credit_amounts": [], "total_taxes": [], "voided_at": null,
         })
     }
@@ -91,6 +100,14 @@ impl Books {
             );
             return Err(Problem::invalid(message).param("credit_amount"));
         }
+        let refunded = form.integer("refund_amount").unwrap_or_default();
+        let earlier = self.credit_notes.newest().map(|(_, it)| it);
+        let earlier = earlier.filter(|it| it.invoice == id).map(|it| it.refunded);
+        let refundable = invoice.amount_paid - earlier.sum::<i64>();
+        if refunded > refundable {
+            let message = format!("At most {refundable} of what was paid can be refunded.");
+            return Err(Problem::invalid(message).param("refund_amount"));
+        }
         let note = CreditNote {
             id: self.ids.make("cn"),
             created: self.now,
@@ -100,6 +117,7 @@ impl Books {
             currency: invoice.currency.clone(),
             amount,
             before,
+            refunded,
             reason: form.owned("reason"),
             memo: form.owned("memo"),
             lines,

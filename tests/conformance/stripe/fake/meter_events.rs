@@ -40,6 +40,7 @@ impl Books {
             Ok((customer, value)) => {
                 let counted = Counted {
                     identifier: identifier.clone(),
+                    taken_at: now,
                     value,
                 };
                 let place = (event_name.clone(), customer);

@@ -27,6 +27,8 @@ pub(super) struct Schedule {
     status: &'static str,
     ends: bool,
     phases: Vec<Phase>,
+    /// Whether phases that do not say how they are collected are charged.
+    is_charged: bool,
     released_at: Option<i64>,
     canceled_at: Option<i64>,
     metadata: Metadata,
@@ -42,6 +44,7 @@ struct Phase {
     behavior: String,
     fee_percent: Option<String>,
     trial_end: Option<i64>,
+    collection_method: Option<String>,
 }
 
 impl Schedule {
@@ -65,7 +68,7 @@ impl Schedule {
             "current_phase": current.map(|it| json!({ "start_date": it.start, "end_date": it.end })),
             "default_settings": {
                 "application_fee_percent": null, "billing_cycle_anchor": "automatic",
-                "collection_method": null, "default_payment_method": null, "description": null,
+                "collection_method": method(self.is_charged), "default_payment_method": null, "description": null,
                 "invoice_settings": { "issuer": { "type": "self" } }, "on_behalf_of": null,
                 "transfer_data": null,
             },
@@ -86,7 +89,7 @@ impl Phase {
             "start_date": self.start, "end_date": self.end, "currency": currency,
             "items": items.collect::<Vec<Value>>(), "proration_behavior": self.behavior,
             "add_invoice_items": [], "discounts": [], "metadata": {}, "trial_end": self.trial_end,
-            "application_fee_percent": self.fee(),
+            "application_fee_percent": self.fee(), "collection_method": self.collection_method,
         })
     }
 
@@ -99,6 +102,7 @@ impl Phase {
             behavior: "create_prorations".to_owned(),
             fee_percent: subscription.fee_percent.clone(),
             trial_end: subscription.trial.map(|it| it.1),
+            collection_method: None,
         }
     }
 
@@ -134,6 +138,7 @@ impl Books {
             status: "active",
             ends: false,
             phases: vec![Phase::of(&of)],
+            is_charged: of.send_days.is_none(),
             released_at: None,
             canceled_at: None,
             metadata: form.metadata(),
@@ -168,6 +173,10 @@ impl Books {
             if let Some(of) = of {
                 of.fee_percent = fee_percent;
             }
+        }
+        let default = form.member("default_settings");
+        if let Some(method) = default.and_then(|it| it.word("collection_method")) {
+            schedule.is_charged = method == self::method(true);
         }
         if let Some(behavior) = form.word("end_behavior") {
             schedule.ends = behavior == "cancel";
@@ -236,6 +245,15 @@ impl Books {
         let answer = self.retrieve_schedule(id)?;
         self.tell(what, &answer);
         Ok(answer)
+    }
+}
+
+/// What it is called that invoices are charged, or sent.
+fn method(is_charged: bool) -> &'static str {
+    if is_charged {
+        "charge_automatically"
+    } else {
+        "send_invoice"
     }
 }
 

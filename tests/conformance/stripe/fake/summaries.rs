@@ -1,4 +1,4 @@
-//! Sums of meter events, for whoever compares.
+//! Sums of meter events, for whoever compares: they lag behind what was taken.
 
 use serde_json::{Number, Value, json};
 
@@ -10,6 +10,9 @@ use super::paging::page;
 use super::problem::Problem;
 use crate::stripe::exact::Exact;
 use crate::stripe::form::Form;
+
+/// So many seconds an event is in no summary after it was taken.
+const SUMMARIES_LAG: i64 = 300;
 
 impl Books {
     /// Newest window first; windows without events are left out.
@@ -37,7 +40,9 @@ impl Books {
         let mut summed = Vec::new();
         let mut at = start;
         while at < end && length > 0 {
-            let value = self.usage.of(meter, customer, at, at + length);
+            let window = (at, at + length);
+            let taken_by = self.now - SUMMARIES_LAG;
+            let value = self.usage.of(meter, customer, window, taken_by);
             if !is_grouped || value != Exact::zero() {
                 summed.insert(0, (at, at + length, value));
             }

@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use crate::stripe::form::Form;
 
-const UNSUPPORTED: [&str; 20] = [
+const UNSUPPORTED: [&str; 21] = [
     "account_tax_ids",
     "automatically_finalizes_at",
     "billing_schedules",
@@ -22,6 +22,7 @@ const UNSUPPORTED: [&str; 20] = [
     "quantity_decimal",
     "schedule",
     "shipping_cost",
+    "source",
     "tax_rates",
     "transfer_data",
 ];

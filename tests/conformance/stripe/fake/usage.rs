@@ -27,6 +27,7 @@ pub(super) struct Usage {
 #[derive(Debug, Clone)]
 pub(super) struct Counted {
     pub(super) identifier: String,
+    pub(super) taken_at: i64,
     pub(super) value: Exact,
 }
 
@@ -47,13 +48,22 @@ pub(super) struct Wrong {
 }
 
 impl Usage {
-    /// What a meter has for a customer from `start` until before `end`.
-    pub(super) fn of(&self, meter: &Meter, customer: &str, start: i64, end: i64) -> Exact {
+    /// What a meter has for a customer from `start` until before `end`, of what was taken by an instant.
+    pub(super) fn of(
+        &self,
+        meter: &Meter,
+        customer: &str,
+        (start, end): (i64, i64),
+        taken_by: i64,
+    ) -> Exact {
         let key = (meter.event_name.clone(), customer.to_owned());
         let Some(events) = self.counted.get(&key).filter(|_| start < end) else {
             return Exact::zero();
         };
-        let mut events = events.range((start, 0)..(end, 0)).map(|(_, it)| &it.value);
+        let events = events.range((start, 0)..(end, 0)).map(|(_, it)| it);
+        let mut events = events
+            .filter(|it| it.taken_at <= taken_by)
+            .map(|it| &it.value);
         match meter.formula {
             Formula::Sum => events.fold(Exact::zero(), |sum, it| sum.plus(it)),
             Formula::Count => Exact::whole(events.count()),

@@ -112,7 +112,8 @@ impl Books {
         let (Some(price), Some(meter)) = (price, meter) else {
             return Vec::new();
         };
-        let used = self.usage.of(meter, customer, of.start, of.end);
+        let used = (of.start, of.end);
+        let used = self.usage.of(meter, customer, used, self.now);
         let charges = price.scheme.rate(&used, price.package.as_ref());
         let name = self
             .products

@@ -3,13 +3,15 @@
 use super::super::books::Books;
 use super::super::problem::Problem;
 use super::super::subscriptions::{Item, Status, Subscription};
-use super::{Phase, Schedule, lasting};
+use super::{Phase, Schedule, lasting, method};
 use crate::stripe::form::Form;
 
 /// What a subscription takes on where a phase begins.
 pub(in super::super) struct NextPhase {
     pub(in super::super) items: Vec<Item>,
     pub(in super::super) fee_percent: Option<String>,
+    /// Whether invoices are charged, and nobody is asked to pay them.
+    pub(in super::super) is_charged: bool,
     /// Whether use of prices that go is charged.
     pub(in super::super) bills_what_goes: bool,
 }
@@ -58,6 +60,7 @@ impl Books {
                     .to_owned(),
                 fee_percent: form.owned("application_fee_percent"),
                 trial_end: form.integer("trial_end"),
+                collection_method: form.owned("collection_method"),
             });
         }
         self.check_phases(of, &phases)?;
@@ -105,6 +108,10 @@ impl Books {
         Some(NextPhase {
             items,
             fee_percent: phase.fee_percent.clone(),
+            is_charged: match &phase.collection_method {
+                Some(own) => own == method(true),
+                None => schedule.is_charged,
+            },
             bills_what_goes: phase.behavior != "none",
         })
     }

@@ -4,6 +4,9 @@ use super::super::books::Books;
 use super::super::invoices::NewInvoice;
 use super::{Status, Subscription};
 
+/// Of invoices that are sent where nothing is said of when they are due.
+const DAYS_UNTIL_DUE: i64 = 30;
+
 impl Books {
     pub(in super::super) fn subscription_falls_due(&mut self, id: &str) {
         let Some(of) = self.subscriptions.get(id).cloned() else {
@@ -36,6 +39,10 @@ impl Books {
         if let Some(phase) = self.next_phase(of) {
             next.items = phase.items;
             next.fee_percent = phase.fee_percent;
+            next.send_days = match phase.is_charged {
+                true => None,
+                false => next.send_days.or(Some(DAYS_UNTIL_DUE)),
+            };
             let stays = |id: &str| next.items.iter().any(|it| it.id == id);
             measured.retain(|it| phase.bills_what_goes || stays(&it.item));
         }
