@@ -114,6 +114,35 @@ async fn calls_stop_as_soon_as_a_gate_has_to_ask_after_a_payment_failed_r_t10() 
     );
 }
 
+/// D10: Stripe keeps an invoice as a draft for an hour.
+#[tokio::test]
+async fn an_old_invoice_that_is_paid_restores_access_while_a_newer_one_is_a_draft_d10() {
+    let shop = Shop::open(Outside::in_memory(6).await, Invoicing::ByEngine, &[FIXED]).await;
+    let (of, key) = shop.subscriber_with_key().await;
+    for at in ["2026-02-01T02:00:00Z", "2026-02-15T02:00:00Z"] {
+        shop.pass_until(at);
+        shop.settle().await;
+    }
+    let refused = Err(Denial::Closed(Closed::PaymentRequired));
+    assert_eq!(shop.call(&shop.gate(), &key).await, refused);
+    shop.pass_until("2026-03-01T00:10:00Z");
+    shop.settle().await;
+    let states = async || -> Vec<InvoiceState> {
+        let invoices = shop.invoices(of).await.into_iter();
+        invoices.map(|it| it.state).collect()
+    };
+    let [paid, late, draft] = [
+        InvoiceState::Paid,
+        InvoiceState::PastDue,
+        InvoiceState::Draft,
+    ];
+    assert_eq!(states().await, [paid, late, draft]);
+    assert_eq!(shop.call(&shop.gate(), &key).await, refused);
+    shop.pay(of).await;
+    assert_eq!(states().await, [paid, paid, draft]);
+    assert_eq!(shop.call(&shop.gate(), &key).await, Ok(()));
+}
+
 /// A draft has no date, and was due when it was made: calls stopped until its invoice was final and paid.
 #[tokio::test]
 async fn what_stripe_has_not_made_final_stops_no_calls_d2() {
