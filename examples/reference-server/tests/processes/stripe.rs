@@ -12,6 +12,7 @@ use super::upstream;
 mod bought;
 mod configured;
 mod documented;
+mod forged;
 mod operated;
 mod refused;
 mod shop;
