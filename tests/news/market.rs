@@ -221,9 +221,15 @@ impl Market {
 
     /// Takes messages in that came to the tenant's endpoint, as far as they are about anything here.
     pub async fn hear(&self, messages: &[Message]) -> Vec<TakenIn> {
+        self.hear_by(&[self.fixture.webhook_secret()], messages)
+            .await
+    }
+
+    /// The same, where they are signed with any of these secrets.
+    pub async fn hear_by(&self, secrets: &[Secret], messages: &[Message]) -> Vec<TakenIn> {
         let mut taken = Vec::new();
         for message in messages {
-            match self.take(message).await {
+            match self.take_with(&self.monetizer, secrets, message).await {
                 Ok(heard) => taken.push(heard),
                 Err(FlowError::Unmatched { .. }) => {}
                 Err(error) => panic!("{error:?}"),
