@@ -14,7 +14,9 @@ pub mod bench;
 pub mod engine;
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;
+pub mod market;
 pub mod outages;
+pub mod restoring;
 pub mod sample;
 mod size;
 pub mod store;

@@ -1,5 +1,7 @@
 //! How long an engine may be away after a report to it got no answer.
 
+#![expect(clippy::arithmetic_side_effects, reason = "counts what a test makes")]
+
 use std::fmt;
 
 use crate::sample::Sample;

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use monetization_conformance::market;
 use monetization_conformance::size;
 use monetization_core::access::Closed;
 use monetization_core::entropy::Entropy;
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
-use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
+use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit};
 use monetization_core::secret::Secret;
 use monetization_core::subscription::SubscriptionState;
 
@@ -40,16 +40,7 @@ impl Shop {
 
     /// A call; one that is let in is not carried out.
     async fn call(&self, gate: &Gatekeeper, key: &Secret) -> Result<(), Denial> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
-        let target = Target {
-            product: "weather",
-            method: "GET",
-            path: "/",
-        };
-        let admitted = gate
-            .admit(&headers, &target, self.outside.clock.now())
-            .await;
+        let admitted = market::admit(gate, key, self.outside.clock.now()).await;
         admitted.map(Permit::abandon)
     }
 
