@@ -39,49 +39,49 @@ const TIMES: u64 = 4;
 
 #[tokio::test]
 async fn the_messages_of_a_life_end_in_one_state_in_whichever_order_they_come_r_w4() {
-    in_every_order(&Provider::mock, size_in_ci(40, 200, ORDERS)).await;
+    in_every_order(Whose::TheMocks, size_in_ci(40, 200, ORDERS)).await;
 }
 
 #[tokio::test]
 async fn the_messages_of_a_life_at_stripe_end_in_one_state_in_whichever_order_they_come_r_w4() {
-    in_every_order(&Provider::stripe, size_in_ci(20, 200, ORDERS)).await;
+    in_every_order(Whose::Stripes, size_in_ci(20, 200, ORDERS)).await;
 }
 
 #[tokio::test]
 async fn the_messages_of_a_life_end_in_one_state_however_often_and_mixed_they_come_r_w4() {
-    however_often(&Provider::mock, size_in_ci(40, 200, 50_000)).await;
+    however_often(Whose::TheMocks, size_in_ci(40, 200, 50_000)).await;
 }
 
 #[tokio::test]
 async fn the_messages_of_a_life_at_stripe_end_in_one_state_however_often_and_mixed_they_come_r_w4()
 {
-    however_often(&Provider::stripe, size_in_ci(20, 200, 50_000)).await;
+    however_often(Whose::Stripes, size_in_ci(20, 200, 50_000)).await;
 }
 
 /// So many of all orders, spread over them.
-async fn in_every_order(provider: &impl AsyncFn() -> (Provider, Market), count: usize) {
-    let expected = one_state(provider).await;
+async fn in_every_order(whose: Whose, count: usize) {
+    let expected = one_state(whose).await;
     let step = ORDERS / count;
     let first = usize::try_from(seed()).unwrap() % step;
     for number in (first..ORDERS).step_by(step) {
-        let heard = Unheard::new(provider).await.heard(&order(number)).await;
+        let heard = Unheard::new(whose).await.heard(&order(number)).await;
         assert_eq!(heard, expected, "order {number}: {:?}", order(number));
     }
 }
 
 /// Each several times, and all in an order of the dice.
-async fn however_often(provider: &impl AsyncFn() -> (Provider, Market), count: usize) {
-    let expected = one_state(provider).await;
+async fn however_often(whose: Whose, count: usize) {
+    let expected = one_state(whose).await;
     for number in (seed()..).take(count) {
         let mixed = mixed(&Sample::seeded(number));
-        let heard = Unheard::new(provider).await.heard(&mixed).await;
+        let heard = Unheard::new(whose).await.heard(&mixed).await;
         assert_eq!(heard, expected, "seed {number}: {mixed:?}");
     }
 }
 
 /// What the life comes to where it is heard of as it was lived.
-async fn one_state(provider: &impl AsyncFn() -> (Provider, Market)) -> (Standing, Vec<Invoice>) {
-    let one = Unheard::new(provider).await.heard(&order(0)).await;
+async fn one_state(whose: Whose) -> (Standing, Vec<Invoice>) {
+    let one = Unheard::new(whose).await.heard(&order(0)).await;
     let ((state, blocks), invoices) = &one;
     assert_eq!((*state, blocks.len()), (SubscriptionState::Ended, 0));
     let states: Vec<InvoiceState> = invoices.iter().map(|it| it.state).collect();
@@ -92,6 +92,13 @@ async fn one_state(provider: &impl AsyncFn() -> (Provider, Market)) -> (Standing
 /// Where a subscription is in its life, and what stops its calls.
 type Standing = (SubscriptionState, BTreeSet<BlockReason>);
 
+/// Whose messages they are.
+#[derive(Debug, Clone, Copy)]
+enum Whose {
+    TheMocks,
+    Stripes,
+}
+
 /// The provider's side of the life.
 enum Provider {
     Mock(Control),
@@ -99,17 +106,21 @@ enum Provider {
 }
 
 impl Provider {
-    async fn mock() -> (Self, Market) {
-        let mock = MockEngine::in_memory(START);
-        let fixture = MockFixture::of(&mock, |engine| engine);
-        let market = Market::open(fixture, FIXED, 1).await;
-        (Self::Mock(mock.control()), market)
-    }
-
-    async fn stripe() -> (Self, Market) {
-        let fixture = StripeFixture::start().await;
-        let stripe = fixture.faults();
-        (Self::Stripe(stripe), Market::open(fixture, FIXED, 1).await)
+    /// With a market of one subscriber.
+    async fn of(whose: Whose) -> (Self, Market) {
+        match whose {
+            Whose::TheMocks => {
+                let mock = MockEngine::in_memory(START);
+                let fixture = MockFixture::of(&mock, |engine| engine);
+                let market = Market::open(fixture, FIXED, 1).await;
+                (Self::Mock(mock.control()), market)
+            }
+            Whose::Stripes => {
+                let fixture = StripeFixture::start().await;
+                let stripe = fixture.faults();
+                (Self::Stripe(stripe), Market::open(fixture, FIXED, 1).await)
+            }
+        }
     }
 
     /// The newest invoice is not paid at first.
@@ -169,8 +180,8 @@ struct Unheard {
 }
 
 impl Unheard {
-    async fn new(provider: &impl AsyncFn() -> (Provider, Market)) -> Self {
-        let (provider, market) = provider().await;
+    async fn new(whose: Whose) -> Self {
+        let (provider, market) = Provider::of(whose).await;
         provider.fail_and_pay();
         market.pass_until("2026-02-01T02:00:00Z").await;
         if matches!(provider, Provider::Stripe(_)) {
