@@ -120,6 +120,8 @@ async fn refused_later(fixture: impl Fixture) -> Rejected {
     held.sort_unstable();
     assert_eq!(held, states(&market, "rejected").await);
     assert_eq!(held.len() as u64, rejected.named);
+    // By then everything that counts is counted.
+    market.pass(HOUR).await;
     let missing = market.reconcile().await.differing.into_iter();
     let missing: i64 = missing
         .map(|of| of.confirmed.scaled() - of.counted.scaled())
@@ -221,6 +223,7 @@ async fn known_from_before(fixture: impl Fixture) {
     assert!(decided.await.unwrap());
     assert_eq!(market.publish().await, JobState::Incomplete);
     assert_eq!(states(&market, "unknown").await, [batch]);
+    market.pass(HOUR).await;
     assert_eq!(
         market.reconcile().await.decided,
         [(batch, Fate::SendAgain)],
