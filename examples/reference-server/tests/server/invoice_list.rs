@@ -69,7 +69,7 @@ async fn each_consumers_invoices_are_listed_page_by_page_h3() {
     world.advance(1).await;
     let consumer = world.subscription(&first.id).await["consumer"].text();
     assert_ne!(consumer, other);
-    let mut everybodys = [&bought[..], &[theirs.id.clone()]].concat();
+    let mut everybodys = [&bought[..], std::slice::from_ref(&theirs.id)].concat();
     bought.sort_unstable();
     everybodys.sort_unstable();
     let (owner, developer) = (&world.first.owner_token, &world.first.developer_token);
