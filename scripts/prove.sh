@@ -35,9 +35,10 @@ network | -       | 50 networks that cut, reset, delay and drop: each call of th
 junk    | -       | a million mistyped keys: none reaches the store | junk_keys_never_reach_the_store_r_a5
 secrets | -       | 10,000 keys issued: none stands in what is stored; 1,000 of a server: none in what it says or writes | no_key_stands_in_what_is_stored_r_a2 secrets_stand_nowhere_but_where_they_are_told_once
 forgery | 1000000 | a million mutations of a signed message: of the mock and of Stripe: what says the same is believed, nothing else | no_changed_message_is_believed_r_w1 no_changed_message_of_stripe_is_believed_r_w1
-inbox   | -       | 1,000 messages of the mock and of Stripe, 8 deliveries of each at once to two processes, and broken off anywhere: one effect each | messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 events_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3
+inbox   | -       | 1,000 messages of the mock and of Stripe, 8 deliveries of each at once to two who share a file: one effect each; 1,000 of the mock broken off anywhere: none lost | messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 events_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3 a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3
 polls   | -       | 500 subscribers of the mock and of Stripe, three in ten messages lost: one poll finds them all | three_in_ten_messages_of_the_mock_are_lost_and_one_poll_finds_them_r_w6 three_in_ten_messages_of_stripe_are_lost_and_one_poll_finds_them_r_w6
-orders  | -       | the seven messages of a life, of the mock and of Stripe, in all 5,040 orders, twice: one state in the end | the_messages_of_a_life_end_in_one_state_in_whichever_order_they_come_r_w4 the_messages_of_a_life_at_stripe_end_in_one_state_in_whichever_order_they_come_r_w4
+orders  | -       | the seven messages of a life, of the mock and of Stripe, in all 5,040 orders, and 100,000 times mixed, each up to four times: one state in the end | the_messages_of_a_life_end_in_one_state_in_whichever_order_they_come_r_w4 the_messages_of_a_life_at_stripe_end_in_one_state_in_whichever_order_they_come_r_w4 the_messages_of_a_life_end_in_one_state_however_often_and_mixed_they_come_r_w4 the_messages_of_a_life_at_stripe_end_in_one_state_however_often_and_mixed_they_come_r_w4
+outages | -       | 200 outages of an hour to forty days, and those at the edges, of the mock and of Stripe: every unit counted once, or held where it is too old | an_outage_of_an_hour_or_of_forty_days_doubles_nothing_and_loses_nothing_r_p6 after_an_outage_of_stripe_of_up_to_forty_days_nothing_is_doubled_or_dropped_r_p6 use_of_a_month_that_stripe_has_billed_waits_for_an_operator_r_p6
 repeats | -       | 1,000,000 uses delivered up to 5 times by 16 writers, 10,000 reports that contradict: each counts once | use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3 every_report_under_a_known_id_that_says_something_else_is_a_conflict_r_m3
 replies | -       | 2,500 strict quotas over stores that lose a reply of twenty: every counter equals the ledger | counters_equal_the_ledger_though_replies_of_a_store_in_memory_get_lost_r_q5 counters_equal_the_ledger_though_replies_of_a_file_get_lost_r_q5
 clocks  | -       | 100,000 uses at five gateways whose clocks are up to 20 minutes apart, over a month's end: each in one period | of_five_gateways_ten_minutes_apart_each_use_is_in_one_period_r_t1
@@ -55,7 +56,7 @@ estimates | 100000 | estimates and break-evens against prices and against counti
 logs    | 20000000 | lines of access logs, junk or with mistakes: a call or a reason, whatever they are | any_bytes_are_a_call_or_a_reason lines_with_mistakes_are_a_call_or_a_reason any_text_has_as_many_lines_as_it_is_long any_text_is_a_time_or_none
 replay  | -       | 300 logs written up to five minutes late have the result of those in order; a line of 4 GiB is never held | lines_that_lie_up_to_five_minutes_behind_change_nothing a_line_of_a_gigabyte_is_never_held
 million | -       | a million lines of a log have the totals of a naive count, in flat memory; told are the lines of a second | a_million_lines_have_the_totals_of_a_naive_count_and_take_no_memory
-fuzz    | -       | 10 minutes of bytes that coverage leads to for each parser of plan files, access logs, numbers and messages of Stripe's; needs a nightly toolchain and "cargo install cargo-fuzz --locked"
+fuzz    | -       | half an hour of bytes that coverage leads to for each parser of plan files, access logs, numbers and messages of Stripe's; needs a nightly toolchain and "cargo install cargo-fuzz --locked"
 live    | -       | at Stripe itself, from a meter to the total of an invoice, by a test clock; needs STRIPE_TEST_KEY, the key of a sandbox | use_reported_to_stripe_itself_is_on_its_invoice_as_core_estimates_it
 mutants | 64      | mistakes planted one at a time in rating, money and periods, looked for by the core's own tests; needs "cargo install cargo-mutants --locked"
 stripe  | -       | the fake Stripe: 1,000 prices in tiers against counting unit by unit, 100,000 forms read back | tiers_come_to_what_counting_unit_by_unit_comes_to whatever_is_written_as_a_form_is_read_again
@@ -116,7 +117,7 @@ fuzz() {
       stripe_event) cp tests/fuzz/seeds/stripe_event/* "$seeds/" ;;
     esac
     cargo +nightly fuzz run --fuzz-dir tests/fuzz "$target" "$corpus" "$seeds" -- \
-      "-max_total_time=${FUZZ_SECONDS:-600}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+      "-max_total_time=${FUZZ_SECONDS:-1800}" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
       -print_final_stats=1
   done
 }

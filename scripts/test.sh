@@ -2,7 +2,8 @@
 # Everything that has to be right before a change goes in. Works on a fresh Debian machine with
 # Rust: what is missing is installed first.
 #
-# CI=true                     plain output, nextest's profile `ci`, and nothing is left out
+# CI=true                     plain output, nextest's profile `ci`, and no test is left out; dependencies are
+#                             checked as far as cargo-deny and the database of advisories are there
 # MONETIZATION_REQUIRE=a,b    what must fail, not be ignored, where it is absent: outside
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -65,8 +65,6 @@ mod poison;
 mod publishing;
 #[path = "flows/reconciling.rs"]
 mod reconciling;
-#[path = "flows/reordered.rs"]
-mod reordered;
 #[path = "flows/replanning.rs"]
 mod replanning;
 #[path = "flows/restoring.rs"]

@@ -8,10 +8,15 @@
 
 pub use size::{is_long, seed, size, size_in_ci};
 
+#[cfg(feature = "stripe")]
+pub mod asked;
 pub mod bench;
 pub mod engine;
 #[cfg(feature = "fault-proxy")]
 pub mod fault_proxy;
+pub mod market;
+pub mod outages;
+pub mod restoring;
 pub mod sample;
 mod size;
 pub mod store;

@@ -32,7 +32,11 @@ impl MockFixture {
 
     /// With something around its engine.
     pub(crate) fn wrapped(wrap: impl FnOnce(Engine) -> Engine) -> Self {
-        let mock = MockEngine::in_memory(START);
+        Self::of(&MockEngine::in_memory(START), wrap)
+    }
+
+    /// Over this mock, with something around its engine.
+    pub(crate) fn of(mock: &MockEngine, wrap: impl FnOnce(Engine) -> Engine) -> Self {
         Self {
             engine: wrap(mock.engine()),
             control: mock.control(),

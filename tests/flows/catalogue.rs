@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use std::time::Duration;
 
-use monetization_core::engine::{EngineContext, IdempotencyKey};
-use monetization_core::flows::{DisableMode, FlowError, PlanEnabled, ProductChange};
+use monetization_core::engine::{Attribute, EngineContext, IdempotencyKey};
+use monetization_core::flows::{DisableMode, Engines, FlowError, PlanEnabled, ProductChange};
 use monetization_core::invoice::Invoicing;
 use monetization_core::plan::PlanState;
 use monetization_core::product::ProductState;
@@ -213,6 +213,44 @@ async fn an_unknown_attribute_is_a_field_error_before_any_call() {
         matches!(enabled, Err(FlowError::Field(error)) if error.field() == "attributes.Colour")
     );
     assert_eq!(world.provider.calls().len(), calls);
+}
+
+#[tokio::test]
+async fn what_an_engine_needs_and_is_not_given_is_a_field_error_before_any_call_j2() {
+    let mut world = World::new(Invoicing::ByCore).await;
+    let mut engine = world
+        .monetizer
+        .engines()
+        .choose(&text("mock"))
+        .unwrap()
+        .clone();
+    engine.descriptor.attributes.push(Attribute {
+        name: "tax_code".to_owned(),
+        label: "Tax code".to_owned(),
+        required: true,
+        description: "the tax authority's code for what is sold".to_owned(),
+        default: None,
+    });
+    world.start_process(Engines::new([engine]), 8);
+    world.plan(FIXED).await;
+    let (tenant, product) = (world.tenant_id(), world.product.id);
+    let enable = async |attributes: &[(&str, &str)]| {
+        let given = attributes.iter();
+        let given = given.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        world
+            .monetizer
+            .enable_monetization(tenant, product, &given.collect())
+            .await
+    };
+    let calls = world.provider.calls().len();
+    for attributes in [&[][..], &[("ConnectedAccountKey", "acct_1")]] {
+        let refused = enable(attributes).await;
+        let is_named = matches!(&refused, Err(FlowError::Field(error)) if error.field() == "attributes.tax_code");
+        assert!(is_named, "{refused:?}");
+        assert_eq!(world.provider.calls().len(), calls);
+    }
+    assert!(enable(&[("tax_code", "txcd_1")]).await.unwrap().changed);
+    assert!(world.provider.calls().len() > calls);
 }
 
 #[tokio::test]

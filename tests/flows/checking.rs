@@ -151,8 +151,6 @@ async fn every_broken_invariant_is_named_and_no_other_r_z4() {
     drop((core, engine));
 }
 
-/// A plan that had become free when its period ended was not invoiced at all: what was used at a price
-/// before was lost.
 /// A trial with use in it, also late, that a change of plan and a month follow; then an invoice in its
 /// grace, and past it.
 #[tokio::test]
@@ -190,6 +188,8 @@ async fn a_database_of_trials_changes_of_plan_and_grace_is_whole() {
     assert!(owed.stops_calls(world.clock.now()) && owed.grace_ends_at.is_none());
 }
 
+/// A plan that had become free when its period ended was not invoiced at all: what was used at a price
+/// before was lost.
 #[tokio::test]
 async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
     let database = Database::new();

@@ -1,15 +1,19 @@
 //! Invoices that are not paid in time: grace, blocks, cancellation, and payments that come late.
 
+use std::time::Duration;
+
+use monetization_conformance::sample::Sample;
 use monetization_core::access::Closed;
+use monetization_core::clock::Timestamp;
 use monetization_core::invoice::{InvoiceState, Invoicing};
-use monetization_core::key::ApiKey;
 use monetization_core::runtime::Denial;
 use monetization_core::secret::Secret;
-use monetization_core::store::{Index, RowKey, StoreExt};
+use monetization_core::store::StoreExt;
 use monetization_core::subscription::{Subscription, SubscriptionState};
+use monetization_core::tenant::Tenant;
 use monetization_engine_mock::provider::PaymentOutcome;
 
-use crate::world::{DAY, World};
+use crate::world::{DAY, World, text};
 
 const MONTHLY: &str = r#"{"billing":"fixed","currency":"USD","cycle":"month","base_price":"25"}"#;
 
@@ -96,6 +100,36 @@ async fn without_grace_calls_stop_when_the_invoice_is_due_d3() {
     assert_eq!(world.call(&key).await, refused());
 }
 
+/// A plan's own days count more, also where it says none.
+#[tokio::test]
+async fn where_nobody_else_says_any_the_days_of_grace_are_the_tenants_d3() {
+    let plans = [
+        (MONTHLY.to_owned(), "2026-02-10T12:00:00Z"),
+        (terms(r#"{"grace_days":3}"#), "2026-02-11T12:00:00Z"),
+        (terms(r#"{"grace_days":0}"#), "2026-02-08T12:00:00Z"),
+    ];
+    for (terms, ends_at) in plans {
+        let (world, of, key) = debtor(&terms).await;
+        let tenant = world.store.fact::<Tenant>(of.tenant, of.tenant).await;
+        let mut tenant = tenant.unwrap().unwrap();
+        tenant.fact.grace_days = 2;
+        let mut change = Sample::seeded(3).change();
+        change.writes.push(tenant.write().unwrap());
+        world.store.apply(&change).await.unwrap();
+        at(&world, "2026-02-01T12:00:00Z").await;
+        let (due_at, ends_at): (Timestamp, Timestamp) =
+            (text("2026-02-08T12:00:00Z"), text(ends_at));
+        if due_at < ends_at {
+            at(&world, &due_at.to_string()).await;
+        }
+        let second = Duration::from_secs(1);
+        at(&world, &ends_at.saturating_sub(second).to_string()).await;
+        world.call(&key).await.unwrap();
+        at(&world, &ends_at.saturating_add(second).to_string()).await;
+        assert_eq!(world.call(&key).await, refused(), "{terms}");
+    }
+}
+
 #[tokio::test]
 async fn the_grace_of_a_consumer_counts_more_than_that_of_a_plan_d3() {
     let (world, of, key) = debtor(&terms(r#"{"grace_days":3}"#)).await;
@@ -142,15 +176,15 @@ async fn a_plan_that_cancels_past_due_subscriptions_does_and_another_only_blocks
         at(&world, "2026-02-09T12:00:01Z").await;
         let after = world.subscription(of.id).await;
         assert_eq!(after.state, state, "{past_due}");
-        let closed = if state == SubscriptionState::Ended {
-            Closed::Ended
+        let ended = Err(Denial::Closed(Closed::Ended));
+        let (closed, once_paid) = if state == SubscriptionState::Ended {
+            (ended.clone(), ended)
         } else {
-            Closed::PaymentRequired
+            (refused(), Ok(()))
         };
-        assert_eq!(world.call(&key).await, Err(Denial::Closed(closed)));
-        let rows = RowKey::new(Index::KeysOfSubscription, of.id);
-        let keys = world.store.facts_by::<ApiKey>(of.tenant, rows).await;
-        assert_eq!(keys.unwrap().len(), 1);
+        assert_eq!(world.call(&key).await, closed);
+        world.pay_all().await;
+        assert_eq!(world.call(&key).await, once_paid, "{past_due}");
     }
 }
 

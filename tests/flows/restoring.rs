@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use monetization_conformance::market;
+use monetization_conformance::restoring::{beyond, left_over, publish_restored};
 use monetization_conformance::size;
 use monetization_core::entropy::Entropy;
-use monetization_core::flows::{RestoreReport, UsageEvent};
+use monetization_core::flows::RestoreReport;
 use monetization_core::ids::{BatchId, SubscriptionId};
 use monetization_core::invoice::Invoicing;
-use monetization_core::store::{BatchState, JobStart};
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
 
 use crate::database::Database;
-use crate::world::{HOUR, World, below, text};
+use crate::world::{HOUR, World, below};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"year",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
@@ -62,15 +63,11 @@ impl Life {
     async fn use_some(&mut self) {
         self.events += 1;
         let quantity = 1 + self.below(5);
-        let event = UsageEvent {
-            source: text("elsewhere"),
-            id: text(&self.events.to_string()),
-            subscription: self.subscription,
-            meter: text("requests"),
-            quantity: Some(quantity.to_string()),
-            key: None,
-            occurred_at: None,
-        };
+        let event = market::used_elsewhere(
+            &self.events.to_string(),
+            self.subscription,
+            ("requests", quantity.into()),
+        );
         let tenant = self.world.tenant_id();
         self.world.monetizer.ingest(tenant, &[event]).await.unwrap();
         self.used += i64::from(quantity);
@@ -88,12 +85,7 @@ impl Life {
     }
 
     async fn publish_restored(&self) -> RestoreReport {
-        let (tenant, monetizer) = (self.world.tenant_id(), &self.world.monetizer);
-        let started = monetizer.start_publishing(tenant).await.unwrap();
-        let JobStart::Started(run) = started else {
-            panic!("{started:?}");
-        };
-        monetizer.publish_restored(tenant, run).await.unwrap()
+        publish_restored(&self.world.monetizer, self.world.tenant_id()).await
     }
 
     /// Publishes until nothing is on its way; answers how much is left for an operator.
@@ -102,15 +94,7 @@ impl Life {
             self.world.pass(HOUR).await;
             self.publish().await;
         }
-        let mut left = 0;
-        for batch in self.world.batches().await {
-            match batch.state {
-                BatchState::Confirmed => {}
-                BatchState::Unknown { .. } => left += batch.quantity().unwrap().scaled(),
-                state => panic!("{state:?}"),
-            }
-        }
-        left
+        left_over(&self.world.batches().await)
     }
 
     /// How much the provider has of what was used after the first `known` units.
@@ -118,10 +102,7 @@ impl Life {
         let there = &self.world.provider.subscriptions()[0];
         let arrived: BTreeSet<BatchId> = there.records.iter().map(|it| it.identifier).collect();
         let batches = self.world.batches().await.into_iter();
-        let beyond = batches
-            .filter(|batch| arrived.contains(&batch.id))
-            .map(|batch| batch.to.scaled() - batch.from.scaled().max(known));
-        beyond.filter(|units| *units > 0).sum()
+        beyond(known, batches.filter(|it| arrived.contains(&it.id)))
     }
 }
 

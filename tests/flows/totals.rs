@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use monetization_conformance::market;
 use monetization_core::engine::CancelMode;
-use monetization_core::flows::{Ingested, NewPlan, NewProduct, ProductChange, UsageEvent};
+use monetization_core::flows::Ingested;
 use monetization_core::ids::{MeterId, SubscriptionId};
 use monetization_core::invoice::Invoicing;
-use monetization_core::plan::{Approval, Plan};
-use monetization_core::product::{Meter, ProductState};
+use monetization_core::plan::Plan;
+use monetization_core::product::Meter;
 use monetization_core::store::JobState;
 use monetization_engine_mock::faults::{Fault, Injection, RecordFault};
 use monetization_engine_mock::transport::Operation;
@@ -21,28 +22,9 @@ impl World {
     /// Another product, on sale by a plan of its own.
     async fn another_product(&self, number: usize) -> (Plan, MeterId) {
         let (tenant, monetizer) = (self.tenant_id(), &self.monetizer);
-        let new = NewProduct {
-            publisher: self.product.publisher,
-            slug: text(&format!("product-{number}")),
-            name: text("Another"),
-            description: text(""),
-            gateway_endpoint: text("http://127.0.0.1:9"),
-            resources: Vec::new(),
-            meters: Vec::new(),
-        };
-        let product = monetizer.create_product(tenant, new).await.unwrap();
-        let active = ProductChange {
-            state: Some(ProductState::Active),
-            ..ProductChange::default()
-        };
-        let changed = monetizer.change_product(tenant, product.id, active);
-        changed.await.unwrap();
-        let new = NewPlan {
-            product: product.id,
-            name: text("plan"),
-            approval: Approval::Automatic,
-            terms: serde_json::from_str(METERED).unwrap(),
-        };
+        let new = market::new_product(self.product.publisher, &format!("product-{number}"));
+        let product = market::open_product(monetizer, tenant, new).await;
+        let new = market::new_plan(product.id, serde_json::from_str(METERED).unwrap());
         let (plan, _) = monetizer.create_plan(tenant, new).await.unwrap();
         let none = BTreeMap::new();
         let enabled = monetizer.enable_monetization(tenant, product.id, &none);
@@ -51,15 +33,8 @@ impl World {
     }
 
     async fn report(&self, of: SubscriptionId, id: &str, quantity: i64) -> Ingested {
-        let event = UsageEvent {
-            source: text("elsewhere"),
-            id: text(id),
-            subscription: of,
-            meter: text("requests"),
-            quantity: Some(quantity.to_string()),
-            key: None,
-            occurred_at: None,
-        };
+        let units = u64::try_from(quantity).unwrap();
+        let event = market::used_elsewhere(id, of, ("requests", units));
         let answers = self.monetizer.ingest(self.tenant_id(), &[event]).await;
         answers.unwrap().remove(0)
     }

@@ -183,7 +183,8 @@ impl World {
         self.start_process(self.monetizer.engines().clone(), seed);
     }
 
-    fn start_process(&mut self, engines: Engines, seed: u64) {
+    /// The same over these engines.
+    pub fn start_process(&mut self, engines: Engines, seed: u64) {
         self.monetizer = Monetizer::new(
             Arc::clone(&self.store),
             engines,

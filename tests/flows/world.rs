@@ -5,23 +5,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use monetization_conformance::market;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
-use monetization_core::consumer::{Buyer, Consumer};
+use monetization_core::consumer::Consumer;
 use monetization_core::engine::{CancelMode, EngineContext, IdempotencyKey};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{
-    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered, ProductChange,
-    Settings, WebhookEndpoint,
+    Engines, FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, Ordered, Settings,
+    WebhookEndpoint,
 };
 use monetization_core::ids::{SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
-use monetization_core::period::TimeZone;
 use monetization_core::plan::{Approval, Plan, PlanVersion};
-use monetization_core::product::{Product, ProductState};
-use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
+use monetization_core::product::Product;
+use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit};
 use monetization_core::secret::Secret;
 use monetization_core::store::{Batch, Index, JobStart, JobState, RowKey, Store, StoreExt};
 use monetization_core::subscription::Subscription;
@@ -92,7 +91,7 @@ impl World {
             pepper.clone(),
         )
         .with_settings(settings);
-        let (tenant, product, consumer) = market(&monetizer, invoicing).await;
+        let (tenant, product, consumer) = opened(&monetizer, invoicing).await;
         let gatekeeper = Gatekeeper::new(
             Arc::clone(&store),
             clock.clone(),
@@ -127,10 +126,8 @@ impl World {
 
     pub async fn plan_with(&self, terms: &str, approval: Approval) -> (Plan, PlanVersion) {
         let new = NewPlan {
-            product: self.product.id,
-            name: text("plan"),
             approval,
-            terms: serde_json::from_str(terms).unwrap(),
+            ..market::new_plan(self.product.id, serde_json::from_str(terms).unwrap())
         };
         self.monetizer
             .create_plan(self.tenant.id, new)
@@ -139,17 +136,7 @@ impl World {
     }
 
     pub fn order(&self, plan: &Plan) -> Order {
-        Order {
-            consumer: self.consumer.id,
-            buyer: Buyer {
-                user_id: text("user-1"),
-                name: text("user.one"),
-            },
-            application: None,
-            plan: plan.id,
-            time_zone: TimeZone::UTC,
-            request_key: None,
-        }
+        market::order(self.consumer.id, plan.id)
     }
 
     pub async fn subscribe(&self, plan: &Plan) -> Ordered {
@@ -255,14 +242,7 @@ impl World {
         key: &Secret,
         now: Timestamp,
     ) -> Result<Permit, Denial> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
-        let target = Target {
-            product: "weather",
-            method: "GET",
-            path: "/",
-        };
-        gatekeeper.admit(&headers, &target, now).await
+        market::admit(gatekeeper, key, now).await
     }
 
     /// Another gate, with a clock and options of its own, and its work in the background.
@@ -364,7 +344,7 @@ impl World {
 }
 
 /// A tenant with a product on sale, and a consumer.
-async fn market(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product, Consumer) {
+async fn opened(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product, Consumer) {
     let new = NewTenant {
         name: text("market"),
         engine: text("mock"),
@@ -378,25 +358,12 @@ async fn market(monetizer: &Monetizer, invoicing: Invoicing) -> (Tenant, Product
         .await
         .unwrap();
     let new = NewProduct {
-        publisher: publisher.id,
-        slug: text("weather"),
-        name: text("Weather"),
-        description: text("The weather of tomorrow."),
-        gateway_endpoint: text("http://127.0.0.1:9"),
-        resources: Vec::new(),
         meters: METERS
             .map(|json| serde_json::from_str(json).unwrap())
             .to_vec(),
+        ..market::new_product(publisher.id, market::WEATHER)
     };
-    let product = monetizer.create_product(tenant.id, new).await.unwrap();
-    let active = ProductChange {
-        state: Some(ProductState::Active),
-        ..ProductChange::default()
-    };
-    let product = monetizer
-        .change_product(tenant.id, product.id, active)
-        .await
-        .unwrap();
+    let product = market::open_product(monetizer, tenant.id, new).await;
     monetizer
         .enable_monetization(tenant.id, product.id, &BTreeMap::new())
         .await

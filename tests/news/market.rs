@@ -6,22 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use monetization_conformance::engine::{CANARY, Fixture, Message};
+use monetization_conformance::market;
 use monetization_conformance::sample::text;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
-use monetization_core::consumer::Buyer;
 use monetization_core::engine::{EngineContext, IdempotencyKey};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{
-    EnableReport, Engines, FlowError, Ingested, Monetizer, NewPlan, NewProduct, NewTenant, Order,
-    ProductChange, ReconcileReport, Settings, TakenIn, UsageEvent, WebhookEndpoint,
+    EnableReport, Engines, FlowError, Ingested, Monetizer, NewProduct, NewTenant, ReconcileReport,
+    Settings, TakenIn, WebhookEndpoint,
 };
 use monetization_core::ids::{SubscriptionId, TenantId, TypedId};
 use monetization_core::invoice::{Invoice, Invoicing};
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
-use monetization_core::period::TimeZone;
-use monetization_core::plan::{Approval, Plan};
-use monetization_core::product::{Product, ProductState};
+use monetization_core::plan::Plan;
+use monetization_core::product::Product;
 use monetization_core::reference::{ObjectKind, Place, Reference};
 use monetization_core::secret::Secret;
 use monetization_core::store::{
@@ -123,12 +122,7 @@ impl Market {
 
     /// A plan of these terms, which the engine does not know yet.
     pub async fn plan(&self, terms: &str) -> Plan {
-        let new = NewPlan {
-            product: self.product.id,
-            name: text("plan"),
-            approval: Approval::Automatic,
-            terms: serde_json::from_str(terms).unwrap(),
-        };
+        let new = market::new_plan(self.product.id, serde_json::from_str(terms).unwrap());
         let (plan, _) = self.monetizer.create_plan(self.tenant, new).await.unwrap();
         plan
     }
@@ -146,17 +140,7 @@ impl Market {
             .create_consumer(self.tenant, text("consumer"), Vec::new())
             .await
             .unwrap();
-        let order = Order {
-            consumer: consumer.id,
-            buyer: Buyer {
-                user_id: text("user-1"),
-                name: text("user.one"),
-            },
-            application: None,
-            plan: plan.id,
-            time_zone: TimeZone::UTC,
-            request_key: None,
-        };
+        let order = market::order(consumer.id, plan.id);
         let ordered = self.monetizer.subscribe(self.tenant, order).await.unwrap();
         self.monetizer.run_jobs().await.unwrap();
         self.subscriptions.push(ordered.subscription.id);
@@ -197,15 +181,7 @@ impl Market {
     /// A subscriber uses so many units of a meter now.
     pub async fn used(&self, subscription: SubscriptionId, meter: &str, units: u64) {
         let number = self.reported.fetch_add(1, Ordering::Relaxed);
-        let event = UsageEvent {
-            source: text("elsewhere"),
-            id: text(&number.to_string()),
-            subscription,
-            meter: text(meter),
-            quantity: Some(units.to_string()),
-            key: None,
-            occurred_at: None,
-        };
+        let event = market::used_elsewhere(&number.to_string(), subscription, (meter, units));
         let taken = self.monetizer.ingest(self.tenant, &[event]).await;
         assert_eq!(taken.unwrap(), [Ingested::Accepted]);
     }
@@ -221,9 +197,15 @@ impl Market {
 
     /// Takes messages in that came to the tenant's endpoint, as far as they are about anything here.
     pub async fn hear(&self, messages: &[Message]) -> Vec<TakenIn> {
+        self.hear_by(&[self.fixture.webhook_secret()], messages)
+            .await
+    }
+
+    /// The same, where they are signed with any of these secrets.
+    pub async fn hear_by(&self, secrets: &[Secret], messages: &[Message]) -> Vec<TakenIn> {
         let mut taken = Vec::new();
         for message in messages {
-            match self.take(message).await {
+            match self.take_with(&self.monetizer, secrets, message).await {
                 Ok(heard) => taken.push(heard),
                 Err(FlowError::Unmatched { .. }) => {}
                 Err(error) => panic!("{error:?}"),
@@ -398,19 +380,8 @@ pub async fn active_product(
 ) -> Product {
     let publisher = monetizer.create_publisher(tenant, text("publisher"), account);
     let new = NewProduct {
-        publisher: publisher.await.unwrap().id,
-        slug: text(slug),
-        name: text("Weather"),
-        description: text("The weather of tomorrow."),
-        gateway_endpoint: text("http://127.0.0.1:9"),
-        resources: Vec::new(),
         meters: vec![serde_json::from_str(r#"{"name": "documents"}"#).unwrap()],
+        ..market::new_product(publisher.await.unwrap().id, slug)
     };
-    let product = monetizer.create_product(tenant, new).await.unwrap();
-    let active = ProductChange {
-        state: Some(ProductState::Active),
-        ..ProductChange::default()
-    };
-    let product = monetizer.change_product(tenant, product.id, active).await;
-    product.unwrap()
+    market::open_product(monetizer, tenant, new).await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use monetization_conformance::engine::Message;
 use monetization_conformance::sample::text;
 use monetization_conformance::stripe::fake::{CONNECTED, Request, SECRET_KEY};
 use monetization_core::engine::CancelMode;
@@ -96,13 +97,9 @@ async fn what_a_publisher_sells_is_billed_and_paid_in_its_own_account_h7() {
     let secrets = [market.fixture.webhook_secret(), Secret::new(of_connected)];
     let hear = async || {
         market.monetizer.run_jobs().await.unwrap();
-        for told in stripe.deliveries() {
-            let message = message(&told, stripe.now());
-            let taken = market
-                .take_with(&market.monetizer, &secrets, &message)
-                .await;
-            drop(taken);
-        }
+        let told = stripe.deliveries().into_iter();
+        let told: Vec<Message> = told.map(|it| message(&it, stripe.now())).collect();
+        market.hear_by(&secrets, &told).await;
     };
     hear().await;
     let invoices = stripe.fake().objects("invoice");

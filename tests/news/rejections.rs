@@ -120,7 +120,7 @@ async fn refused_later(fixture: impl Fixture) -> Rejected {
     held.sort_unstable();
     assert_eq!(held, states(&market, "rejected").await);
     assert_eq!(held.len() as u64, rejected.named);
-    // By then its count tells of all.
+    // By then everything that counts is counted.
     market.pass(HOUR).await;
     let missing = market.reconcile().await.differing.into_iter();
     let missing: i64 = missing

@@ -1,8 +1,8 @@
 //! Twelve ways in which Stripe fails to take a report, each before and after it has counted it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use monetization_conformance::asked::{frozen_reports, one_key_for_each_wish};
 use monetization_conformance::size;
 use monetization_conformance::stripe::faults::{Fault, Plan, When};
 use monetization_conformance::stripe::server::Seen;
@@ -153,30 +153,21 @@ impl Failing {
             .collect()
     }
 
-    /// Every unit is there once, and what was sent again was the same to the byte.
+    /// Every unit is there once, and what was sent again was the same to the byte: that, and no key, is what
+    /// Stripe knows it by.
     async fn all_is_there(&mut self, rounds: u32) {
         self.shop.be_patient_for(MINUTE).await;
         let events = self.events();
         let failed = events.iter().filter(|it| it.fault.is_some()).count();
         assert_eq!(failed, (rounds * SUBSCRIBERS) as usize, "{}", self.story);
-        let mut bodies: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-        for event in &events {
-            let identifier = event
-                .body
-                .split('&')
-                .find(|it| it.starts_with("identifier="));
-            let known = bodies.entry(identifier.unwrap().to_owned()).or_default();
-            known.insert(&event.body);
-        }
+        let seen = self.shop.stripe().requests();
         assert_eq!(
-            bodies.len(),
+            frozen_reports(&seen, &self.story),
             (rounds * SUBSCRIBERS) as usize,
             "{}",
             self.story
         );
-        for (identifier, bodies) in bodies {
-            assert_eq!(bodies.len(), 1, "{}: {identifier}: {bodies:?}", self.story);
-        }
+        one_key_for_each_wish(&seen, &self.story);
         let mut used = 0;
         for of in &self.subscriptions {
             used += self.shop.recorded(*of).await;

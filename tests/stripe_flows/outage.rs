@@ -1,5 +1,7 @@
 //! Stripe cannot be reached for an hour or for forty days.
 
+use monetization_conformance::asked::frozen_reports;
+use monetization_conformance::outages::{Outage, outages};
 use monetization_conformance::stripe::faults::{Fault, Plan};
 use monetization_core::invoice::Invoicing;
 use monetization_core::store::{Batch, BatchState, JobState};
@@ -15,6 +17,8 @@ struct After {
     used: u64,
     counted: u64,
     held: Vec<Batch>,
+    /// In how many hours of the outage a report was sent again, and the last of them.
+    repeated: (u32, u32),
 }
 
 impl After {
@@ -24,11 +28,6 @@ impl After {
             .iter()
             .map(|batch| batch.state.reason().unwrap())
             .collect()
-    }
-
-    fn story(&self, hours: u32, arrives: bool) -> String {
-        let (counted, reasons) = (self.counted, self.reasons());
-        format!("{hours} h, arrives: {arrives}: {counted} counted, held: {reasons:?}")
     }
 
     fn units_held(&self) -> u64 {
@@ -42,27 +41,18 @@ impl After {
 
 /// Five units whose report gets no answer, of which Stripe has them or has not; nothing gets through for
 /// so long; then three more are used.
-async fn outage(terms: &str, hours: u32, arrives: bool) -> After {
+async fn live_through(terms: &str, outage: Outage) -> After {
     let shop = Shop::open(Outside::in_memory(1).await, Invoicing::ByEngine, &[terms]).await;
     let of = shop.subscriber().await;
     shop.use_units(of, 5).await;
-    let lost = if arrives {
+    let lost = if outage.arrived {
         Plan::after(Fault::Drop)
     } else {
         Plan::before(Fault::Drop)
     };
     shop.stripe().plan(lost.on("POST", EVENTS));
     assert_eq!(shop.published().await, JobState::Incomplete);
-    shop.stripe()
-        .plan(Plan::before(Fault::Drop).times(u32::MAX));
-    for hour in 0..hours {
-        shop.pass(HOUR);
-        if hour < 30 || hour % 100 == 0 {
-            // Whoever signs in finds nobody: that is said, and nothing is changed by it.
-            shop.try_to_publish().await.unwrap_err();
-        }
-    }
-    shop.stripe().clear_faults();
+    let repeated = shop.be_away(outage).await;
     shop.settle().await;
     shop.use_units(of, 3).await;
     for _ in 0..3 {
@@ -81,29 +71,64 @@ async fn outage(terms: &str, hours: u32, arrives: bool) -> After {
         used: shop.recorded(of).await,
         counted: shop.counted(),
         held: shop.held().await,
+        repeated,
     };
     for batch in shop.batches(of).await {
         let is_settled = batch.state == BatchState::Confirmed || after.held.contains(&batch);
         assert!(is_settled, "{batch:?}");
     }
+    assert_eq!(frozen_reports(&shop.stripe().requests(), "outage"), 2);
     after
 }
 
-const HOURS: [u32; 11] = [1, 12, 22, 23, 24, 30, 72, 240, 24 * 34, 24 * 36, 24 * 40];
+impl Shop {
+    /// In how many hours of the outage a report was sent again, and the last of them.
+    async fn be_away(&self, outage: Outage) -> (u32, u32) {
+        let gone = Plan::before(Fault::Drop).times(u32::MAX);
+        self.stripe().plan(if outage.of_reports_alone {
+            gone.on("POST", EVENTS)
+        } else {
+            gone
+        });
+        let sent = || {
+            let seen = self.stripe().requests();
+            seen.iter().filter(|it| it.path == EVENTS).count()
+        };
+        let mut repeated = (0, 0);
+        for hour in 1..=outage.hours {
+            self.pass(HOUR);
+            if hour > 30 && hour % 100 != 0 {
+                continue;
+            }
+            let before = sent();
+            let tried = self.try_to_publish().await;
+            // Whoever signs in and finds nobody is told, and nothing is changed by it.
+            assert_eq!(tried.is_ok(), outage.of_reports_alone, "{tried:?}");
+            if sent() > before {
+                repeated = (repeated.0 + 1, hour);
+            }
+        }
+        self.stripe().clear_faults();
+        repeated
+    }
+}
 
 #[tokio::test]
 async fn after_an_outage_of_stripe_of_up_to_forty_days_nothing_is_doubled_or_dropped_r_p6() {
-    for hours in HOURS {
-        for arrives in [true, false] {
-            let after = outage(METERED, hours, arrives).await;
-            let story = after.story(hours, arrives);
-            assert_eq!(after.used, 8, "{story}");
-            if hours < 24 * 35 || arrives {
-                assert_eq!((after.counted, after.units_held()), (8, 0), "{story}");
-            } else {
-                assert_eq!((after.counted, after.units_held()), (3, 5), "{story}");
-                assert!(after.reasons()[0].contains("no longer knows it"), "{story}");
-            }
+    for outage in outages() {
+        let after = live_through(METERED, outage).await;
+        assert_eq!(after.used, 8, "{outage}");
+        outage.is_over((5, 3), after.counted, after.units_held());
+        for reason in after.reasons() {
+            assert!(reason.contains("no longer knows it"), "{outage}: {reason}");
+        }
+        let (hours, last) = after.repeated;
+        if outage.of_reports_alone {
+            let usual = outage.hours.min(22);
+            assert!(hours >= usual / 2, "{outage}: sent again in {hours}");
+            assert!(last <= 23, "{outage}: sent again in hour {last}");
+        } else {
+            assert_eq!(hours, 0, "{outage}");
         }
     }
 }
@@ -111,13 +136,10 @@ async fn after_an_outage_of_stripe_of_up_to_forty_days_nothing_is_doubled_or_dro
 /// What would be billed to nobody any more is not sent, and is told.
 #[tokio::test]
 async fn use_of_a_month_that_stripe_has_billed_waits_for_an_operator_r_p6() {
-    for hours in [24 * 32, 24 * 34, 24 * 40] {
-        for arrives in [true, false] {
-            let after = outage(MONTHLY, hours, arrives).await;
-            let story = after.story(hours, arrives);
-            let expected = if arrives { (8, 0) } else { (3, 5) };
-            assert_eq!((after.counted, after.units_held()), expected, "{story}");
-            println!("{story}");
-        }
+    for outage in outages().into_iter().filter(|it| it.hours >= 24 * 32) {
+        let after = live_through(MONTHLY, outage).await;
+        let expected = if outage.arrived { (8, 0) } else { (3, 5) };
+        let told = (after.counted, after.units_held());
+        assert_eq!(told, expected, "{outage}: {:?}", after.reasons());
     }
 }

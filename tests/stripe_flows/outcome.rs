@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use monetization_conformance::asked::one_key_for_each_wish;
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::store::BatchState;
@@ -154,24 +155,5 @@ async fn is_whole(shop: &Shop, of: SubscriptionId, story: &str) {
     if let Base::File(database) = &shop.outside.base {
         assert_eq!(database.broken().await, Vec::<String>::new(), "{story}");
     }
-    one_key_for_each_wish(shop, story);
-}
-
-/// What is asked of Stripe again is asked under the same key, and a key is for one request alone.
-fn one_key_for_each_wish(shop: &Shop, story: &str) {
-    let mut asked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut keys: BTreeMap<String, String> = BTreeMap::new();
-    for seen in shop.stripe().requests() {
-        let is_event = seen.path == "/v1/billing/meter_events";
-        let Some(key) = seen.key.filter(|_| seen.method == "POST" && !is_event) else {
-            continue;
-        };
-        let wish = format!("{} {}", seen.path, seen.body);
-        let known = keys.entry(key.clone()).or_insert_with(|| wish.clone());
-        assert_eq!(*known, wish, "{story}: {key}");
-        asked.entry(wish).or_default().insert(key);
-    }
-    for (wish, keys) in asked {
-        assert_eq!(keys.len(), 1, "{story}: {wish} under {keys:?}");
-    }
+    one_key_for_each_wish(&shop.stripe().requests(), story);
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use monetization_conformance::restoring::{beyond, left_over, publish_restored};
 use monetization_conformance::sample::Sample;
 use monetization_conformance::size;
 use monetization_conformance::stripe::faults::{Fault, Plan};
 use monetization_core::flows::RestoreReport;
 use monetization_core::ids::{BatchId, SubscriptionId};
 use monetization_core::invoice::Invoicing;
-use monetization_core::store::{BatchState, JobStart};
 
 use crate::database::Database;
 use crate::outside::{Base, Outside};
@@ -71,10 +71,10 @@ impl Life {
         let counted = self.shop.stripe().counted().into_iter();
         let arrived: BTreeSet<String> = counted.map(|it| it.identifier).collect();
         let batches = self.shop.batches(self.subscription).await.into_iter();
-        let beyond = batches
-            .filter(|batch| arrived.contains(&batch.id.to_string()))
-            .map(|batch| batch.to.scaled() - batch.from.scaled().max(known));
-        beyond.filter(|units| *units > 0).sum()
+        beyond(
+            known,
+            batches.filter(|it| arrived.contains(&it.id.to_string())),
+        )
     }
 
     async fn put_back(&mut self, backup: Database) {
@@ -83,12 +83,7 @@ impl Life {
     }
 
     async fn publish_restored(&self) -> RestoreReport {
-        let (tenant, monetizer) = (self.shop.tenant, self.shop.monetizer());
-        let started = monetizer.start_publishing(tenant).await.unwrap();
-        let JobStart::Started(run) = started else {
-            panic!("{started:?}");
-        };
-        monetizer.publish_restored(tenant, run).await.unwrap()
+        publish_restored(self.shop.monetizer(), self.shop.tenant).await
     }
 
     /// Publishes until nothing is on its way; answers how much is left for an operator.
@@ -97,15 +92,7 @@ impl Life {
             self.shop.pass(HOUR);
             self.shop.publish().await;
         }
-        let mut left = 0;
-        for batch in self.shop.batches(self.subscription).await {
-            match batch.state {
-                BatchState::Confirmed => {}
-                BatchState::Unknown { .. } => left += batch.quantity().unwrap().scaled(),
-                state => panic!("{state:?}"),
-            }
-        }
-        left
+        left_over(&self.shop.batches(self.subscription).await)
     }
 
     fn database(&self) -> &Database {

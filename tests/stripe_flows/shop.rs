@@ -6,19 +6,15 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
+use monetization_conformance::market;
 use monetization_conformance::sample::text;
 use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::fake::Delivery;
-use monetization_core::consumer::Buyer;
 use monetization_core::flows::{
-    FlowError, Monetizer, NewPlan, NewProduct, NewTenant, Order, ProductChange, PublishReport,
-    UsageEvent, WebhookEndpoint,
+    FlowError, Monetizer, NewTenant, Order, PublishReport, WebhookEndpoint,
 };
 use monetization_core::ids::{ConsumerId, PlanId, SubscriptionId, TenantId};
 use monetization_core::invoice::{Invoice, InvoiceState, Invoicing};
-use monetization_core::period::TimeZone;
-use monetization_core::plan::Approval;
-use monetization_core::product::ProductState;
 use monetization_core::secret::Secret;
 use monetization_core::store::{Batch, Index, JobStart, JobState, RowKey, StoreExt};
 use monetization_core::subscription::{Segment, Subscription};
@@ -105,15 +101,8 @@ impl Shop {
 
     pub fn order(&self, consumer: ConsumerId, plan: PlanId) -> Order {
         Order {
-            consumer,
-            buyer: Buyer {
-                user_id: text("user-1"),
-                name: text("user.one"),
-            },
-            application: None,
-            plan,
-            time_zone: TimeZone::UTC,
             request_key: Some(text("order-1")),
+            ..market::order(consumer, plan)
         }
     }
 
@@ -152,15 +141,11 @@ impl Shop {
     /// Reports use that was recorded elsewhere, of now.
     pub async fn use_units(&self, of: SubscriptionId, units: u64) {
         let number = self.reported.fetch_add(1, Ordering::AcqRel);
-        let events = [UsageEvent {
-            source: text("elsewhere"),
-            id: text(&number.to_string()),
-            subscription: of,
-            meter: text("requests"),
-            quantity: Some(units.to_string()),
-            key: None,
-            occurred_at: None,
-        }];
+        let events = [market::used_elsewhere(
+            &number.to_string(),
+            of,
+            ("requests", units),
+        )];
         let taken = self.monetizer().ingest(self.tenant, &events);
         taken.await.unwrap();
     }
@@ -324,32 +309,11 @@ impl Shop {
 /// A product on sale with plans of these terms.
 async fn on_sale(monetizer: &Monetizer, tenant: TenantId, terms: &[&str]) -> Vec<PlanId> {
     let publisher = monetizer.create_publisher(tenant, text("publisher"), None);
-    let new = NewProduct {
-        publisher: publisher.await.unwrap().id,
-        slug: text("weather"),
-        name: text("Weather"),
-        description: text("The weather of tomorrow."),
-        gateway_endpoint: text("http://127.0.0.1:9"),
-        resources: Vec::new(),
-        meters: Vec::new(),
-    };
-    let product = monetizer.create_product(tenant, new).await.unwrap();
-    let active = ProductChange {
-        state: Some(ProductState::Active),
-        ..ProductChange::default()
-    };
-    let product = monetizer
-        .change_product(tenant, product.id, active)
-        .await
-        .unwrap();
+    let new = market::new_product(publisher.await.unwrap().id, market::WEATHER);
+    let product = market::open_product(monetizer, tenant, new).await;
     let mut plans = Vec::new();
     for terms in terms {
-        let new = NewPlan {
-            product: product.id,
-            name: text("plan"),
-            approval: Approval::Automatic,
-            terms: serde_json::from_str(terms).unwrap(),
-        };
+        let new = market::new_plan(product.id, serde_json::from_str(terms).unwrap());
         plans.push(monetizer.create_plan(tenant, new).await.unwrap().0.id);
     }
     monetizer

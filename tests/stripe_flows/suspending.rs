@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use monetization_conformance::market;
 use monetization_conformance::size;
 use monetization_core::access::Closed;
 use monetization_core::entropy::Entropy;
 use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::key::Pepper;
-use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit, Target};
+use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Permit};
 use monetization_core::secret::Secret;
 use monetization_core::subscription::SubscriptionState;
 
@@ -40,16 +40,7 @@ impl Shop {
 
     /// A call; one that is let in is not carried out.
     async fn call(&self, gate: &Gatekeeper, key: &Secret) -> Result<(), Denial> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", HeaderValue::from_str(key.reveal()).unwrap());
-        let target = Target {
-            product: "weather",
-            method: "GET",
-            path: "/",
-        };
-        let admitted = gate
-            .admit(&headers, &target, self.outside.clock.now())
-            .await;
+        let admitted = market::admit(gate, key, self.outside.clock.now()).await;
         admitted.map(Permit::abandon)
     }
 
@@ -112,6 +103,35 @@ async fn calls_stop_as_soon_as_a_gate_has_to_ask_after_a_payment_failed_r_t10() 
         middle > bound / 4,
         "{middle:?}: the gates knew before they had to ask"
     );
+}
+
+/// D10: Stripe keeps an invoice as a draft for an hour.
+#[tokio::test]
+async fn an_old_invoice_that_is_paid_restores_access_while_a_newer_one_is_a_draft_d10() {
+    let shop = Shop::open(Outside::in_memory(6).await, Invoicing::ByEngine, &[FIXED]).await;
+    let (of, key) = shop.subscriber_with_key().await;
+    for at in ["2026-02-01T02:00:00Z", "2026-02-15T02:00:00Z"] {
+        shop.pass_until(at);
+        shop.settle().await;
+    }
+    let refused = Err(Denial::Closed(Closed::PaymentRequired));
+    assert_eq!(shop.call(&shop.gate(), &key).await, refused);
+    shop.pass_until("2026-03-01T00:10:00Z");
+    shop.settle().await;
+    let states = async || -> Vec<InvoiceState> {
+        let invoices = shop.invoices(of).await.into_iter();
+        invoices.map(|it| it.state).collect()
+    };
+    let [paid, late, draft] = [
+        InvoiceState::Paid,
+        InvoiceState::PastDue,
+        InvoiceState::Draft,
+    ];
+    assert_eq!(states().await, [paid, late, draft]);
+    assert_eq!(shop.call(&shop.gate(), &key).await, refused);
+    shop.pay(of).await;
+    assert_eq!(states().await, [paid, paid, draft]);
+    assert_eq!(shop.call(&shop.gate(), &key).await, Ok(()));
 }
 
 /// A draft has no date, and was due when it was made: calls stopped until its invoice was final and paid.

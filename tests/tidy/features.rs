@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::modules::word;
 use super::source::{Source, sources};
 use super::tree::{TextFile, expect_none, file};
 
@@ -9,21 +10,27 @@ const LIST: &str = "tests/features.txt";
 const PROVE: &str = "scripts/prove.sh";
 const DEFECTS: &str = "tests/wso2_defects.md";
 const TESTS_OF_DEFECTS: &str = "tests/wso2_defects/";
+/// A macro in each of them makes one test of each check that it lists.
+const SUITES: [&str; 2] = ["tests/conformance/store.rs", "tests/conformance/engine.rs"];
 
 #[test]
 fn every_capability_has_the_tests_that_the_list_names() {
-    let functions = functions();
+    let tests = tests(&sources());
     let mut found = Vec::new();
     for capability in capabilities(&file(LIST)) {
         let at = format!("{LIST}:{}: {}", capability.line, capability.id);
         if capability.tests.is_empty() {
             found.push(format!("{at}: name the test that shows it"));
         }
+        let mut named = BTreeSet::new();
         for test in &capability.tests {
-            if !functions.contains(test) {
+            if !tests.contains(test) {
                 found.push(format!(
-                    "{at}: there is no `fn {test}`: write it, or correct the name"
+                    "{at}: there is no test `{test}`: write it, or correct the name"
                 ));
+            }
+            if !named.insert(test) {
+                found.push(format!("{at}: `{test}` stands there twice"));
             }
         }
     }
@@ -48,21 +55,21 @@ fn every_capability_is_listed_once() {
 
 #[test]
 fn every_longer_run_names_tests_that_exist() {
-    let functions = functions();
+    let tests = tests(&sources());
     let mut found = Vec::new();
     let mut runs = 0;
     let script = file(PROVE).text;
     let lines = script.lines().enumerate();
     for (at, line) in lines.filter(|(_, line)| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split(" | ").collect();
-        let [_, _, _, tests] = fields[..] else {
+        let [_, _, _, named] = fields[..] else {
             continue;
         };
         runs += 1;
-        for test in tests.split_whitespace() {
-            if !functions.contains(test) {
+        for test in named.split_whitespace() {
+            if !tests.contains(test) {
                 found.push(format!(
-                    "{PROVE}:{}: there is no `fn {test}`: correct the name",
+                    "{PROVE}:{}: there is no test `{test}`: correct the name",
                     at + 1
                 ));
             }
@@ -75,24 +82,24 @@ fn every_longer_run_names_tests_that_exist() {
 #[test]
 fn every_defect_has_the_tests_that_its_table_names() {
     let sources = sources();
-    let functions = functions_of(&sources);
+    let tests = tests(&sources);
     let mut found = Vec::new();
     let mut named = BTreeSet::new();
     let table = file(DEFECTS).text;
     let rows = table.lines().enumerate();
     let rows = rows.filter(|(_, line)| line.starts_with("| ") && !line.starts_with("| there |"));
     for (at, row) in rows {
-        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let of_row: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
         let at = format!("{DEFECTS}:{}", at + 1);
-        if tests.is_empty() {
+        if of_row.is_empty() {
             found.push(format!(
                 "{at}: name the test that shows that it is not so here"
             ));
         }
-        for test in tests {
+        for test in of_row {
             named.insert(test.to_owned());
-            if !functions.contains(test) {
-                found.push(format!("{at}: there is no `fn {test}`: correct the name"));
+            if !tests.contains(test) {
+                found.push(format!("{at}: there is no test `{test}`: correct the name"));
             }
         }
     }
@@ -100,15 +107,8 @@ fn every_defect_has_the_tests_that_its_table_names() {
         .iter()
         .filter(|it| it.path.starts_with(TESTS_OF_DEFECTS));
     for source in of_defects {
-        let codes: Vec<&str> = source.lines.iter().map(|it| it.code.trim()).collect();
-        let tests = codes
-            .windows(2)
-            .filter(|two| two[0].starts_with("#[tokio::test"));
-        for test in tests.filter_map(|two| two[1].split_once("fn ")) {
-            let test = super::modules::word(test.1);
-            if !named.contains(test) {
-                found.push(format!("{}: {DEFECTS} does not name `{test}`", source.path));
-            }
+        for test in tests_of(source).filter(|test| !named.contains(*test)) {
+            found.push(format!("{}: {DEFECTS} does not name `{test}`", source.path));
         }
     }
     assert!(named.len() > 20, "{DEFECTS} is read wrongly: {named:?}");
@@ -138,19 +138,28 @@ fn capabilities(list: &TextFile) -> Vec<Capability> {
     capabilities
 }
 
-/// The names of all functions of the workspace.
-fn functions() -> BTreeSet<String> {
-    functions_of(&sources())
+/// The names of all tests.
+fn tests(sources: &[Source]) -> BTreeSet<String> {
+    let of_suites = sources
+        .iter()
+        .filter(|it| SUITES.contains(&it.path.as_str()));
+    let of_suites = of_suites.flat_map(|it| &it.lines).filter_map(|line| {
+        let check = line.code.trim().strip_suffix(',')?;
+        (word(check) == check).then_some(check)
+    });
+    let tests = sources.iter().flat_map(tests_of).chain(of_suites);
+    tests.map(str::to_owned).collect()
 }
 
-fn functions_of(sources: &[Source]) -> BTreeSet<String> {
-    let mut functions = BTreeSet::new();
-    for source in sources {
-        for line in &source.lines {
-            if let Some((_, after)) = line.code.split_once("fn ") {
-                functions.insert(super::modules::word(after).to_owned());
-            }
+/// The functions that have an attribute which makes them tests.
+fn tests_of(source: &Source) -> impl Iterator<Item = &str> {
+    let mut is_test = false;
+    source.lines.iter().filter_map(move |line| {
+        let code = line.code.trim();
+        if code.starts_with("#[test]") || code.starts_with("#[tokio::test") {
+            is_test = true;
         }
-    }
-    functions
+        let (_, name) = code.split_once("fn ")?;
+        std::mem::take(&mut is_test).then(|| word(name))
+    })
 }

@@ -1,11 +1,15 @@
 //! Plans on their way to Stripe, and what becomes of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use monetization_conformance::store::Fault as StoreFault;
+use monetization_conformance::store::{Fault as StoreFault, FaultyStore};
 use monetization_conformance::stripe::faults::{Fault, Plan};
 use monetization_core::engine::ChangeMode;
-use monetization_core::flows::PlanEnabled;
+use monetization_core::flows::{DisableMode, Disabled, FlowError, PlanEnabled};
+use monetization_core::product::Product;
+use monetization_core::store::StoreExt;
+use serde_json::Value;
 
 use crate::market::{DAY, FIXED, METERED};
 use crate::shop::Shop;
@@ -47,6 +51,117 @@ async fn enabling_that_breaks_off_anywhere_is_completed_and_makes_nothing_twice(
             assert!(!again.changed, "{again:?}");
         }
     }
+}
+
+/// There prices were deleted one after the other, under those who had subscribed, too.
+#[tokio::test]
+async fn what_is_taken_off_sale_keeps_its_price_for_those_who_have_it() {
+    let shop = Shop::open(FIXED, 1).await;
+    shop.market.pay_open().await;
+    let market = &shop.market;
+    let disable = |mode| {
+        market
+            .monetizer
+            .disable_monetization(market.tenant, market.product.id, mode)
+    };
+    let is_active = |kind| -> Vec<Value> {
+        let there = shop.at_stripe(kind).into_iter();
+        there.map(|it| it["active"].clone()).collect()
+    };
+    let refused = disable(DisableMode::Refuse).await;
+    assert!(
+        matches!(refused, Err(FlowError::InUse { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(
+        (is_active("product"), is_active("price")),
+        (vec![true.into()], vec![true.into()])
+    );
+    disable(DisableMode::RunOut).await.unwrap();
+    market.settle().await;
+    assert_eq!(
+        (is_active("product"), is_active("price")),
+        (vec![false.into()], vec![true.into()])
+    );
+    let there = &shop.at_stripe("subscription")[0];
+    assert_eq!(there["status"], "active");
+    assert_eq!(shop.admit(0).await, Ok(()));
+    market.pass_until("2026-01-31T23:00:00Z").await;
+    assert_eq!(shop.admit(0).await, Ok(()), "until its period ends");
+}
+
+/// There what broke off had been deleted in part, and what was left belonged to nobody.
+#[tokio::test]
+async fn a_taking_off_sale_that_breaks_off_anywhere_is_completed_the_next_time() {
+    let ways = [Plan::before(Fault::Unavailable), Plan::after(Fault::Drop)];
+    // A write for each of two plans.
+    for (plan, write) in ways.iter().flat_map(|plan| [(plan, 0), (plan, 1)]) {
+        let (shop, _) = two_on_sale().await;
+        shop.stripe.plan(plan.clone().on("POST", "/").skip(write));
+        let broken = off_sale(&shop).await;
+        let story = format!("{plan:?} at {write}: {broken:?}");
+        assert!(matches!(broken, Err(FlowError::Engine(_))), "{story}");
+        is_completed(&shop, &story).await;
+    }
+    for fault in [StoreFault::Before, StoreFault::After] {
+        for number in 1.. {
+            let (shop, faulty) = two_on_sale().await;
+            let fault_at = faulty.calls() + number;
+            faulty.fail_call(fault_at, fault);
+            let broken = off_sale(&shop).await;
+            if faulty.calls() < fault_at {
+                assert!(number > 3, "{number}");
+                break;
+            }
+            is_completed(&shop, &format!("{fault:?} at {number}: {broken:?}")).await;
+        }
+    }
+}
+
+/// Two plans that Stripe has on sale.
+async fn two_on_sale() -> (Shop, Arc<FaultyStore>) {
+    let (shop, faulty) = Shop::over_faulty_store().await;
+    for terms in [FIXED, METERED] {
+        shop.market.plan(terms).await;
+    }
+    shop.market.enable().await;
+    (shop, faulty)
+}
+
+async fn off_sale(shop: &Shop) -> Result<Disabled, FlowError> {
+    let market = &shop.market;
+    let off_sale = market.monetizer.disable_monetization(
+        market.tenant,
+        market.product.id,
+        DisableMode::Refuse,
+    );
+    off_sale.await
+}
+
+/// Once it is asked for again, nothing is on sale here or there, and it goes on sale again as what it was.
+async fn is_completed(shop: &Shop, story: &str) {
+    // By then Stripe has forgotten the keys, too.
+    shop.market.pass(2 * DAY).await;
+    off_sale(shop).await.unwrap();
+    let market = &shop.market;
+    let product = market
+        .store
+        .fact::<Product>(market.tenant, market.product.id);
+    assert_eq!(
+        product.await.unwrap().unwrap().fact.monetization,
+        None,
+        "{story}"
+    );
+    let off = shop.at_stripe("product");
+    assert_eq!(off.len(), 2, "{story}");
+    assert!(
+        off.iter().all(|it| it["active"] == false),
+        "{story}: {off:?}"
+    );
+    market.enable().await;
+    let on = shop.at_stripe("product");
+    assert_eq!(on.len(), 2, "{story}");
+    assert!(on.iter().all(|it| it["active"] == true), "{story}: {on:?}");
 }
 
 /// There a failing database was told as success, with nothing stored.

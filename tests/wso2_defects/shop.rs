@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
+use monetization_conformance::market::admit;
 use monetization_conformance::store::FaultyStore;
 use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::fake::{Answer, Request, SECRET_KEY};
@@ -11,7 +11,7 @@ use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
-use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions, Target};
+use monetization_core::runtime::{Denial, Gatekeeper, GatekeeperOptions};
 use monetization_core::store::Store;
 use serde_json::Value;
 
@@ -76,16 +76,8 @@ impl Shop {
             Pepper::new(&PEPPER).unwrap(),
             GatekeeperOptions::default(),
         );
-        let key = self.market.keys[subscriber].reveal();
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", HeaderValue::from_str(key).unwrap());
-        let target = Target {
-            product: "weather",
-            method: "GET",
-            path: "/",
-        };
-        let now = self.market.monetizer.now();
-        gatekeeper.admit(&headers, &target, now).await.map(drop)
+        let (key, now) = (&self.market.keys[subscriber], self.market.monetizer.now());
+        admit(&gatekeeper, key, now).await.map(drop)
     }
 
     /// What the account has of a kind, oldest first.

@@ -46,6 +46,13 @@ async fn nobody_calls_before_the_first_invoice_is_paid_and_nobody_is_given_a_car
     assert_eq!(shop.admit(0).await, refused);
     let methods = Request::get("/v1/payment_methods", "");
     assert_eq!(shop.by_hand(methods).json()["data"], serde_json::json!([]));
+    for seen in shop.stripe.requests() {
+        let fields = seen.body.split('&').map(|it| it.split('=').next());
+        let mut names = fields.flatten();
+        let card = names.find(|it| it.contains("source") || it.ends_with("payment_method]"));
+        let card = card.or(seen.body.contains("tok_").then_some("a token"));
+        assert_eq!(card, None, "{} {}", seen.path, seen.body);
+    }
     shop.market.pay_open().await;
     assert_eq!(shop.admit(0).await, Ok(()));
 }

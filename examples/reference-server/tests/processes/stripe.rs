@@ -13,6 +13,7 @@ mod asking;
 mod bought;
 mod configured;
 mod documented;
+mod forged;
 mod operated;
 mod refused;
 mod shop;

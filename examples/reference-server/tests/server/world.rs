@@ -261,10 +261,14 @@ impl World {
 
     /// The first consumer's developer subscribes.
     pub(super) async fn buy(&self, plan: &str) -> Bought {
-        let made = self
-            .developer(Method::POST, "/api/v1/subscriptions", order(plan))
-            .await
-            .ok();
+        self.buy_as(&self.first.developer_token, plan).await
+    }
+
+    /// The developer with this token subscribes.
+    pub(super) async fn buy_as(&self, token: &Secret, plan: &str) -> Bought {
+        let path = "/api/v1/subscriptions";
+        let made = self.ask(Some(token), Method::POST, path, order(plan)).await;
+        let made = made.ok();
         Bought {
             id: made["id"].text(),
             key: made["key"]["key"].as_str().unwrap_or_default().to_owned(),

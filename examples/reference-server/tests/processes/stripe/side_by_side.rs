@@ -1,10 +1,11 @@
 //! Publishers beside a server, each a process of its own, and a Stripe that fails at half of what they
 //! report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use monetization_conformance::asked::{frozen_reports, one_key_for_each_wish};
 use monetization_conformance::size;
 use monetization_conformance::stripe::faults::{Fault, Plan};
 use monetization_core::clock::Clock;
@@ -84,20 +85,6 @@ impl Shop {
         }
         counted
     }
-
-    /// What was sent again was the same to the byte.
-    fn reports_are_frozen(&self) {
-        let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for seen in self.stripe.requests() {
-            if seen.path == EVENTS {
-                let mut fields = seen.body.split('&');
-                let identifier = fields.find(|it| it.starts_with("identifier="));
-                let known = bodies.entry(identifier.unwrap().to_owned()).or_default();
-                known.insert(seen.body.clone());
-            }
-        }
-        assert!(bodies.values().all(|it| it.len() == 1), "{bodies:?}");
-    }
 }
 
 /// R-P3.
@@ -145,7 +132,10 @@ async fn publishers_side_by_side_report_every_unit_to_stripe_exactly_once_r_p3()
         "one alone has done it all: {runs:?}"
     );
     assert_eq!(shop.counted(), used.of);
-    shop.reports_are_frozen();
+    let seen = shop.stripe.requests();
+    let story = "publishers side by side";
+    assert!(frozen_reports(&seen, story) > 0);
+    one_key_for_each_wish(&seen, story);
     assert!(
         shop.stripe.violations().is_empty(),
         "{:?}",
