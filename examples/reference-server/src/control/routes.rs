@@ -85,6 +85,14 @@ macro_rules! routes {
 /// Every route of the control plane.
 #[must_use]
 pub fn table() -> Vec<Route> {
+    [catalogue(), subscriptions(), billing(), public()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What is sold, by whom, and who may ask.
+fn catalogue() -> Vec<Route> {
     routes! {
         POST "/api/v1/products" SELLERS products::create;
         GET "/api/v1/products" SELLERS products::list;
@@ -108,7 +116,12 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/tokens" OWNER tokens::create;
         GET "/api/v1/tokens" OWNER tokens::list;
         DELETE "/api/v1/tokens/{token}" OWNER tokens::revoke;
+    }
+}
 
+/// Who has bought what.
+fn subscriptions() -> Vec<Route> {
+    routes! {
         POST "/api/v1/consumers" OWNER parties::create_consumer;
         GET "/api/v1/consumers" OWNER parties::list_consumers;
         GET "/api/v1/consumers/{consumer}" BUYERS parties::show_consumer;
@@ -130,7 +143,12 @@ pub fn table() -> Vec<Route> {
         GET "/api/v1/subscriptions/{subscription}/keys" BUYERS keys::list;
         POST "/api/v1/keys/{key}/rotate" BUYERS keys::rotate;
         DELETE "/api/v1/keys/{key}" BUYERS keys::revoke;
+    }
+}
 
+/// What is used, billed and told to the engine.
+fn billing() -> Vec<Route> {
+    routes! {
         POST "/api/v1/usage" SELLERS usage::ingest;
         GET "/api/v1/usage/unbilled" OWNER unbilled::list;
         GET "/api/v1/subscriptions/{subscription}/usage" EVERY_ROLE usage::statement;
@@ -150,7 +168,12 @@ pub fn table() -> Vec<Route> {
         POST "/api/v1/operations/{operation}/resumption" OWNER operations::resume;
         GET "/mock/clock" OWNER mock::clock;
         POST "/mock/clock" OWNER mock::set_clock;
+    }
+}
 
+/// What needs no token.
+fn public() -> Vec<Route> {
+    routes! {
         GET "/api/v1/catalogue" PUBLIC catalogue::list;
         GET "/api/v1/catalogue/{product}" PUBLIC catalogue::show;
         POST ESTIMATES PUBLIC estimates::create;
