@@ -72,6 +72,7 @@ mod agenda;
 mod command;
 mod credits;
 mod customers;
+mod ending;
 mod invoices;
 mod keys;
 mod memory;
@@ -409,8 +410,12 @@ impl Provider {
                 when,
                 at,
             } => self.change_plan(account, &subscription, (&plan, when, at)),
-            Order::EndSubscription { subscription, when } => self
-                .end_subscription(account, &subscription, when)
+            Order::EndSubscription {
+                subscription,
+                when,
+                ended_at,
+            } => self
+                .end_subscription(account, &subscription, (when, ended_at))
                 .map(Reply::Removed),
             Order::IssueInvoice(invoice) => self.issue(account, invoice),
             Order::VoidInvoice { invoice } => self.void(account, &invoice).map(Reply::Removed),

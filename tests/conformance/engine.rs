@@ -248,6 +248,7 @@ macro_rules! engine_suite {
             the_providers_rating_agrees_with_ours,
             a_preview_equals_the_invoice_that_follows,
             cancelling_now_invoices_what_was_used,
+            an_end_that_is_told_late_bills_nothing_of_what_begins_then,
             the_last_invoice_has_no_next_base_price,
             cancelling_before_the_first_payment_voids_its_invoice,
             an_invoice_over_nothing_is_paid,
@@ -256,6 +257,7 @@ macro_rules! engine_suite {
             a_changed_plan_holds_from_the_next_period_on,
             a_plan_changed_now_is_prorated,
             a_change_of_plan_is_taken_back,
+            a_change_that_is_told_late_holds_from_its_boundary_on,
         ]);
         $crate::engine_suite!(@checks $invoicing trials $fixture => [
             a_trial_costs_nothing_and_what_follows_is_billed_whole,

@@ -23,7 +23,7 @@ use monetization_core::text::ForeignId;
 
 use super::{Client, unexpected};
 use crate::mock::CONNECTED_ACCOUNT;
-use crate::provider::{Gone, Order, Query, Reply, StartSubscription};
+use crate::provider::{Gone, Order, Query, Reply, StartSubscription, When};
 
 impl Client {
     /// The plan's name, and whether it was known before.
@@ -240,9 +240,15 @@ impl BillingEngine for Client {
         subscription: &ForeignId,
         mode: CancelMode,
     ) -> Result<Removal, EngineError> {
+        let (when, ended_at) = match mode {
+            CancelMode::Now => (When::Now, None),
+            CancelMode::AtPeriodEnd => (When::PeriodEnd, None),
+            CancelMode::Since(ended_at) => (When::Now, Some(ended_at)),
+        };
         let order = Order::EndSubscription {
             subscription: subscription.clone(),
-            when: mode.into(),
+            when,
+            ended_at,
         };
         self.remove(cx, order).await
     }

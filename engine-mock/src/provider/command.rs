@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use monetization_core::clock::{Span, Timestamp};
-use monetization_core::engine::{CancelMode, ChangeMode, Page};
+use monetization_core::engine::{ChangeMode, Page};
 use monetization_core::ids::{
     BatchId, ConsumerId, InvoiceId, MeterId, PlanVersionId, ProductId, SubscriptionId,
 };
@@ -101,6 +101,10 @@ pub enum Order {
         subscription: ForeignId,
         /// When.
         when: When,
+        /// Since when it is over at the caller's, where that is past: the base price of periods that begin
+        /// from then on is taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended_at: Option<Timestamp>,
     },
     /// Ask a customer for the money of a finished invoice, if its lines add up to its total and are
     /// in one currency. Answered by [`Reply::Started`].
@@ -172,15 +176,6 @@ impl From<ChangeMode> for When {
         match mode {
             ChangeMode::Now => Self::Now,
             ChangeMode::AtPeriodEnd => Self::PeriodEnd,
-        }
-    }
-}
-
-impl From<CancelMode> for When {
-    fn from(mode: CancelMode) -> Self {
-        match mode {
-            CancelMode::Now | CancelMode::Since(_) => Self::Now,
-            CancelMode::AtPeriodEnd => Self::PeriodEnd,
         }
     }
 }

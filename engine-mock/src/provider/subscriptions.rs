@@ -21,8 +21,8 @@ use serde::Serialize;
 
 use super::agenda::Due;
 use super::{
-    Account, Gone, NoticeAbout, Plan, Provider, Record, Refusal, Reply, StartSubscription,
-    StatedLine, StatedSubscription, Stretch, When, periods, rating,
+    Account, Plan, Provider, Record, Refusal, Reply, StartSubscription, StatedLine,
+    StatedSubscription, Stretch, When, periods, rating,
 };
 
 /// A subscription as the provider has it. What was reported for it is kept record by record, so
@@ -217,71 +217,19 @@ impl Provider {
         self.subscribe(plan);
         if let Some(subscription) = self.subscriptions.get_mut(id) {
             let is_other = subscription.plan != *plan;
-            // What holds from the next period on at the caller's holds from there on here.
-            if is_other && when == When::Now && at < subscription.period.end {
+            // What holds from the next period on at the caller's holds from there on here, also where this
+            // is heard after that has begun.
+            let holds_already = match when {
+                When::Now => at < subscription.period.end,
+                When::PeriodEnd => at <= subscription.period.start,
+            };
+            if is_other && holds_already {
                 subscription.cut(at, plan);
             } else {
                 subscription.next_plan = is_other.then(|| plan.clone());
             }
         }
         Ok(Reply::Done)
-    }
-
-    /// Ends a subscription, at once or with its period; what is over already is left alone. Asked
-    /// to end at once, one that was to end with its period ends at once.
-    pub(super) fn end_subscription(
-        &mut self,
-        account: &Account,
-        id: &ForeignId,
-        when: When,
-    ) -> Result<Gone, Refusal> {
-        let now = self.now;
-        let Some(subscription) = self.subscriptions.get_mut(id) else {
-            return Ok(Gone::AlreadyGone);
-        };
-        if subscription.account != *account || !subscription.live {
-            return Ok(Gone::AlreadyGone);
-        }
-        match when {
-            When::PeriodEnd => subscription.ends_at = Some(subscription.period.end),
-            When::Now => {
-                subscription.ends_at = Some(now);
-                self.settle_ended(id)?;
-            }
-        }
-        Ok(Gone::Archived)
-    }
-
-    /// Ends a subscription in the middle of its period: nobody will pay what was due at the
-    /// start any more, and what was used is invoiced at once.
-    fn settle_ended(&mut self, id: &ForeignId) -> Result<(), Refusal> {
-        let first = self
-            .subscriptions
-            .get(id)
-            .and_then(|ended| ended.first_invoice.clone());
-        if let Some(first) = first {
-            let unpaid = self
-                .invoices
-                .get(&first)
-                .is_some_and(|first| first.state != InvoiceState::Paid);
-            if unpaid {
-                self.take_back(&first);
-            }
-        }
-        self.draft_period(id, None)?;
-        self.end(id);
-        Ok(())
-    }
-
-    /// It is over, and that is told.
-    pub(super) fn end(&mut self, id: &ForeignId) {
-        let Some(subscription) = self.subscriptions.get_mut(id) else {
-            return;
-        };
-        subscription.live = false;
-        subscription.version = subscription.version.saturating_add(1);
-        let (account, version) = (subscription.account.clone(), subscription.version);
-        self.tell(account, version, NoticeAbout::SubscriptionEnded(id.clone()));
     }
 
     /// How it stands. Nothing due at the start counts as paid.

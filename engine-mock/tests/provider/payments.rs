@@ -144,3 +144,33 @@ async fn links_lead_where_the_host_says() {
     );
     assert_eq!(world.control.pay(&url).unwrap(), PaymentOutcome::Paid);
 }
+
+/// Two periods were billed in advance before anybody told of the end.
+#[tokio::test]
+async fn an_end_that_is_told_after_months_gives_back_what_was_billed_for_them_c5() {
+    let world = World::new();
+    let running = world.running(Offer::FIXED).await;
+    world
+        .control
+        .pay(running.start.payment_url.as_ref().unwrap())
+        .unwrap();
+    let end = running.new.schedule.period(0).unwrap().end;
+    let later = running.new.schedule.period(1).unwrap().end;
+    world.control.set(later.saturating_add(DAY)).unwrap();
+    world
+        .billing()
+        .cancel_subscription(&world.cx(), &running.start.external, CancelMode::Since(end))
+        .await
+        .unwrap();
+    let owed: Vec<i64> = world
+        .control
+        .invoices()
+        .iter()
+        .map(|invoice| invoice.outstanding().minor())
+        .collect();
+    assert_eq!(
+        owed,
+        [2_500, 0, 0],
+        "the first was paid, and is not given back"
+    );
+}

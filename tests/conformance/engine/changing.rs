@@ -60,6 +60,34 @@ pub async fn a_plan_changed_now_is_prorated(bench: &Bench) {
     assert_eq!(totals, [3_100, 100 + 5_000 + prorated + 6_200, 6_200]);
 }
 
+/// The period that was begun with the old plan meanwhile costs what it does with the new one.
+pub async fn a_change_that_is_told_late_holds_from_its_boundary_on(bench: &Bench) {
+    let offer = Offer {
+        base_price: "5",
+        ..Offer::A_CENT_EACH
+    };
+    let running = bench.running(offer).await;
+    let next = Offer {
+        base_price: "30",
+        unit_price: Some("0.5"),
+        ..offer
+    };
+    let next = bench.offered(&running, next).await;
+    let boundary = running.schedule().period(0).unwrap().end;
+    bench.wait_for_invoice(&running).await;
+    let to = PlanSwitch {
+        at: boundary,
+        ..bench.switch(&next, ChangeMode::AtPeriodEnd).await
+    };
+    let (billing, cx) = (bench.billing(), bench.cx());
+    let changed = billing.change_subscription(&cx, running.external(), &to);
+    changed.await.unwrap();
+    bench.used(&running, "100", bench.fixture.now().await).await;
+    bench.wait_for_invoice(&running).await;
+    let billed: i64 = bench.totals(&running).await.iter().sum();
+    assert_eq!(billed, 500 + 3_000 + 5_000 + 3_000);
+}
+
 /// Going back to the plan that is in force takes back a change that waits for the next period.
 pub async fn a_change_of_plan_is_taken_back(bench: &Bench) {
     let offer = Offer {

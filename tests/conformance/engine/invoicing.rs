@@ -239,6 +239,29 @@ pub async fn cancelling_now_invoices_what_was_used(bench: &Bench) {
     assert_eq!(bench.invoices(&running).await.len(), 2);
 }
 
+/// The period that the engine has begun meanwhile is not billed; what was used before is.
+pub async fn an_end_that_is_told_late_bills_nothing_of_what_begins_then(bench: &Bench) {
+    let running = bench
+        .running(Offer {
+            base_price: "5",
+            ..Offer::A_CENT_EACH
+        })
+        .await;
+    bench
+        .fixture
+        .pay(running.start.payment_url.as_ref().unwrap())
+        .await;
+    let end = running.schedule().period(0).unwrap().end;
+    bench.wait_until(end.saturating_add(MINUTE)).await;
+    bench.used(&running, "42", end.saturating_sub(SECOND)).await;
+    bench.cancel(&running, CancelMode::Since(end)).await;
+    bench
+        .wait_until(running.schedule().period(2).unwrap().end)
+        .await;
+    let totals = bench.totals(&running).await;
+    assert_eq!(totals, [500, 42]);
+}
+
 /// The last use is billed, within the grace too, and no period after it.
 pub async fn the_last_invoice_has_no_next_base_price(bench: &Bench) {
     let running = bench

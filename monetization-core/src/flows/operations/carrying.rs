@@ -216,7 +216,7 @@ impl Monetizer {
         let to = PlanSwitch {
             plan,
             mode,
-            at: change.map_or_else(|| self.now(), |change| change.at),
+            at: change.map_or(subscription.timeline.schedule.anchor, |change| change.at),
         };
         let cx = self.context_of(task, &place);
         engine
