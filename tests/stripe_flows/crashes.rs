@@ -62,7 +62,10 @@ impl Life {
             shop.use_units(id, 3).await;
         }
         match flow {
-            Flow::Changing(_) | Flow::Cancelling(_) => life.shop.pass_until("2026-01-11T12:00:00Z"),
+            Flow::Changing(_) | Flow::Cancelling(_) => {
+                // Who asks again after two deaths does so minutes later, for the same cents.
+                life.shop.pass_until("2026-01-11T12:11:10Z");
+            }
             Flow::Closing => {
                 life.shop.publish_by_engine().await;
                 life.shop.pass_until("2026-02-01T02:00:00Z");

@@ -258,7 +258,8 @@ pub async fn an_end_that_is_told_late_bills_nothing_of_what_begins_then(bench: &
     bench
         .wait_until(running.schedule().period(2).unwrap().end)
         .await;
-    let totals = bench.totals(&running).await;
+    let mut totals = bench.totals(&running).await;
+    totals.retain(|total| *total != 0);
     assert_eq!(totals, [500, 42]);
 }
 

@@ -258,12 +258,14 @@ impl Monetizer {
             .reference(&place, thing(tenant, ObjectKind::Subscription, id))
             .await?
         {
-            let cx = self.context_of(task, &place);
-            match engine
-                .billing
-                .cancel_subscription(&cx, &external, told_end(&subscription, mode, self.now()))
-                .await
-            {
+            let mut cx = self.context_of(task, &place);
+            let mode = told_end(&subscription, mode, self.now());
+            if let CancelMode::Since(_) = mode {
+                // It may have been asked for in another way before it was past.
+                cx.key = cx.key.step("since");
+            }
+            let billing = &engine.billing;
+            match billing.cancel_subscription(&cx, &external, mode).await {
                 Err(error) if *error.kind() != EngineErrorKind::NotFound => {
                     return Err(error.into());
                 }
