@@ -96,6 +96,20 @@ pub enum Order {
     },
     /// End a subscription. At once, what was used is invoiced at once; with its period, as usual.
     /// Answered by [`Reply::Removed`].
+    ///
+    /// Where it is over at the caller's for longer, that is said, so that nothing of later periods is owed:
+    ///
+    /// ```
+    /// use monetization_engine_mock::provider::{Order, When};
+    ///
+    /// let late = Order::EndSubscription {
+    ///     subscription: "sub_0000000001".parse()?,
+    ///     when: When::Now,
+    ///     ended_at: Some("2026-02-01T00:00:00Z".parse()?),
+    /// };
+    /// assert!(serde_json::to_string(&late)?.contains("\"ended_at\":\"2026-02-01T00:00:00Z\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     EndSubscription {
         /// Which one.
         subscription: ForeignId,

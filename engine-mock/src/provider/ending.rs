@@ -1,4 +1,22 @@
 //! How subscriptions end.
+//!
+//! | asked for | what is billed |
+//! |---|---|
+//! | with the period | its use, by the invoice of its end, and no period after it |
+//! | at once | its use so far, at once; a first invoice that nobody has paid is taken back |
+//! | at once, over since an instant that is past | the same, and nothing of periods that have begun from then on |
+//!
+//! The last is what a caller says whose order came after the end: the provider has gone on meanwhile, and
+//! has billed the base price of each period with the invoice of the one before.
+//!
+//! | that invoice is | its base price of a period that nobody has |
+//! |---|---|
+//! | a draft | is left out of it, and the draft is told again |
+//! | open or past due | is credited: less is to be paid, or nothing |
+//! | paid | is credited, and goes to the customer's balance |
+//! | taken back, or given up | stays as it is: nobody pays it |
+//!
+//! Use is never taken back: what was used before the end is owed, and what comes after it is rejected.
 
 use monetization_core::clock::Timestamp;
 use monetization_core::invoice::{CreditTo, InvoiceState};

@@ -11,6 +11,7 @@ use crate::tests::{Reply, Seen};
 
 mod changing;
 mod charging;
+mod ending;
 mod feed;
 mod invoices;
 mod pages;
