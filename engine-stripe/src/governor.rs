@@ -10,8 +10,8 @@
 //! | a meter event for a connected account | `connected_events` | `connected_events` |
 //!
 //! A rate lets a tenth of its number through at once and spreads the rest over the second, so that no
-//! second has many more than its own. Processes know nothing of each other: several of them share what
-//! Stripe lets pass by being given less each.
+//! second has many more than its own. Processes know nothing of each other: whoever runs several gives
+//! each of them less. Where that is not done, Stripe refuses what is too much, and that waits as Stripe says.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
