@@ -10,6 +10,8 @@ use monetization_core::flows::{Monetizer, RestoreReport};
 use monetization_core::ids::TenantId;
 use monetization_core::store::{Batch, BatchState, JobStart};
 
+use crate::size;
+
 /// Publishes for the first time after the database was put back.
 pub async fn publish_restored(monetizer: &Monetizer, tenant: TenantId) -> RestoreReport {
     let started = monetizer.start_publishing(tenant).await.unwrap();
@@ -19,6 +21,19 @@ pub async fn publish_restored(monetizer: &Monetizer, tenant: TenantId) -> Restor
     };
     let published = monetizer.publish_restored(tenant, run.unwrap());
     published.await.unwrap()
+}
+
+/// Puts databases back, one for each seed: most of them have to come out exact by themselves.
+pub async fn often(set_back: impl AsyncFn(u64) -> bool) {
+    let seeds = size(5, 50);
+    let mut exact = 0;
+    for seed in 0..seeds {
+        exact += u64::from(set_back(seed).await);
+    }
+    assert!(
+        exact * 2 > seeds,
+        "{exact} of {seeds} are exact by themselves"
+    );
 }
 
 /// How much of these batches, which are not on their way any more, waits for an operator.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use monetization_conformance::market;
-use monetization_conformance::restoring::{beyond, left_over, publish_restored};
-use monetization_conformance::size;
+use monetization_conformance::restoring::{beyond, left_over, often, publish_restored};
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::RestoreReport;
 use monetization_core::ids::{BatchId, SubscriptionId};
@@ -141,26 +140,14 @@ async fn set_back(seed: u64, hours: u32) -> bool {
     counted == due
 }
 
-async fn set_back_often(hours: u32) {
-    let seeds = size(5, 50);
-    let mut exact = 0;
-    for seed in 0..seeds {
-        exact += u64::from(set_back(seed, hours).await);
-    }
-    assert!(
-        exact * 2 > seeds,
-        "{exact} of {seeds} are exact by themselves"
-    );
-}
-
 #[tokio::test]
 async fn a_restored_database_reports_nothing_twice_and_tells_what_it_cannot_know_r_p10() {
-    set_back_often(0).await;
+    often(async |seed| set_back(seed, 0).await).await;
 }
 
 #[tokio::test]
 async fn a_restored_database_reports_nothing_twice_to_an_engine_that_forgot_r_p10() {
-    set_back_often(30).await;
+    often(async |seed| set_back(seed, 30).await).await;
 }
 
 /// What has to be shown of a restore is that it would go wrong without the run that is made for it.

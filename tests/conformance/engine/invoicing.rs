@@ -216,16 +216,7 @@ pub async fn a_preview_equals_the_invoice_that_follows(bench: &Bench) {
 
 /// As soon as the grace is over, without a next base price; nothing follows.
 pub async fn cancelling_now_invoices_what_was_used(bench: &Bench) {
-    let running = bench
-        .running(Offer {
-            base_price: "5",
-            ..Offer::A_CENT_EACH
-        })
-        .await;
-    bench
-        .fixture
-        .pay(running.start.payment_url.as_ref().unwrap())
-        .await;
+    let running = bench.paid().await;
     bench.used(&running, "42", bench.fixture.now().await).await;
     bench.fixture.advance(HOUR).await;
     bench.cancel(&running, CancelMode::Now).await;
@@ -241,16 +232,7 @@ pub async fn cancelling_now_invoices_what_was_used(bench: &Bench) {
 
 /// The period that the engine has begun meanwhile is not billed; what was used before is.
 pub async fn an_end_that_is_told_late_bills_nothing_of_what_begins_then(bench: &Bench) {
-    let running = bench
-        .running(Offer {
-            base_price: "5",
-            ..Offer::A_CENT_EACH
-        })
-        .await;
-    bench
-        .fixture
-        .pay(running.start.payment_url.as_ref().unwrap())
-        .await;
+    let running = bench.paid().await;
     let end = running.schedule().period(0).unwrap().end;
     bench.wait_until(end.saturating_add(MINUTE)).await;
     bench.used(&running, "42", end.saturating_sub(SECOND)).await;
@@ -265,16 +247,7 @@ pub async fn an_end_that_is_told_late_bills_nothing_of_what_begins_then(bench: &
 
 /// The last use is billed, within the grace too, and no period after it.
 pub async fn the_last_invoice_has_no_next_base_price(bench: &Bench) {
-    let running = bench
-        .running(Offer {
-            base_price: "5",
-            ..Offer::A_CENT_EACH
-        })
-        .await;
-    bench
-        .fixture
-        .pay(running.start.payment_url.as_ref().unwrap())
-        .await;
+    let running = bench.paid().await;
     bench.cancel(&running, CancelMode::AtPeriodEnd).await;
     let end = running.schedule().period(0).unwrap().end;
     bench.wait_until(end.saturating_add(MINUTE)).await;
@@ -317,6 +290,21 @@ pub async fn an_invoice_over_nothing_is_paid(bench: &Bench) {
         (made.total.minor(), made.state, made.payment_url),
         (0, InvoiceState::Paid, None)
     );
+}
+
+impl Bench {
+    /// A subscription of 5 a period and a cent for each unit, whose first invoice is paid.
+    async fn paid(&self) -> Running {
+        let running = self
+            .running(Offer {
+                base_price: "5",
+                ..Offer::A_CENT_EACH
+            })
+            .await;
+        let first = running.start.payment_url.as_ref().unwrap();
+        self.fixture.pay(first).await;
+        running
+    }
 }
 
 /// The invoice of the current period, once it is final.
