@@ -144,14 +144,18 @@ impl fmt::Debug for Bench {
 /// `store_suite!(backend => behaviours)` makes the checks that every store owes. After a comma
 /// come the parts that not all can have: `model` (a long random run, held against
 /// `MemoryStore`) and `reopening` (what must be there after the process died). `backend` is an
-/// expression that is evaluated once for each check.
+/// expression that is evaluated once for each check. Attributes after a semicolon, such
+/// as `#[ignore]`, are given to each test.
 #[macro_export]
 macro_rules! store_suite {
-    ($backend:expr => $($part:ident),+ $(,)?) => {
-        $($crate::store_suite!(@$part $backend);)+
+    ($backend:expr => $($part:ident),+ $(; $(#[$attribute:meta])+)?) => {
+        $crate::store_suite!(@parts $backend => [$($part),+] [$($(#[$attribute])+)?]);
     };
-    (@behaviours $backend:expr) => {
-        $crate::store_suite!(@checks rows $backend => [
+    (@parts $backend:expr => [$($part:ident),+] $attributes:tt) => {
+        $($crate::store_suite!(@$part $attributes $backend);)+
+    };
+    (@behaviours $attributes:tt $backend:expr) => {
+        $crate::store_suite!(@checks rows $attributes $backend => [
             a_new_row_is_read_back_as_it_was_written,
             a_row_that_is_missing_is_none,
             a_change_replaces_the_row_and_its_keys,
@@ -174,14 +178,14 @@ macro_rules! store_suite {
             a_change_sent_many_times_at_once_is_written_once,
             an_event_is_taken_in_once,
         ]);
-        $crate::store_suite!(@checks atomicity $backend => [
+        $crate::store_suite!(@checks atomicity $attributes $backend => [
             a_version_conflict_at_any_place_leaves_nothing,
             a_taken_value_at_any_place_leaves_nothing,
             a_seen_event_leaves_nothing,
             a_lost_claim_at_any_place_leaves_nothing,
             a_change_without_conflict_is_written_whole,
         ]);
-        $crate::store_suite!(@checks directory $backend => [
+        $crate::store_suite!(@checks directory $attributes $backend => [
             rows_are_listed_by_id_page_by_page,
             a_listing_by_key_finds_what_has_the_key,
             a_listing_gives_at_most_its_limit,
@@ -194,7 +198,7 @@ macro_rules! store_suite {
             what_is_not_written_takes_no_place_in_the_sequence,
             a_reader_beside_writers_misses_no_change,
         ]);
-        $crate::store_suite!(@checks ledger $backend => [
+        $crate::store_suite!(@checks ledger $attributes $backend => [
             a_record_is_read_back_as_it_was_written,
             records_are_listed_by_id_page_by_page,
             what_records_count_is_summed_by_segment_and_meter,
@@ -210,7 +214,7 @@ macro_rules! store_suite {
             a_sum_that_would_overflow_is_refused,
             tenants_never_see_each_others_use,
         ]);
-        $crate::store_suite!(@checks tallies $backend => [
+        $crate::store_suite!(@checks tallies $attributes $backend => [
             a_sum_of_the_greatest_is_the_greatest,
             a_sum_of_the_last_is_what_was_used_last,
             what_was_last_is_never_offered_for_sealing,
@@ -222,7 +226,7 @@ macro_rules! store_suite {
             late_use_is_tallied_with_its_own_period,
             random_use_is_tallied_as_a_plain_count_says,
         ]);
-        $crate::store_suite!(@checks closing $backend => [
+        $crate::store_suite!(@checks closing $attributes $backend => [
             a_segment_without_use_is_closed_all_the_same,
             late_use_is_summed_under_the_successor,
             late_use_passes_over_closed_successors,
@@ -233,7 +237,7 @@ macro_rules! store_suite {
             a_segment_is_kept_as_it_was_closed,
             appends_racing_a_close_land_on_one_side_or_the_other,
         ]);
-        $crate::store_suite!(@checks quotas $backend => [
+        $crate::store_suite!(@checks quotas $attributes $backend => [
             a_counter_is_zero_before_its_first_use,
             a_loose_quota_is_counted_without_a_lease,
             a_record_spends_from_its_lease,
@@ -246,7 +250,7 @@ macro_rules! store_suite {
             quotas_and_windows_are_counted_apart,
             tenants_never_see_each_others_counters,
         ]);
-        $crate::store_suite!(@checks leases $backend => [
+        $crate::store_suite!(@checks leases $attributes $backend => [
             a_block_is_a_quarter_of_what_is_left,
             blocks_shrink_until_all_is_handed_out,
             asking_again_gives_the_same_block,
@@ -264,7 +268,7 @@ macro_rules! store_suite {
             own_blocks_are_no_orphans,
             committed_never_exceeds_leased_nor_leased_the_limit,
         ]);
-        $crate::store_suite!(@checks batches $backend => [
+        $crate::store_suite!(@checks batches $attributes $backend => [
             a_batch_is_read_back_as_it_was_sealed,
             a_batch_is_found_by_its_id,
             batches_are_claimed_in_the_order_of_sealing,
@@ -281,7 +285,7 @@ macro_rules! store_suite {
             tenants_never_see_each_others_batches,
             what_core_invoices_is_never_offered_for_sealing,
         ]);
-        $crate::store_suite!(@checks overturning $backend => [
+        $crate::store_suite!(@checks overturning $attributes $backend => [
             a_batch_that_is_refused_later_is_held_with_the_reason,
             a_claim_on_a_batch_that_is_refused_meanwhile_confirms_nothing,
             a_batch_that_is_taken_back_is_written_off_with_the_reason,
@@ -289,7 +293,7 @@ macro_rules! store_suite {
             a_batch_that_was_sent_again_is_refused_by_later_news_only,
             a_change_that_is_refused_overturns_nothing,
         ]);
-        $crate::store_suite!(@checks sealing $backend => [
+        $crate::store_suite!(@checks sealing $attributes $backend => [
             unsealed_sums_come_by_key_page_by_page,
             a_sealed_sum_is_offered_again_once_it_grows,
             a_repeated_seal_is_recognised,
@@ -299,7 +303,7 @@ macro_rules! store_suite {
             of_concurrent_seals_of_overlapping_pieces_one_holds,
             pieces_sealed_beside_appends_add_up_to_the_sum,
         ]);
-        $crate::store_suite!(@checks work $backend => [
+        $crate::store_suite!(@checks work $attributes $backend => [
             an_operation_is_claimed_once_it_is_due,
             operations_are_claimed_oldest_first,
             an_operation_that_exists_stays_as_it_is,
@@ -315,7 +319,7 @@ macro_rules! store_suite {
             nothing_but_an_operation_given_up_is_resumed,
             the_state_of_an_operation_is_told_to_its_tenant_alone,
         ]);
-        $crate::store_suite!(@checks jobs $backend => [
+        $crate::store_suite!(@checks jobs $attributes $backend => [
             a_job_that_never_ran_is_none,
             a_job_runs_once_at_a_time,
             of_concurrent_starts_one_runs,
@@ -325,20 +329,20 @@ macro_rules! store_suite {
             a_lapsed_job_may_be_taken_over,
             a_job_that_never_ran_is_not_kept,
         ]);
-        $crate::store_suite!(@checks writes $backend => [
+        $crate::store_suite!(@checks writes $attributes $backend => [
             a_store_has_a_name_and_a_sign_of_life,
             an_append_that_is_dropped_is_done_or_not_done,
             a_change_that_is_dropped_is_done_or_not_done,
             a_wish_that_is_dropped_takes_one_block_or_none,
         ]);
     };
-    (@model $backend:expr) => {
-        $crate::store_suite!(@checks model $backend => [
+    (@model $attributes:tt $backend:expr) => {
+        $crate::store_suite!(@checks model $attributes $backend => [
             a_random_run_agrees_with_the_memory_store,
         ]);
     };
-    (@reopening $backend:expr) => {
-        $crate::store_suite!(@checks reopening $backend => [
+    (@reopening $attributes:tt $backend:expr) => {
+        $crate::store_suite!(@checks reopening $attributes $backend => [
             what_was_written_is_there,
             repeated_writes_are_recognised,
             blocks_of_a_dead_owner_come_back,
@@ -348,18 +352,20 @@ macro_rules! store_suite {
             what_was_tallied_is_remembered,
         ]);
     };
-    (@checks $group:ident $backend:expr => [$($check:ident),+ $(,)?]) => {
+    (@checks $group:ident $attributes:tt $backend:expr => [$($check:ident),+ $(,)?]) => {
         mod $group {
             use super::*;
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    let bench = $crate::store::Bench::new($backend, |future| {
-                        drop(tokio::spawn(future));
-                    });
-                    $crate::store::$group::$check(&bench).await;
-                }
-            )+
+            $($crate::store_suite!(@check $group $check $attributes $backend);)+
+        }
+    };
+    (@check $group:ident $check:ident [$(#[$attribute:meta])*] $backend:expr) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])*
+        async fn $check() {
+            let bench = $crate::store::Bench::new($backend, |future| {
+                drop(tokio::spawn(future));
+            });
+            $crate::store::$group::$check(&bench).await;
         }
     };
 }

@@ -12,8 +12,8 @@ use monetization_core::usage::{ForeignEvent, Tally, UsageRecord};
 use super::Bench;
 use super::observed::observe;
 use super::steps::{
-    ALL, CLAIM, MINUTE, Shared, append, append_new, apply, apply_new, change_of, counter, granted,
-    insert, insert_all, own, sum, total,
+    ALL, CLAIM, HOUR, MINUTE, Shared, append, append_new, apply, apply_new, change_of, counter,
+    granted, insert, insert_all, own, sum, total,
 };
 use crate::sample::{START, Subscriber, batch, settled, text};
 
@@ -94,6 +94,8 @@ pub async fn blocks_of_a_dead_owner_come_back(bench: &Bench) {
     store.settle(of.tenant, settled).await.unwrap();
     drop(store);
 
+    // A store that others share knows by the time alone that one of them is gone.
+    bench.advance(HOUR);
     let store = bench.open().await;
     let leased = |committed, leased| QuotaCounter { committed, leased };
     assert_eq!(

@@ -22,6 +22,7 @@ pub(super) const CLAIM: Claim = Claim {
 
 /// The lease of claims and jobs, where nothing else is said.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// More than there ever is of anything.
 pub(super) const ALL: usize = 1_000_000;

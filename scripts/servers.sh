@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Runs a command beside throwaway servers, whose addresses it finds in its environment:
+#
+#   scripts/servers.sh COMMAND...
+#
+# MONETIZATION_POSTGRES       postgres://monetization@127.0.0.1:PORT
+#
+# They come from Debian's packages, listen on free ports of this machine alone, keep what they have in a
+# folder that is removed, and end with the command.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+folder="$(mktemp -d)"
+
+# A port that nobody listens on now.
+free_port() {
+  local port
+  while :; do
+    port="$(shuf -n 1 -i 20000-32000)"
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      echo "$port"
+      return
+    fi
+  done
+}
+
+# Runs a command of PostgreSQL's, which refuses to be root.
+as_postgres() {
+  if [[ "$(id -u)" -eq 0 ]]; then
+    setpriv --reuid=postgres --regid=postgres --clear-groups env -C "$folder" "$@"
+  else
+    "$@"
+  fi
+}
+
+newest_postgres() {
+  local found
+  found="$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)"
+  [[ -n "$found" ]] && dirname "$found"
+}
+
+start_postgres() {
+  local bin port
+  # The package that starts a server of its own is told not to.
+  if ! bin="$(newest_postgres)"; then
+    from_debian postgresql
+    bin="$(newest_postgres)"
+  fi
+  if [[ "$(id -u)" -eq 0 ]]; then
+    chown postgres "$folder"
+  fi
+  as_postgres "$bin/initdb" --pgdata="$folder/postgres" --username=monetization --auth=trust \
+    --encoding=UTF8 --locale=C --no-sync >"$folder/initdb.log"
+  # What this machine loses when its power fails is no matter here.
+  for _ in 1 2 3; do
+    port="$(free_port)"
+    if as_postgres "$bin/pg_ctl" --pgdata="$folder/postgres" --log="$folder/postgres.log" --silent --wait \
+      --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
+        -c full_page_writes=off -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=2GB" start; then
+      export MONETIZATION_POSTGRES="postgres://monetization@127.0.0.1:$port"
+      return
+    fi
+  done
+  cat "$folder/postgres.log" >&2
+  return 1
+}
+
+stop() {
+  local bin
+  if [[ -e "$folder/postgres/postmaster.pid" ]] && bin="$(newest_postgres)"; then
+    as_postgres "$bin/pg_ctl" --pgdata="$folder/postgres" --mode=immediate --silent stop || true
+  fi
+  rm -rf "$folder"
+}
+trap stop EXIT
+
+start_postgres
+"$@"

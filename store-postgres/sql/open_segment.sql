@@ -1,0 +1,6 @@
+-- As its first record has it: the end may have moved since it was announced.
+UPDATE segment SET
+    subscription = $3, plan_version = $4, invoicing = $5, period_index = $6,
+    period_start_at = $7, period_end_at = $8, start_at = $9, end_at = $10,
+    state = 'open'
+WHERE tenant = $1 AND id = $2 AND state = 'announced'

@@ -1,0 +1,2 @@
+UPDATE intent SET due_at = $3, attempts = attempts + 1, claim_lapses_at = NULL
+WHERE id = $1 AND fence = $2 AND claim_lapses_at IS NOT NULL

@@ -1,0 +1,239 @@
+//! The connections to the server, and the transactions on them.
+//!
+//! # Writes
+//! [`Connections::write`] runs a job in a task of its own: it takes a connection, begins a
+//! transaction in a role, lets the job work, and commits. What the caller holds is only the answer,
+//! so a caller that is dropped changes nothing about the write. A transaction that the server breaks
+//! off so that another one can go on (a deadlock, or one that cannot be put in an order) is run
+//! again from its beginning, a few times.
+//!
+//! # Connections that come back
+//! A read is a transaction too, and its caller may be dropped anywhere in it. Whatever comes back to
+//! the pool is rolled back first, so that nobody begins in the midst of somebody else's transaction:
+//! without that, what the next caller writes would be lost with it.
+//!
+//! | what goes wrong | then |
+//! |---|---|
+//! | a caller is dropped | a write goes on; a read's connection is rolled back and used again |
+//! | a statement fails | the transaction is rolled back; nothing was written |
+//! | the reply to the commit is lost | nobody knows: the caller repeats the write, which is recognised |
+//! | the process stops in a transaction | the server ends it after a while, and the locks with it |
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use monetization_core::ids::{TenantId, TypedId};
+use monetization_core::store::{StoreError, StoreErrorKind};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, PgPool};
+
+use crate::error::{commit_failed, failed, is_overtaken};
+use crate::options::PostgresOptions;
+
+/// In whose name a transaction works. The server holds it to that: see the migrations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Role {
+    /// One tenant's: rows of others do not exist.
+    Tenant(TenantId),
+    /// The committer's, which appends and hands out blocks of quotas.
+    Ledger,
+    /// That of gates and jobs, which look across tenants.
+    Worker,
+}
+
+impl Role {
+    /// The statements that begin a transaction in this role.
+    fn begin(self, access: &str) -> String {
+        let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED {access}; SET LOCAL ROLE");
+        match self {
+            Self::Tenant(tenant) => format!(
+                "{begin} monetization_tenant; SET LOCAL monetization.tenant = '{}'",
+                tenant.uuid()
+            ),
+            Self::Ledger => format!("{begin} monetization_ledger"),
+            Self::Worker => format!("{begin} monetization_worker"),
+        }
+    }
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Done<T> {
+    /// Keep what was written, and answer this.
+    Commit(T),
+    /// Undo what was written, and answer this.
+    Undo(T),
+}
+
+/// What a job is doing. Where it fails, the transaction is undone.
+pub(crate) type Job<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<Done<T>>> + Send + 'a>>;
+
+/// All connections of a store.
+#[derive(Clone)]
+pub(crate) struct Connections(PgPool);
+
+impl Connections {
+    /// Connections that are made when they are needed.
+    pub(crate) fn new(options: &PostgresOptions) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max.get())
+            .acquire_timeout(options.connection_wait)
+            // What is asked of a connection that died fails, and is repeated by whoever asked.
+            .test_before_acquire(false)
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("ROLLBACK").await?;
+                    Ok(true)
+                })
+            });
+        Self(pool.connect_lazy_with(connect_options(options)))
+    }
+
+    /// Runs a job in a transaction of this role; more than once, where the server breaks it off in
+    /// favour of others. What the job needs is in `of`.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unknown`] where the commit failed or the task was lost; any other kind
+    /// means that nothing was written.
+    pub(crate) async fn write<A, T, J>(
+        &self,
+        doing: &'static str,
+        role: Role,
+        of: A,
+        job: J,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        J: for<'a> Fn(&'a mut PgConnection, &'a A) -> Job<'a, T> + Send + Sync + 'static,
+    {
+        let connections = self.clone();
+        let task = tokio::spawn(async move {
+            for tries_left in (0..TRIES_MAX).rev() {
+                match connections.attempt(doing, role, &of, &job).await {
+                    Err(Broken::Overtaken(_)) if tries_left > 0 => {
+                        let wait = rand::random_range(WAIT_MIN..WAIT_MAX);
+                        tokio::time::sleep(wait).await;
+                    }
+                    Err(Broken::Overtaken(error) | Broken::Off(error)) => return Err(error),
+                    Ok(answer) => return Ok(answer),
+                }
+            }
+            Err(StoreError::new(StoreErrorKind::Unavailable, doing))
+        });
+        task.await.unwrap_or_else(|gone| {
+            Err(StoreError::new(StoreErrorKind::Unknown, doing).because(gone))
+        })
+    }
+
+    async fn attempt<A, T, J>(
+        &self,
+        doing: &'static str,
+        role: Role,
+        of: &A,
+        job: &J,
+    ) -> Result<T, Broken>
+    where
+        J: for<'a> Fn(&'a mut PgConnection, &'a A) -> Job<'a, T>,
+    {
+        let broken = |error| Broken::new(error, |error| failed(doing, error));
+        let mut connection = self.0.acquire().await.map_err(broken)?;
+        let begin = AssertSqlSafe(role.begin("READ WRITE"));
+        connection.execute(begin).await.map_err(broken)?;
+        match job(&mut connection, of).await.map_err(broken)? {
+            Done::Commit(answer) => {
+                let committed = connection.execute("COMMIT").await;
+                committed
+                    .map_err(|error| Broken::new(error, |error| commit_failed(doing, error)))?;
+                Ok(answer)
+            }
+            Done::Undo(answer) => {
+                connection.execute("ROLLBACK").await.map_err(broken)?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Lets `read` work in a transaction of this role that writes nothing.
+    ///
+    /// # Errors
+    /// Where the server cannot, or no connection becomes free.
+    pub(crate) async fn read<T, R>(&self, role: Role, read: R) -> sqlx::Result<T>
+    where
+        R: AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    {
+        let mut connection = self.0.acquire().await?;
+        let begin = AssertSqlSafe(role.begin("READ ONLY"));
+        connection.execute(begin).await?;
+        let answer = read(&mut connection).await?;
+        connection.execute("COMMIT").await?;
+        Ok(answer)
+    }
+
+    /// Ends all of them.
+    pub(crate) async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Connections")
+    }
+}
+
+/// Why an attempt came to nothing.
+enum Broken {
+    /// The server has undone it so that another can go on; it may be run again.
+    Overtaken(StoreError),
+    Off(StoreError),
+}
+
+impl Broken {
+    fn new(error: sqlx::Error, meaning: impl FnOnce(sqlx::Error) -> StoreError) -> Self {
+        if is_overtaken(&error) {
+            Self::Overtaken(meaning(error))
+        } else {
+            Self::Off(meaning(error))
+        }
+    }
+}
+
+/// One connection, for what is done before there is a pool.
+///
+/// # Errors
+/// Where the server cannot be reached, or refuses who logs in.
+pub(crate) async fn connect(options: &PostgresOptions) -> sqlx::Result<PgConnection> {
+    connect_options(options).connect().await
+}
+
+/// What is the same for every connection. Statements are not logged: their values are people's
+/// use and prices.
+fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
+    let milliseconds = |duration: Duration| duration.as_millis().to_string();
+    options
+        .connect
+        .clone()
+        .application_name("monetization")
+        .options([
+            ("search_path", "monetization".to_owned()),
+            ("timezone", "UTC".to_owned()),
+            ("statement_timeout", milliseconds(options.statement_timeout)),
+            ("lock_timeout", milliseconds(options.lock_timeout)),
+            (
+                "idle_in_transaction_session_timeout",
+                milliseconds(options.lock_timeout),
+            ),
+        ])
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .disable_statement_logging()
+}
+
+/// How often a transaction that others overtake is begun.
+const TRIES_MAX: u32 = 10;
+/// How long to wait before it is begun again: a random time between these.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+const WAIT_MAX: Duration = Duration::from_millis(50);
+/// Statements that a connection keeps prepared: all there are.
+const STATEMENTS_MAX: usize = 256;

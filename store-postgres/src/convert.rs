@@ -1,0 +1,413 @@
+//! Between what the port says and what the columns hold: the one place that knows both.
+//!
+//! | the port | a column |
+//! |---|---|
+//! | an id | `uuid` |
+//! | an instant | `bigint`, microseconds since 1970-01-01 UTC |
+//! | a quantity | `bigint` of its meter's scale |
+//! | a version, fence or place in a sequence | `bigint`, never negative |
+//! | a kind, index, state or window | `text`, the name its type gives itself |
+//! | how a call ended | `smallint`, by [`ending_code`] |
+//! | a fact, an operation | `text`, its JSON |
+//!
+//! What does not fit is an error, both ways: nothing is cut short or taken for something else.
+
+use std::error::Error;
+use std::str::FromStr;
+
+use monetization_core::clock::{Span, Timestamp};
+use monetization_core::ids::TypedId;
+use monetization_core::intent::{Intent, IntentState, Parking};
+use monetization_core::invoice::Invoicing;
+use monetization_core::money::Quantity;
+use monetization_core::plan::QuotaName;
+use monetization_core::reference::{Mode, Place, Realm};
+use monetization_core::store::{
+    Batch, BatchState, Held, Index, JobRun, JobState, Kind, Row, RowKey, SentAgain, Unique,
+};
+use monetization_core::subscription::Segment;
+use monetization_core::usage::{Ending, Sum, SumKey};
+use sqlx::postgres::PgRow;
+use sqlx::{Decode, Postgres, Row as _, Type};
+use uuid::Uuid;
+
+use crate::error::senseless;
+
+/// A number that the port counts without a sign, as the database keeps it.
+///
+/// # Errors
+/// Past 63 bits, which nothing that is counted here ever comes to.
+pub(crate) fn signed(number: u64) -> sqlx::Result<i64> {
+    i64::try_from(number).map_err(senseless)
+}
+
+/// The number of a segment's period.
+///
+/// # Errors
+/// Past 31 bits, which no subscription lives to see.
+pub(crate) fn period_index(segment: &Segment) -> sqlx::Result<i32> {
+    i32::try_from(segment.period_index).map_err(senseless)
+}
+
+/// How many rows to ask for. More than the database can count is all there are.
+pub(crate) fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// Where a value of an index stands once only: in the tenant's scope or, as the nil id, in that
+/// of the whole store. Values that may stand many times are kept by tenant too.
+pub(crate) fn scope(index: Index, tenant: impl TypedId) -> Uuid {
+    match index.unique() {
+        Unique::Everywhere => Uuid::nil(),
+        Unique::InTenant | Unique::No => tenant.uuid(),
+    }
+}
+
+/// The keys of a fact, as they stand in its row: `[["product_slug","weather"],...]`. They stand in
+/// `fact_key` as well, which is only an index: reading a row reads no other table.
+///
+/// # Errors
+/// Where they cannot be written as JSON.
+pub(crate) fn keys_text(keys: &[RowKey]) -> sqlx::Result<String> {
+    let pairs: Vec<(&str, &str)> = keys
+        .iter()
+        .map(|key| (key.index.as_str(), key.value.as_str()))
+        .collect();
+    serde_json::to_string(&pairs).map_err(senseless)
+}
+
+/// What a record tells about its ending. These codes are in every ledger: they never change.
+pub(crate) fn ending_code(ending: Ending) -> i16 {
+    match ending {
+        Ending::Complete => 0,
+        Ending::ClientGone => 1,
+        Ending::UpstreamBroke => 2,
+        Ending::NoAnswer => 3,
+        Ending::Failed => 4,
+    }
+}
+
+/// How the state of a job's run is stored; a lapsed one is a running one that was not heard of.
+pub(crate) fn job_state_text(state: JobState) -> &'static str {
+    match state {
+        JobState::Running | JobState::Lapsed => "running",
+        JobState::Succeeded => "succeeded",
+        JobState::Incomplete => "incomplete",
+        JobState::Failed => "failed",
+    }
+}
+
+/// Reads columns as what the port calls them.
+///
+/// Each method names a column of the row, and fails where the row has no such column or its
+/// value is no such thing.
+pub(crate) trait Columns {
+    /// The value as sqlx reads it.
+    fn value<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
+        &'r self,
+        column: &str,
+    ) -> sqlx::Result<T>;
+
+    /// An id without a type.
+    fn uuid(&self, column: &str) -> sqlx::Result<Uuid> {
+        self.value(column)
+    }
+
+    /// An id.
+    fn id<T: TypedId>(&self, column: &str) -> sqlx::Result<T> {
+        self.uuid(column).map(T::from_uuid)
+    }
+
+    /// An id, if there is one.
+    fn optional_id<T: TypedId>(&self, column: &str) -> sqlx::Result<Option<T>> {
+        let uuid: Option<Uuid> = self.value(column)?;
+        Ok(uuid.map(T::from_uuid))
+    }
+
+    /// A number that is never negative.
+    fn unsigned(&self, column: &str) -> sqlx::Result<u64> {
+        u64::try_from(self.value::<i64>(column)?).map_err(senseless)
+    }
+
+    /// A small number that is never negative.
+    fn count(&self, column: &str) -> sqlx::Result<u32> {
+        u32::try_from(self.value::<i32>(column)?).map_err(senseless)
+    }
+
+    /// An instant.
+    fn instant(&self, column: &str) -> sqlx::Result<Timestamp> {
+        self.value(column).map(Timestamp::from_micros)
+    }
+
+    /// An instant, if there is one.
+    fn optional_instant(&self, column: &str) -> sqlx::Result<Option<Timestamp>> {
+        let micros: Option<i64> = self.value(column)?;
+        Ok(micros.map(Timestamp::from_micros))
+    }
+
+    /// A stretch of time, from two columns.
+    fn span(&self, start: &str, end: &str) -> sqlx::Result<Span> {
+        Ok(Span {
+            start: self.instant(start)?,
+            end: self.instant(end)?,
+        })
+    }
+
+    /// A quantity of its meter's scale.
+    fn quantity(&self, column: &str) -> sqlx::Result<Quantity> {
+        self.value(column).map(Quantity::from_scaled)
+    }
+
+    /// A text that has to be valid as what it is.
+    fn text<T: Text>(&self, column: &str) -> sqlx::Result<T> {
+        self.value::<&str>(column)?.parse().map_err(senseless)
+    }
+
+    /// Such a text, if there is one.
+    fn optional_text<T: Text>(&self, column: &str) -> sqlx::Result<Option<T>> {
+        let text: Option<&str> = self.value(column)?;
+        text.map(str::parse).transpose().map_err(senseless)
+    }
+}
+
+impl Columns for PgRow {
+    fn value<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
+        &'r self,
+        column: &str,
+    ) -> sqlx::Result<T> {
+        self.try_get(column)
+    }
+}
+
+/// What is checked when it is read from a text.
+pub(crate) trait Text: FromStr<Err: Error + Send + Sync + 'static> {}
+
+impl<T: FromStr<Err: Error + Send + Sync + 'static>> Text for T {}
+
+/// A row of `fact`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn fact(row: &PgRow) -> sqlx::Result<Row> {
+    Ok(Row {
+        kind: known(&Kind::ALL, |kind| kind.as_str(), row.value("kind")?)?,
+        id: row.uuid("id")?,
+        tenant: row.id("tenant")?,
+        version: row.unsigned("version")?,
+        due_at: row.optional_instant("due_at")?,
+        keys: keys(row.value("keys")?)?,
+        body: row.value("body")?,
+        seq: row.unsigned("change_seq")?,
+    })
+}
+
+/// What a fact is found by, from its row.
+fn keys(text: &str) -> sqlx::Result<Vec<RowKey>> {
+    let pairs: Vec<(&str, String)> = serde_json::from_str(text).map_err(senseless)?;
+    pairs
+        .into_iter()
+        .map(|(index, value)| {
+            Ok(RowKey {
+                index: known(&Index::ALL, |index| index.as_str(), index)?,
+                value,
+            })
+        })
+        .collect()
+}
+
+/// A row of `segment`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn segment(row: &PgRow) -> sqlx::Result<Segment> {
+    let invoicings = [Invoicing::ByCore, Invoicing::ByEngine];
+    Ok(Segment {
+        id: row.id("id")?,
+        subscription: row.id("subscription")?,
+        version: row.id("plan_version")?,
+        invoicing: known(&invoicings, |known| known.as_str(), row.value("invoicing")?)?,
+        period_index: row.count("period_index")?,
+        period: row.span("period_start_at", "period_end_at")?,
+        span: row.span("start_at", "end_at")?,
+    })
+}
+
+/// A row of `sum`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn sum(row: &PgRow) -> sqlx::Result<Sum> {
+    Ok(Sum {
+        key: sum_key(row)?,
+        total: row.quantity("total")?,
+        sealed: row.quantity("sealed")?,
+    })
+}
+
+/// The key of a row that names its segments and meter.
+fn sum_key(row: &PgRow) -> sqlx::Result<SumKey> {
+    Ok(SumKey {
+        segment: row.id("segment")?,
+        origin: row.id("origin")?,
+        meter: row.id("meter")?,
+    })
+}
+
+/// A row of `batch`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn batch(row: &PgRow) -> sqlx::Result<Batch> {
+    Ok(Batch {
+        id: row.id("id")?,
+        tenant: row.id("tenant")?,
+        key: sum_key(row)?,
+        from: row.quantity("from_total")?,
+        to: row.quantity("to_total")?,
+        place: Place {
+            engine: row.text("engine")?,
+            account: row.optional_text("account")?,
+        },
+        realm: Realm {
+            account: row.text("realm")?,
+            mode: mode(row.value("mode")?)?,
+        },
+        used_at: row.instant("used_at")?,
+        body: row.value("body")?,
+        state: batch_state(row.value("state")?, row.value("reason")?)?,
+        attempts: row.count("attempts")?,
+        first_sent_at: row.optional_instant("first_sent_at")?,
+        settled_at: row.optional_instant("settled_at")?,
+        fence: row.unsigned("fence")?,
+        decided_because: row.value("decided_because")?,
+        sent_again: sent_again(row)?,
+    })
+}
+
+/// That a batch was sent again.
+fn sent_again(row: &PgRow) -> sqlx::Result<Option<SentAgain>> {
+    let decided_at = row.optional_instant("sent_again_at")?;
+    let after: Option<&str> = row.value("sent_again_after")?;
+    let Some((after, decided_at)) = after.zip(decided_at) else {
+        return Ok(None);
+    };
+    let after = match after {
+        "rejected" => Held::Rejected,
+        "unknown" => Held::Unknown,
+        "parked" => Held::Parked,
+        other => {
+            return Err(senseless(format!(
+                "{other:?} is nothing a batch is held as"
+            )));
+        }
+    };
+    Ok(Some(SentAgain { after, decided_at }))
+}
+
+/// Whether money is real.
+fn mode(mode: &str) -> sqlx::Result<Mode> {
+    Ok(match mode {
+        "live" => Mode::Live,
+        "test" => Mode::Test,
+        other => return Err(senseless(format!("{other:?} is no mode"))),
+    })
+}
+
+/// A batch's state and the reason for it.
+fn batch_state(state: &str, reason: Option<String>) -> sqlx::Result<BatchState> {
+    let reason = reason.unwrap_or_default();
+    Ok(match state {
+        "sealed" => BatchState::Sealed,
+        "confirmed" => BatchState::Confirmed,
+        "rejected" => BatchState::Rejected { reason },
+        "unknown" => BatchState::Unknown { reason },
+        "parked" => BatchState::Parked { reason },
+        "written_off" => BatchState::WrittenOff,
+        other => return Err(senseless(format!("{other:?} is no state of a batch"))),
+    })
+}
+
+/// A row of `intent`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn intent(row: &PgRow) -> sqlx::Result<Intent> {
+    Ok(Intent {
+        id: row.id("id")?,
+        tenant: row.id("tenant")?,
+        operation: serde_json::from_str(row.value("operation")?).map_err(senseless)?,
+        due_at: row.instant("due_at")?,
+        attempts: row.count("attempts")?,
+    })
+}
+
+/// How far the operation of a row of `intent` has come.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn intent_state(row: &PgRow) -> sqlx::Result<IntentState> {
+    Ok(match row.value("state")? {
+        "open" => IntentState::Open,
+        "done" => IntentState::Done,
+        "parked" => IntentState::Parked(parking(row)?),
+        other => return Err(senseless(format!("{other:?} is no state of an operation"))),
+    })
+}
+
+/// Why the operation of a row of `intent` is parked.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn parking(row: &PgRow) -> sqlx::Result<Parking> {
+    Ok(Parking {
+        reason: row.value("reason")?,
+        parked_at: row.instant("parked_at")?,
+    })
+}
+
+/// A row of `job`, with whether its lease has `lapsed`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn job(row: &PgRow) -> sqlx::Result<JobRun> {
+    let states = [
+        JobState::Running,
+        JobState::Succeeded,
+        JobState::Incomplete,
+        JobState::Failed,
+    ];
+    let state = known(&states, job_state_text, row.value("state")?)?;
+    let lapsed = state == JobState::Running && row.value("lapsed")?;
+    Ok(JobRun {
+        fence: row.unsigned("fence")?,
+        state: if lapsed { JobState::Lapsed } else { state },
+        started_at: row.instant("started_at")?,
+        ended_at: row.optional_instant("ended_at")?,
+        done: row.unsigned("done")?,
+        failed: row.unsigned("failed")?,
+    })
+}
+
+/// The ending that this code stands for.
+///
+/// # Errors
+/// Where there is none.
+pub(crate) fn ending(code: i16) -> sqlx::Result<Ending> {
+    let mut endings = Ending::ALL.into_iter();
+    let ending = endings.find(|ending| ending_code(*ending) == code);
+    ending.ok_or_else(|| senseless(format!("{code} is no ending of a call")))
+}
+
+/// The quota window of this name.
+///
+/// # Errors
+/// Where there is none.
+pub(crate) fn quota_name(name: &str) -> sqlx::Result<QuotaName> {
+    name.parse().map_err(senseless)
+}
+
+/// The one of these that gives itself this name.
+fn known<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> sqlx::Result<T> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| senseless(format!("{text:?} is not known to this program")))
+}

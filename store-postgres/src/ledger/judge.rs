@@ -1,0 +1,326 @@
+//! Judges records one after the other, in memory, each on what those before it have changed.
+
+use monetization_core::ids::{MeterId, SegmentId, TenantId, TypedId};
+use monetization_core::invoice::Invoicing;
+use monetization_core::money::Quantity;
+use monetization_core::store::{Appended, Refusal};
+use monetization_core::usage::{Counted, Spent, SumKey, Tallied, TallyKey, UsageRecord};
+use uuid::Uuid;
+
+use super::book::{Book, KeptSegment, SegmentState};
+use super::write::{Draft, EventRow, RecordRow, TalliedRow};
+use crate::convert::ending_code;
+use crate::error::senseless;
+use crate::quotas::QuotaKey;
+
+/// What became of each record, and what is to be written of those that are taken.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// In the order of the records.
+    pub(super) appended: Vec<Appended>,
+    pub(super) draft: Draft,
+}
+
+impl Judged {
+    /// Judges all of them.
+    ///
+    /// # Errors
+    /// Where the successors form a circle, or a record counts nothing.
+    pub(super) fn of(book: Book, records: &[UsageRecord]) -> sqlx::Result<Self> {
+        let mut judge = Judge {
+            book,
+            draft: Draft::default(),
+        };
+        let appended: sqlx::Result<Vec<Appended>> =
+            records.iter().map(|record| judge.judge(record)).collect();
+        Ok(Self {
+            appended: appended?,
+            draft: judge.draft,
+        })
+    }
+
+    /// Whether any of them is not taken.
+    pub(super) fn refuses(&self) -> bool {
+        let refused = |appended: &Appended| matches!(appended, Appended::Refused(_));
+        self.appended.iter().any(refused)
+    }
+}
+
+/// The book changes with every record that is taken.
+struct Judge {
+    book: Book,
+    draft: Draft,
+}
+
+impl Judge {
+    fn judge(&mut self, record: &UsageRecord) -> sqlx::Result<Appended> {
+        let id = (record.tenant, record.id);
+        if let Some(known) = self.book.known.get(&id) {
+            return Ok(judge_known(*known, record));
+        }
+        let payer = self.payer(record)?;
+        if let Some(refusal) = self.refusal(record, payer) {
+            return Ok(Appended::Refused(refusal));
+        }
+        self.accept(record, payer)?;
+        let digest = record.event.as_ref().map(|event| event.digest);
+        self.book.known.insert(id, digest);
+        Ok(Appended::New)
+    }
+
+    /// The first open segment along the successors of the record's.
+    fn payer(&self, record: &UsageRecord) -> sqlx::Result<SegmentId> {
+        let mut payer = record.segment.id;
+        for _ in 0..=self.book.segments.len() {
+            let kept = self.book.segments.get(&(record.tenant, payer));
+            match kept.map(|kept| kept.state) {
+                Some(SegmentState::Closed(successor)) => payer = successor,
+                Some(SegmentState::Announced | SegmentState::Open) | None => return Ok(payer),
+            }
+        }
+        Err(senseless("the successors of a segment form a circle"))
+    }
+
+    /// What stands against it, if anything does.
+    fn refusal(&self, record: &UsageRecord, payer: SegmentId) -> Option<Refusal> {
+        self.lease_refusal(record)
+            .or_else(|| self.overflows(record, payer).then_some(Refusal::Overflow))
+    }
+
+    /// What stands against spending from its leases. One lease may be named more than once.
+    fn lease_refusal(&self, record: &UsageRecord) -> Option<Refusal> {
+        for (at, spent) in record.spent.iter().enumerate() {
+            let Some(id) = spent.lease else { continue };
+            let key = QuotaKey::of_record(record, spent);
+            let kept = self.book.leases.get(&(record.tenant, id));
+            let Some(lease) = kept.filter(|lease| lease.open && lease.quota == key) else {
+                return Some(Refusal::LeaseClosed);
+            };
+            let wanted = total_with(record, at, |other| other.lease == spent.lease);
+            if wanted.is_none_or(|wanted| wanted > lease.unspent) {
+                return Some(Refusal::LeaseSpent);
+            }
+        }
+        None
+    }
+
+    /// Whether a counter or a sum would not hold what it adds.
+    fn overflows(&self, record: &UsageRecord, payer: SegmentId) -> bool {
+        let quota_overflows = record.spent.iter().enumerate().any(|(at, spent)| {
+            let key = QuotaKey::of_record(record, spent);
+            let units = total_with(record, at, |other| {
+                QuotaKey::of_record(record, other) == key
+            });
+            // What is leased is never less than what is committed.
+            let leased = self.book.leased.get(&key).copied().unwrap_or_default();
+            units.and_then(|units| leased.checked_add(units)).is_none()
+        });
+        let is_late = payer != record.segment.id;
+        let total_overflows = record.counted.iter().any(|counted| {
+            let key = sum_key(record, payer, counted.meter);
+            let total = self.book.totals.get(&key).copied().unwrap_or_default();
+            let (added, _) = self.grown(record, counted, is_late);
+            total.checked_add(added.scaled()).is_none()
+        });
+        quota_overflows || total_overflows
+    }
+
+    /// Takes it.
+    fn accept(&mut self, record: &UsageRecord, payer: SegmentId) -> sqlx::Result<()> {
+        if record.counted.is_empty() {
+            return Err(senseless("a record counts nothing"));
+        }
+        let by_engine = self.open(record, payer)?.by_engine;
+        let spent = self.spend(record)?;
+        let key = ledger_key(record);
+        for (position, counted) in record.counted.iter().enumerate() {
+            let position = i16::try_from(position).map_err(senseless)?;
+            let is_late = payer != record.segment.id;
+            let added = self.added(record, counted, (key, position), is_late)?;
+            let sum = sum_key(record, payer, counted.meter);
+            let total = self.book.totals.entry(sum).or_default();
+            *total = total.saturating_add(added);
+            let by_engine = by_engine && !counted.tally.may_shrink();
+            self.draft.add_to_sum(sum, added, by_engine);
+            self.draft.records.push(RecordRow {
+                tenant: record.tenant,
+                id: record.id,
+                key,
+                segment: record.segment.id,
+                meter: counted.meter,
+                quantity: counted.quantity.scaled(),
+                occurred_at: record.occurred_at.as_micros(),
+                recorded_at: record.recorded_at.as_micros(),
+                event: record.event.as_ref().map(|_| record.id.uuid()),
+                position,
+                status: status(record)?,
+                ending: record.outcome.map(|outcome| ending_code(outcome.ending)),
+                resource: record.resource.as_ref().map(ToString::to_string),
+                spent: spent.clone().filter(|_| position == 0),
+            });
+        }
+        self.draft
+            .events
+            .extend(record.event.as_ref().map(|event| EventRow {
+                tenant: record.tenant,
+                id: record.id,
+                segment: record.segment.id,
+                key,
+                event: event.clone(),
+            }));
+        Ok(())
+    }
+
+    /// By how much the sum grows. `place` is where the record stands: its key, and the place of
+    /// what it counts.
+    fn added(
+        &mut self,
+        record: &UsageRecord,
+        counted: &Counted,
+        (key, position): (Uuid, i16),
+        is_late: bool,
+    ) -> sqlx::Result<i64> {
+        let quantity = counted.quantity;
+        let (added, Some((of, now))) = self.grown(record, counted, is_late) else {
+            return Ok(quantity.scaled());
+        };
+        self.book.tallies.insert(of, now);
+        self.draft.tallies.insert(of, now);
+        self.draft.tallied.push(TalliedRow {
+            tenant: record.tenant,
+            key,
+            position,
+            correction: added.scaled().saturating_sub(quantity.scaled()),
+            tally: serde_json::to_string(&counted.tally).map_err(senseless)?,
+        });
+        Ok(added.scaled())
+    }
+
+    /// By how much the sum grows, and what is to be remembered from then on, where anything is.
+    fn grown(
+        &self,
+        record: &UsageRecord,
+        counted: &Counted,
+        is_late: bool,
+    ) -> (Quantity, Option<(TallyKey, Tallied)>) {
+        let Some(of) = TallyKey::of(record, counted) else {
+            return (counted.quantity, None);
+        };
+        let kept = self.book.tallies.get(&of).copied();
+        let at = record.occurred_at;
+        let (added, now) = counted.tally.count(kept, counted.quantity, at, is_late);
+        (added, Some((of, now)))
+    }
+
+    /// Sees to it that the segment which pays has a row.
+    ///
+    /// # Errors
+    /// Where it is another's successor and has none, which closing that one should have made.
+    fn open(&mut self, record: &UsageRecord, payer: SegmentId) -> sqlx::Result<KeptSegment> {
+        let own = payer == record.segment.id;
+        let key = (record.tenant, payer);
+        match self.book.segments.get_mut(&key) {
+            Some(kept) => {
+                if kept.state == SegmentState::Announced {
+                    kept.state = SegmentState::Open;
+                    self.draft.opened.insert(key, own.then_some(record.segment));
+                }
+                Ok(*kept)
+            }
+            None if own => {
+                let segment = KeptSegment {
+                    by_engine: record.segment.invoicing == Invoicing::ByEngine,
+                    state: SegmentState::Open,
+                };
+                self.draft.new_segments.insert(key, record.segment);
+                self.book.segments.insert(key, segment);
+                Ok(segment)
+            }
+            None => Err(senseless("the successor of a segment has no row")),
+        }
+    }
+
+    /// Spends what the record spent, and says so as the record's row keeps it.
+    fn spend(&mut self, record: &UsageRecord) -> sqlx::Result<Option<String>> {
+        type Evidence = (String, i64, i64, Option<Uuid>, i64);
+        let mut evidence: Vec<Evidence> = Vec::with_capacity(record.spent.len());
+        for spent in &record.spent {
+            let units = i64::try_from(spent.units).map_err(senseless)?;
+            let key = QuotaKey::of_record(record, spent);
+            // A block of a strict quota was counted as leased when it was handed out.
+            let newly_leased = if spent.lease.is_some() { 0 } else { units };
+            let leased = self.book.leased.entry(key).or_default();
+            *leased = leased.saturating_add(newly_leased);
+            self.draft.add_to_quota(key, (units, newly_leased));
+            if let Some(id) = spent.lease {
+                let id = (record.tenant, id);
+                if let Some(lease) = self.book.leases.get_mut(&id) {
+                    lease.unspent = lease.unspent.saturating_sub(units);
+                }
+                let spent_of = self.draft.leases.entry(id).or_default();
+                *spent_of = spent_of.saturating_add(units);
+            }
+            let (start, end) = (key.start.as_micros(), key.end.as_micros());
+            let lease = spent.lease.map(TypedId::uuid);
+            evidence.push((spent.quota.to_string(), start, end, lease, units));
+        }
+        if evidence.is_empty() {
+            return Ok(None);
+        }
+        serde_json::to_string(&evidence)
+            .map(Some)
+            .map_err(senseless)
+    }
+}
+
+/// What becomes of a record that is in the ledger.
+fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
+    match (known, &record.event) {
+        (Some(known), Some(event)) if known != event.digest => Appended::Conflict,
+        _ => Appended::Duplicate,
+    }
+}
+
+/// The sum that a record of this meter goes to.
+fn sum_key(record: &UsageRecord, payer: SegmentId, meter: MeterId) -> (TenantId, SumKey) {
+    let origin = record.segment.id;
+    let key = SumKey {
+        segment: payer,
+        origin,
+        meter,
+    };
+    (record.tenant, key)
+}
+
+/// The status that the upstream gave, if it gave one.
+fn status(record: &UsageRecord) -> sqlx::Result<Option<i16>> {
+    let status = record.outcome.and_then(|outcome| outcome.status);
+    status.map(i16::try_from).transpose().map_err(senseless)
+}
+
+/// All units that a record spends like the entry at this place, up to it; `None` where that is more
+/// than a counter holds.
+fn total_with(record: &UsageRecord, at: usize, is_alike: impl Fn(&Spent) -> bool) -> Option<i64> {
+    let until = record.spent.iter().take(at.saturating_add(1));
+    let mut alike = until.filter(|other| is_alike(other));
+    let total = alike.try_fold(0_u64, |total, other| total.checked_add(other.units))?;
+    i64::try_from(total).ok()
+}
+
+/// Where a record stands in the ledger.
+///
+/// Ids of our own begin with their time, which keeps the end of the ledger the only place that
+/// is written to. Those of reported events are digests, spread over all there is: their first
+/// six bytes give way to the milliseconds of `recorded_at`, and the ten that are left keep them
+/// apart from each other. From ids of our own they differ in the version.
+fn ledger_key(record: &UsageRecord) -> Uuid {
+    let mut key = *record.id.uuid().as_bytes();
+    if record.event.is_some() {
+        let milliseconds = record.recorded_at.as_micros().div_euclid(1_000);
+        let milliseconds = u64::try_from(milliseconds).unwrap_or(0).to_be_bytes();
+        for (byte, of_time) in key.iter_mut().zip(milliseconds.into_iter().skip(2)) {
+            *byte = of_time;
+        }
+    }
+    Uuid::from_bytes(key)
+}

@@ -1,0 +1,116 @@
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use monetization_core::clock::Clock;
+use monetization_core::store::{StoreError, StoreErrorKind};
+use sqlx::postgres::PgConnectOptions;
+
+/// How a [`PostgresStore`](crate::PostgresStore) reaches its database, and how long it waits.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use monetization_store_postgres::PostgresOptions;
+///
+/// let options = PostgresOptions::new("postgres://market@db.internal/market?sslmode=verify-full")?
+///     .with_statement_timeout(Duration::from_secs(10));
+/// # Ok::<(), monetization_core::store::StoreError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// Where the server is, and who logs in.
+    pub(crate) connect: PgConnectOptions,
+    /// Connections at once.
+    pub(crate) connections_max: NonZeroU32,
+    /// How long to wait for one of them.
+    pub(crate) connection_wait: Duration,
+    /// How long a statement may take.
+    pub(crate) statement_timeout: Duration,
+    /// How long to wait for a lock.
+    pub(crate) lock_timeout: Duration,
+    /// For how long a store is believed to live that does not say so.
+    pub(crate) opening_lease: Duration,
+    /// What claims lapse by; the database's own time where there is none.
+    pub(crate) clock: Option<Clock>,
+}
+
+impl PostgresOptions {
+    /// The database of this address, as `libpq` writes it:
+    /// `postgres://user:password@host:port/database?sslmode=verify-full`.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Broken`] where it is no such address. The address is not repeated in the
+    /// error: it may hold a password.
+    pub fn new(address: &str) -> Result<Self, StoreError> {
+        let connect = PgConnectOptions::from_str(address).map_err(|error| {
+            StoreError::new(StoreErrorKind::Broken, "read the database's address").because(error)
+        })?;
+        Ok(Self {
+            connect,
+            connections_max: CONNECTIONS_MAX,
+            connection_wait: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
+            opening_lease: Duration::from_secs(30),
+            clock: None,
+        })
+    }
+
+    /// At most so many connections at once; 8 if nothing is said. The server's own limit is shared
+    /// by all processes: see the production guide for how many they may have together.
+    #[must_use]
+    pub fn with_connections_max(mut self, connections_max: NonZeroU32) -> Self {
+        self.connections_max = connections_max;
+        self
+    }
+
+    /// How long a read or write waits for a connection to become free, or to be made; 5 seconds if
+    /// nothing is said. Then it fails with [`StoreErrorKind::Unavailable`].
+    #[must_use]
+    pub fn with_connection_wait(mut self, connection_wait: Duration) -> Self {
+        self.connection_wait = connection_wait;
+        self
+    }
+
+    /// How long the server works on one statement; 30 seconds if nothing is said.
+    #[must_use]
+    pub fn with_statement_timeout(mut self, statement_timeout: Duration) -> Self {
+        self.statement_timeout = statement_timeout;
+        self
+    }
+
+    /// How long a write waits for a row that another transaction holds, and how long the server
+    /// leaves a transaction open in which nothing happens, such as that of a process that was
+    /// stopped; 5 seconds if nothing is said.
+    #[must_use]
+    pub fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
+        self.lock_timeout = lock_timeout;
+        self
+    }
+
+    /// For how long this store is believed to live after it was last heard of; 30 seconds if
+    /// nothing is said. It says so three times as often. After that its blocks of strict quotas are
+    /// given back by whoever asks next: a process that sleeps for longer loses them, and the
+    /// calls that it had let through under them.
+    #[must_use]
+    pub fn with_opening_lease(mut self, opening_lease: Duration) -> Self {
+        self.opening_lease = opening_lease;
+        self
+    }
+
+    /// The clock that claims and leases lapse by: its [`now`](Clock::now). If nothing is said it is
+    /// the database's own, which all processes share. Only tests, which move it by hand, have use
+    /// for another one.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+}
+
+/// Connections at once, if nothing is said: as many as a small machine has use for.
+const CONNECTIONS_MAX: NonZeroU32 = match NonZeroU32::new(8) {
+    Some(connections) => connections,
+    None => NonZeroU32::MIN,
+};
