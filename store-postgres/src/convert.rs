@@ -7,7 +7,7 @@
 //! | a quantity | `bigint` of its meter's scale |
 //! | a version, fence or place in a sequence | `bigint`, never negative |
 //! | a kind, index, state or window | `text`, the name its type gives itself |
-//! | how a call ended | `smallint`, by [`ending_code`] |
+//! | how a call ended | `smallint`, by [`Ending::code`] |
 //! | a fact, an operation | `text`, its JSON |
 //!
 //! What does not fit is an error, both ways: nothing is cut short or taken for something else.
@@ -18,12 +18,11 @@ use std::str::FromStr;
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::TypedId;
 use monetization_core::intent::{Intent, IntentState, Parking};
-use monetization_core::invoice::Invoicing;
 use monetization_core::money::Quantity;
 use monetization_core::plan::QuotaName;
-use monetization_core::reference::{Mode, Place, Realm};
+use monetization_core::reference::{Place, Realm};
 use monetization_core::store::{
-    Batch, BatchState, Held, Index, JobRun, JobState, Kind, Row, RowKey, SentAgain, Unique,
+    Batch, BatchState, Held, Index, JobRun, JobState, Named, Row, RowKey, SentAgain, Unique,
 };
 use monetization_core::subscription::Segment;
 use monetization_core::usage::{Ending, Sum, SumKey};
@@ -60,40 +59,6 @@ pub(crate) fn scope(index: Index, tenant: impl TypedId) -> Uuid {
     match index.unique() {
         Unique::Everywhere => Uuid::nil(),
         Unique::InTenant | Unique::No => tenant.uuid(),
-    }
-}
-
-/// The keys of a fact, as they stand in its row: `[["product_slug","weather"],...]`. They stand in
-/// `fact_key` as well, which is only an index: reading a row reads no other table.
-///
-/// # Errors
-/// Where they cannot be written as JSON.
-pub(crate) fn keys_text(keys: &[RowKey]) -> sqlx::Result<String> {
-    let pairs: Vec<(&str, &str)> = keys
-        .iter()
-        .map(|key| (key.index.as_str(), key.value.as_str()))
-        .collect();
-    serde_json::to_string(&pairs).map_err(senseless)
-}
-
-/// What a record tells about its ending. These codes are in every ledger: they never change.
-pub(crate) fn ending_code(ending: Ending) -> i16 {
-    match ending {
-        Ending::Complete => 0,
-        Ending::ClientGone => 1,
-        Ending::UpstreamBroke => 2,
-        Ending::NoAnswer => 3,
-        Ending::Failed => 4,
-    }
-}
-
-/// How the state of a job's run is stored; a lapsed one is a running one that was not heard of.
-pub(crate) fn job_state_text(state: JobState) -> &'static str {
-    match state {
-        JobState::Running | JobState::Lapsed => "running",
-        JobState::Succeeded => "succeeded",
-        JobState::Incomplete => "incomplete",
-        JobState::Failed => "failed",
     }
 }
 
@@ -158,6 +123,11 @@ pub(crate) trait Columns {
         self.value(column).map(Quantity::from_scaled)
     }
 
+    /// What is stored by its name.
+    fn named<T: Named>(&self, column: &str) -> sqlx::Result<T> {
+        T::named(self.value(column)?).map_err(senseless)
+    }
+
     /// A text that has to be valid as what it is.
     fn text<T: Text>(&self, column: &str) -> sqlx::Result<T> {
         self.value::<&str>(column)?.parse().map_err(senseless)
@@ -190,29 +160,15 @@ impl<T: FromStr<Err: Error + Send + Sync + 'static>> Text for T {}
 /// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn fact(row: &PgRow) -> sqlx::Result<Row> {
     Ok(Row {
-        kind: known(&Kind::ALL, |kind| kind.as_str(), row.value("kind")?)?,
+        kind: row.named("kind")?,
         id: row.uuid("id")?,
         tenant: row.id("tenant")?,
         version: row.unsigned("version")?,
         due_at: row.optional_instant("due_at")?,
-        keys: keys(row.value("keys")?)?,
+        keys: RowKey::list_of_text(row.value("keys")?).map_err(senseless)?,
         body: row.value("body")?,
         seq: row.unsigned("change_seq")?,
     })
-}
-
-/// What a fact is found by, from its row.
-fn keys(text: &str) -> sqlx::Result<Vec<RowKey>> {
-    let pairs: Vec<(&str, String)> = serde_json::from_str(text).map_err(senseless)?;
-    pairs
-        .into_iter()
-        .map(|(index, value)| {
-            Ok(RowKey {
-                index: known(&Index::ALL, |index| index.as_str(), index)?,
-                value,
-            })
-        })
-        .collect()
 }
 
 /// A row of `segment`.
@@ -220,12 +176,11 @@ fn keys(text: &str) -> sqlx::Result<Vec<RowKey>> {
 /// # Errors
 /// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn segment(row: &PgRow) -> sqlx::Result<Segment> {
-    let invoicings = [Invoicing::ByCore, Invoicing::ByEngine];
     Ok(Segment {
         id: row.id("id")?,
         subscription: row.id("subscription")?,
         version: row.id("plan_version")?,
-        invoicing: known(&invoicings, |known| known.as_str(), row.value("invoicing")?)?,
+        invoicing: row.named("invoicing")?,
         period_index: row.count("period_index")?,
         period: row.span("period_start_at", "period_end_at")?,
         span: row.span("start_at", "end_at")?,
@@ -270,11 +225,11 @@ pub(crate) fn batch(row: &PgRow) -> sqlx::Result<Batch> {
         },
         realm: Realm {
             account: row.text("realm")?,
-            mode: mode(row.value("mode")?)?,
+            mode: row.named("mode")?,
         },
         used_at: row.instant("used_at")?,
         body: row.value("body")?,
-        state: batch_state(row.value("state")?, row.value("reason")?)?,
+        state: BatchState::named(row.value("state")?, row.value("reason")?).map_err(senseless)?,
         attempts: row.count("attempts")?,
         first_sent_at: row.optional_instant("first_sent_at")?,
         settled_at: row.optional_instant("settled_at")?,
@@ -286,45 +241,12 @@ pub(crate) fn batch(row: &PgRow) -> sqlx::Result<Batch> {
 
 /// That a batch was sent again.
 fn sent_again(row: &PgRow) -> sqlx::Result<Option<SentAgain>> {
-    let decided_at = row.optional_instant("sent_again_at")?;
     let after: Option<&str> = row.value("sent_again_after")?;
-    let Some((after, decided_at)) = after.zip(decided_at) else {
-        return Ok(None);
-    };
-    let after = match after {
-        "rejected" => Held::Rejected,
-        "unknown" => Held::Unknown,
-        "parked" => Held::Parked,
-        other => {
-            return Err(senseless(format!(
-                "{other:?} is nothing a batch is held as"
-            )));
-        }
-    };
-    Ok(Some(SentAgain { after, decided_at }))
-}
-
-/// Whether money is real.
-fn mode(mode: &str) -> sqlx::Result<Mode> {
-    Ok(match mode {
-        "live" => Mode::Live,
-        "test" => Mode::Test,
-        other => return Err(senseless(format!("{other:?} is no mode"))),
-    })
-}
-
-/// A batch's state and the reason for it.
-fn batch_state(state: &str, reason: Option<String>) -> sqlx::Result<BatchState> {
-    let reason = reason.unwrap_or_default();
-    Ok(match state {
-        "sealed" => BatchState::Sealed,
-        "confirmed" => BatchState::Confirmed,
-        "rejected" => BatchState::Rejected { reason },
-        "unknown" => BatchState::Unknown { reason },
-        "parked" => BatchState::Parked { reason },
-        "written_off" => BatchState::WrittenOff,
-        other => return Err(senseless(format!("{other:?} is no state of a batch"))),
-    })
+    let after = after.map(Held::named).transpose().map_err(senseless)?;
+    let decided_at = row.optional_instant("sent_again_at")?;
+    Ok(after
+        .zip(decided_at)
+        .map(|(after, decided_at)| SentAgain { after, decided_at }))
 }
 
 /// A row of `intent`.
@@ -370,13 +292,7 @@ pub(crate) fn parking(row: &PgRow) -> sqlx::Result<Parking> {
 /// # Errors
 /// Where the row lacks a column, or one of them makes no sense.
 pub(crate) fn job(row: &PgRow) -> sqlx::Result<JobRun> {
-    let states = [
-        JobState::Running,
-        JobState::Succeeded,
-        JobState::Incomplete,
-        JobState::Failed,
-    ];
-    let state = known(&states, job_state_text, row.value("state")?)?;
+    let state: JobState = row.named("state")?;
     let lapsed = state == JobState::Running && row.value("lapsed")?;
     Ok(JobRun {
         fence: row.unsigned("fence")?,
@@ -392,10 +308,8 @@ pub(crate) fn job(row: &PgRow) -> sqlx::Result<JobRun> {
 ///
 /// # Errors
 /// Where there is none.
-pub(crate) fn ending(code: i16) -> sqlx::Result<Ending> {
-    let mut endings = Ending::ALL.into_iter();
-    let ending = endings.find(|ending| ending_code(*ending) == code);
-    ending.ok_or_else(|| senseless(format!("{code} is no ending of a call")))
+pub(crate) fn ending(code: i64) -> sqlx::Result<Ending> {
+    Ending::of_code(code).ok_or_else(|| senseless(format!("{code} is no ending of a call")))
 }
 
 /// The quota window of this name.
@@ -404,10 +318,4 @@ pub(crate) fn ending(code: i16) -> sqlx::Result<Ending> {
 /// Where there is none.
 pub(crate) fn quota_name(name: &str) -> sqlx::Result<QuotaName> {
     name.parse().map_err(senseless)
-}
-
-/// The one of these that gives itself this name.
-fn known<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> sqlx::Result<T> {
-    let found = all.iter().copied().find(|one| name(*one) == text);
-    found.ok_or_else(|| senseless(format!("{text:?} is not known to this program")))
 }

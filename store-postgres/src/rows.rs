@@ -30,7 +30,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::connection::{Done, Role};
-use crate::convert::{fact, keys_text, limit, scope, signed};
+use crate::convert::{fact, limit, scope, signed};
+use crate::error::senseless;
 use crate::{PostgresStore, batches, segments, work};
 
 #[async_trait]
@@ -225,7 +226,7 @@ async fn write_fact(
         .bind(signed(row.version)?)
         .bind(row.due_at.map(|due_at| due_at.as_micros()))
         .bind(&row.body)
-        .bind(keys_text(&row.keys)?);
+        .bind(RowKey::list_to_text(&row.keys).map_err(senseless)?);
     if let Expected::Version(version) = write.expected {
         statement = statement.bind(signed(version)?);
     }

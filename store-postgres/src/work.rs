@@ -19,13 +19,15 @@ use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{IntentId, TenantId, TypedId};
 use monetization_core::intent::{Intent, IntentState, ParkedIntent};
-use monetization_core::store::{Claim, Finished, JobRun, JobStart, JobState, StoreError, Work};
+use monetization_core::store::{
+    Claim, Finished, JobRun, JobStart, JobState, Named, StoreError, Work,
+};
 use monetization_core::text::Slug;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use crate::connection::{Done, Role};
-use crate::convert::{self, Columns, job_state_text, limit, signed};
+use crate::convert::{self, Columns, limit, signed};
 use crate::error::senseless;
 use crate::{PostgresStore, Statement, micros};
 
@@ -270,7 +272,7 @@ impl JobKey {
             .bind(self.tenant.uuid())
             .bind(self.name.as_str())
             .bind(signed(run.fence)?)
-            .bind(job_state_text(run.state))
+            .bind(run.state.name())
             .bind(run.started_at.as_micros())
             .bind(run.ended_at.map(|at| at.as_micros()))
             .bind(signed(run.done)?)

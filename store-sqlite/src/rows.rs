@@ -26,7 +26,8 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::connection::{Done, Transaction};
-use crate::convert::{Columns, blob, bytes, fact, keys_text, limit, scope, signed};
+use crate::convert::{Columns, blob, bytes, fact, limit, scope, signed};
+use crate::error::senseless;
 use crate::{SqliteStore, batches, segments, work};
 
 #[async_trait]
@@ -178,7 +179,7 @@ async fn insert(connection: &mut SqliteConnection, row: &Row) -> sqlx::Result<bo
         .bind(signed(row.version)?)
         .bind(row.due_at.map(|due_at| due_at.as_micros()))
         .bind(&row.body)
-        .bind(keys_text(&row.keys)?)
+        .bind(RowKey::list_to_text(&row.keys).map_err(senseless)?)
         .execute(connection)
         .await?;
     Ok(inserted.rows_affected() == 1)
@@ -195,7 +196,7 @@ async fn replace(
         .bind(signed(row.version)?)
         .bind(row.due_at.map(|due_at| due_at.as_micros()))
         .bind(&row.body)
-        .bind(keys_text(&row.keys)?)
+        .bind(RowKey::list_to_text(&row.keys).map_err(senseless)?)
         .bind(row.kind.as_str())
         .bind(bytes(row.id))
         .bind(blob(row.tenant))

@@ -18,7 +18,9 @@ use async_trait::async_trait;
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{IntentId, TenantId};
 use monetization_core::intent::{Intent, IntentState, ParkedIntent};
-use monetization_core::store::{Claim, Finished, JobRun, JobStart, JobState, StoreError, Work};
+use monetization_core::store::{
+    Claim, Finished, JobRun, JobStart, JobState, Named, StoreError, Work,
+};
 use monetization_core::text::Slug;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -26,7 +28,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::SqliteStore;
 use crate::bulk::Statement;
 use crate::connection::{Done, Transaction};
-use crate::convert::{self, Columns, blob, job_state_text, limit, signed};
+use crate::convert::{self, Columns, blob, limit, signed};
 use crate::error::senseless;
 
 #[async_trait]
@@ -285,7 +287,7 @@ impl JobKey {
             .bind(blob(self.tenant))
             .bind(self.name.as_str())
             .bind(signed(run.fence)?)
-            .bind(job_state_text(run.state))
+            .bind(run.state.name())
             .bind(run.started_at.as_micros())
             .bind(run.ended_at.map(|at| at.as_micros()))
             .bind(signed(run.done)?)

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::clock::{Span, Timestamp};
 use crate::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
@@ -43,6 +44,26 @@ pub struct UsageRecord {
     pub spent: Vec<Spent>,
     /// The event it was reported as.
     pub event: Option<ForeignEvent>,
+}
+
+impl UsageRecord {
+    /// Where a store keeps it, so that a ledger only grows at its end.
+    ///
+    /// Ids of our own begin with their time. Those of reported events are digests, spread over all
+    /// there is: their first six bytes give way to the milliseconds of `recorded_at`, and the ten that
+    /// are left keep them apart from each other. From ids of our own they differ in the version.
+    #[must_use]
+    pub fn ledger_key(&self) -> Uuid {
+        let mut key = *self.id.uuid().as_bytes();
+        if self.event.is_some() {
+            let milliseconds = self.recorded_at.as_micros().div_euclid(1_000);
+            let milliseconds = u64::try_from(milliseconds).unwrap_or(0).to_be_bytes();
+            for (byte, of_time) in key.iter_mut().zip(milliseconds.into_iter().skip(2)) {
+                *byte = of_time;
+            }
+        }
+        Uuid::from_bytes(key)
+    }
 }
 
 /// So much of one meter.
@@ -167,6 +188,25 @@ impl Ending {
         Self::NoAnswer,
         Self::Failed,
     ];
+
+    /// Its number where it is stored. These numbers are in every ledger: they never change.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::ClientGone => 1,
+            Self::UpstreamBroke => 2,
+            Self::NoAnswer => 3,
+            Self::Failed => 4,
+        }
+    }
+
+    /// The ending of this number, if there is one.
+    #[must_use]
+    pub fn of_code(code: i64) -> Option<Self> {
+        let mut endings = Self::ALL.into_iter();
+        endings.find(|ending| i64::from(ending.code()) == code)
+    }
 
     /// Its name where it is stored.
     #[must_use]

@@ -79,6 +79,7 @@ pub use batches::{
 pub use error::{StoreError, StoreErrorKind};
 pub use fact::{Fact, Index, Kind, Row, RowKey, StoreExt, Stored, Unique};
 pub use ledger::{Appended, Ledger, Refusal, SegmentRow};
+pub use named::{Named, UnknownName};
 pub use overturning::{Overturn, Overturned};
 pub use quotas::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas};
 pub use rows::{
@@ -91,6 +92,7 @@ mod delegation;
 mod error;
 mod fact;
 mod ledger;
+mod named;
 mod overturning;
 mod quotas;
 mod rows;

@@ -69,7 +69,7 @@ fn record(row: &PgRow, tenant: TenantId, segment: Segment) -> sqlx::Result<Usage
     let code: Option<i16> = row.value("ending")?;
     let status: Option<i16> = row.value("status")?;
     let status = status.map(u16::try_from).transpose().map_err(senseless)?;
-    let outcome = code.map(|code| ending(code).map(|ending| Outcome { status, ending }));
+    let outcome = code.map(|code| ending(code.into()).map(|ending| Outcome { status, ending }));
     Ok(UsageRecord {
         id: row.id("record_id")?,
         tenant,

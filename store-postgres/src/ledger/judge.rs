@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::book::{Book, KeptSegment, SegmentState};
 use super::write::{Draft, EventRow, RecordRow, TalliedRow};
-use crate::convert::ending_code;
 use crate::error::senseless;
 use crate::quotas::QuotaKey;
 
@@ -132,7 +131,7 @@ impl Judge {
         }
         let by_engine = self.open(record, payer)?.by_engine;
         let spent = self.spend(record)?;
-        let key = ledger_key(record);
+        let key = record.ledger_key();
         for (position, counted) in record.counted.iter().enumerate() {
             let position = i16::try_from(position).map_err(senseless)?;
             let is_late = payer != record.segment.id;
@@ -154,7 +153,7 @@ impl Judge {
                 event: record.event.as_ref().map(|_| record.id.uuid()),
                 position,
                 status: status(record)?,
-                ending: record.outcome.map(|outcome| ending_code(outcome.ending)),
+                ending: record.outcome.map(|outcome| outcome.ending.code().into()),
                 resource: record.resource.as_ref().map(ToString::to_string),
                 spent: spent.clone().filter(|_| position == 0),
             });
@@ -305,22 +304,4 @@ fn total_with(record: &UsageRecord, at: usize, is_alike: impl Fn(&Spent) -> bool
     let mut alike = until.filter(|other| is_alike(other));
     let total = alike.try_fold(0_u64, |total, other| total.checked_add(other.units))?;
     i64::try_from(total).ok()
-}
-
-/// Where a record stands in the ledger.
-///
-/// Ids of our own begin with their time, which keeps the end of the ledger the only place that
-/// is written to. Those of reported events are digests, spread over all there is: their first
-/// six bytes give way to the milliseconds of `recorded_at`, and the ten that are left keep them
-/// apart from each other. From ids of our own they differ in the version.
-fn ledger_key(record: &UsageRecord) -> Uuid {
-    let mut key = *record.id.uuid().as_bytes();
-    if record.event.is_some() {
-        let milliseconds = record.recorded_at.as_micros().div_euclid(1_000);
-        let milliseconds = u64::try_from(milliseconds).unwrap_or(0).to_be_bytes();
-        for (byte, of_time) in key.iter_mut().zip(milliseconds.into_iter().skip(2)) {
-            *byte = of_time;
-        }
-    }
-    Uuid::from_bytes(key)
 }

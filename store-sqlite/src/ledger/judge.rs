@@ -21,7 +21,7 @@ use monetization_core::subscription::Segment;
 use monetization_core::usage::{Counted, Tallied, TallyKey, UsageRecord};
 
 use super::write::{Draft, EventRow, RecordRow, TalliedRow};
-use crate::convert::{ending_code, signed};
+use crate::convert::signed;
 use crate::error::senseless;
 use crate::hot::{Hot, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
 
@@ -156,7 +156,7 @@ impl Judge<'_> {
         let own = self.hot.segments.get(&(record.tenant, record.segment.id));
         let origin = own.map_or(payer.number, |own| own.number);
         let spent = self.spend(record)?;
-        let key = ledger_key(record);
+        let key = record.ledger_key().into_bytes();
         for (position, counted) in record.counted.iter().enumerate() {
             let sum = SumNumbers {
                 segment: payer.number,
@@ -186,7 +186,7 @@ impl Judge<'_> {
                     .outcome
                     .and_then(|outcome| outcome.status)
                     .map(i64::from),
-                ending: record.outcome.map(|outcome| ending_code(outcome.ending)),
+                ending: record.outcome.map(|outcome| outcome.ending.code().into()),
                 spent: spent.clone().filter(|_| first),
                 event: record.event.as_ref().map(|_| *record.id.uuid().as_bytes()),
                 position: i64::try_from(position).map_err(senseless)?,
@@ -356,22 +356,4 @@ fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
 fn checked_total(mut before: impl Iterator<Item = u64>, last: u64) -> Option<i64> {
     let total = before.try_fold(last, u64::checked_add)?;
     i64::try_from(total).ok()
-}
-
-/// Where a record stands in the ledger.
-///
-/// Ids of our own begin with their time, which keeps the end of the ledger the only place that
-/// is written to. Those of reported events are digests, spread over all there is: their first
-/// six bytes give way to the milliseconds of `recorded_at`, and the ten that are left keep them
-/// apart from each other. From ids of our own they differ in the version.
-fn ledger_key(record: &UsageRecord) -> [u8; 16] {
-    let mut key = *record.id.uuid().as_bytes();
-    if record.event.is_some() {
-        let milliseconds = record.recorded_at.as_micros().div_euclid(1_000);
-        let milliseconds = u64::try_from(milliseconds).unwrap_or(0).to_be_bytes();
-        for (byte, of_time) in key.iter_mut().zip(milliseconds.into_iter().skip(2)) {
-            *byte = of_time;
-        }
-    }
-    key
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{Directory, Expected, Listing, Rows, StoreError, StoreErrorKind, Write};
+use super::{Directory, Expected, Listing, Named, Rows, StoreError, StoreErrorKind, Write};
 use crate::clock::Timestamp;
 use crate::consumer::Consumer;
 use crate::cursor::NewsCursor;
@@ -405,6 +405,31 @@ impl RowKey {
             index,
             value: value.to_string(),
         }
+    }
+
+    /// The keys of a row, as stores keep them beside it: `[["product_slug","weather"],...]`.
+    ///
+    /// # Errors
+    /// Where they cannot be written as JSON.
+    pub fn list_to_text(keys: &[Self]) -> serde_json::Result<String> {
+        let pairs: Vec<(&str, &str)> = keys
+            .iter()
+            .map(|key| (key.index.as_str(), key.value.as_str()))
+            .collect();
+        serde_json::to_string(&pairs)
+    }
+
+    /// Reads what [`list_to_text`](Self::list_to_text) has written.
+    ///
+    /// # Errors
+    /// Where it is no such list, or names an index that is not known.
+    pub fn list_of_text(text: &str) -> serde_json::Result<Vec<Self>> {
+        let pairs: Vec<(&str, String)> = serde_json::from_str(text)?;
+        let key = |(index, value)| {
+            let index = Index::named(index).map_err(serde::de::Error::custom)?;
+            Ok(Self { index, value })
+        };
+        pairs.into_iter().map(key).collect()
     }
 
     /// The plan version of this number.
