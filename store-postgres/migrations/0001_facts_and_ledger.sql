@@ -214,6 +214,11 @@ BEGIN
     IF to_regclass('monetization.record' || suffix) IS NOT NULL THEN
         RETURN false;
     END IF;
+    -- One process at a time; who has waited looks again.
+    PERFORM pg_advisory_xact_lock(7310590179);
+    IF to_regclass('monetization.record' || suffix) IS NOT NULL THEN
+        RETURN false;
+    END IF;
     FOREACH parent IN ARRAY ARRAY['record', 'tallied'] LOOP
         -- Made first and attached then, it keeps nobody from appending meanwhile.
         EXECUTE format(
@@ -225,7 +230,7 @@ BEGIN
         );
     END LOOP;
     RETURN true;
-EXCEPTION WHEN check_violation OR duplicate_table THEN
+EXCEPTION WHEN check_violation THEN
     RETURN false;
 END
 $$;

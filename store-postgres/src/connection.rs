@@ -212,7 +212,7 @@ pub(crate) async fn connect(options: &PostgresOptions) -> sqlx::Result<PgConnect
 
 /// What is the same for every connection. Statements are not logged: their values are people's
 /// use and prices.
-fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
+pub(crate) fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
     let milliseconds = |duration: Duration| duration.as_millis().to_string();
     options
         .connect
@@ -221,11 +221,14 @@ fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
         .options([
             ("search_path", "monetization".to_owned()),
             ("timezone", "UTC".to_owned()),
+            // That there was no transaction to roll back is no news.
+            ("client_min_messages", "error".to_owned()),
             ("statement_timeout", milliseconds(options.statement_timeout)),
             ("lock_timeout", milliseconds(options.lock_timeout)),
+            // Sooner than whoever waits for its locks gives up.
             (
                 "idle_in_transaction_session_timeout",
-                milliseconds(options.lock_timeout),
+                milliseconds(options.lock_timeout.checked_div(2).unwrap_or_default()),
             ),
         ])
         .statement_cache_capacity(STATEMENTS_MAX)

@@ -65,6 +65,10 @@ impl Directory for PostgresStore {
             .await
     }
 
+    async fn news_after(&self, after: u64) {
+        self.news.after(after).await;
+    }
+
     async fn all(
         &self,
         kind: Kind,

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, Postgres};
 
 use crate::connection::{Connections, Done, Role};
 use crate::error::failed;
+use crate::news::News;
 use crate::openings::Opening;
 
 pub use migrate::Schema;
@@ -24,6 +25,7 @@ mod directory;
 mod error;
 mod ledger;
 mod migrate;
+mod news;
 mod openings;
 mod options;
 mod quotas;
@@ -43,6 +45,8 @@ pub struct PostgresStore {
     clock: Option<Clock>,
     /// What this store's blocks of quotas belong to.
     opening: Arc<Opening>,
+    /// What tells of changes.
+    news: News,
 }
 
 /// A statement whose values are being bound.
@@ -70,6 +74,7 @@ impl PostgresStore {
         let opening = Opening::begin(connections.clone(), clock.clone(), options.opening_lease);
         Ok(Self {
             opening: opening.await?,
+            news: News::new(connection::connect_options(options)),
             connections,
             clock,
         })

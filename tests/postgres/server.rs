@@ -1,5 +1,6 @@
 //! Databases on the server whose address the environment names.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use monetization_store_postgres::{PostgresOptions, PostgresStore};
@@ -27,6 +28,20 @@ impl Database {
         PostgresOptions::new(&address(&self.0)).unwrap()
     }
 
+    /// How to reach it by a way that leads to the server.
+    pub(crate) fn options_at(&self, way: SocketAddr) -> PostgresOptions {
+        let address = address(&self.0).replace(&self.address().to_string(), &way.to_string());
+        PostgresOptions::new(&address).unwrap()
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let address = address(&self.0);
+        let (_, rest) = address.split_once('@').unwrap();
+        let (server, _) = rest.split_once('/').unwrap();
+        server.parse().unwrap()
+    }
+
     /// Makes it, with the tables that a store has when it is new.
     pub(crate) async fn make(&self) {
         let mut server = server().await;
@@ -36,6 +51,38 @@ impl Database {
             format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", self.0),
         )
         .await;
+    }
+
+    /// Makes it without any tables.
+    pub(crate) async fn make_empty(&self) {
+        run(&mut server().await, format!("CREATE DATABASE {}", self.0)).await;
+    }
+
+    /// Takes it away, with whoever is connected to it.
+    pub(crate) async fn drop(&self) {
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.0);
+        run(&mut server().await, drop).await;
+    }
+
+    /// A connection as the owner of its tables.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        let mut connection = PgConnection::connect(&address(&self.0)).await.unwrap();
+        connection
+            .execute("SET search_path = monetization")
+            .await
+            .unwrap();
+        connection
+    }
+
+    /// Cuts every connection to it.
+    pub(crate) async fn cut_connections(&self) {
+        let cut =
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(cut)
+            .bind(&self.0)
+            .execute(&mut server().await)
+            .await
+            .unwrap();
     }
 
     /// Makes it as a copy of another one as it is, and cuts all connections to that one for good.

@@ -110,6 +110,11 @@ impl Feed {
         }
     }
 
+    /// The place up to which everything was taken in.
+    pub(super) fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
     /// Every subscription's gate.
     pub(super) fn gates(&self) -> Vec<Arc<Gate>> {
         self.gates.values().cloned().collect()

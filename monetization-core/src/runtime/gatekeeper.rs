@@ -419,12 +419,15 @@ impl Gatekeeper {
         }
     }
 
-    /// Reads the news again and again, for as long as it is polled.
+    /// Reads the news again and again, for as long as it is polled: from time to time, and at once
+    /// where the store says that there are any.
     async fn poll_news(&self, sleep: &Arc<dyn Sleep>) {
         loop {
             // A store that is away is told by the age of the news, which closes the gates.
             drop(self.refresh().await);
-            sleep.sleep(self.0.options.poll_every).await;
+            let cursor = self.0.feed.lock().await.cursor();
+            let nap = sleep.sleep(self.0.options.poll_every);
+            futures::future::select(nap, self.0.store.news_after(cursor)).await;
         }
     }
 

@@ -147,6 +147,11 @@ macro_rules! delegate_store {
                 $inner.changes(after, limit).await
             }
 
+            async fn news_after(&self, after: u64) {
+                let $store = self;
+                $inner.news_after(after).await
+            }
+
             async fn all(
                 &self,
                 kind: $crate::store::Kind,

@@ -74,6 +74,13 @@ pub trait Directory: Port {
     /// [`StoreError`] where the store cannot answer.
     async fn changes(&self, after: u64, limit: usize) -> Result<Vec<Row>, StoreError>;
 
+    /// Waits until there may be changes after this place in the sequence: a hint, by which gates learn
+    /// of a change sooner than they would ask. It may come for nothing or never, which is what it does
+    /// where a store does not implement it; whoever waits asks from time to time all the same.
+    async fn news_after(&self, _after: u64) {
+        std::future::pending().await
+    }
+
     /// Rows of a kind of all tenants, in the order of their ids.
     ///
     /// # Errors

@@ -1,0 +1,24 @@
+//! What only a server can show of the store in PostgreSQL: walls between tenants, processes side by side,
+//! connections that break, migrations under way.
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "tests stop where it is not as they say"
+)]
+
+#[path = "postgres/crowds.rs"]
+mod crowds;
+#[path = "postgres/cuts.rs"]
+mod cuts;
+#[path = "postgres/dropped.rs"]
+mod dropped;
+#[path = "postgres/migrations.rs"]
+mod migrations;
+#[path = "postgres/news.rs"]
+mod news;
+#[path = "postgres/openings.rs"]
+mod openings;
+#[path = "postgres/server.rs"]
+mod server;
+#[path = "postgres/walls.rs"]
+mod walls;
