@@ -38,6 +38,49 @@ mod work;
 ///
 /// It is used within the tokio runtime that it was opened in. Any number of tasks may share it,
 /// behind an [`Arc`]. When it is dropped, writes that were begun are finished.
+///
+/// Everything it can do is in the traits of the port. They are used as for any other store:
+///
+/// ```no_run
+/// use monetization_core::clock::Timestamp;
+/// use monetization_core::consumer::Consumer;
+/// use monetization_core::ids::{ChangeSetId, ConsumerId, TenantId, TypedId};
+/// use monetization_core::store::{Applied, ChangeSet, Rows, StoreExt, Write};
+/// use monetization_store_postgres::{PostgresOptions, PostgresStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let options = PostgresOptions::new("postgres://market@127.0.0.1/market")?;
+/// let here = PostgresStore::open(&options).await?;
+/// let acme = Consumer {
+///     id: ConsumerId::derived(&[b"acme"]),
+///     tenant: TenantId::derived(&[b"market"]),
+///     name: "Acme".parse()?,
+///     members: Vec::new(),
+///     grace_days: None,
+///     created_at: Timestamp::EPOCH,
+/// };
+/// let mut change = ChangeSet::new(ChangeSetId::derived(&[b"acme signs up"]), Timestamp::EPOCH);
+/// change.writes.push(Write::insert(&acme)?);
+/// assert_eq!(here.apply(&change).await?, Applied::New);
+///
+/// // What one process was answered is what every other one reads, and the change is recognised.
+/// let there = PostgresStore::open(&options).await?;
+/// let read = there.fact::<Consumer>(acme.tenant, acme.id).await?;
+/// assert_eq!(read.map(|stored| stored.fact), Some(acme));
+/// assert_eq!(there.apply(&change).await?, Applied::Again);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What is done in whose name
+/// Each transaction takes on one of three roles of the database, and may do what that role may:
+///
+/// | role | who | sees |
+/// |---|---|---|
+/// | `monetization_tenant` | whatever names one tenant: its facts, sums, batches, jobs | that tenant's rows |
+/// | `monetization_ledger` | appends and blocks of quotas, of many tenants in one transaction | the ledger, segments, quotas |
+/// | `monetization_worker` | gates and jobs that look for what is due, whoever's it is | facts, operations, states of batches |
 #[derive(Debug)]
 pub struct PostgresStore {
     connections: Connections,
@@ -63,6 +106,21 @@ impl PostgresStore {
     /// [`StoreError`] where the database cannot be reached, where a newer program has migrated it,
     /// where a migration it was made by is not one of this program's, and where whoever logs in
     /// may not do what is to be done. Its source says which.
+    ///
+    /// ```no_run
+    /// use std::error::Error;
+    ///
+    /// use monetization_store_postgres::{PostgresOptions, PostgresStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn Error>> {
+    /// let nobody = PostgresOptions::new("postgres://market@127.0.0.1:1/market")?;
+    /// let refused = PostgresStore::open(&nobody).await.unwrap_err();
+    /// assert_eq!(refused.to_string(), "failed to open the database: the store is out of reach");
+    /// println!("{}", refused.source().ok_or("no source")?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
         const OPEN: &str = "open the database";
         let connected = connection::connect(options).await;
@@ -82,6 +140,9 @@ impl PostgresStore {
 
     /// Ends all connections, after what is under way on them. Whatever is asked of the store then is
     /// refused. Dropping the store does the same without waiting for it.
+    ///
+    /// Blocks of quotas that are still out lapse with the store's opening; whoever wants them free sooner
+    /// settles them first, which a gatekeeper does as it stops.
     pub async fn close(&self) {
         self.connections.close().await;
     }

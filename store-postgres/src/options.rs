@@ -1,3 +1,4 @@
+use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use sqlx::postgres::PgConnectOptions;
 ///     .with_statement_timeout(Duration::from_secs(10));
 /// # Ok::<(), monetization_core::store::StoreError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PostgresOptions {
     /// Where the server is, and who logs in.
     pub(crate) connect: PgConnectOptions,
@@ -42,10 +43,27 @@ impl PostgresOptions {
     /// # Errors
     /// [`StoreErrorKind::Broken`] where it is no such address. The address is not repeated in the
     /// error: it may hold a password.
+    ///
+    /// ```
+    /// use monetization_core::store::StoreErrorKind;
+    /// use monetization_store_postgres::PostgresOptions;
+    ///
+    /// let refused = PostgresOptions::new("mysql://market:secret@db.internal/market").unwrap_err();
+    /// assert_eq!(refused.kind(), StoreErrorKind::Broken);
+    /// assert!(!format!("{refused:?}").contains("secret"));
+    ///
+    /// let options = PostgresOptions::new("postgres://market:secret@db.internal/market")?;
+    /// assert!(!format!("{options:?}").contains("secret"), "nor is it told later");
+    /// # Ok::<(), monetization_core::store::StoreError>(())
+    /// ```
     pub fn new(address: &str) -> Result<Self, StoreError> {
-        let connect = PgConnectOptions::from_str(address).map_err(|error| {
-            StoreError::new(StoreErrorKind::Broken, "read the database's address").because(error)
-        })?;
+        let broken = || StoreError::new(StoreErrorKind::Broken, "read the database's address");
+        let is_ours = SCHEMES.iter().any(|scheme| address.starts_with(scheme));
+        if !is_ours {
+            return Err(broken().because("it begins neither with postgres:// nor postgresql://"));
+        }
+        let connect =
+            PgConnectOptions::from_str(address).map_err(|error| broken().because(error))?;
         Ok(Self {
             connect,
             connections_max: CONNECTIONS_MAX,
@@ -58,7 +76,11 @@ impl PostgresOptions {
     }
 
     /// At most so many connections at once; 8 if nothing is said. The server's own limit is shared
-    /// by all processes: see the production guide for how many they may have together.
+    /// by all processes: keep the sum of all of them, and one more for each that listens for news, below
+    /// its `max_connections`.
+    ///
+    /// A gate needs one for its appends, one for its blocks and one for its news; what is beyond that is for
+    /// jobs and the control plane.
     #[must_use]
     pub fn with_connections_max(mut self, connections_max: NonZeroU32) -> Self {
         self.connections_max = connections_max;
@@ -73,7 +95,8 @@ impl PostgresOptions {
         self
     }
 
-    /// How long the server works on one statement; 30 seconds if nothing is said.
+    /// How long the server works on one statement; 30 seconds if nothing is said. Migrations are not
+    /// held to it.
     #[must_use]
     pub fn with_statement_timeout(mut self, statement_timeout: Duration) -> Self {
         self.statement_timeout = statement_timeout;
@@ -101,13 +124,39 @@ impl PostgresOptions {
 
     /// The clock that claims and leases lapse by: its [`now`](Clock::now). If nothing is said it is
     /// the database's own, which all processes share. Only tests, which move it by hand, have use
-    /// for another one.
+    /// for another one:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use monetization_core::clock::{Clock, Timestamp};
+    /// use monetization_store_postgres::PostgresOptions;
+    ///
+    /// let (clock, time) = Clock::manual(Timestamp::EPOCH);
+    /// let options = PostgresOptions::new("postgres://127.0.0.1/market")?.with_clock(clock);
+    /// time.advance(Duration::from_secs(60));
+    /// # Ok::<(), monetization_core::store::StoreError>(())
+    /// ```
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
     }
 }
+
+impl fmt::Debug for PostgresOptions {
+    /// Without the password.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PostgresOptions")
+            .field("host", &self.connect.get_host())
+            .field("port", &self.connect.get_port())
+            .field("database", &self.connect.get_database())
+            .field("user", &self.connect.get_username())
+            .finish_non_exhaustive()
+    }
+}
+
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// Connections at once, if nothing is said: as many as a small machine has use for.
 const CONNECTIONS_MAX: NonZeroU32 = match NonZeroU32::new(8) {
