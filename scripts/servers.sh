@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command beside throwaway servers, whose addresses it finds in its environment:
 #
+#   scripts/servers.sh install       what is not there yet
 #   scripts/servers.sh COMMAND...
 #
 # MONETIZATION_POSTGRES       postgres://monetization@127.0.0.1:PORT
@@ -9,8 +10,6 @@
 # folder that is removed, and end with the command.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-
-folder="$(mktemp -d)"
 
 # A port that nobody listens on now.
 free_port() {
@@ -39,13 +38,15 @@ newest_postgres() {
   [[ -n "$found" ]] && dirname "$found"
 }
 
+install_what_is_missing() {
+  if ! newest_postgres >/dev/null; then
+    from_debian postgresql
+  fi
+}
+
 start_postgres() {
   local bin port
-  # The package that starts a server of its own is told not to.
-  if ! bin="$(newest_postgres)"; then
-    from_debian postgresql
-    bin="$(newest_postgres)"
-  fi
+  bin="$(newest_postgres)"
   if [[ "$(id -u)" -eq 0 ]]; then
     chown postgres "$folder"
   fi
@@ -72,7 +73,12 @@ stop() {
   fi
   rm -rf "$folder"
 }
-trap stop EXIT
 
+install_what_is_missing
+if [[ "$*" == install ]]; then
+  exit
+fi
+folder="$(mktemp -d)"
+trap stop EXIT
 start_postgres
 "$@"

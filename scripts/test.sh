@@ -4,7 +4,7 @@
 #
 # CI=true                     plain output, nextest's profile `ci`, and no test is left out; dependencies are
 #                             checked as far as cargo-deny and the database of advisories are there
-# MONETIZATION_REQUIRE=a,b    what must fail, not be ignored, where it is absent: outside
+# MONETIZATION_REQUIRE=a,b    what must fail, not be ignored, where it is absent: outside, servers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
@@ -14,7 +14,7 @@ export MONETIZATION_REQUIRE="${MONETIZATION_REQUIRE:-}"
 nextest_profile=default
 if [[ "${CI:-}" == true ]]; then
   nextest_profile=ci
-  MONETIZATION_REQUIRE="${MONETIZATION_REQUIRE:+$MONETIZATION_REQUIRE,}outside"
+  MONETIZATION_REQUIRE="${MONETIZATION_REQUIRE:+$MONETIZATION_REQUIRE,}outside,servers"
 fi
 
 step=""
@@ -81,29 +81,47 @@ check_dependencies() {
   fi
 }
 
+# What needs WHAT to be there goes on without it, unless that is required: missing NAME WHAT
+missing() {
+  if [[ ",$MONETIZATION_REQUIRE," == *,"$1",* ]]; then
+    echo "$2 is required, and could not be installed" >&2
+    return 1
+  fi
+  echo "ignored: the tests that need $2, which could not be installed"
+}
+
 # Tests against programs of others, which are ignored in every other run.
 test_against_others() {
   if scripts/outside.sh install; then
     test_all --run-ignored only -E 'binary(stripe_outside)'
-  elif [[ ",$MONETIZATION_REQUIRE," == *,outside,* ]]; then
-    echo "what others wrote is required, and could not be installed" >&2
-    return 1
   else
-    echo "ignored: the tests against what others wrote, which could not be installed"
+    missing outside "what others wrote"
   fi
 }
 
+# All others: with those that need a server, beside throwaway ones.
+test_beside_servers() {
+  local which="not (binary(stripe_outside) | binary(stripe_live))"
+  if ! mounts; then
+    echo "this machine lets nobody mount: a_full_disk_refuses_and_recovers is left out" >&2
+    [[ "$nextest_profile" == ci ]] || which+=" & not test(/a_full_disk_refuses_and_recovers$/)"
+  fi
+  if scripts/servers.sh install; then
+    beside=scripts/servers.sh test_all --run-ignored all -E "$which"
+  else
+    missing servers "PostgreSQL"
+    test_all -E "$which"
+  fi
+}
+
+# With `beside` set, beside throwaway servers.
 test_all() {
-  cargo nextest run --workspace --all-features --locked --profile "$nextest_profile" "$@"
+  ${beside:-} cargo nextest run --workspace --all-features --locked --profile "$nextest_profile" "$@"
 }
 
-# The one test that mounts a disk of its own, where this machine lets nobody do that.
-without_mounts() {
-  if unshare --mount true 2>/dev/null || unshare --user --map-root-user --mount true 2>/dev/null; then
-    return
-  fi
-  echo "this machine lets nobody mount: a_full_disk_refuses_and_recovers is left out" >&2
-  [[ "$nextest_profile" == ci ]] || echo "not test(/a_full_disk_refuses_and_recovers$/)"
+# Whether a test may mount a disk of its own.
+mounts() {
+  unshare --mount true 2>/dev/null || unshare --user --map-root-user --mount true 2>/dev/null
 }
 
 begin "tools"
@@ -133,5 +151,4 @@ test_against_others
 
 # Last, so that the runner's own summary closes the output.
 begin "tests"
-left_out="$(without_mounts)"
-test_all ${left_out:+-E "$left_out"}
+test_beside_servers
