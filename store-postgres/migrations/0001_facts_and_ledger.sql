@@ -141,7 +141,7 @@ CREATE TABLE segment (
     subscription uuid NOT NULL,
     plan_version uuid NOT NULL,
     invoicing text NOT NULL CHECK (invoicing IN ('by_core', 'by_engine')),
-    period_index integer NOT NULL CHECK (period_index >= 0),
+    period_index bigint NOT NULL CHECK (period_index >= 0),
     period_start_at bigint NOT NULL,
     period_end_at bigint NOT NULL,
     start_at bigint NOT NULL,
