@@ -14,7 +14,7 @@ use crate::connection::{Connections, Done, Role};
 use crate::error::failed;
 use crate::openings::Opening;
 
-pub use migrate::Schema;
+pub use inspection::{Example, Finding, Held, Inspection, Schema};
 pub use options::PostgresOptions;
 
 mod batches;
@@ -22,6 +22,7 @@ mod connection;
 mod convert;
 mod directory;
 mod error;
+mod inspection;
 mod ledger;
 mod migrate;
 mod openings;

@@ -4,7 +4,7 @@ use monetization_core::engine::CancelMode;
 use monetization_core::flows::{FlowError, WebhookEndpoint};
 use monetization_core::invoice::{InvoiceState, Invoicing};
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::meanwhile;
 use crate::shop::{Shop, TERMS};
 use crate::world::{DAY, World, text};

@@ -1,15 +1,62 @@
-//! A database of SQLite, its back-ups, and what is looked at in it from outside.
+//! A database of each store that keeps one, its copies, and what is looked at in it from outside.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use monetization_core::clock::Clock;
+use monetization_core::invoice::Invoicing;
 use monetization_core::store::Store;
+use monetization_core::store::inspection::Finding;
 use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore, Synchronous};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqliteConnection};
 
-/// A database in a directory of its own.
+use crate::world::{START, World, text};
+
+/// A database that can be checked, and of which copies can be made.
+pub trait Kept: Sized {
+    /// A new one, for nobody else.
+    async fn begin() -> Self;
+
+    /// The store in it.
+    async fn open(&self, clock: &Clock) -> Arc<dyn Store>;
+
+    /// What is found of each invariant.
+    async fn check(&self) -> Vec<Finding>;
+
+    /// A copy of it as it is now.
+    async fn backed_up(&self) -> Self;
+
+    /// Runs a statement as somebody whom nothing stops, and answers how many rows it changed.
+    async fn tamper(&self, by: &'static str) -> sqlx::Result<u64>;
+
+    /// A marketplace in it.
+    async fn world(&self, invoicing: Invoicing) -> World {
+        let (clock, time) = Clock::manual(text(START));
+        let store = self.open(&clock).await;
+        World::on(invoicing, (clock, time), store).await
+    }
+
+    /// The invariants that do not hold, each with its examples.
+    async fn broken(&self) -> Vec<String> {
+        let findings = self.check().await;
+        let broken = findings.iter().filter(|finding| !finding.holds());
+        broken
+            .map(|finding| format!("{}: {:?}", finding.invariant, finding.examples))
+            .collect()
+    }
+
+    /// A copy in which something was done by hand that the store would never do.
+    async fn tampered(&self, by: &'static str) -> Self {
+        let copy = self.backed_up().await;
+        let changed = copy.tamper(by).await;
+        let changed = changed.unwrap_or_else(|error| panic!("{by}: {error}"));
+        assert!(changed > 0, "{by}: changes nothing");
+        copy
+    }
+}
+
+/// A database of SQLite, in a directory of its own.
 pub struct Database(tempfile::TempDir);
 
 impl Database {
@@ -17,35 +64,8 @@ impl Database {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> PathBuf {
+    fn path(&self) -> PathBuf {
         self.0.path().join("market.db")
-    }
-
-    /// The store in it.
-    pub async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
-        let options = SqliteOptions::new(self.path())
-            .with_synchronous(Synchronous::Normal)
-            .with_clock(clock.clone());
-        Arc::new(SqliteStore::open(&options).await.unwrap())
-    }
-
-    /// The invariants that do not hold, each with its examples.
-    pub async fn broken(&self) -> Vec<String> {
-        let mut inspection = Inspection::open(self.path()).await.unwrap();
-        let findings = inspection.check().await.unwrap();
-        let broken = findings.iter().filter(|finding| !finding.holds());
-        broken
-            .map(|finding| format!("{}: {:?}", finding.invariant, finding.examples))
-            .collect()
-    }
-
-    /// A copy of it as it is now, whoever works with it.
-    pub async fn backed_up(&self) -> Self {
-        let copy = Self::new();
-        let mut original = self.connect().await;
-        let vacuum = format!("VACUUM INTO '{}'", copy.path().display());
-        original.execute(AssertSqlSafe(vacuum)).await.unwrap();
-        copy
     }
 
     pub async fn connect(&self) -> SqliteConnection {
@@ -53,5 +73,37 @@ impl Database {
             .filename(self.path())
             .foreign_keys(false);
         options.connect().await.unwrap()
+    }
+}
+
+impl Kept for Database {
+    async fn begin() -> Self {
+        Self::new()
+    }
+
+    async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
+        let options = SqliteOptions::new(self.path())
+            .with_synchronous(Synchronous::Normal)
+            .with_clock(clock.clone());
+        Arc::new(SqliteStore::open(&options).await.unwrap())
+    }
+
+    async fn check(&self) -> Vec<Finding> {
+        let mut inspection = Inspection::open(self.path()).await.unwrap();
+        inspection.check().await.unwrap()
+    }
+
+    async fn backed_up(&self) -> Self {
+        let copy = Self::new();
+        let mut original = self.connect().await;
+        let vacuum = format!("VACUUM INTO '{}'", copy.path().display());
+        original.execute(AssertSqlSafe(vacuum)).await.unwrap();
+        copy
+    }
+
+    async fn tamper(&self, by: &'static str) -> sqlx::Result<u64> {
+        let mut connection = self.connect().await;
+        let done = sqlx::query(by).execute(&mut connection).await?;
+        Ok(done.rows_affected())
     }
 }

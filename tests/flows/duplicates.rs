@@ -12,7 +12,7 @@ use monetization_core::store::{Appended, Store};
 use monetization_core::subscription::Subscription;
 use monetization_core::usage::{Counted, UsageRecord};
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::world::{World, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",

@@ -21,7 +21,7 @@ use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
 use crate::checking;
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::world::{DAY, HOUR, World, below, ok, text};
 
 const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",

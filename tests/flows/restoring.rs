@@ -12,7 +12,7 @@ use monetization_core::invoice::Invoicing;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::world::{HOUR, World, below};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"year",

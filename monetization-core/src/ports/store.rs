@@ -90,6 +90,7 @@ mod batches;
 mod delegation;
 mod error;
 mod fact;
+pub mod inspection;
 mod ledger;
 mod overturning;
 mod quotas;

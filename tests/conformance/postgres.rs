@@ -1,51 +1,67 @@
-//! Databases on the server whose address the environment names.
+//! Databases on the PostgreSQL server whose address is in `MONETIZATION_POSTGRES`, where
+//! `scripts/servers.sh` puts it.
+//!
+//! A test makes a database of its own: a copy of a template, which the first that needs it has
+//! migrated by the store that is tested.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where its server does not do as it is told"
+)]
 
 use std::time::Duration;
 
-use monetization_store_postgres::{PostgresOptions, PostgresStore};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 /// A database of the server, by its name.
 #[derive(Debug, Clone)]
-pub(crate) struct Database(String);
+pub struct Database(String);
 
 impl Database {
     /// A name that no other test has.
-    pub(crate) fn unused() -> Self {
+    #[must_use]
+    pub fn unused() -> Self {
         let number: u128 = rand::random();
         Self(format!("test_{}", Uuid::from_u128(number).simple()))
     }
 
     /// The database of this opening.
-    pub(crate) fn opening(&self, opening: usize) -> Self {
+    #[must_use]
+    pub fn opening(&self, opening: usize) -> Self {
         Self(format!("{}_{opening}", self.0))
     }
 
-    /// How to reach it.
-    pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions::new(&address(&self.0)).unwrap()
+    /// Where it is, and who logs in: a superuser.
+    #[must_use]
+    pub fn address(&self) -> String {
+        address(&self.0)
     }
 
-    /// Makes it, with the tables that a store has when it is new.
-    pub(crate) async fn make(&self) {
+    /// A connection of somebody who may do everything, and finds the store's tables.
+    pub async fn connect(&self) -> PgConnection {
+        let options: PgConnectOptions = self.address().parse().unwrap();
+        let options = options.options([("search_path", "monetization")]);
+        options.connect().await.unwrap()
+    }
+
+    /// Makes it as a store makes it that is new: `migrate` is handed the address of the empty
+    /// database that all others are copied from, unless another test has done so before.
+    pub async fn make(&self, migrate: impl AsyncFnOnce(&str)) {
         let mut server = server().await;
-        template(&mut server).await;
-        run(
-            &mut server,
-            format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", self.0),
-        )
-        .await;
+        make_template(&mut server, migrate).await;
+        let make = format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", self.0);
+        run(&mut server, make).await;
     }
 
     /// Makes it as a copy of another one as it is, and cuts all connections to that one for good.
-    pub(crate) async fn copy(&self, of: &Self) {
+    pub async fn copy(&self, of: &Self) {
         let mut server = server().await;
-        run(
-            &mut server,
-            format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", of.0),
-        )
-        .await;
+        let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", of.0);
+        run(&mut server, close).await;
         let cut =
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
         sqlx::query(cut)
@@ -53,18 +69,15 @@ impl Database {
             .execute(&mut server)
             .await
             .unwrap();
-        run(
-            &mut server,
-            format!("CREATE DATABASE {} TEMPLATE {}", self.0, of.0),
-        )
-        .await;
+        let copy = format!("CREATE DATABASE {} TEMPLATE {}", self.0, of.0);
+        run(&mut server, copy).await;
     }
 }
 
 const TEMPLATE: &str = "monetization_template";
 
 /// Makes the database that others are copied from, unless another test has done so.
-async fn template(server: &mut PgConnection) {
+async fn make_template(server: &mut PgConnection, migrate: impl AsyncFnOnce(&str)) {
     sqlx::query("SELECT pg_advisory_lock(1)")
         .execute(&mut *server)
         .await
@@ -78,13 +91,9 @@ async fn template(server: &mut PgConnection) {
         let new = Database("monetization_new".to_owned());
         run(server, format!("DROP DATABASE IF EXISTS {}", new.0)).await;
         run(server, format!("CREATE DATABASE {}", new.0)).await;
-        let store = PostgresStore::open(&new.options()).await.unwrap();
-        store.close().await;
-        run(
-            server,
-            format!("ALTER DATABASE {} RENAME TO {TEMPLATE}", new.0),
-        )
-        .await;
+        migrate(&new.address()).await;
+        let rename = format!("ALTER DATABASE {} RENAME TO {TEMPLATE}", new.0);
+        run(server, rename).await;
     }
     sqlx::query("SELECT pg_advisory_unlock(1)")
         .execute(&mut *server)
