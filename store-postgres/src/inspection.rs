@@ -90,7 +90,9 @@ impl Inspection {
     pub async fn newest_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let newest = sqlx::query(include_str!("../sql/look/newest.sql"));
         let read = |row: &PgRow| row.optional_instant("newest_at");
-        let newest = self.read_all("read the newest record", newest, read).await?;
+        let newest = self
+            .read_all("read the newest record", newest, read)
+            .await?;
         Ok(newest.into_iter().next().flatten())
     }
 
