@@ -65,7 +65,7 @@ impl Inspection {
 
     /// Whether every one of the [invariants](Finding) holds, all of them in one snapshot: what a
     /// store writes meanwhile is not seen. It reads the whole ledger a few times. Until it is done
-    /// the server keeps what is overwritten, and no partitions of another month can be made.
+    /// the server keeps what is overwritten, and the ledger gets no partitions of further months.
     ///
     /// # Errors
     /// [`StoreErrorKind::Broken`](monetization_core::store::StoreErrorKind::Broken) where the

@@ -240,7 +240,9 @@ async fn a_check_holds_while_calls_are_recorded() {
 #[cfg(feature = "postgres")]
 mod shared {
     use monetization_conformance::postgres::Database;
+    use monetization_conformance::size;
 
+    use crate::model::live_checked;
     use crate::tampering_postgres;
 
     #[tokio::test]
@@ -266,5 +268,11 @@ mod shared {
     #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
     async fn a_check_holds_while_calls_are_recorded() {
         super::checked_meanwhile::<Database>().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+    async fn whatever_happens_every_invariant_holds_in_the_database_r_v8() {
+        live_checked::<Database>(size(2, 200)).await;
     }
 }

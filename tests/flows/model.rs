@@ -292,8 +292,13 @@ async fn whatever_happens_every_unit_is_billed_once_or_kept_r_t8() {
 /// R-V8: after whatever has happened, the database says the same of it in every place.
 #[tokio::test]
 async fn whatever_happens_every_invariant_holds_in_the_database_r_v8() {
-    for seed in 0..size(6, 2_000) {
-        let database = Database::new();
+    live_checked::<Database>(size(6, 2_000)).await;
+}
+
+/// So many lives, whose databases are checked all the time.
+pub async fn live_checked<D: Kept>(lives: u64) {
+    for seed in 0..lives {
+        let database = D::begin().await;
         let world = database.world(Invoicing::ByCore).await;
         let mut life = Life::begin_in(world, checking::TERMS, seed).await;
         for step in 0..60 {

@@ -12,10 +12,12 @@ credit AS (
         credit.value ->> 'refused_because' IS NOT NULL AS is_refused
     FROM invoice, jsonb_array_elements(invoice.body -> 'credits') AS credit
 ),
+intended AS MATERIALIZED (
+    SELECT operation::jsonb AS operation, state FROM intent
+),
 asked AS (
-    SELECT operation::jsonb ->> 'invoice' AS invoice, operation::jsonb ->> 'number' AS number,
-        state
-    FROM intent WHERE operation::jsonb ->> 'operation' = 'credit_invoice'
+    SELECT operation ->> 'invoice' AS invoice, operation ->> 'number' AS number, state
+    FROM intended WHERE operation ->> 'operation' = 'credit_invoice'
 )
 SELECT credit.id,
     CASE

@@ -10,7 +10,7 @@ found (kind, id, keys) AS (
         array_agg(jsonb_build_array(index_name, value) ORDER BY jsonb_build_array(index_name, value))
     FROM fact_key GROUP BY kind, id
 ),
-known AS (
+known AS MATERIALIZED (
     SELECT fact.kind, fact.id, fact.due_at, fact.body::jsonb AS body, wanted.keys AS wanted,
         found.keys AS found
     FROM fact LEFT JOIN wanted USING (kind, id) LEFT JOIN found USING (kind, id)

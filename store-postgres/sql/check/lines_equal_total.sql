@@ -1,8 +1,7 @@
 -- The lines of an invoice that core made add up to its total, in one currency.
 WITH
 invoice AS MATERIALIZED (
-    SELECT body::jsonb AS body FROM fact
-    WHERE kind = 'invoice' AND body::jsonb ->> 'invoicing' = 'by_core'
+    SELECT body::jsonb AS body FROM fact WHERE kind = 'invoice'
 ),
 added AS (
     SELECT invoice.body ->> 'id' AS id, invoice.body ->> 'currency' AS currency,
@@ -18,6 +17,7 @@ added AS (
             ) AS foreign_lines
         FROM jsonb_array_elements(invoice.body -> 'lines') AS line
     ) AS lines
+    WHERE invoice.body ->> 'invoicing' = 'by_core'
 )
 SELECT id,
     CASE

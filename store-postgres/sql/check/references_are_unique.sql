@@ -1,9 +1,12 @@
 -- A subscription and an invoice are one object at one engine, and no object there is two here.
-WITH reference AS (
-    SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'engine' AS engine,
-        body::jsonb ->> 'account' AS account, body::jsonb ->> 'object' AS object,
-        body::jsonb ->> 'ours' AS ours, body::jsonb ->> 'external' AS external
-    FROM fact WHERE kind = 'reference'
+WITH
+parsed AS MATERIALIZED (
+    SELECT body::jsonb AS body FROM fact WHERE kind = 'reference'
+),
+reference AS (
+    SELECT body ->> 'id' AS id, body ->> 'engine' AS engine, body ->> 'account' AS account,
+        body ->> 'object' AS object, body ->> 'ours' AS ours, body ->> 'external' AS external
+    FROM parsed
 )
 SELECT id,
     CASE

@@ -1,17 +1,18 @@
 -- Nobody has access whose first invoice by core is not paid, or whose later one is past due and its grace over.
 WITH
-subscription AS MATERIALIZED (
-    SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'state' AS state,
-        body::jsonb -> 'blocks' @> '["payment"]' AS is_blocked
-    FROM fact WHERE kind = 'subscription'
+parsed AS MATERIALIZED (
+    SELECT kind, body::jsonb AS body FROM fact WHERE kind IN ('invoice', 'subscription')
+),
+subscription AS (
+    SELECT body ->> 'id' AS id, body ->> 'state' AS state,
+        body -> 'blocks' @> '["payment"]' AS is_blocked
+    FROM parsed WHERE kind = 'subscription'
 ),
 invoice AS (
-    SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'subscription' AS subscription,
-        body::jsonb ->> 'state' AS state,
-        body::jsonb ->> 'invoicing' = 'by_core' AND body::jsonb #>> '{occasion,kind}' = 'start'
-            AS is_first,
-        body::jsonb ->> 'grace_ends_at' IS NOT NULL AS has_grace
-    FROM fact WHERE kind = 'invoice' AND body::jsonb #>> '{occasion,kind}' <> 'bundle'
+    SELECT body ->> 'id' AS id, body ->> 'subscription' AS subscription, body ->> 'state' AS state,
+        body ->> 'invoicing' = 'by_core' AND body #>> '{occasion,kind}' = 'start' AS is_first,
+        body ->> 'grace_ends_at' IS NOT NULL AS has_grace
+    FROM parsed WHERE kind = 'invoice' AND body #>> '{occasion,kind}' <> 'bundle'
 )
 SELECT invoice.id,
     CASE

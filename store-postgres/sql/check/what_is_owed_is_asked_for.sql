@@ -1,18 +1,23 @@
 -- An invoice that is not at the engine, and a subscription that is to begin there, has its intent.
 WITH
+intended AS MATERIALIZED (
+    SELECT operation::jsonb AS operation, state FROM intent
+),
 asked AS (
-    SELECT operation::jsonb ->> 'operation' AS operation, state,
-        coalesce(operation::jsonb ->> 'invoice', operation::jsonb ->> 'subscription') AS thing
-    FROM intent
+    SELECT operation ->> 'operation' AS operation, state,
+        coalesce(operation ->> 'invoice', operation ->> 'subscription') AS thing
+    FROM intended
+),
+parsed AS MATERIALIZED (
+    SELECT kind, body::jsonb AS body FROM fact WHERE kind IN ('invoice', 'subscription')
 ),
 owed AS (
-    SELECT body::jsonb ->> 'id' AS id, 'issue_invoice' AS operation, 'done' AS too_early FROM fact
-    WHERE kind = 'invoice' AND body::jsonb ->> 'invoicing' = 'by_core'
-        AND body::jsonb ->> 'state' = 'draft'
+    SELECT body ->> 'id' AS id, 'issue_invoice' AS operation, 'done' AS too_early FROM parsed
+    WHERE kind = 'invoice' AND body ->> 'invoicing' = 'by_core' AND body ->> 'state' = 'draft'
     UNION ALL
-    SELECT body::jsonb ->> 'id', 'start_subscription', NULL FROM fact
-    WHERE kind = 'subscription' AND body::jsonb ->> 'invoicing' = 'by_engine'
-        AND body::jsonb ->> 'state' = 'awaiting_payment'
+    SELECT body ->> 'id', 'start_subscription', NULL FROM parsed
+    WHERE kind = 'subscription' AND body ->> 'invoicing' = 'by_engine'
+        AND body ->> 'state' = 'awaiting_payment'
 )
 SELECT owed.id,
     CASE

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use monetization_conformance::sample::{START, Sample};
-use monetization_core::store::{Ledger, Quotas, StoreErrorKind};
+use monetization_core::store::{Appended, Ledger, Quotas, StoreErrorKind};
 use monetization_store_postgres::{Inspection, Schema};
-use sqlx::Executor;
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::home::{Home, append, spending, story};
 
@@ -127,7 +127,7 @@ async fn whoever_may_only_look_can_check() {
         format!("CREATE ROLE {auditor} LOGIN"),
         format!("GRANT monetization_inspector TO {auditor}"),
     ] {
-        owner.execute(sqlx::AssertSqlSafe(make)).await.unwrap();
+        owner.execute(AssertSqlSafe(make)).await.unwrap();
     }
     let options = home.options_of(&auditor);
     let mut look = Inspection::open(&options).await.unwrap();
@@ -148,7 +148,7 @@ async fn whoever_may_only_look_can_check() {
         format!("REVOKE monetization_inspector FROM {auditor}"),
         format!("DROP ROLE {auditor}"),
     ] {
-        owner.execute(sqlx::AssertSqlSafe(end)).await.unwrap();
+        owner.execute(AssertSqlSafe(end)).await.unwrap();
     }
 }
 
@@ -166,4 +166,41 @@ async fn a_check_takes_as_long_as_it_takes() {
         .with_statement_timeout(Duration::from_millis(1));
     let findings = Inspection::open(&hasty).await.unwrap().check().await;
     assert!(findings.unwrap().iter().all(|finding| finding.holds()));
+}
+
+/// Whoever reads the whole ledger keeps the partitions of further months from being made, and nothing
+/// else: waiting for them, a store would keep all others waiting behind it.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn a_look_that_takes_long_keeps_no_store_waiting() {
+    let home = Home::make().await;
+    let mut owner = home.owner().await;
+    let last = "SELECT max(relname::text) FROM pg_class WHERE relname ~ '^record_[0-9_]+$'";
+    let last: String = sqlx::query_scalar(last)
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    for table in [&last, &last.replace("record", "tallied")] {
+        let drop = AssertSqlSafe(format!("DROP TABLE {table}"));
+        owner.execute(drop).await.unwrap();
+    }
+    let look = "BEGIN READ ONLY; SELECT count(*) FROM record";
+    owner.execute(look).await.unwrap();
+    let sample = Sample::seeded(15);
+    let record = spending(&sample, &sample.subscriber());
+    let serve = async {
+        let store = home.open().await;
+        append(&store, &record).await;
+        store.append(std::slice::from_ref(&record)).await.unwrap()
+    };
+    let again = tokio::time::timeout(Duration::from_secs(4), serve).await;
+    assert_eq!(again.unwrap(), [Appended::Duplicate]);
+    owner.execute("COMMIT").await.unwrap();
+    drop(home.open().await);
+    let made: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(last)
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    assert!(made);
 }
