@@ -135,7 +135,9 @@ impl Connections {
         job: &J,
     ) -> Result<T, Broken>
     where
-        J: for<'a> Fn(&'a mut PgConnection, &'a A) -> Job<'a, T>,
+        A: Sync,
+        T: Send,
+        J: for<'a> Fn(&'a mut PgConnection, &'a A) -> Job<'a, T> + Sync,
     {
         let broken = |error| Broken::new(error, |error| failed(doing, error));
         let mut connection = self.0.acquire().await.map_err(broken)?;
