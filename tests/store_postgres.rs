@@ -4,6 +4,10 @@
 //! started one. Each check has a database of its own, copied from one that was migrated once. When the store
 //! is opened again, the database is copied as it is and the connections to the old one are cut,
 //! which is what the death of a process leaves behind.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests stop where something is not as it should be"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use monetization_core::clock::Clock;
 use monetization_core::invoice::Invoicing;
 use monetization_core::store::Store;
@@ -14,7 +15,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqliteConnection};
 use crate::world::{START, World, text};
 
 /// A database that can be checked, and of which copies can be made.
-pub trait Kept: Sized {
+#[async_trait]
+pub trait Kept: Send + Sync + Sized {
     /// A new one, for nobody else.
     async fn begin() -> Self;
 
@@ -76,6 +78,7 @@ impl Database {
     }
 }
 
+#[async_trait]
 impl Kept for Database {
     async fn begin() -> Self {
         Self::new()

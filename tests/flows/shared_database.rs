@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use monetization_conformance::postgres::Database;
 use monetization_core::clock::Clock;
 use monetization_core::store::Store;
@@ -12,6 +13,7 @@ use sqlx::{Connection, Executor};
 use crate::database::Kept;
 use crate::postgres::{make, options};
 
+#[async_trait]
 impl Kept for Database {
     async fn begin() -> Self {
         let database = Self::unused();
