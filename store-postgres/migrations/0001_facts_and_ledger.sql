@@ -1,8 +1,8 @@
 -- Ids are of the type uuid, instants are microseconds since 1970-01-01 UTC, quantities are integers
 -- of their meter's scale. Texts of JSON stand as they were written, byte for byte.
 
--- Roles, none of which can log in. Whoever serves is a member of all of them and takes one on for
--- each transaction:
+-- Four roles, none of which can log in. Whoever migrates becomes a member of all of them. Whoever
+-- serves has the first three, and takes one of them on for each transaction:
 --   monetization_tenant     what is done in the name of one tenant, whose id the transaction sets
 --   monetization_ledger     the committer: it appends, and hands out blocks of quotas
 --   monetization_worker     gates and jobs, which look across tenants
