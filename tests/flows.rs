@@ -61,6 +61,9 @@ mod outage;
 mod paying;
 #[path = "flows/poison.rs"]
 mod poison;
+#[cfg(feature = "postgres")]
+#[path = "postgres/database.rs"]
+mod postgres;
 #[path = "flows/publishing.rs"]
 mod publishing;
 #[path = "flows/reconciling.rs"]
@@ -73,6 +76,9 @@ mod restoring;
 mod resuming;
 #[path = "flows/revenue.rs"]
 mod revenue;
+#[cfg(feature = "postgres")]
+#[path = "flows/shared_database.rs"]
+mod shared_database;
 #[path = "flows/shop.rs"]
 mod shop;
 #[path = "flows/sleeping.rs"]
@@ -83,6 +89,9 @@ mod statements;
 mod subscribing;
 #[path = "flows/tampering.rs"]
 mod tampering;
+#[cfg(feature = "postgres")]
+#[path = "flows/tampering_postgres.rs"]
+mod tampering_postgres;
 #[path = "flows/totals.rs"]
 mod totals;
 #[path = "flows/trials.rs"]

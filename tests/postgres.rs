@@ -10,6 +10,8 @@
 mod crowds;
 #[path = "postgres/cuts.rs"]
 mod cuts;
+#[path = "postgres/database.rs"]
+mod database;
 #[path = "postgres/dropped.rs"]
 mod dropped;
 #[path = "postgres/migrations.rs"]
@@ -18,7 +20,5 @@ mod migrations;
 mod news;
 #[path = "postgres/openings.rs"]
 mod openings;
-#[path = "postgres/server.rs"]
-mod server;
 #[path = "postgres/walls.rs"]
 mod walls;

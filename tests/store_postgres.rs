@@ -4,20 +4,24 @@
 //! started one. Each check has a database of its own, copied from one that was migrated once. When the store
 //! is opened again, the database is copied as it is and the connections to the old one are cut,
 //! which is what the death of a process leaves behind.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests stop where something is not as it should be"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use monetization_conformance::postgres::Database;
 use monetization_conformance::store::Backend;
 use monetization_conformance::store_suite;
 use monetization_core::clock::Clock;
 use monetization_core::store::Store;
 use monetization_store_postgres::PostgresStore;
-use postgres::Database;
 
-#[path = "postgres/server.rs"]
-mod postgres;
+#[path = "postgres/database.rs"]
+mod database;
 
 /// A database, and its copies.
 #[derive(Debug)]
@@ -41,10 +45,10 @@ impl Backend for Postgres {
         let opening = self.openings.fetch_add(1, Ordering::Relaxed);
         let database = self.name.opening(opening);
         match opening.checked_sub(1) {
-            None => database.make().await,
+            None => database::make(&database).await,
             Some(before) => database.copy(&self.name.opening(before)).await,
         }
-        let options = database.options().with_clock(clock);
+        let options = database::options(&database).with_clock(clock);
         Arc::new(PostgresStore::open(&options).await.unwrap())
     }
 }

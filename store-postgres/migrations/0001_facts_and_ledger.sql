@@ -1,11 +1,13 @@
 -- Ids are of the type uuid, instants are microseconds since 1970-01-01 UTC, quantities are integers
 -- of their meter's scale. Texts of JSON stand as they were written, byte for byte.
 
--- Three roles, none of which can log in. Whoever serves is a member of all three and takes one of
--- them on for each transaction:
---   monetization_tenant  what is done in the name of one tenant, whose id the transaction sets
---   monetization_ledger  the committer: it appends, and hands out blocks of quotas
---   monetization_worker  gates and jobs, which look across tenants
+-- Four roles, none of which can log in. Whoever migrates becomes a member of all of them. Whoever
+-- serves has the first three, and takes one of them on for each transaction:
+--   monetization_tenant     what is done in the name of one tenant, whose id the transaction sets
+--   monetization_ledger     the committer: it appends, and hands out blocks of quotas
+--   monetization_worker     gates and jobs, which look across tenants
+--   monetization_inspector  whoever looks into it or checks it: it reads what is kept of every
+--                           tenant, and writes nothing
 -- Roles belong to the whole server: another database of it may have made them already, also at
 -- this instant.
 DO $$
@@ -13,7 +15,10 @@ DECLARE
     role_name text;
 BEGIN
     FOREACH role_name IN ARRAY
-        ARRAY['monetization_tenant', 'monetization_ledger', 'monetization_worker']
+        ARRAY[
+            'monetization_tenant', 'monetization_ledger', 'monetization_worker',
+            'monetization_inspector'
+        ]
     LOOP
         BEGIN
             IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = role_name) THEN
@@ -30,7 +35,7 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA monetization
-TO monetization_tenant, monetization_ledger, monetization_worker;
+TO monetization_tenant, monetization_ledger, monetization_worker, monetization_inspector;
 
 -- The tenant in whose name the transaction works; none where it says nothing.
 CREATE FUNCTION tenant_of_transaction() RETURNS uuid LANGUAGE sql STABLE
@@ -141,7 +146,7 @@ CREATE TABLE segment (
     subscription uuid NOT NULL,
     plan_version uuid NOT NULL,
     invoicing text NOT NULL CHECK (invoicing IN ('by_core', 'by_engine')),
-    period_index integer NOT NULL CHECK (period_index >= 0),
+    period_index bigint NOT NULL CHECK (period_index >= 0),
     period_start_at bigint NOT NULL,
     period_end_at bigint NOT NULL,
     start_at bigint NOT NULL,
@@ -436,6 +441,10 @@ GRANT SELECT, INSERT ON record, tallied, event, unsealed TO monetization_ledger;
 GRANT SELECT, INSERT, UPDATE ON sum, quota, lease, tally TO monetization_ledger;
 GRANT SELECT, INSERT, UPDATE, DELETE ON opening TO monetization_ledger;
 
+GRANT SELECT ON migration, fact, fact_key, intent, segment, record, tallied, tally, event, sum,
+    unsealed, quota, opening, lease, batch, job
+TO monetization_inspector;
+
 REVOKE EXECUTE ON FUNCTION key_holder, make_month FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION key_holder TO monetization_tenant, monetization_worker;
 GRANT EXECUTE ON FUNCTION make_month TO monetization_ledger;
@@ -456,10 +465,100 @@ BEGIN
             walled
         );
         EXECUTE format(
-            'CREATE POLICY of_every_tenant ON %I TO monetization_ledger, monetization_worker
+            'CREATE POLICY of_every_tenant ON %I
+            TO monetization_ledger, monetization_worker, monetization_inspector
             USING (true)',
             walled
         );
     END LOOP;
 END
 $$;
+
+-- For people at psql: ids and instants as the program shows them. A view shows what whoever asks may
+-- see, a tenant's own to a tenant.
+
+CREATE FUNCTION shown(prefix text, id uuid) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN prefix || '_' || replace(id::text, '-', '');
+
+CREATE FUNCTION shown_at(micros bigint) RETURNS text LANGUAGE sql STABLE
+RETURN to_char(
+    to_timestamp(micros / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+);
+
+CREATE VIEW v_product WITH (security_invoker) AS
+SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'slug' AS slug, body::jsonb ->> 'name' AS name,
+    body::jsonb ->> 'state' AS state, body::jsonb ->> 'publisher' AS publisher,
+    shown('ten', tenant) AS tenant, version, body
+FROM fact WHERE kind = 'product';
+
+CREATE VIEW v_consumer WITH (security_invoker) AS
+SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'name' AS name,
+    shown('ten', tenant) AS tenant, version, body
+FROM fact WHERE kind = 'consumer';
+
+CREATE VIEW v_subscription WITH (security_invoker) AS
+SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'consumer' AS consumer,
+    body::jsonb ->> 'product' AS product, body::jsonb ->> 'plan' AS plan,
+    body::jsonb ->> 'state' AS state, body::jsonb ->> 'blocks' AS blocks,
+    shown_at(due_at) AS due_at, shown('ten', tenant) AS tenant, version, body
+FROM fact WHERE kind = 'subscription';
+
+CREATE VIEW v_invoice WITH (security_invoker) AS
+SELECT body::jsonb ->> 'id' AS id, body::jsonb ->> 'subscription' AS subscription,
+    body::jsonb ->> 'consumer' AS consumer, body::jsonb ->> 'state' AS state,
+    body::jsonb #>> '{total,amount}' AS total, body::jsonb ->> 'currency' AS currency,
+    body::jsonb ->> 'issued_at' AS issued_at, body::jsonb ->> 'due_at' AS due_at,
+    shown('ten', tenant) AS tenant, version, body
+FROM fact WHERE kind = 'invoice';
+
+CREATE VIEW v_segment WITH (security_invoker) AS
+SELECT shown('seg', id) AS id, shown('sub', subscription) AS subscription, invoicing, state,
+    shown_at(start_at) AS start_at, shown_at(end_at) AS end_at, shown('ten', tenant) AS tenant
+FROM segment;
+
+CREATE VIEW v_sum WITH (security_invoker) AS
+SELECT shown('seg', sum.segment) AS segment, shown('seg', sum.origin) AS origin,
+    shown('sub', segment.subscription) AS subscription, shown('mtr', sum.meter) AS meter,
+    sum.total, sum.sealed, shown('ten', sum.tenant) AS tenant
+FROM sum
+JOIN segment ON segment.tenant = sum.tenant AND segment.id = sum.segment;
+
+-- Ordered by its key it is read from the end on, whatever its size.
+CREATE VIEW v_record WITH (security_invoker) AS
+SELECT shown('rec', coalesce(record.event, record.key)) AS id,
+    shown('sub', segment.subscription) AS subscription, shown('seg', record.segment) AS segment,
+    shown('mtr', record.meter) AS meter, record.quantity,
+    shown_at(record.occurred_at) AS occurred_at, record.resource, record.status,
+    CASE record.ending WHEN 0 THEN 'complete' WHEN 1 THEN 'client_gone'
+        WHEN 2 THEN 'upstream_broke' WHEN 3 THEN 'no_answer' WHEN 4 THEN 'failed' END AS ending,
+    event.source AS event_source, event.name AS event_name, record.spent,
+    shown('ten', record.tenant) AS tenant, record.key
+FROM record
+LEFT JOIN segment ON segment.tenant = record.tenant AND segment.id = record.segment
+LEFT JOIN event ON event.id = record.event AND event.tenant = record.tenant;
+
+-- What each record spent of each quota.
+CREATE VIEW v_spent WITH (security_invoker) AS
+SELECT shown('rec', coalesce(record.event, record.key)) AS record,
+    shown('sub', segment.subscription) AS subscription, part.value ->> 0 AS quota,
+    shown_at((part.value ->> 1)::bigint) AS window_start_at,
+    shown('lse', (part.value ->> 3)::uuid) AS lease, (part.value ->> 4)::bigint AS units,
+    shown('ten', record.tenant) AS tenant, record.key
+FROM record
+LEFT JOIN segment ON segment.tenant = record.tenant AND segment.id = record.segment
+CROSS JOIN jsonb_array_elements(record.spent::jsonb) AS part;
+
+CREATE VIEW v_quota WITH (security_invoker) AS
+SELECT shown('sub', subscription) AS subscription, quota, shown_at(start_at) AS start_at,
+    shown_at(end_at) AS end_at, committed, leased, shown('ten', tenant) AS tenant
+FROM quota;
+
+CREATE VIEW v_batch WITH (security_invoker) AS
+SELECT shown('bat', id) AS id, shown('seg', segment) AS segment, shown('mtr', meter) AS meter,
+    from_total, to_total, engine, account, realm, mode, state, reason, attempts,
+    shown('ten', tenant) AS tenant, number
+FROM batch;
+
+GRANT SELECT ON v_product, v_consumer, v_subscription, v_invoice, v_segment, v_sum, v_record,
+    v_spent, v_quota, v_batch
+TO monetization_tenant, monetization_inspector;

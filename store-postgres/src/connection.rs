@@ -210,6 +210,19 @@ pub(crate) async fn connect(options: &PostgresOptions) -> sqlx::Result<PgConnect
     connect_options(options).connect().await
 }
 
+/// One connection to look into the database with: it writes nothing, and its statements take as long
+/// as they take.
+///
+/// # Errors
+/// Where the server cannot be reached, or refuses who logs in.
+pub(crate) async fn connect_to_read(options: &PostgresOptions) -> sqlx::Result<PgConnection> {
+    let options = connect_options(options).options([
+        ("default_transaction_read_only", "on"),
+        ("statement_timeout", "0"),
+    ]);
+    options.connect().await
+}
+
 /// What is the same for every connection. Statements are not logged: their values are people's
 /// use and prices.
 pub(crate) fn connect_options(options: &PostgresOptions) -> PgConnectOptions {

@@ -40,14 +40,6 @@ pub(crate) fn signed(number: u64) -> sqlx::Result<i64> {
     i64::try_from(number).map_err(senseless)
 }
 
-/// The number of a segment's period.
-///
-/// # Errors
-/// Past 31 bits, which no subscription lives to see.
-pub(crate) fn period_index(segment: &Segment) -> sqlx::Result<i32> {
-    i32::try_from(segment.period_index).map_err(senseless)
-}
-
 /// How many rows to ask for. More than the database can count is all there are.
 pub(crate) fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
@@ -181,7 +173,7 @@ pub(crate) fn segment(row: &PgRow) -> sqlx::Result<Segment> {
         subscription: row.id("subscription")?,
         version: row.id("plan_version")?,
         invoicing: row.named("invoicing")?,
-        period_index: row.count("period_index")?,
+        period_index: u32::try_from(row.unsigned("period_index")?).map_err(senseless)?,
         period: row.span("period_start_at", "period_end_at")?,
         span: row.span("start_at", "end_at")?,
     })

@@ -52,6 +52,11 @@ pub(crate) fn is_overtaken(error: &Error) -> bool {
     )
 }
 
+/// Whether others hold what was asked for, for longer than it was waited for.
+pub(crate) fn is_locked(error: &Error) -> bool {
+    code(error).as_deref() == Some(LOCK_NOT_AVAILABLE)
+}
+
 /// Whether a number that was added to does not fit its column any more.
 pub(crate) fn is_overflow(error: &Error) -> bool {
     const OUT_OF_RANGE: &str = "22003";
@@ -86,7 +91,6 @@ fn kind_of_code(code: &str) -> StoreErrorKind {
     const DISK_FULL: &str = "53100";
     const READ_ONLY: &str = "25006";
     const IDLE_TOO_LONG: &str = "25P03";
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
     match (code, code.get(..2)) {
         (DISK_FULL, _) => StoreErrorKind::Full,
         (READ_ONLY | IDLE_TOO_LONG | LOCK_NOT_AVAILABLE, _) => StoreErrorKind::Unavailable,
@@ -95,6 +99,9 @@ fn kind_of_code(code: &str) -> StoreErrorKind {
         _ => StoreErrorKind::Broken,
     }
 }
+
+/// The server's code of a wait for a lock that took too long.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Why a database cannot be opened, beyond what the server itself says.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use crate::error::failed;
 use crate::news::News;
 use crate::openings::Opening;
 
-pub use migrate::Schema;
+pub use inspection::{Example, Finding, Held, Inspection, Schema};
 pub use options::PostgresOptions;
 
 mod batches;
@@ -23,6 +23,7 @@ mod connection;
 mod convert;
 mod directory;
 mod error;
+mod inspection;
 mod ledger;
 mod migrate;
 mod news;

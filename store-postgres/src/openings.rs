@@ -18,6 +18,7 @@ use sqlx::PgConnection;
 use tokio::task::AbortHandle;
 
 use crate::connection::{Connections, Done, Role};
+use crate::error::is_locked;
 use crate::micros;
 
 /// Dropped with the store; its row lapses by itself then.
@@ -81,18 +82,14 @@ impl Keeping {
         }
     }
 
-    /// Makes the ledger's partitions of this month and the next ones, where they are missing.
+    /// Makes the ledger's partitions of this month and the next ones, where they are missing. Where
+    /// somebody reads the whole ledger they are made another time: there are some months left.
     async fn make_months(&self) -> Result<(), StoreError> {
         const DOING: &str = "make the ledger's partitions";
         let made = self
             .connections
             .write(DOING, Role::Ledger, (), |connection, ()| {
-                Box::pin(async move {
-                    sqlx::query(include_str!("../sql/make_months.sql"))
-                        .execute(connection)
-                        .await
-                        .map(|_| Done::Commit(()))
-                })
+                Box::pin(make_months(connection))
             });
         made.await
     }
@@ -109,6 +106,19 @@ impl Keeping {
             |connection, of| Box::pin(keep(connection, of)),
         );
         kept.await
+    }
+}
+
+async fn make_months(connection: &mut PgConnection) -> sqlx::Result<Done<()>> {
+    // Whoever waits for a lock keeps others waiting behind it.
+    let briefly = "SET LOCAL lock_timeout = '200ms'";
+    sqlx::query(briefly).execute(&mut *connection).await?;
+    let made = sqlx::query(include_str!("../sql/make_months.sql"))
+        .execute(connection)
+        .await;
+    match made {
+        Err(error) if is_locked(&error) => Ok(Done::Undo(())),
+        made => made.map(|_| Done::Commit(())),
     }
 }
 

@@ -17,7 +17,6 @@ use monetization_core::subscription::Segment;
 use sqlx::PgConnection;
 
 use crate::Statement;
-use crate::convert::period_index;
 
 /// Closes segments, but those that are closed, and announces their successors, but those that
 /// have a row.
@@ -31,7 +30,7 @@ pub(crate) async fn close(connection: &mut PgConnection, closings: &[Closing]) -
     for closing in closings {
         for segment in [&closing.segment, &closing.successor] {
             let announce = sqlx::query(include_str!("../sql/announce_segment.sql"));
-            bind(announce, closing.tenant, segment)?
+            bind(announce, closing.tenant, segment)
                 .execute(&mut *connection)
                 .await?;
         }
@@ -41,7 +40,7 @@ pub(crate) async fn close(connection: &mut PgConnection, closings: &[Closing]) -
             .execute(&mut *connection)
             .await?;
         let close = sqlx::query(include_str!("../sql/close_segment.sql"));
-        bind(close, closing.tenant, &closing.segment)?
+        bind(close, closing.tenant, &closing.segment)
             .bind(closing.successor.id.uuid())
             .execute(&mut *connection)
             .await?;
@@ -61,7 +60,7 @@ pub(crate) async fn open(
     let open = match as_recorded {
         Some(segment) => {
             let open = sqlx::query(include_str!("../sql/open_segment.sql"));
-            bind(open, tenant, segment)?
+            bind(open, tenant, segment)
         }
         None => {
             let open = "UPDATE segment SET state = 'open'
@@ -73,16 +72,16 @@ pub(crate) async fn open(
 }
 
 /// Binds what a segment's row says of it, in the order of its columns from `tenant` to `end_at`.
-fn bind(statement: Statement, tenant: TenantId, segment: &Segment) -> sqlx::Result<Statement> {
-    Ok(statement
+fn bind(statement: Statement, tenant: TenantId, segment: &Segment) -> Statement {
+    statement
         .bind(tenant.uuid())
         .bind(segment.id.uuid())
         .bind(segment.subscription.uuid())
         .bind(segment.version.uuid())
         .bind(segment.invoicing.as_str())
-        .bind(period_index(segment)?)
+        .bind(i64::from(segment.period_index))
         .bind(segment.period.start.as_micros())
         .bind(segment.period.end.as_micros())
         .bind(segment.span.start.as_micros())
-        .bind(segment.span.end.as_micros()))
+        .bind(segment.span.end.as_micros())
 }

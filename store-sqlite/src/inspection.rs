@@ -16,8 +16,8 @@ use crate::convert::Columns;
 use crate::error::failed;
 use crate::migrate;
 
-pub use invariants::{Example, Finding};
 pub use migrate::Schema;
+pub use monetization_core::store::inspection::{Example, Finding, Held};
 
 mod invariants;
 
@@ -43,20 +43,6 @@ mod invariants;
 /// ```
 pub struct Inspection {
     connection: SqliteConnection,
-}
-
-/// What waits for an operator, of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Held {
-    /// `operation`, `batch`, `invoice`, or `use` that came after the last invoice.
-    pub kind: String,
-    /// Its id.
-    pub id: String,
-    /// Why it waits.
-    pub reason: String,
-    /// How many there are of this kind, this one counted.
-    pub of_its_kind: u64,
 }
 
 impl Inspection {
@@ -118,7 +104,7 @@ impl Inspection {
             .await
             .map_err(|error| failed(CHECK, error))?;
         let mut findings = Vec::with_capacity(invariants::ALL.len());
-        for invariant in &invariants::ALL {
+        for invariant in invariants::ALL {
             let finding = invariant.check(&mut snapshot).await;
             findings.push(finding.map_err(|error| failed(invariant.name, error))?);
         }

@@ -4,7 +4,8 @@
 //! one test of each for a backend. See [`store`] and [`engine`] for how to run them.
 //!
 //! With the feature `fault-proxy` there is a network that misbehaves on demand, too: the module
-//! `fault_proxy`. With the feature `stripe` there is a Stripe to test against: the module `stripe`.
+//! `fault_proxy`. With the feature `postgres` there are databases on a PostgreSQL server: the module
+//! `postgres`. With the feature `stripe` there is a Stripe to test against: the module `stripe`.
 
 pub use size::{is_long, seed, size, size_in_ci};
 
@@ -16,6 +17,8 @@ pub mod engine;
 pub mod fault_proxy;
 pub mod market;
 pub mod outages;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod restoring;
 pub mod sample;
 mod size;

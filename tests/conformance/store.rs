@@ -230,6 +230,7 @@ macro_rules! store_suite {
             a_segment_without_use_is_closed_all_the_same,
             late_use_is_summed_under_the_successor,
             late_use_passes_over_closed_successors,
+            what_comes_after_the_end_stands_in_the_aftermath,
             late_use_finds_its_way_however_the_chain_was_closed,
             late_use_is_unsealed_under_a_successor_that_had_no_row,
             a_batch_may_mix_early_and_late_use,

@@ -1,6 +1,7 @@
 //! What must hold in every database: it does after whatever was done, and where it does not, the
 //! check says so by name.
 
+use async_trait::async_trait;
 use monetization_core::clock::Clock;
 use monetization_core::flows::{Ingested, NewCredit, UsageEvent};
 use monetization_core::invoice::{CreditTo, Invoicing, LineItem};
@@ -9,11 +10,9 @@ use monetization_core::store::JobState;
 use monetization_core::subscription::Subscription;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
-use monetization_store_sqlite::Inspection;
-use sqlx::{Executor, Row};
 
-use crate::database::Database;
-use crate::tampering::{OF_CORE, OF_ENGINE};
+use crate::database::{Database, Kept};
+use crate::tampering;
 use crate::world::{DAY, START, World, cents, text};
 
 /// A price, two units of it included, a strict quota and a loose one.
@@ -25,28 +24,51 @@ pub const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month"
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
 
-impl Database {
-    pub async fn world(&self, invoicing: Invoicing) -> World {
-        let (clock, time) = Clock::manual(text(START));
-        let store = self.open(&clock).await;
-        World::on(invoicing, (clock, time), store).await
-    }
+/// A database to which anything may be done.
+#[async_trait]
+pub trait Tampered: Kept {
+    /// A new one, for nobody else.
+    async fn begin() -> Self;
+
+    /// Runs a statement as somebody whom nothing stops, and answers how many rows it changed.
+    async fn tamper(&self, by: &'static str) -> sqlx::Result<u64>;
 
     /// A copy in which something was done by hand that the store would never do.
-    pub async fn tampered(&self, by: &'static str) -> Self {
+    async fn tampered(&self, by: &'static str) -> Self {
         let copy = self.backed_up().await;
-        let mut connection = copy.connect().await;
-        let done = sqlx::query(by).execute(&mut connection).await;
-        let changed = done.unwrap_or_else(|error| panic!("{by}: {error}"));
-        assert!(changed.rows_affected() > 0, "{by}: changes nothing");
+        let changed = copy.tamper(by).await;
+        let changed = changed.unwrap_or_else(|error| panic!("{by}: {error}"));
+        assert!(changed > 0, "{by}: changes nothing");
         copy
+    }
+}
+
+#[async_trait]
+impl Tampered for Database {
+    async fn begin() -> Self {
+        Self::new()
+    }
+
+    async fn tamper(&self, by: &'static str) -> sqlx::Result<u64> {
+        let mut connection = self.connect().await;
+        let done = sqlx::query(by).execute(&mut connection).await?;
+        Ok(done.rows_affected())
+    }
+}
+
+impl World {
+    /// A marketplace in this database.
+    pub async fn kept_in(database: &impl Kept, invoicing: Invoicing) -> Self {
+        let (clock, time) = Clock::manual(text(START));
+        let store = database.open(&clock).await;
+        Self::on(invoicing, (clock, time), store).await
     }
 }
 
 /// Two months of a subscription that core invoices: a quota, a plan change, use that came late, an
 /// invoice that is past due; then another subscription whose first invoice is on its way.
-async fn invoiced_by_core(database: &Database) -> World {
-    let world = database.world(Invoicing::ByCore).await;
+async fn invoiced_by_core(database: &impl Kept) -> World {
+    let world = World::kept_in(database, Invoicing::ByCore).await;
     let (subscription, key) = world.subscriber(TERMS).await;
     world.calls(&key, 5).await;
     report(&world, &subscription, "on time", "requests").await;
@@ -106,8 +128,8 @@ async fn report(world: &World, of: &Subscription, id: &str, meter: &str) {
 }
 
 /// Use that is confirmed, sealed and not heard of, not sealed yet, and never sealed.
-async fn invoiced_by_engine(database: &Database) -> World {
-    let world = database.world(Invoicing::ByEngine).await;
+async fn invoiced_by_engine(database: &impl Kept) -> World {
+    let world = World::kept_in(database, Invoicing::ByEngine).await;
     let (subscription, key) = world.subscriber(METERED).await;
     report(&world, &subscription, "now", "level").await;
     for _ in 0..2 {
@@ -122,28 +144,28 @@ async fn invoiced_by_engine(database: &Database) -> World {
     world
 }
 
-#[tokio::test]
-async fn every_broken_invariant_is_named_and_no_other_r_z4() {
-    let by_core = Database::new();
+/// Lives both lives and then does to copies what is said, each of which has to be found by its name.
+async fn each_is_named<D: Tampered>(
+    of_core: &[(&str, &'static str)],
+    of_engine: &[(&str, &'static str)],
+) {
+    let by_core = D::begin().await;
     let core = invoiced_by_core(&by_core).await;
-    let by_engine = Database::new();
+    let by_engine = D::begin().await;
     let engine = invoiced_by_engine(&by_engine).await;
-    for (database, tampering) in [(&by_core, &OF_CORE[..]), (&by_engine, &OF_ENGINE[..])] {
-        assert_eq!(database.broken().await, Vec::<String>::new());
+    let mut known: Vec<&str> = Vec::new();
+    for (database, tampering) in [(&by_core, of_core), (&by_engine, of_engine)] {
+        let findings = database.check().await;
+        known = findings.iter().map(|finding| finding.invariant).collect();
+        assert_eq!(database.broken().await, [""; 0]);
         for (name, by) in tampering {
             let broken = database.tampered(by).await.broken().await;
             let alone = matches!(&broken[..], [only] if only.starts_with(&format!("{name}: ")));
             assert!(alone, "{name}: {by}: {broken:#?}");
         }
     }
-    let mut inspection = Inspection::open(by_core.path()).await.unwrap();
-    let findings = inspection.check().await.unwrap();
-    let mut known: Vec<&str> = findings.iter().map(|finding| finding.invariant).collect();
-    let mut tampered: Vec<&str> = OF_CORE
-        .iter()
-        .chain(&OF_ENGINE)
-        .map(|(name, _)| *name)
-        .collect();
+    let tampered = of_core.iter().chain(of_engine).map(|(name, _)| *name);
+    let mut tampered: Vec<&str> = tampered.collect();
     known.sort_unstable();
     tampered.sort_unstable();
     tampered.dedup();
@@ -153,10 +175,9 @@ async fn every_broken_invariant_is_named_and_no_other_r_z4() {
 
 /// A trial with use in it, also late, that a change of plan and a month follow; then an invoice in its
 /// grace, and past it.
-#[tokio::test]
-async fn a_database_of_trials_changes_of_plan_and_grace_is_whole() {
-    let database = Database::new();
-    let world = database.world(Invoicing::ByCore).await;
+async fn tried_changed_and_past_due<D: Tampered>() {
+    let database = D::begin().await;
+    let world = World::kept_in(&database, Invoicing::ByCore).await;
     let tried = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
         "trial":{"days":14},"past_due":{"grace_days":3},
         "usage":[{"meter":"requests","unit_price":"1"}]}"#;
@@ -190,10 +211,9 @@ async fn a_database_of_trials_changes_of_plan_and_grace_is_whole() {
 
 /// A plan that had become free when its period ended was not invoiced at all: what was used at a price
 /// before was lost.
-#[tokio::test]
-async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
-    let database = Database::new();
-    let world = database.world(Invoicing::ByCore).await;
+async fn made_free_within_a_period<D: Tampered>() {
+    let database = D::begin().await;
+    let world = World::kept_in(&database, Invoicing::ByCore).await;
     let (plan, _) = world.plan(TERMS).await;
     let ordered = world.subscribe(&plan).await;
     world.settle().await;
@@ -217,12 +237,11 @@ async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
     assert_eq!(totals, [300, 300], "three calls beyond those included");
 }
 
-/// What a check reads is one state of the database, whatever is written meanwhile.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_check_holds_while_calls_are_recorded() {
-    let database = Database::new();
-    let world = database.world(Invoicing::ByCore).await;
-    let (_, key) = world.subscriber(TERMS).await;
+/// Calls are recorded while the database is checked again and again.
+async fn checked_meanwhile<D: Tampered>() {
+    let database = D::begin().await;
+    let world = World::kept_in(&database, Invoicing::ByCore).await;
+    let (subscription, key) = world.subscriber(TERMS).await;
     let calls = async {
         for _ in 0..20 {
             world.calls(&key, 10).await;
@@ -230,11 +249,73 @@ async fn a_check_holds_while_calls_are_recorded() {
     };
     let checks = async {
         for _ in 0..20 {
-            assert_eq!(database.broken().await, Vec::<String>::new());
+            assert_eq!(database.broken().await, [""; 0]);
         }
     };
     tokio::join!(calls, checks);
-    let mut connection = database.connect().await;
-    let rows = connection.fetch_one("SELECT count(*) FROM record").await;
-    assert_eq!(rows.unwrap().get::<i64, _>(0), 200);
+    let segment = subscription.segment_at(world.clock.now()).unwrap();
+    let sums = world.store.sums(world.tenant_id(), segment.id).await;
+    assert_eq!(sums.unwrap()[0].total.scaled(), 200);
+}
+
+#[tokio::test]
+async fn every_broken_invariant_is_named_and_no_other_r_z4() {
+    each_is_named::<Database>(&tampering::OF_CORE, &tampering::OF_ENGINE).await;
+}
+
+#[tokio::test]
+async fn a_database_of_trials_changes_of_plan_and_grace_is_whole() {
+    tried_changed_and_past_due::<Database>().await;
+}
+
+#[tokio::test]
+async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
+    made_free_within_a_period::<Database>().await;
+}
+
+/// What a check reads is one state of the database, whatever is written meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_holds_while_calls_are_recorded() {
+    checked_meanwhile::<Database>().await;
+}
+
+/// The same in PostgreSQL.
+#[cfg(feature = "postgres")]
+mod shared {
+    use monetization_conformance::postgres::Database;
+    use monetization_conformance::size;
+
+    use crate::model::live_checked;
+    use crate::tampering_postgres;
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+    async fn every_broken_invariant_is_named_and_no_other_r_z4() {
+        use tampering_postgres::{OF_CORE, OF_ENGINE};
+        super::each_is_named::<Database>(&OF_CORE, &OF_ENGINE).await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+    async fn a_database_of_trials_changes_of_plan_and_grace_is_whole() {
+        super::tried_changed_and_past_due::<Database>().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+    async fn use_at_a_price_is_invoiced_though_the_plan_is_free_by_then() {
+        super::made_free_within_a_period::<Database>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+    async fn a_check_holds_while_calls_are_recorded() {
+        super::checked_meanwhile::<Database>().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+    async fn whatever_happens_every_invariant_holds_in_the_database_r_v8() {
+        live_checked::<Database>(size(2, 200)).await;
+    }
 }

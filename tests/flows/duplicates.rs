@@ -12,7 +12,7 @@ use monetization_core::store::{Appended, Store};
 use monetization_core::subscription::Subscription;
 use monetization_core::usage::{Counted, UsageRecord};
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::world::{World, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
@@ -38,7 +38,7 @@ struct Told {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3() {
     let database = Database::new();
-    let world = database.world(Invoicing::ByCore).await;
+    let world = World::kept_in(&database, Invoicing::ByCore).await;
     let (subscription, _) = world.subscriber(METERED).await;
     let count = size(5_000, 1_000_000);
     let (dice, mut expected) = (Sample::seeded(11), 0);

@@ -21,7 +21,8 @@ use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
 use crate::checking;
-use crate::database::Database;
+use crate::checking::Tampered;
+use crate::database::{Database, Kept};
 use crate::world::{DAY, HOUR, World, below, ok, text};
 
 const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
@@ -292,9 +293,14 @@ async fn whatever_happens_every_unit_is_billed_once_or_kept_r_t8() {
 /// R-V8: after whatever has happened, the database says the same of it in every place.
 #[tokio::test]
 async fn whatever_happens_every_invariant_holds_in_the_database_r_v8() {
-    for seed in 0..size(6, 2_000) {
-        let database = Database::new();
-        let world = database.world(Invoicing::ByCore).await;
+    live_checked::<Database>(size(6, 2_000)).await;
+}
+
+/// So many lives, whose databases are checked all the time.
+pub async fn live_checked<D: Tampered>(lives: u64) {
+    for seed in 0..lives {
+        let database = D::begin().await;
+        let world = World::kept_in(&database, Invoicing::ByCore).await;
         let mut life = Life::begin_in(world, checking::TERMS, seed).await;
         for step in 0..60 {
             life.step().await;

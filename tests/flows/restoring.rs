@@ -12,7 +12,7 @@ use monetization_core::invoice::Invoicing;
 use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::transport::Operation;
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::world::{HOUR, World, below};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"year",
@@ -29,7 +29,7 @@ struct Life {
 
 impl Life {
     async fn begin(database: &Database, seed: u64) -> Self {
-        let world = database.world(Invoicing::ByEngine).await;
+        let world = World::kept_in(&database, Invoicing::ByEngine).await;
         let (subscription, _) = world.subscriber(METERED).await;
         Self {
             world,

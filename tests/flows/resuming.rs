@@ -10,7 +10,7 @@ use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::world::{HOUR, World};
 
 const FIXED: &str = r#"{"billing":"fixed","currency":"USD","cycle":"month","base_price":"25"}"#;
@@ -115,7 +115,7 @@ async fn an_outage_of_forty_days_gives_no_operation_up() {
 #[tokio::test]
 async fn a_cancellation_that_was_given_up_is_told_until_it_is_resumed() {
     let database = Database::new();
-    let world = database.world(Invoicing::ByEngine).await;
+    let world = World::kept_in(&database, Invoicing::ByEngine).await;
     let (of, _) = world.subscriber(METERED).await;
     world
         .provider

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::{Sample, batch};
 use monetization_conformance::{seed, size};
 use monetization_core::store::{
@@ -12,11 +13,11 @@ use monetization_core::store::{
 use monetization_core::usage::UsageRecord;
 use monetization_store_postgres::PostgresStore;
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 /// As many stores as there are processes.
 async fn stores(database: &Database, count: usize) -> Vec<Arc<PostgresStore>> {
-    let options = database.options();
+    let options = options(database);
     let opened = join_all((0..count).map(|_| PostgresStore::open(&options))).await;
     opened
         .into_iter()
@@ -31,7 +32,7 @@ async fn append(store: &PostgresStore, records: &[UsageRecord]) -> (Vec<Appended
         match store.append(records).await {
             Ok(appended) => return (appended, failed),
             Err(error) if error.kind() == StoreErrorKind::Unavailable => failed += 1,
-            Err(error) => panic!("{error:?}"),
+            Err(error) => unreachable!("{error:?}"),
         }
     }
 }
@@ -40,7 +41,7 @@ async fn append(store: &PostgresStore, records: &[UsageRecord]) -> (Vec<Appended
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn three_processes_that_append_and_close_at_once_count_each_record_once_r_d3() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let stores = stores(&database, 3).await;
     let sample = Sample::seeded(seed());
     let subscribers: Vec<_> = (0..5).map(|_| sample.subscriber()).collect();
@@ -107,7 +108,7 @@ async fn three_processes_that_append_and_close_at_once_count_each_record_once_r_
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn the_last_unit_goes_to_one_of_three_processes_r_q2() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let stores = stores(&database, 3).await;
     let sample = Sample::seeded(seed());
     for _ in 0..size(30, 1_000) {
@@ -126,7 +127,7 @@ async fn the_last_unit_goes_to_one_of_three_processes_r_q2() {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn what_three_processes_append_is_sealed_once_by_three_others_r_p8() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let stores = stores(&database, 3).await;
     let sample = Arc::new(Sample::seeded(seed()));
     let of = sample.subscriber();

@@ -1,16 +1,18 @@
 //! Connections that are cut at any byte of a write.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::slice;
 
 use monetization_conformance::fault_proxy::{End, Fate, Fates, FaultProxy};
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::{Sample, Subscriber};
 use monetization_conformance::size;
 use monetization_core::store::{Appended, Ledger, StoreError, StoreErrorKind};
 use monetization_core::usage::UsageRecord;
-use monetization_store_postgres::PostgresStore;
+use monetization_store_postgres::{PostgresOptions, PostgresStore};
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 /// A database, and a network in front of it.
 struct Scene {
@@ -24,10 +26,10 @@ struct Scene {
 impl Scene {
     async fn new() -> Self {
         let database = Database::unused();
-        database.make().await;
+        make(&database).await;
         let sample = Sample::seeded(1);
         Self {
-            store: PostgresStore::open(&database.options()).await.unwrap(),
+            store: PostgresStore::open(&options(&database)).await.unwrap(),
             of: sample.subscriber(),
             sample,
             database,
@@ -43,13 +45,11 @@ impl Scene {
     ) -> Option<(UsageRecord, Result<Vec<Appended>, StoreError>)> {
         // The first connection migrates, the second is the one that is kept.
         let fates = Fates::listed([Fate::Pass, Fate::Cut { towards, bytes }]);
-        let proxy = FaultProxy::start(self.database.address(), fates)
+        let proxy = FaultProxy::start(self.database.server_address(), fates)
             .await
             .unwrap();
-        let options = self
-            .database
-            .options_at(proxy.address())
-            .with_connections_max(NonZeroU32::MIN);
+        let options =
+            options_at(&self.database, proxy.address()).with_connections_max(NonZeroU32::MIN);
         let store = PostgresStore::open(&options).await.ok()?;
         let record = self.sample.record(&self.of, self.of.segment(0), 1);
         let said = store.append(slice::from_ref(&record)).await;
@@ -88,6 +88,13 @@ impl Scene {
         }
         succeeds
     }
+}
+
+/// How to reach a database by a way that leads to its server.
+fn options_at(database: &Database, way: SocketAddr) -> PostgresOptions {
+    let server = database.server_address().to_string();
+    let address = database.address().replace(&server, &way.to_string());
+    PostgresOptions::new(&address).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

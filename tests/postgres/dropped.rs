@@ -8,6 +8,7 @@ use std::slice;
 use std::task::Poll;
 use std::time::Duration;
 
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::{Sample, Subscriber};
 use monetization_conformance::size;
 use monetization_core::ids::TypedId;
@@ -18,7 +19,7 @@ use monetization_core::store::{
 use monetization_core::usage::UsageRecord;
 use monetization_store_postgres::PostgresStore;
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 /// Polls a future so many times, and drops it where that was not enough.
 async fn polled<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
@@ -103,10 +104,8 @@ async fn left_open(database: &Database) -> BTreeMap<String, i64> {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn callers_dropped_at_any_poll_leave_no_transaction_and_lose_nothing_r_d7() {
     let database = Database::unused();
-    database.make().await;
-    let options = database
-        .options()
-        .with_connections_max(NonZeroU32::new(3).unwrap());
+    make(&database).await;
+    let options = options(&database).with_connections_max(NonZeroU32::new(3).unwrap());
     let store = PostgresStore::open(&options).await.unwrap();
     let sample = Sample::seeded(monetization_conformance::seed());
     let of = sample.subscriber();

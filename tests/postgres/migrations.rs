@@ -3,13 +3,14 @@
 use std::error::Error;
 
 use futures::future::join_all;
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::Sample;
 use monetization_conformance::size;
 use monetization_core::store::{Ledger, StoreErrorKind};
 use monetization_store_postgres::PostgresStore;
 use sqlx::Executor;
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
@@ -17,7 +18,7 @@ async fn four_processes_that_start_at_once_migrate_once_r_d10() {
     for _ in 0..size(3, 50) {
         let database = Database::unused();
         database.make_empty().await;
-        let options = database.options();
+        let options = options(&database);
         let opened = join_all((0..4).map(|_| PostgresStore::open(&options))).await;
         for store in opened {
             store.unwrap();
@@ -27,7 +28,7 @@ async fn four_processes_that_start_at_once_migrate_once_r_d10() {
             .await
             .unwrap();
         assert_eq!(applied, 1);
-        database.drop().await;
+        database.remove().await;
     }
 }
 
@@ -45,10 +46,10 @@ async fn a_database_of_a_newer_or_another_program_is_refused() {
         ),
     ] {
         let database = Database::unused();
-        database.make().await;
+        make(&database).await;
         let mut connection = database.connect().await;
         connection.execute(tamper).await.unwrap();
-        let refused = PostgresStore::open(&database.options()).await.unwrap_err();
+        let refused = PostgresStore::open(&options(&database)).await.unwrap_err();
         assert_eq!(refused.kind(), StoreErrorKind::Broken);
         let said = refused.source().unwrap().to_string();
         assert!(said.contains(why), "{said}");
@@ -59,14 +60,14 @@ async fn a_database_of_a_newer_or_another_program_is_refused() {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_month_of_the_ledger_can_be_taken_away_once_it_is_closed() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let mut connection = database.connect().await;
     let made: bool = sqlx::query_scalar("SELECT make_month('2026-01-01')")
         .fetch_one(&mut connection)
         .await
         .unwrap();
     assert!(made);
-    let store = PostgresStore::open(&database.options()).await.unwrap();
+    let store = PostgresStore::open(&options(&database)).await.unwrap();
     let sample = Sample::seeded(1);
     let of = sample.subscriber();
     let records = sample.records(&of, of.segment(0), 10);

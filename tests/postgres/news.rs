@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::Sample;
 use monetization_core::store::{Directory, Expected, Kind, Rows, Write};
 use monetization_store_postgres::PostgresStore;
 use tokio::time::timeout;
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -25,9 +26,9 @@ async fn change(store: &PostgresStore, sample: &Sample) -> u64 {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_change_of_one_process_is_heard_of_by_another_r_a6() {
     let database = Database::unused();
-    database.make().await;
-    let writer = PostgresStore::open(&database.options()).await.unwrap();
-    let reader = PostgresStore::open(&database.options()).await.unwrap();
+    make(&database).await;
+    let writer = PostgresStore::open(&options(&database)).await.unwrap();
+    let reader = PostgresStore::open(&options(&database)).await.unwrap();
     let sample = Sample::seeded(1);
     // It listens from when somebody first waits on.
     timeout(Duration::from_millis(500), reader.news_after(0))

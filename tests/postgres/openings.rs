@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::{START, Sample};
 use monetization_core::clock::Clock;
 use monetization_core::store::{Appended, LeaseAnswer, Ledger, QuotaCounter, Quotas, Refusal};
 use monetization_store_postgres::PostgresStore;
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn blocks_of_a_process_come_back_when_its_time_has_lapsed_and_not_before() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let (clock, time) = Clock::manual(START);
-    let options = database
-        .options()
+    let options = options(&database)
         .with_clock(clock)
         .with_opening_lease(Duration::from_secs(30));
     let dead = PostgresStore::open(&options).await.unwrap();
@@ -73,10 +73,9 @@ async fn blocks_of_a_process_come_back_when_its_time_has_lapsed_and_not_before()
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_store_that_slept_for_too_long_begins_anew_r_p4() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let (clock, time) = Clock::manual(START);
-    let options = database
-        .options()
+    let options = options(&database)
         .with_clock(clock)
         .with_opening_lease(Duration::from_millis(600));
     let sleeper = PostgresStore::open(&options).await.unwrap();

@@ -1,5 +1,6 @@
 //! Row-level security and grants: what holds even where a statement of ours would forget its tenant.
 
+use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::{Sample, Subscriber, batch};
 use monetization_core::ids::{TenantId, TypedId};
 use monetization_core::store::{
@@ -10,7 +11,7 @@ use monetization_store_postgres::PostgresStore;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use std::time::Duration;
 
-use crate::server::Database;
+use crate::database::{make, options};
 
 /// A row in every table that is anybody's.
 async fn live(store: &PostgresStore, sample: &Sample) -> Subscriber {
@@ -92,8 +93,8 @@ async fn act(connection: &mut PgConnection, role: &str, tenant: Option<TenantId>
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_statement_that_forgets_its_tenant_finds_nothing_of_others_r_a7() {
     let database = Database::unused();
-    database.make().await;
-    let store = PostgresStore::open(&database.options()).await.unwrap();
+    make(&database).await;
+    let store = PostgresStore::open(&options(&database)).await.unwrap();
     let sample = Sample::seeded(1);
     let (own, other) = (live(&store, &sample).await, live(&store, &sample).await);
     let mut connection = database.connect().await;
@@ -130,7 +131,7 @@ async fn a_statement_that_forgets_its_tenant_finds_nothing_of_others_r_a7() {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn every_table_that_names_a_tenant_has_a_wall() {
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let mut connection = database.connect().await;
     for table in walled(&mut connection).await {
         let walled = format!(
@@ -149,7 +150,7 @@ async fn every_table_that_names_a_tenant_has_a_wall() {
 async fn nobody_writes_in_the_name_of_another_tenant_r_a7() {
     const NEW_ROW_VIOLATES_POLICY: &str = "42501";
     let database = Database::unused();
-    database.make().await;
+    make(&database).await;
     let mut connection = database.connect().await;
     let sample = Sample::seeded(1);
     act(&mut connection, "monetization_tenant", Some(sample.id())).await;
@@ -169,8 +170,8 @@ async fn nobody_writes_in_the_name_of_another_tenant_r_a7() {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn what_is_in_the_ledger_can_neither_be_changed_nor_removed() {
     let database = Database::unused();
-    database.make().await;
-    let store = PostgresStore::open(&database.options()).await.unwrap();
+    make(&database).await;
+    let store = PostgresStore::open(&options(&database)).await.unwrap();
     let of = live(&store, &Sample::seeded(1)).await;
     let mut connection = database.connect().await;
     for table in ["record", "event", "tallied"] {

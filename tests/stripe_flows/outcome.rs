@@ -8,6 +8,7 @@ use monetization_core::invoice::{InvoiceState, Invoicing};
 use monetization_core::store::BatchState;
 use serde_json::Value;
 
+use crate::database::Kept;
 use crate::outside::Base;
 use crate::shop::Shop;
 

@@ -20,7 +20,7 @@ use monetization_core::secret::Secret;
 use monetization_core::store::Store;
 use monetization_engine_stripe::{StripeOptions, engine};
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::dying::Death;
 
 pub struct Outside {

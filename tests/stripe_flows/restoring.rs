@@ -9,7 +9,7 @@ use monetization_core::flows::RestoreReport;
 use monetization_core::ids::{BatchId, SubscriptionId};
 use monetization_core::invoice::Invoicing;
 
-use crate::database::Database;
+use crate::database::{Database, Kept};
 use crate::outside::{Base, Outside};
 use crate::shop::{EVENTS, HOUR, METERED, MINUTE, Shop};
 

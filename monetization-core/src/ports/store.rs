@@ -8,7 +8,8 @@
 //! Implement the six traits for one type; [`Store`] follows by itself. Facts arrive as [`Row`]s:
 //! a JSON body that the store does not look into, and the keys it is found by. What SQL has to
 //! compute on (sums, counters, leases, claims) arrives as plain values. Then run the store suite
-//! of the conformance package against it: it is the full list of what is owed.
+//! of the conformance package against it: it is the full list of what is owed. What can be found by
+//! looking into a database from outside is named in [`inspection`].
 //!
 //! What each write does, step by step, within its one transaction:
 //!
@@ -91,6 +92,7 @@ mod batches;
 mod delegation;
 mod error;
 mod fact;
+pub mod inspection;
 mod ledger;
 mod named;
 mod overturning;

@@ -9,7 +9,7 @@ use monetization_core::usage::{ForeignEvent, SumKey, Tallied, TallyKey};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::convert::{Columns, period_index};
+use crate::convert::Columns;
 use crate::error::senseless;
 use crate::quotas::QuotaKey;
 use crate::segments;
@@ -216,14 +216,13 @@ impl Draft {
             return Ok(true);
         }
         let rows: Vec<(&(TenantId, SegmentId), &Segment)> = self.new_segments.iter().collect();
-        let indexes: sqlx::Result<Vec<i32>> = rows.iter().map(|(_, it)| period_index(it)).collect();
         let written = sqlx::query(include_str!("../../sql/write_segments.sql"))
             .bind(column(&rows, |((tenant, _), _)| tenant.uuid()))
             .bind(column(&rows, |(_, it)| it.id.uuid()))
             .bind(column(&rows, |(_, it)| it.subscription.uuid()))
             .bind(column(&rows, |(_, it)| it.version.uuid()))
             .bind(column(&rows, |(_, it)| it.invoicing.as_str()))
-            .bind(indexes?)
+            .bind(column(&rows, |(_, it)| i64::from(it.period_index)))
             .bind(column(&rows, |(_, it)| it.period.start.as_micros()))
             .bind(column(&rows, |(_, it)| it.period.end.as_micros()))
             .bind(column(&rows, |(_, it)| it.span.start.as_micros()))

@@ -6,12 +6,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
+use monetization_core::period::{Cycle, Schedule};
 use monetization_core::store::{Appended, Closing};
+use monetization_core::subscription::Timeline;
 use monetization_core::usage::SumKey;
 
 use super::Bench;
 use super::steps::{ALL, Shared, append, append_new, apply_new, own, total};
-use crate::sample::Subscriber;
+use crate::sample::{START, Subscriber};
 
 /// There is a row then, though nothing was ever appended; its successor has none yet.
 pub async fn a_segment_without_use_is_closed_all_the_same(bench: &Bench) {
@@ -71,6 +73,28 @@ pub async fn late_use_passes_over_closed_successors(bench: &Bench) {
     append_new(&store, &[bench.sample.record(&of, of.segment(0), 1_000)]).await;
     let keys = [(0, 0), (1, 0), (2, 0), (2, 1), (3, 0)];
     assert_eq!(totals(&store, &of, &keys).await, [0, 1, 10, 100, 1_000]);
+}
+
+/// The aftermath of a subscription that ended lasts for ever, and its period has the greatest number.
+pub async fn what_comes_after_the_end_stands_in_the_aftermath(bench: &Bench) {
+    let store = bench.open().await;
+    let of = bench.sample.subscriber();
+    let last = of.segment(0);
+    let mut timeline = Timeline::starting(Schedule::new(START, Cycle::MONTH), of.version);
+    timeline.ends_at = Some(last.span.end);
+    let aftermath = timeline.segment_at(of.subscription, of.invoicing, last.span.end);
+    let closing = Closing {
+        successor: aftermath.unwrap(),
+        ..of.closing(0)
+    };
+    let id = closing.successor.id;
+    close(bench, &store, closing).await;
+    append_new(&store, &[bench.sample.record(&of, last, 7)]).await;
+    let row = store.segment(of.tenant, id).await.unwrap().unwrap();
+    assert_eq!(row.segment, closing.successor);
+    let sums = store.sums(of.tenant, id).await.unwrap();
+    assert_eq!(sums[0].total.scaled(), 7);
+    assert_eq!(sums[0].key.origin, last.id);
 }
 
 /// A chain may be closed from its far end, before its middle has a row.

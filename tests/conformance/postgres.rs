@@ -1,81 +1,85 @@
-//! Databases on the server whose address the environment names.
+//! Databases on the PostgreSQL server whose address is in `MONETIZATION_POSTGRES`, where
+//! `scripts/servers.sh` puts it.
+//!
+//! A test makes a database of its own: a copy of a template, which the first that needs it has
+//! migrated by the store that is tested.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where its server does not do as it is told"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use monetization_store_postgres::{PostgresOptions, PostgresStore};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 /// A database of the server, by its name.
 #[derive(Debug, Clone)]
-pub(crate) struct Database(String);
+pub struct Database(String);
 
 impl Database {
     /// A name that no other test has.
-    pub(crate) fn unused() -> Self {
+    #[must_use]
+    pub fn unused() -> Self {
         let number: u128 = rand::random();
         Self(format!("test_{}", Uuid::from_u128(number).simple()))
     }
 
     /// The database of this opening.
-    pub(crate) fn opening(&self, opening: usize) -> Self {
+    #[must_use]
+    pub fn opening(&self, opening: usize) -> Self {
         Self(format!("{}_{opening}", self.0))
     }
 
-    /// How to reach it.
-    pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions::new(&address(&self.0)).unwrap()
+    /// Where it is, and who logs in: a superuser.
+    #[must_use]
+    pub fn address(&self) -> String {
+        address(&self.0)
     }
 
-    /// How to reach it by a way that leads to the server.
-    pub(crate) fn options_at(&self, way: SocketAddr) -> PostgresOptions {
-        let address = address(&self.0).replace(&self.address().to_string(), &way.to_string());
-        PostgresOptions::new(&address).unwrap()
+    /// A connection of somebody who may do everything, and finds the store's tables.
+    pub async fn connect(&self) -> PgConnection {
+        let options: PgConnectOptions = self.address().parse().unwrap();
+        let options = options.options([("search_path", "monetization")]);
+        options.connect().await.unwrap()
     }
 
-    /// Where the server listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        let address = address(&self.0);
-        let (_, rest) = address.split_once('@').unwrap();
-        let (server, _) = rest.split_once('/').unwrap();
+    /// Makes it as a store makes it that is new: `migrate` is handed the address of the empty
+    /// database that all others are copied from, unless another test has done so before.
+    pub async fn make(&self, migrate: impl AsyncFnOnce(&str)) {
+        let mut server = server().await;
+        make_template(&mut server, migrate).await;
+        let make = format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", self.0);
+        run(&mut server, make).await;
+    }
+
+    /// Where its server listens.
+    #[must_use]
+    pub fn server_address(&self) -> SocketAddr {
+        let address = self.address();
+        let (_, behind_user) = address.split_once('@').unwrap();
+        let (server, _) = behind_user.split_once('/').unwrap();
         server.parse().unwrap()
     }
 
-    /// Makes it, with the tables that a store has when it is new.
-    pub(crate) async fn make(&self) {
-        let mut server = server().await;
-        template(&mut server).await;
-        run(
-            &mut server,
-            format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", self.0),
-        )
-        .await;
-    }
-
     /// Makes it without any tables.
-    pub(crate) async fn make_empty(&self) {
+    pub async fn make_empty(&self) {
         run(&mut server().await, format!("CREATE DATABASE {}", self.0)).await;
     }
 
     /// Takes it away, with whoever is connected to it.
-    pub(crate) async fn drop(&self) {
-        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.0);
-        run(&mut server().await, drop).await;
-    }
-
-    /// A connection as the owner of its tables.
-    pub(crate) async fn connect(&self) -> PgConnection {
-        let mut connection = PgConnection::connect(&address(&self.0)).await.unwrap();
-        connection
-            .execute("SET search_path = monetization")
-            .await
-            .unwrap();
-        connection
+    pub async fn remove(&self) {
+        let remove = format!("DROP DATABASE {} WITH (FORCE)", self.0);
+        run(&mut server().await, remove).await;
     }
 
     /// Cuts every connection to it.
-    pub(crate) async fn cut_connections(&self) {
+    pub async fn cut_connections(&self) {
         let cut =
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
         sqlx::query(cut)
@@ -86,32 +90,20 @@ impl Database {
     }
 
     /// Makes it as a copy of another one as it is, and cuts all connections to that one for good.
-    pub(crate) async fn copy(&self, of: &Self) {
+    pub async fn copy(&self, of: &Self) {
         let mut server = server().await;
-        run(
-            &mut server,
-            format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", of.0),
-        )
-        .await;
-        let cut =
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
-        sqlx::query(cut)
-            .bind(&of.0)
-            .execute(&mut server)
-            .await
-            .unwrap();
-        run(
-            &mut server,
-            format!("CREATE DATABASE {} TEMPLATE {}", self.0, of.0),
-        )
-        .await;
+        let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", of.0);
+        run(&mut server, close).await;
+        of.cut_connections().await;
+        let copy = format!("CREATE DATABASE {} TEMPLATE {}", self.0, of.0);
+        run(&mut server, copy).await;
     }
 }
 
 const TEMPLATE: &str = "monetization_template";
 
 /// Makes the database that others are copied from, unless another test has done so.
-async fn template(server: &mut PgConnection) {
+async fn make_template(server: &mut PgConnection, migrate: impl AsyncFnOnce(&str)) {
     sqlx::query("SELECT pg_advisory_lock(1)")
         .execute(&mut *server)
         .await
@@ -125,13 +117,9 @@ async fn template(server: &mut PgConnection) {
         let new = Database("monetization_new".to_owned());
         run(server, format!("DROP DATABASE IF EXISTS {}", new.0)).await;
         run(server, format!("CREATE DATABASE {}", new.0)).await;
-        let store = PostgresStore::open(&new.options()).await.unwrap();
-        store.close().await;
-        run(
-            server,
-            format!("ALTER DATABASE {} RENAME TO {TEMPLATE}", new.0),
-        )
-        .await;
+        migrate(&new.address()).await;
+        let rename = format!("ALTER DATABASE {} RENAME TO {TEMPLATE}", new.0);
+        run(server, rename).await;
     }
     sqlx::query("SELECT pg_advisory_unlock(1)")
         .execute(&mut *server)
