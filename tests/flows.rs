@@ -19,6 +19,8 @@ mod bundles_kept;
 mod cancelling;
 #[path = "flows/catalogue.rs"]
 mod catalogue;
+#[path = "flows/checked_lives.rs"]
+mod checked_lives;
 #[path = "flows/checking.rs"]
 mod checking;
 #[path = "flows/clocks.rs"]

@@ -32,6 +32,9 @@ use crate::error::{commit_failed, failed, is_overtaken};
 use crate::options::PostgresOptions;
 
 /// In whose name a transaction works. The server holds it to that: see the migrations.
+///
+/// The role is taken on with the transaction and ends with it (`SET LOCAL`), so a connection that comes back to
+/// the pool is nobody's again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Role {
     /// One tenant's: rows of others do not exist.
@@ -70,6 +73,9 @@ pub(crate) enum Done<T> {
 pub(crate) type Job<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<Done<T>>> + Send + 'a>>;
 
 /// All connections of a store.
+///
+/// Clones share them. Each is made when it is first needed, and kept; one that broke is noticed by whoever
+/// uses it next, who is told that the store is out of reach and asks again.
 #[derive(Clone)]
 pub(crate) struct Connections(PgPool);
 
@@ -127,6 +133,8 @@ impl Connections {
         })
     }
 
+    /// One attempt at a job. What fails drops the connection in the midst of its transaction, and the pool
+    /// rolls it back before anybody else has it.
     async fn attempt<A, T, J>(
         &self,
         doing: &'static str,

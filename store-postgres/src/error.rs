@@ -42,7 +42,10 @@ pub(crate) fn gone(why: &'static str) -> Error {
 }
 
 /// Whether the server has undone the transaction so that another one can go on: the same is run
-/// again. A value that stands there already is no such reason.
+/// again.
+///
+/// A value that stands there already (`23505`) is no such reason: whoever meets one has overlooked
+/// somebody, and would meet it again. Statements that may meet one say what to do (`ON CONFLICT`).
 pub(crate) fn is_overtaken(error: &Error) -> bool {
     const SERIALIZATION_FAILURE: &str = "40001";
     const DEADLOCK_DETECTED: &str = "40P01";
@@ -86,7 +89,16 @@ fn kind(error: &Error) -> StoreErrorKind {
     }
 }
 
-/// By the five characters of SQL's standard, of which the first two name the class.
+/// By the five characters of SQL's standard, of which the first two name the class:
+///
+/// | class | what it is | kind |
+/// |---|---|---|
+/// | `08` | connections | `Unavailable` |
+/// | `40` | undone in favour of others | `Unavailable` |
+/// | `53` | resources; `53100` is a full disk | `Unavailable`; `Full` |
+/// | `57` | an operator: shutting down, cancelled, timed out | `Unavailable` |
+/// | `58` | the system beneath the server | `Unavailable` |
+/// | any other | a mistake of this program or in the data | `Broken` |
 fn kind_of_code(code: &str) -> StoreErrorKind {
     const DISK_FULL: &str = "53100";
     const READ_ONLY: &str = "25006";

@@ -99,6 +99,16 @@ type Statement = Query<'static, Postgres, PgArguments>;
 impl PostgresStore {
     /// Opens the database, and brings it to the shape this program knows.
     ///
+    /// # What it needs
+    /// | | the first time, and to migrate | otherwise |
+    /// |---|---|---|
+    /// | the database | there, in UTF-8; its owner logs in | there |
+    /// | the schema `monetization` | may be missing | there |
+    /// | the roles | may be missing, if who logs in may make some | whoever logs in is a member of the three |
+    /// | connections | one, and those of the pool as they are needed | the same |
+    ///
+    /// Several processes may open it at once: one migrates, the others wait for it.
+    ///
     /// Blocks of strict quotas of processes that are gone stay out until
     /// [`settle_orphans`](monetization_core::store::Quotas::settle_orphans) is called, and their
     /// time has lapsed.
@@ -153,7 +163,8 @@ impl PostgresStore {
         self.clock.as_ref().map(|clock| clock.now().as_micros())
     }
 
-    /// Reads all that a query finds.
+    /// Reads all that a query finds, in one transaction that writes nothing: one state of the database,
+    /// beside whatever is being written.
     ///
     /// # Errors
     /// [`StoreError`] where the database cannot, or where no connection becomes free.
@@ -189,7 +200,8 @@ impl PostgresStore {
         Ok(found.into_iter().next())
     }
 
-    /// Runs a statement that changes one row, and answers whether it did.
+    /// Runs a statement that changes one row, and answers whether it did. The statement is made anew for
+    /// each attempt, since a transaction that others overtake is begun again.
     ///
     /// # Errors
     /// As [`Connections::write`].

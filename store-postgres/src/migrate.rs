@@ -4,6 +4,13 @@
 //! [`MIGRATIONS`]. One that was released is never edited: its checksum is in every database that
 //! it made, and is compared each time one is opened.
 //!
+//! | who | does |
+//! |---|---|
+//! | a store that is opened on an empty database | all steps, each in its own transaction |
+//! | one that is opened on an older one | those that are missing |
+//! | several at once | one of them the step, under an advisory lock; the others look again |
+//! | one whose program is older than the database | nothing: it is refused |
+//!
 //! Other nodes may serve while one migrates, with this release or the one before. So a migration
 //! only adds, and what the release before does not write has a default; what is to be taken away
 //! is taken away by the release after the last that uses it. And it has to leave what older records

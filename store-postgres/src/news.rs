@@ -33,7 +33,8 @@ impl News {
         }
     }
 
-    /// Waits until a place after this one was heard of.
+    /// Waits until a place after this one was heard of. A place that was heard of before anybody waited counts
+    /// as well, so nothing is missed between two waits.
     pub(crate) async fn after(&self, place: u64) {
         let listening = self.listening.get_or_init(async || self.begin()).await;
         let mut heard = listening.heard.clone();

@@ -22,6 +22,12 @@ use crate::error::is_locked;
 use crate::micros;
 
 /// Dropped with the store; its row lapses by itself then.
+///
+/// ```text
+/// begin ──► kept ──► kept ──► …           the store lives
+///             └──► lapsed ──► settled      it was not heard of, and somebody has asked for orphans
+///                               └──► begin anew, under another number
+/// ```
 #[derive(Debug)]
 pub(crate) struct Opening {
     number: Arc<AtomicI64>,

@@ -9,6 +9,16 @@ use sqlx::postgres::PgConnectOptions;
 
 /// How a [`PostgresStore`](crate::PostgresStore) reaches its database, and how long it waits.
 ///
+/// Every wait has an end, and what is not done by then was not done at all:
+///
+/// | wait | ends after | and then |
+/// |---|---|---|
+/// | for a connection | `connection_wait` | [`StoreErrorKind::Unavailable`] |
+/// | for a row that another holds | `lock_timeout` | the same |
+/// | for a statement | `statement_timeout` | the same |
+/// | of the server for a transaction in which nothing happens | half of `lock_timeout` | it is rolled back |
+/// | of others for a store that has died | `opening_lease` | its blocks of quotas are free again |
+///
 /// ```
 /// use std::time::Duration;
 ///

@@ -13,6 +13,14 @@
 //! it out; blocks of openings that are gone are orphans.
 //!
 //! Rows are taken in this order: the opening, blocks, counters. An append keeps to it too.
+//!
+//! | two at once | what holds them apart |
+//! |---|---|
+//! | wishes for one quota | its counter's row: the second sees what the first has taken |
+//! | the same wish twice | the same; the second finds the block and is given it again |
+//! | a wish, and whoever takes its store for dead | the opening's row: it goes after the wish, or the wish is refused |
+//! | a record that spends, and the settlement of its block | the block's row: it is counted, or refused |
+//! | settlements of one block | the block's row: the second finds it settled |
 
 use async_trait::async_trait;
 use monetization_core::clock::{Span, Timestamp};
@@ -164,6 +172,9 @@ fn counter(row: &PgRow) -> sqlx::Result<QuotaCounter> {
 /// A wish that is refused leaves nothing, so the same wish may be granted later. One that was
 /// granted is answered with the same units for ever, also once it is settled; how much is free
 /// beyond it is as of now.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn lease(
     connection: &mut PgConnection,
     (request, opening): &(LeaseRequest, i64),
@@ -226,6 +237,9 @@ async fn hold_opening(connection: &mut PgConnection, opening: i64) -> sqlx::Resu
 }
 
 /// The counter of a quota, which nobody else changes from here on; it is made where it is missing.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn hold_counter(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Result<QuotaCounter> {
     let begin =
         "INSERT INTO quota (subscription, quota, start_at, end_at, tenant, committed, leased)
@@ -238,7 +252,11 @@ async fn hold_counter(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Re
     counter(&row)
 }
 
-/// Units in blocks of this counter that may yet come back.
+/// Units in blocks of this counter that may yet come back: from this store, from others, or from ones that
+/// are gone and whose time has not lapsed.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn outstanding(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Result<u64> {
     let select = "SELECT coalesce(sum(units - committed), 0)::bigint AS outstanding FROM lease
         WHERE subscription = $1 AND quota = $2 AND start_at = $3 AND end_at = $4 AND tenant = $5
@@ -248,6 +266,9 @@ async fn outstanding(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Res
 }
 
 /// Adds to what a counter has leased, or takes from it.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn add_leased(connection: &mut PgConnection, key: &QuotaKey, units: i64) -> sqlx::Result<()> {
     let add = "UPDATE quota SET leased = leased + $6
         WHERE subscription = $1 AND quota = $2 AND start_at = $3 AND end_at = $4 AND tenant = $5";
@@ -256,6 +277,9 @@ async fn add_leased(connection: &mut PgConnection, key: &QuotaKey, units: i64) -
 }
 
 /// Takes one block back, and frees what it has left.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn settle(
     connection: &mut PgConnection,
     (tenant, id): (TenantId, LeaseId),
@@ -279,6 +303,9 @@ async fn settle(
 
 /// Takes back all blocks of openings whose time has lapsed. Appends that spend from such a block
 /// come before or after it, since they hold the block's row.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn settle_orphans(
     connection: &mut PgConnection,
     asked_at: Option<i64>,

@@ -16,6 +16,10 @@
 //! 6. each operation that it ends: the claim was lost;
 //! 7. new operations, and batches that are overturned.
 //!
+//! A change about one tenant is written in that tenant's name, so that a mistake in it could reach no
+//! other; one that also ends operations, or takes in what an engine refuses, names nobody and is
+//! written in the worker's.
+//!
 //! The first thing that stands against it ends it, and all that was written before is undone.
 
 use std::collections::BTreeSet;
@@ -106,6 +110,9 @@ fn role_of(change: &ChangeSet) -> Role {
 
 /// Writes the change as far as nothing stands against it. Whoever calls undoes what was written
 /// where the answer is not that all of it was.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn apply(connection: &mut PgConnection, change: &ChangeSet) -> sqlx::Result<Applied> {
     if is_applied(connection, change).await? {
         return Ok(Applied::Again);
@@ -133,6 +140,9 @@ async fn apply(connection: &mut PgConnection, change: &ChangeSet) -> sqlx::Resul
 }
 
 /// Whether the change was applied before; it is marked as applied from here on.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn is_applied(connection: &mut PgConnection, change: &ChangeSet) -> sqlx::Result<bool> {
     let mark = "INSERT INTO change_set (id, decided_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     let marked = sqlx::query(mark)
@@ -144,6 +154,9 @@ async fn is_applied(connection: &mut PgConnection, change: &ChangeSet) -> sqlx::
 }
 
 /// Whether the engine's news, if the change takes any in, is new.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn mark_inbox(connection: &mut PgConnection, change: &ChangeSet) -> sqlx::Result<bool> {
     let Some((engine, event)) = &change.inbox else {
         return Ok(true);
@@ -161,6 +174,9 @@ async fn mark_inbox(connection: &mut PgConnection, change: &ChangeSet) -> sqlx::
 
 /// Writes the facts at the next places of the change sequence, or answers the first thing that
 /// stands against one of them.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn write_facts(
     connection: &mut PgConnection,
     change: &ChangeSet,
@@ -184,6 +200,9 @@ async fn write_facts(
 }
 
 /// Writes a fact and its keys, or answers what stands against it.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn write_row(
     connection: &mut PgConnection,
     write: &Write,
@@ -208,6 +227,9 @@ async fn write_row(
 
 /// Writes a fact that is not there, or replaces one of the version that is expected and takes its
 /// keys away; `false` where another stands there, or another tenant's.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn write_fact(
     connection: &mut PgConnection,
     write: &Write,
@@ -246,6 +268,9 @@ async fn write_fact(
 }
 
 /// Writes a key, or answers who has its value already.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn add_key(
     connection: &mut PgConnection,
     row: &Row,

@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use crate::Statement;
 
 /// Closes segments, but those that are closed, and announces their successors, but those that
-/// have a row.
+/// have a row. Waits for appends that hold one of them; those that come later find it closed.
 ///
 /// # Errors
 /// Where the database cannot.

@@ -207,6 +207,9 @@ pub(crate) async fn finish_intent(
 }
 
 /// Claims those that are due and that nobody holds. They are answered in no order.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn claim_intents(
     connection: &mut PgConnection,
     (now, claim, asked_at): &(Timestamp, Claim, Option<i64>),
@@ -254,6 +257,9 @@ impl JobKey {
     }
 
     /// The last run, which nobody else changes from here on.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn hold(&self, connection: &mut PgConnection) -> sqlx::Result<Option<JobRun>> {
         let select = self.select(include_str!("../sql/hold_job.sql"));
         let row = select.fetch_optional(connection).await?;
@@ -262,6 +268,9 @@ impl JobKey {
 
     /// Writes a run: the first one, or one that replaces the last. `false` where it is not the first
     /// after all.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn write(
         &self,
         connection: &mut PgConnection,
@@ -289,6 +298,9 @@ const FIRST: &str = include_str!("../sql/insert_job.sql");
 const NEXT: &str = include_str!("../sql/write_job.sql");
 
 /// Starts a run unless one is running; one whose lease has lapsed is not.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn start(
     connection: &mut PgConnection,
     job: &JobKey,
@@ -318,6 +330,9 @@ async fn start(
 }
 
 /// Writes how a run stands, unless another has begun.
+///
+/// # Errors
+/// Where the database cannot, or a row makes no sense.
 async fn keep(
     connection: &mut PgConnection,
     job: &JobKey,

@@ -285,7 +285,7 @@ mod shared {
     use monetization_conformance::postgres::Database;
     use monetization_conformance::size;
 
-    use crate::model::live_checked;
+    use crate::checked_lives::live_checked;
     use crate::tampering_postgres;
 
     #[tokio::test]

@@ -20,16 +20,13 @@ use monetization_core::store::JobStart;
 use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
-use crate::checking;
-use crate::checking::Tampered;
-use crate::database::{Database, Kept};
 use crate::world::{DAY, HOUR, World, below, ok, text};
 
 const TERMS: &str = r#"{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
     "usage":[{"meter":"requests","unit_price":"1","included":"2"}]}"#;
 
 /// A subscription and what an independent count says it has used.
-struct Life {
+pub struct Life {
     world: World,
     seed: u64,
     entropy: Entropy,
@@ -47,7 +44,7 @@ impl Life {
         Self::begin_in(World::new(Invoicing::ByCore).await, TERMS, seed).await
     }
 
-    async fn begin_in(world: World, terms: &str, seed: u64) -> Self {
+    pub async fn begin_in(world: World, terms: &str, seed: u64) -> Self {
         let (plan, version) = world.plan(terms).await;
         let ordered = world.subscribe(&plan).await;
         world.settle().await;
@@ -66,7 +63,7 @@ impl Life {
     }
 
     /// What has happened, for whoever has to find out what went wrong.
-    fn story(&self) -> String {
+    pub fn story(&self) -> String {
         format!("seed {}: {}", self.seed, self.history.join(", "))
     }
 
@@ -74,7 +71,7 @@ impl Life {
         below(&self.entropy, end)
     }
 
-    async fn step(&mut self) {
+    pub async fn step(&mut self) {
         let step = self.below(14);
         let name = match step {
             0..=2 => self.call().await,
@@ -179,7 +176,7 @@ impl Life {
     }
 
     /// Everything ends, and is looked at.
-    async fn end(mut self) {
+    pub async fn end(mut self) {
         while let Some(permit) = self.in_flight.pop() {
             permit.settle(ok()).durable().await.unwrap();
             self.used += 1;
@@ -287,34 +284,6 @@ async fn whatever_happens_every_unit_is_billed_once_or_kept_r_t8() {
             life.step().await;
         }
         life.end().await;
-    }
-}
-
-/// R-V8: after whatever has happened, the database says the same of it in every place.
-#[tokio::test]
-async fn whatever_happens_every_invariant_holds_in_the_database_r_v8() {
-    live_checked::<Database>(size(6, 2_000)).await;
-}
-
-/// So many lives, whose databases are checked all the time.
-pub async fn live_checked<D: Tampered>(lives: u64) {
-    for seed in 0..lives {
-        let database = D::begin().await;
-        let world = World::kept_in(&database, Invoicing::ByCore).await;
-        let mut life = Life::begin_in(world, checking::TERMS, seed).await;
-        for step in 0..60 {
-            life.step().await;
-            if step % 4 == 0 {
-                assert_eq!(
-                    database.broken().await,
-                    Vec::<String>::new(),
-                    "{}",
-                    life.story()
-                );
-            }
-        }
-        life.end().await;
-        assert_eq!(database.broken().await, Vec::<String>::new(), "seed {seed}");
     }
 }
 

@@ -29,7 +29,7 @@ struct Life {
 
 impl Life {
     async fn begin(database: &Database, seed: u64) -> Self {
-        let world = World::kept_in(&database, Invoicing::ByEngine).await;
+        let world = World::kept_in(database, Invoicing::ByEngine).await;
         let (subscription, _) = world.subscriber(METERED).await;
         Self {
             world,

@@ -10,7 +10,7 @@ use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
 
-use crate::database::{Database, Kept};
+use crate::database::Database;
 use crate::world::{HOUR, World};
 
 const FIXED: &str = r#"{"billing":"fixed","currency":"USD","cycle":"month","base_price":"25"}"#;

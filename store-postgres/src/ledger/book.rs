@@ -1,4 +1,14 @@
 //! What an append has read of the rows that decide about its records, and holds.
+//!
+//! | read | how it is held | why |
+//! |---|---|---|
+//! | segments, along their successors | against closing, with other appends | a closed one takes no use of its own |
+//! | blocks of quotas | alone | what is left of one is spent once |
+//! | tallies | alone | how much a sum grows depends on what was there |
+//! | sums and counters, with care | alone | whether they would overflow |
+//! | records and events, with care | not at all: the unique indexes do it | which of them are known |
+//!
+//! Nothing is remembered from one append to the next: other processes write, too.
 
 use hashbrown::HashMap;
 use monetization_core::ids::{LeaseId, RecordId, SegmentId, TenantId, TypedId};
@@ -13,6 +23,9 @@ use crate::quotas::QuotaKey;
 
 /// Rows by their keys. What has no row is not in it. The maps are looked up and never walked
 /// through, so their order reaches nothing.
+///
+/// Judging changes a copy of it, so that the same records can be judged again when more is known of
+/// them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Book {
     /// Segments of the records, and all that follow those that are closed.
@@ -135,6 +148,9 @@ impl Book {
 
     /// Successors are followed one step a statement, all chains at once. A chain is as long as the
     /// number of segments that were closed since the use that comes late; most have length nought.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn load_segments(
         &mut self,
         connection: &mut PgConnection,
@@ -161,6 +177,11 @@ impl Book {
         }
     }
 
+    /// Blocks that are unknown, or another tenant's, stay unknown: records that spend from them are
+    /// refused.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn load_leases(
         &mut self,
         connection: &mut PgConnection,
@@ -186,6 +207,9 @@ impl Book {
     }
 
     /// Tallies that have no row get one of which nothing is known, so that it can be held.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn load_tallies(
         &mut self,
         connection: &mut PgConnection,
@@ -235,6 +259,10 @@ impl Book {
         Ok(())
     }
 
+    /// What the sums hold that these segments pay for.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn load_totals(
         &mut self,
         connection: &mut PgConnection,
@@ -254,6 +282,10 @@ impl Book {
         Ok(())
     }
 
+    /// What these counters have leased.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn load_quotas(
         &mut self,
         connection: &mut PgConnection,

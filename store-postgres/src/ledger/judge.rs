@@ -1,4 +1,13 @@
 //! Judges records one after the other, in memory, each on what those before it have changed.
+//!
+//! | first that holds | answer |
+//! |---|---|
+//! | it is in the ledger, as another event | `Conflict` |
+//! | it is in the ledger, or earlier among these | `Duplicate` |
+//! | a block it spends from is settled, unknown, or of another quota | `Refused(LeaseClosed)` |
+//! | a block has less left than it spends | `Refused(LeaseSpent)` |
+//! | a sum or counter would not fit 63 bits | `Refused(Overflow)` |
+//! | otherwise | `New`, and what is to be written of it is drafted |
 
 use monetization_core::ids::{MeterId, SegmentId, TenantId, TypedId};
 use monetization_core::invoice::Invoicing;
@@ -45,13 +54,18 @@ impl Judged {
     }
 }
 
-/// The book changes with every record that is taken.
+/// The book changes with every record that is taken: what it has spent is not there for the next one, and
+/// its segment is open from then on.
 struct Judge {
     book: Book,
     draft: Draft,
 }
 
 impl Judge {
+    /// Judges a record and, where it is taken, drafts what is to be written of it.
+    ///
+    /// # Errors
+    /// As [`Judged::of`].
     fn judge(&mut self, record: &UsageRecord) -> sqlx::Result<Appended> {
         let id = (record.tenant, record.id);
         if let Some(known) = self.book.known.get(&id) {

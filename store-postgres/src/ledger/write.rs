@@ -1,5 +1,9 @@
 //! Writes what was judged: one statement a table, its rows as columns of arrays, in the order of
 //! their keys.
+//!
+//! Events and records come first, because their unique indexes tell what is known; what follows from
+//! those that are new is added then. A row that several processes add to is written last, so that it is held
+//! for as short as can be: sums, counters, blocks, tallies.
 
 use std::collections::BTreeMap;
 
@@ -211,6 +215,10 @@ impl Draft {
         Ok(true)
     }
 
+    /// Segments that begin; `false` where one of them has begun meanwhile.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn write_segments(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
         if self.new_segments.is_empty() {
             return Ok(true);
@@ -233,6 +241,9 @@ impl Draft {
     }
 
     /// What the records count, for each sum once.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn write_sums(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         // Only what was last can be less than before; the row is there then.
         let is_less = |(_, (quantity, _)): &(_, &(i64, bool))| *quantity < 0;
@@ -265,6 +276,9 @@ impl Draft {
 
     /// What the records spend, for each counter once. A counter of which a part was leased before
     /// has its row; others may begin now.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn write_quotas(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let (loose, leased): (Vec<QuotaRow<'_>>, Vec<QuotaRow<'_>>) = self
             .quotas
@@ -289,6 +303,9 @@ impl Draft {
     }
 
     /// What the records spend of blocks, for each block once.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn write_leases(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.leases.is_empty() {
             return Ok(());
@@ -304,6 +321,9 @@ impl Draft {
     }
 
     /// What is known of tallies now, and the evidence of what they made of records.
+    ///
+    /// # Errors
+    /// Where the database cannot, or a row makes no sense.
     async fn write_tallies(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.tallied.is_empty() {
             return Ok(());
@@ -351,6 +371,7 @@ fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
+/// Whether as many rows were changed as were to be.
 fn changed(changed: u64, wanted: usize) -> bool {
     usize::try_from(changed).is_ok_and(|changed| changed == wanted)
 }
