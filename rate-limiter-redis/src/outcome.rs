@@ -1,0 +1,59 @@
+//! What came of a call.
+
+use monetization_rate_limiter::Decision;
+
+use crate::Away;
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+#[must_use = "an outcome that nobody reads refuses nobody"]
+pub enum Outcome {
+    /// It was decided, in the words of the limiter in process.
+    Decided {
+        /// Whether it passes, and how each limit stands.
+        decision: Decision,
+        /// Who decided.
+        by: By,
+    },
+    /// It was not decided, and the caller wants such calls refused: [`WhenAway::Refuse`](crate::WhenAway::Refuse).
+    Refused(Away),
+}
+
+impl Outcome {
+    /// Whether the call passes.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        match self {
+            Self::Decided { decision, .. } => decision.is_allowed(),
+            Self::Refused(_) => false,
+        }
+    }
+
+    /// The decision, if there is one.
+    #[must_use]
+    pub const fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Decided { decision, .. } => Some(decision),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// Who decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum By {
+    /// The server, asked for this call.
+    Server,
+    /// This node, from units that it had from the server. What others have taken since then does not show in what is left;
+    /// the least that is left does.
+    Block,
+    /// This node by its own share, since the server was away. The maxima that the decision tells are those of the share.
+    Share {
+        /// Among how many nodes the limits were shared out.
+        nodes: u32,
+        /// Why the server was not asked.
+        away: Away,
+    },
+}

@@ -1,0 +1,91 @@
+//! What is sent to the script that decides.
+
+use sha2::{Digest, Sha256};
+
+use crate::key::first_bytes;
+use crate::{HolderKey, SharedLimits};
+
+/// How many units a question is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// What must be had, or nothing is.
+    pub(crate) weight: u64,
+    /// What may be had at most; never less than the weight.
+    pub(crate) most: u64,
+    /// Beyond the weight at most one of so many parts of what a limit has left.
+    pub(crate) parts: u64,
+}
+
+impl Wanted {
+    /// These units, no more and no less.
+    pub(crate) const fn exactly(weight: u64) -> Self {
+        Self {
+            weight,
+            most: weight,
+            parts: 1,
+        }
+    }
+}
+
+/// One question, and the hash by which its answer is known.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) wanted: Wanted,
+    pub(crate) limits: SharedLimits,
+    hash: Hash,
+    ask: Vec<u8>,
+}
+
+/// A hash of what is asked.
+pub(crate) type Hash = [u8; 16];
+
+impl Question {
+    /// The question with this number; no two of one connection have the same.
+    pub(crate) fn new(
+        number: u64,
+        key: &HolderKey,
+        limits: SharedLimits,
+        wanted: Wanted,
+        back: &[u8],
+    ) -> Self {
+        let mut ask = Vec::with_capacity(NUMBER_BYTES.saturating_mul(3).saturating_add(limits.encoded().len()));
+        for number in [wanted.weight, wanted.most, wanted.parts] {
+            ask.extend_from_slice(&number.min(UNITS_MAX).to_be_bytes());
+        }
+        ask.extend_from_slice(limits.encoded());
+        let hash = hash_of(number, [key.as_str().as_bytes(), &ask, back]);
+        Self {
+            wanted,
+            limits,
+            hash,
+            ask,
+        }
+    }
+
+    pub(crate) const fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
+    /// What the script is given besides the key and what is handed back.
+    pub(crate) fn arguments(&self) -> [&[u8]; 2] {
+        [&self.hash, &self.ask]
+    }
+}
+
+/// A hash of what is asked, and of the number that makes this question differ from every other.
+pub(crate) fn hash_of<const N: usize>(number: u64, parts: [&[u8]; N]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(number.to_be_bytes());
+    for part in parts {
+        hasher.update(part);
+    }
+    first_bytes(&hasher.finalize())
+}
+
+const NUMBER_BYTES: usize = 8;
+
+/// More than any limit that can be shared, and still exact in the script.
+const UNITS_MAX: u64 = SharedLimits::WINDOW_MAX + 1;
+
+#[cfg(test)]
+mod tests;
