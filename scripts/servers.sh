@@ -77,6 +77,8 @@ start_redis() {
     redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" \
       >"$folder/redis.log" 2>&1 &
     redis=$!
+    # The shell is not to tell how it ended.
+    disown "$redis"
     for _ in {1..100}; do
       if redis-cli -p "$port" ping >/dev/null 2>&1; then
         export MONETIZATION_REDIS="redis://127.0.0.1:$port"

@@ -40,9 +40,17 @@ struct Stretch {
 
 impl Block {
     /// What was granted beyond the weight; `None` when that is nothing.
-    pub(crate) fn of(question: &Question, reply: &Reply, sent: Duration, life: Duration) -> Option<Self> {
+    pub(crate) fn of(
+        question: &Question,
+        reply: &Reply,
+        sent: Duration,
+        life: Duration,
+    ) -> Option<Self> {
         let wanted = question.wanted;
-        let left = reply.granted.checked_sub(wanted.weight).filter(|left| *left > 0)?;
+        let left = reply
+            .granted
+            .checked_sub(wanted.weight)
+            .filter(|left| *left > 0)?;
         let limits = question.limits.limits();
         let mut replica = reply.before.clone();
         if !replica.take(limits, reply.now, wanted.weight).is_allowed() {
@@ -55,7 +63,11 @@ impl Block {
             match limit.rate() {
                 Some(gcra) => {
                     let interval = nanos(gcra.interval());
-                    rate = Some(Stretch::granted(*count, interval, [wanted.weight, reply.granted]));
+                    rate = Some(Stretch::granted(
+                        *count,
+                        interval,
+                        [wanted.weight, reply.granted],
+                    ));
                 }
                 None => until = until.min(count.until),
             }
@@ -160,8 +172,11 @@ fn micros(at: Timestamp) -> i128 {
 }
 
 fn split(at: i128) -> [i64; 2] {
-    [at.div_euclid(NANOS_PER_MICRO), at.rem_euclid(NANOS_PER_MICRO)]
-        .map(|number| i64::try_from(number).unwrap_or(i64::MAX))
+    [
+        at.div_euclid(NANOS_PER_MICRO),
+        at.rem_euclid(NANOS_PER_MICRO),
+    ]
+    .map(|number| i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 const NANOS_PER_MICRO: i128 = 1_000;

@@ -20,7 +20,7 @@ use crate::stock::Stock;
 /// use monetization_rate_limiter_redis::{Holder, HolderKey, Namespace};
 ///
 /// let holder = Holder::new(HolderKey::new(Namespace::new("shop"), b"subscription 7"));
-/// assert_eq!(holder.key().as_str().len(), 40);
+/// assert_eq!(holder.key().as_str().len(), 41);
 /// ```
 pub struct Holder {
     /// Counts local shares.

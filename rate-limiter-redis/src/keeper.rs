@@ -65,7 +65,12 @@ impl Core {
     }
 
     /// Asks the server.
-    pub(crate) async fn exchange(&self, question: &Question, key: &HolderKey, back: &[u8]) -> Result<Reply, Away> {
+    pub(crate) async fn exchange(
+        &self,
+        question: &Question,
+        key: &HolderKey,
+        back: &[u8],
+    ) -> Result<Reply, Away> {
         let [hash, ask] = question.arguments();
         let given = Given {
             key: key.as_str(),
@@ -102,7 +107,13 @@ impl Core {
         refill: Refill,
     ) -> Result<Reply, Away> {
         let sent = self.clock.uptime();
-        let question = Question::new(self.link.number(), &stock.key, limits, refill.wanted, &refill.back);
+        let question = Question::new(
+            self.link.number(),
+            &stock.key,
+            limits,
+            refill.wanted,
+            &refill.back,
+        );
         let reply = self.exchange(&question, &stock.key, &refill.back).await?;
         if !reply.decision.is_allowed() {
             let moment = Moment {

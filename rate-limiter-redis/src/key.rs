@@ -39,7 +39,7 @@ impl Namespace {
 ///
 /// let shop = Namespace::new("shop");
 /// let key = HolderKey::new(shop, b"subscription 7");
-/// assert_eq!(key.as_str().len(), 40);
+/// assert_eq!(key.as_str().len(), 41);
 /// assert_eq!(key, HolderKey::new(shop, b"subscription 7"));
 /// assert_ne!(key, HolderKey::new(shop, b"subscription 8"));
 /// ```
@@ -124,7 +124,7 @@ mod tests {
         let shop = Namespace::new("shop");
         for id in ["", "a", "mallory@example.com", &"x".repeat(100_000)] {
             let key = HolderKey::new(shop, id.as_bytes());
-            assert_eq!(key.as_str().len(), 40, "{id}");
+            assert_eq!(key.as_str().len(), 41, "{id}");
             assert!(id.is_empty() || id == "a" || !key.as_str().contains(id));
             assert!(key.as_str().starts_with("rates1:{") && key.as_str().ends_with('}'));
         }

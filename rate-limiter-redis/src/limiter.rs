@@ -60,7 +60,8 @@ impl RedisLimiter {
     /// `None` where the server has to be asked; nothing is taken then.
     pub fn take_at_once(&self, holder: &Holder, ask: &Ask<'_>) -> Option<Outcome> {
         if ask.limits.limits().is_empty() {
-            let decision = Bucket::new().assess(ask.limits.limits(), self.0.clock.now(), ask.weight);
+            let decision =
+                Bucket::new().assess(ask.limits.limits(), self.0.clock.now(), ask.weight);
             return Some(Outcome::Decided {
                 decision,
                 by: By::Block,
@@ -109,7 +110,12 @@ impl RedisLimiter {
         self.0.leave().await
     }
 
-    async fn ask(&self, holder: &Holder, ask: &Ask<'_>, is_asked: &mut bool) -> Result<Outcome, Away> {
+    async fn ask(
+        &self,
+        holder: &Holder,
+        ask: &Ask<'_>,
+        is_asked: &mut bool,
+    ) -> Result<Outcome, Away> {
         if ask.way == Way::Blocks && ask.weight > 0 {
             return self.refill(holder, ask, is_asked).await;
         }
@@ -125,7 +131,12 @@ impl RedisLimiter {
     }
 
     /// Has a block brought, one for all who wait for it.
-    async fn refill(&self, holder: &Holder, ask: &Ask<'_>, is_asked: &mut bool) -> Result<Outcome, Away> {
+    async fn refill(
+        &self,
+        holder: &Holder,
+        ask: &Ask<'_>,
+        is_asked: &mut bool,
+    ) -> Result<Outcome, Away> {
         let _alone = holder.supply.lock().await;
         if let Some(outcome) = self.take_at_once(holder, ask) {
             return Ok(outcome);

@@ -69,7 +69,10 @@ impl Eq for SharedLimits {}
 
 /// The maximum of a calendar window is too large to be shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("maximum of the {kind} is {max}, at most {} can be shared", SharedLimits::WINDOW_MAX)]
+#[error(
+    "maximum of the {kind} is {max}, at most {} can be shared",
+    SharedLimits::WINDOW_MAX
+)]
 pub struct TooLarge {
     kind: LimitKind,
     max: u64,

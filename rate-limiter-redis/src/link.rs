@@ -37,7 +37,11 @@ impl Script {
 
     fn call(&self, name: &str, script: &str, given: &Given<'_>) -> Cmd {
         let mut command = redis::cmd(name);
-        command.arg(script).arg(1).arg(given.key).arg(given.arguments);
+        command
+            .arg(script)
+            .arg(1)
+            .arg(given.key)
+            .arg(given.arguments);
         command
     }
 }
@@ -74,7 +78,9 @@ impl Link {
             .set_connection_timeout(Some(self.connect_max))
             .set_response_timeout(Some(RESPONSE_MAX))
             .set_pipeline_buffer_size(WAITING_MAX);
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let connecting = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
         // The time-out of the client does not cover what it says to the server before we may.
         match tokio::time::timeout(self.connect_max, connecting).await {
             Ok(Ok(connection)) => {
@@ -111,7 +117,10 @@ impl Link {
         };
         let mut connection = MultiplexedConnection::clone(&used);
         let answer = command.query_async(&mut connection).await;
-        if answer.as_ref().is_err_and(|error| Away::from(error).ends_connection()) {
+        if answer
+            .as_ref()
+            .is_err_and(|error| Away::from(error).ends_connection())
+        {
             // Not the next one, which somebody may have made meanwhile.
             self.connection.compare_and_swap(&used, None);
         }

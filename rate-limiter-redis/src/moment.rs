@@ -14,7 +14,6 @@ pub(crate) struct Moment {
 impl Moment {
     /// The latest that the server's clock can show at this uptime: the answer is no older than the question.
     pub(crate) fn latest(self, uptime: Duration) -> Timestamp {
-        self.server
-            .saturating_add(uptime.saturating_sub(self.sent))
+        self.server.saturating_add(uptime.saturating_sub(self.sent))
     }
 }

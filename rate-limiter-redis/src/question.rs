@@ -48,7 +48,11 @@ impl Question {
         wanted: Wanted,
         back: &[u8],
     ) -> Self {
-        let mut ask = Vec::with_capacity(NUMBER_BYTES.saturating_mul(3).saturating_add(limits.encoded().len()));
+        let mut ask = Vec::with_capacity(
+            NUMBER_BYTES
+                .saturating_mul(3)
+                .saturating_add(limits.encoded().len()),
+        );
         for number in [wanted.weight, wanted.most, wanted.parts] {
             ask.extend_from_slice(&number.min(UNITS_MAX).to_be_bytes());
         }

@@ -139,18 +139,34 @@ mod tests {
         let asked = question(1);
         let end = NOON + 3_600_000_000;
         let misfits = [
-            ("of another question", answer(&question(2), &[2, NOON, NOON, end, 5])),
+            (
+                "of another question",
+                answer(&question(2), &[2, NOON, NOON, end, 5]),
+            ),
             ("too short", answer(&asked, &[2, NOON, NOON, end])),
             ("too long", answer(&asked, &[2, NOON, NOON, end, 5, 1])),
-            ("granted though full", answer(&asked, &[2, NOON, NOON, end, 9])),
-            ("refused though free", answer(&asked, &[-1, NOON, NOON, end, 5])),
+            (
+                "granted though full",
+                answer(&asked, &[2, NOON, NOON, end, 9]),
+            ),
+            (
+                "refused though free",
+                answer(&asked, &[-1, NOON, NOON, end, 5]),
+            ),
             ("too much", answer(&asked, &[3, NOON, NOON, end, 5])),
-            ("less than nothing", answer(&asked, &[2, NOON, NOON, end, -1])),
+            (
+                "less than nothing",
+                answer(&asked, &[2, NOON, NOON, end, -1]),
+            ),
             ("no list", Value::Okay),
             ("nothing", Value::Nil),
         ];
         for (what, value) in misfits {
-            assert_eq!(Reply::read(value, &asked).unwrap_err(), Away::Misfit, "{what}");
+            assert_eq!(
+                Reply::read(value, &asked).unwrap_err(),
+                Away::Misfit,
+                "{what}"
+            );
         }
     }
 }

@@ -28,7 +28,8 @@ impl Slot {
         let tail = match limit.form() {
             Form::Calendar { .. } => count.rest,
             Form::Gcra(gcra) => {
-                (gcra.interval_ns() << SUB_MICRO_BITS) | count.rest.min(NANOS_PER_MICRO.saturating_sub(1))
+                (gcra.interval_ns() << SUB_MICRO_BITS)
+                    | count.rest.min(NANOS_PER_MICRO.saturating_sub(1))
             }
         };
         Self { at, tail }

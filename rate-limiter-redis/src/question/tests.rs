@@ -29,7 +29,10 @@ impl Timed {
     fn new() -> Self {
         let address = std::env::var("MONETIZATION_REDIS").expect("MONETIZATION_REDIS");
         let code = include_str!("../../lua/take.lua");
-        let timed = code.replace("redis.call('TIME')", "{ tonumber(ARGV[4]), tonumber(ARGV[5]) }");
+        let timed = code.replace(
+            "redis.call('TIME')",
+            "{ tonumber(ARGV[4]), tonumber(ARGV[5]) }",
+        );
         assert_ne!(timed, code, "the script asks for the time in other words");
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("{} {number}", std::process::id());
@@ -66,7 +69,9 @@ impl Timed {
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        let forgotten = redis::cmd("DEL").arg(self.key.as_str()).exec(&mut self.connection);
+        let forgotten = redis::cmd("DEL")
+            .arg(self.key.as_str())
+            .exec(&mut self.connection);
         forgotten.unwrap();
     }
 }
@@ -112,10 +117,16 @@ fn plans() -> impl Strategy<Value = [SharedLimits; 2]> {
 
 /// Before the end of a month or year, or anywhere in this century.
 fn starts() -> impl Strategy<Value = i64> {
-    let edges = ["2031-01-01T00:00:00Z", "2032-03-01T00:00:00Z", "2099-12-31T23:59:59Z", "2100-03-01T00:00:00Z"];
+    let edges = [
+        "2031-01-01T00:00:00Z",
+        "2032-03-01T00:00:00Z",
+        "2099-12-31T23:59:59Z",
+        "2100-03-01T00:00:00Z",
+    ];
     let edges = edges.map(|edge| edge.parse::<Timestamp>().unwrap().as_micros());
     prop_oneof![
-        (prop::sample::select(edges.to_vec()), 0..100_000_000_i64).prop_map(|(edge, before)| edge - before),
+        (prop::sample::select(edges.to_vec()), 0..100_000_000_i64)
+            .prop_map(|(edge, before)| edge - before),
         1_900_000_000_000_000..4_000_000_000_000_000_i64,
     ]
 }
@@ -187,7 +198,11 @@ fn what_is_handed_back_is_there_again_and_only_once() {
     let limits = Limits::new([Limit::calendar(Window::Day, 100), Limit::gcra(rate)]).unwrap();
     let limits = SharedLimits::new(limits).unwrap();
     let now = "2040-05-05T05:05:05Z".parse().unwrap();
-    let wanted = Wanted { weight: 1, most: 10, parts: 1 };
+    let wanted = Wanted {
+        weight: 1,
+        most: 10,
+        parts: 1,
+    };
     let question = Question::new(0, &timed.key, limits.clone(), wanted, b"");
     let reply = timed.ask(&question, b"", now);
     assert_eq!(reply.granted, 9);
@@ -196,13 +211,25 @@ fn what_is_handed_back_is_there_again_and_only_once() {
     let back = block.remains(uptime);
     let again = Question::new(1, &timed.key, limits.clone(), Wanted::exactly(0), &back);
     let remaining = |reply: &Reply| -> Vec<u64> {
-        reply.decision.standings().iter().map(|it| it.remaining()).collect()
+        reply
+            .decision
+            .standings()
+            .iter()
+            .map(|it| it.remaining())
+            .collect()
     };
     assert_eq!(remaining(&timed.ask(&again, &back, now)), [99, 9]);
 
     // Counters that began anew do not know of it.
-    redis::cmd("DEL").arg(timed.key.as_str()).exec(&mut timed.connection).unwrap();
-    assert!(timed.take(&limits, now.saturating_add(Duration::from_micros(1)), 8).is_allowed());
+    redis::cmd("DEL")
+        .arg(timed.key.as_str())
+        .exec(&mut timed.connection)
+        .unwrap();
+    assert!(
+        timed
+            .take(&limits, now.saturating_add(Duration::from_micros(1)), 8)
+            .is_allowed()
+    );
     let later = now.saturating_add(Duration::from_micros(2));
     assert_eq!(remaining(&timed.ask(&again, &back, later)), [92, 2]);
 }
