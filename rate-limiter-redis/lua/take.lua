@@ -2,15 +2,16 @@
 --
 -- KEYS[1]  what one holder has taken
 -- ARGV[1]  the hash of what is asked; it comes back with the answer
--- ARGV[2]  the question, integers of eight bytes: units that must be had, units that may be had at most, into how
---          many parts what is left is divided before a block is made of one, and for each limit its kind and four
---          numbers (calendar: maximum; GCRA: burst, interval and capacity in nanoseconds as two numbers each, see below)
+-- ARGV[2]  the question, integers of eight bytes: units that must be had, units that may be had at most, for how
+--          many of a GCRA time may be had at most, into how many parts what is left is divided before a block is made
+--          of one; and for each limit its kind and five numbers (calendar: maximum; GCRA: burst, interval and capacity
+--          in nanoseconds as two numbers each, see below)
 -- ARGV[3]  what is handed back, or nothing: when the counters must have begun, and for each limit its kind, where its
 --          count must stand (two numbers), and what it gets (two numbers)
 --
 -- A Lua number is exact up to 2^53. So nanoseconds are kept as whole microseconds and the nanoseconds below.
 --
--- The answer: the hash, units granted (-1: refused), now, when the counters began, and for each limit how it stood
+-- The answer: the hash, units granted (-1: refused), for how many of a GCRA time was granted, now, when the counters began, and for each limit how it stood
 -- before the call: end of window and units taken, or arrival time in microseconds and nanoseconds below.
 
 local time = redis.call('TIME')
@@ -108,8 +109,8 @@ if back ~= '' and struct.unpack('>i8', back) == born then
 end
 
 local ask = ARGV[2]
-local need, want, parts, at = struct.unpack('>i8i8i8', ask)
-local reply = { ARGV[1], 0, now, born }
+local need, want, reach, parts, at = struct.unpack('>i8i8i8i8', ask)
+local reply = { ARGV[1], 0, 0, now, born }
 local granted = want
 local fits = true
 local limits = {}
@@ -145,7 +146,11 @@ while at <= #ask do
   if left < 0 then
     left = 0
   end
-  granted = math.min(granted, need + math.floor(left / parts))
+  local part = need + math.floor(left / parts)
+  granted = math.min(granted, part)
+  if kind == 0 then
+    reach = math.min(reach, part)
+  end
   limits[#limits + 1] = { kind, till, tail, micros, nanos }
   reply[#reply + 1] = till
   reply[#reply + 1] = tail
@@ -154,14 +159,16 @@ end
 if not fits then
   reply[2] = -1
 elseif need > 0 then
-  reply[2] = granted
+  -- Time that is not spent drains by itself, so more of it than there are units costs the others little.
+  reach = math.max(reach, granted)
+  reply[2], reply[3] = granted, reach
   changed = true
   for _, limit in ipairs(limits) do
     local kind, till, tail, micros, nanos = unpack(limit)
     if kind > 0 then
       known[kind] = { till, tail + granted, 0, 0 }
     else
-      local more, more_nanos = times(granted, micros, nanos)
+      local more, more_nanos = times(reach, micros, nanos)
       till, tail = sum(till, tail, more, more_nanos)
       known[kind] = { till, tail, micros, nanos }
     end

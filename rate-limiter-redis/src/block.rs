@@ -66,7 +66,7 @@ impl Block {
                     rate = Some(Stretch::granted(
                         *count,
                         interval,
-                        [wanted.weight, reply.granted],
+                        [wanted.weight, reply.reach],
                     ));
                 }
                 None => until = until.min(count.until),
@@ -109,6 +109,13 @@ impl Block {
     /// Whether nothing more is to be spent from it.
     pub(crate) fn is_over(&self, uptime: Duration) -> bool {
         self.left == 0 || self.moment.latest(uptime) >= self.until
+    }
+
+    /// Whether time has run out for units that are left.
+    pub(crate) fn has_drained(&self, uptime: Duration) -> bool {
+        let now = self.moment.latest(uptime);
+        let drained = |stretch: &Stretch| stretch.spent(1, now).is_none();
+        self.left > 0 && now < self.until && self.rate.as_ref().is_some_and(drained)
     }
 
     /// What is handed back, as it is sent; empty when that is nothing.

@@ -1,8 +1,8 @@
 //! What goes on beside the calls: connecting, announcing, handing back.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -27,7 +27,7 @@ pub(crate) struct Core {
     pub(crate) circuit: Circuit,
     script: Script,
     announcer: Announcer,
-    nodes: AtomicU32,
+    heard: Mutex<Heard>,
     /// Stocks that had a block when it was last looked.
     listed: Mutex<Vec<Arc<Stock>>>,
     wake: Notify,
@@ -41,7 +41,10 @@ impl Core {
             circuit: Circuit::unconnected(),
             script: Script::new(include_str!("../lua/take.lua")),
             announcer: Announcer::new(&options),
-            nodes: AtomicU32::new(options.nodes_at_first.get()),
+            heard: Mutex::new(Heard {
+                nodes: options.nodes_at_first,
+                at: None,
+            }),
             listed: Mutex::default(),
             wake: Notify::new(),
             has_left: AtomicBool::new(false),
@@ -52,7 +55,7 @@ impl Core {
 
     /// How many nodes there are, as last heard.
     pub(crate) fn nodes(&self) -> NonZeroU32 {
-        NonZeroU32::new(self.nodes.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
+        self.heard().nodes
     }
 
     /// How large blocks are now.
@@ -173,7 +176,7 @@ impl Core {
         };
         match announced.await {
             Ok(nodes) => {
-                self.nodes.store(nodes.get(), Ordering::Relaxed);
+                self.hear(nodes);
                 self.circuit.close();
             }
             Err(away) => {
@@ -184,6 +187,24 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// A number of nodes that falls is believed once it has stayed so for a node's life: a server that has lost what it
+    /// knew hears of one after the other.
+    fn hear(&self, nodes: NonZeroU32) {
+        let (uptime, life) = (self.clock.uptime(), self.options.node_life);
+        let mut heard = self.heard();
+        let is_old = |at: Duration| uptime.saturating_sub(at) > life;
+        if nodes >= heard.nodes || heard.at.is_none_or(is_old) {
+            *heard = Heard {
+                nodes,
+                at: Some(uptime),
+            };
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn list(&self, stock: Arc<Stock>) {
@@ -206,6 +227,13 @@ impl Core {
     }
 }
 
+/// How many nodes there are, and when there were last so many.
+#[derive(Debug)]
+struct Heard {
+    nodes: NonZeroU32,
+    at: Option<Duration>,
+}
+
 /// Runs until the limiter is dropped or has left.
 pub(crate) async fn keep(core: Weak<Core>) {
     for turn in 0_u64.. {
@@ -220,7 +248,8 @@ pub(crate) async fn keep(core: Weak<Core>) {
         if core.circuit.why_not().is_none() {
             core.sweep(false).await;
         }
-        let pause = core.options.announce_every / TURNS_A_PERIOD;
+        let pause = core.options.announce_every.checked_div(TURNS_A_PERIOD);
+        let pause = pause.unwrap_or_default();
         let woken = tokio::time::timeout(pause, core.wake.notified()).await;
         if woken.is_ok() {
             // A server that fails whatever is asked but probes is not probed all the time.

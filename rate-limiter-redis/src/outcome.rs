@@ -7,6 +7,10 @@ use crate::Away;
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a decision is the rule; in a box it would cost every call"
+)]
 #[must_use = "an outcome that nobody reads refuses nobody"]
 pub enum Outcome {
     /// It was decided, in the words of the limiter in process.

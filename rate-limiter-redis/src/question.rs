@@ -12,6 +12,8 @@ pub(crate) struct Wanted {
     pub(crate) weight: u64,
     /// What may be had at most; never less than the weight.
     pub(crate) most: u64,
+    /// For how many units time of a GCRA may be had at most.
+    pub(crate) reach: u64,
     /// Beyond the weight at most one of so many parts of what a limit has left.
     pub(crate) parts: u64,
 }
@@ -22,6 +24,7 @@ impl Wanted {
         Self {
             weight,
             most: weight,
+            reach: weight,
             parts: 1,
         }
     }
@@ -50,10 +53,10 @@ impl Question {
     ) -> Self {
         let mut ask = Vec::with_capacity(
             NUMBER_BYTES
-                .saturating_mul(3)
+                .saturating_mul(4)
                 .saturating_add(limits.encoded().len()),
         );
-        for number in [wanted.weight, wanted.most, wanted.parts] {
+        for number in [wanted.weight, wanted.most, wanted.reach, wanted.parts] {
             ask.extend_from_slice(&number.min(UNITS_MAX).to_be_bytes());
         }
         ask.extend_from_slice(limits.encoded());

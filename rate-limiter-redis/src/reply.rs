@@ -13,6 +13,8 @@ pub(crate) struct Reply {
     pub(crate) decision: Decision,
     /// Units granted, the weight and what came with it.
     pub(crate) granted: u64,
+    /// For how many units time of a GCRA was granted.
+    pub(crate) reach: u64,
     /// When the server decided.
     pub(crate) now: Timestamp,
     /// When the counters began, in microseconds: another number after they were lost.
@@ -32,6 +34,7 @@ impl Reply {
     pub(crate) fn read(value: Value, question: &Question) -> Result<Self, Away> {
         let mut items = items(value, question.hash())?;
         let granted = items.number()?;
+        let reach = u64::try_from(items.number()?).map_err(|_| Away::Misfit)?;
         let now = Timestamp::from_micros(items.number()?);
         let born = items.number()?;
         let mut counts = Vec::with_capacity(question.limits.limits().len());
@@ -49,7 +52,10 @@ impl Reply {
         let decision = before.assess(question.limits.limits(), now, wanted.weight);
         let granted = u64::try_from(granted).ok();
         let fits = match granted {
-            Some(granted) => (wanted.weight..=wanted.most).contains(&granted),
+            Some(granted) => {
+                (wanted.weight..=wanted.most).contains(&granted)
+                    && (granted..=wanted.reach.max(granted)).contains(&reach)
+            }
             None => true,
         };
         if !fits || decision.is_allowed() != granted.is_some() {
@@ -58,6 +64,7 @@ impl Reply {
         Ok(Self {
             decision,
             granted: granted.unwrap_or(0),
+            reach,
             now,
             born,
             counts,
@@ -126,10 +133,11 @@ mod tests {
     fn an_answer_is_told_in_the_words_of_the_limiter() {
         let question = question(1);
         let end = NOON + 3_600_000_000;
-        let reply = Reply::read(answer(&question, &[2, NOON, NOON, end, 5]), &question).unwrap();
+        let reply = Reply::read(answer(&question, &[2, 2, NOON, NOON, end, 5]), &question).unwrap();
         assert!(reply.decision.is_allowed());
         assert_eq!(reply.decision.standings()[0].remaining(), 3);
-        let reply = Reply::read(answer(&question, &[-1, NOON, NOON, end, 9]), &question).unwrap();
+        let reply =
+            Reply::read(answer(&question, &[-1, 0, NOON, NOON, end, 9]), &question).unwrap();
         assert!(!reply.decision.is_allowed());
         assert_eq!(reply.decision.retry_at(), Some(Timestamp::from_micros(end)));
     }
@@ -141,22 +149,22 @@ mod tests {
         let misfits = [
             (
                 "of another question",
-                answer(&question(2), &[2, NOON, NOON, end, 5]),
+                answer(&question(2), &[2, 2, NOON, NOON, end, 5]),
             ),
-            ("too short", answer(&asked, &[2, NOON, NOON, end])),
-            ("too long", answer(&asked, &[2, NOON, NOON, end, 5, 1])),
+            ("too short", answer(&asked, &[2, 2, NOON, NOON, end])),
+            ("too long", answer(&asked, &[2, 2, NOON, NOON, end, 5, 1])),
             (
                 "granted though full",
-                answer(&asked, &[2, NOON, NOON, end, 9]),
+                answer(&asked, &[2, 2, NOON, NOON, end, 9]),
             ),
             (
                 "refused though free",
-                answer(&asked, &[-1, NOON, NOON, end, 5]),
+                answer(&asked, &[-1, 0, NOON, NOON, end, 5]),
             ),
-            ("too much", answer(&asked, &[3, NOON, NOON, end, 5])),
+            ("too much", answer(&asked, &[3, 3, NOON, NOON, end, 5])),
             (
                 "less than nothing",
-                answer(&asked, &[2, NOON, NOON, end, -1]),
+                answer(&asked, &[2, 2, NOON, NOON, end, -1]),
             ),
             ("no list", Value::Okay),
             ("nothing", Value::Nil),

@@ -23,6 +23,8 @@ struct State {
     refusal: Option<Box<Refusal>>,
     /// Units that the next block shall have.
     size: u64,
+    /// How many times as much time of a GCRA it shall have.
+    stretch: u64,
     refilled_at: Option<Duration>,
     /// Whether the keeper knows that there is a block.
     is_listed: bool,
@@ -77,14 +79,23 @@ impl Stock {
             (true, size) => size.saturating_mul(2).min(sizes.max),
             (false, size) => size / 2,
         };
+        let block = state.block.take();
+        let has_drained = block.as_ref().is_some_and(|it| it.has_drained(uptime));
+        state.stretch = match (is_hot, has_drained) {
+            (true, true) => state.stretch.saturating_mul(2).min(STRETCH_MAX),
+            (true, false) => state.stretch.max(1),
+            (false, _) => 1,
+        };
         state.size = size;
         state.refilled_at = Some(uptime);
         state.refusal = None;
-        let back = state.block.take().map(|block| block.remains(uptime));
+        let back = block.map(|block| block.remains(uptime));
+        let most = ask.weight.saturating_add(size);
         Refill {
             wanted: Wanted {
                 weight: ask.weight,
-                most: ask.weight.saturating_add(size),
+                most,
+                reach: most.saturating_mul(state.stretch),
                 parts: sizes.parts,
             },
             back: back.unwrap_or_default(),
@@ -144,6 +155,9 @@ impl Refusal {
             && !self.retry_at.is_some_and(can_pass)
     }
 }
+
+/// Time for so many times the units of a block is enough for whoever calls often.
+const STRETCH_MAX: u64 = 1 << 12;
 
 /// Others may hand back units meanwhile; who was refused learns of them this much later.
 const REFUSAL_HELD: Duration = Duration::from_millis(20);

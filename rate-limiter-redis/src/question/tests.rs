@@ -126,7 +126,7 @@ fn starts() -> impl Strategy<Value = i64> {
     let edges = edges.map(|edge| edge.parse::<Timestamp>().unwrap().as_micros());
     prop_oneof![
         (prop::sample::select(edges.to_vec()), 0..100_000_000_i64)
-            .prop_map(|(edge, before)| edge - before),
+            .prop_map(|(edge, before)| edge.saturating_sub(before)),
         1_900_000_000_000_000..4_000_000_000_000_000_i64,
     ]
 }
@@ -154,7 +154,7 @@ proptest! {
     ) {
         let (mut timed, mut bucket, mut now) = (Timed::new(), Bucket::new(), start);
         for (step, weight, other) in calls {
-            now += step;
+            now = now.saturating_add(step);
             let at = Timestamp::from_micros(now);
             let plan = &plans[usize::from(other)];
             prop_assert_eq!(timed.take(plan, at, weight), bucket.take(plan.limits(), at, weight), "at {}", at);
@@ -175,7 +175,7 @@ proptest! {
         });
         let (mut timed, mut bucket, mut now) = (Timed::new(), Bucket::new(), start);
         for (step, weight, other) in calls {
-            now += step;
+            now = now.saturating_add(step);
             let (at, plan) = (Timestamp::from_micros(now), &plans[usize::from(other)]);
             // A microsecond more at each change: what the limiter in process lets through, the script may not yet.
             let ours = timed.take(plan, at, weight);
@@ -201,6 +201,7 @@ fn what_is_handed_back_is_there_again_and_only_once() {
     let wanted = Wanted {
         weight: 1,
         most: 10,
+        reach: 10,
         parts: 1,
     };
     let question = Question::new(0, &timed.key, limits.clone(), wanted, b"");

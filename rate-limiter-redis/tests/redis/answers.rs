@@ -42,24 +42,18 @@ async fn calls_that_are_given_up_leave_no_answer_to_others_r_q6() {
         );
     }
     // Every tenth holder's key is made into something else.
-    let mut connection = redis::Client::open(address())
-        .unwrap()
-        .get_connection()
-        .unwrap();
-    for holder in holders.iter().step_by(10) {
-        let key = holder.key().as_str();
-        redis::pipe()
-            .del(key)
-            .rpush(key, "foreign")
-            .exec(&mut connection)
-            .unwrap();
-    }
+    let foreign_keys: Vec<&str> = holders
+        .iter()
+        .step_by(10)
+        .map(|it| it.key().as_str())
+        .collect();
+    let mut connection = make_foreign(&foreign_keys);
     let (mut given_up, mut answered, mut foreign) = (0_u64, 0_u64, 0_u64);
     for round in 0..size_in_ci(500, 2_000, 10_000_u64) {
         let calls = (0..10).map(|_| {
             let id = sample.below(HOLDERS);
             let patience = Duration::from_micros(sample.below(300));
-            let (holder, ask) = (&holders[id as usize], Ask::new(&limits));
+            let (holder, ask) = (&holders[usize::try_from(id).unwrap()], Ask::new(&limits));
             let node = &node;
             async move {
                 (
@@ -92,14 +86,25 @@ async fn calls_that_are_given_up_leave_no_answer_to_others_r_q6() {
     println!("{given_up} given up, {answered} answered, {foreign} with a foreign key");
     assert!(given_up > 100 && answered > 100 && foreign > 10);
     redis::cmd("DEL")
-        .arg(
-            holders
-                .iter()
-                .map(|it| it.key().as_str())
-                .collect::<Vec<_>>(),
-        )
+        .arg(foreign_keys)
         .exec(&mut connection)
         .unwrap();
+}
+
+/// Puts lists where counters were.
+fn make_foreign(keys: &[&str]) -> redis::Connection {
+    let mut connection = redis::Client::open(address())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    for key in keys {
+        redis::pipe()
+            .del(key)
+            .rpush(key, "foreign")
+            .exec(&mut connection)
+            .unwrap();
+    }
+    connection
 }
 
 /// Between limiter and server, and puts an answer that nobody asked for before the next one when told.
@@ -177,7 +182,7 @@ async fn a_shifted_answer_closes_the_connection_and_reaches_nobody_r_q6() {
         {
             match outcome {
                 Outcome::Refused(away) => misfits += u64::from(away == Away::Misfit),
-                outcome => {
+                outcome @ Outcome::Decided { .. } => {
                     let used = used(&outcome);
                     assert!(
                         used >= id * APART && used - id * APART <= round,

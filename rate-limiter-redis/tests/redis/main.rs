@@ -3,7 +3,6 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
-    clippy::float_arithmetic,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
