@@ -17,6 +17,8 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
+-- What is ours begins with it.
+local MARK = 'r1'
 local DAY = 86400000000
 local EVEN = { 1000000, 60000000, 3600000000, DAY }
 
@@ -84,8 +86,11 @@ local known = {}
 local changed = false
 local raw = redis.call('GET', KEYS[1])
 if raw then
-  local at = 9
-  born = struct.unpack('>i8', raw)
+  if string.sub(raw, 1, 2) ~= MARK or (#raw - 10) % 27 ~= 0 then
+    return redis.error_reply('FOREIGN value')
+  end
+  local at = 11
+  born = struct.unpack('>i8', raw, 3)
   while at <= #raw do
     local kind, till, tail, micros, nanos
     kind, till, tail, micros, nanos, at = struct.unpack('>Bi8i8i8H', raw, at)
@@ -176,7 +181,7 @@ elseif need > 0 then
 end
 
 if changed then
-  local parts_of_value = { struct.pack('>i8', born) }
+  local parts_of_value = { MARK, struct.pack('>i8', born) }
   local latest = 0
   for kind, count in pairs(known) do
     -- What is over says no more than what is not there.

@@ -23,8 +23,11 @@ impl Announcer {
         }
     }
 
-    /// Announces the node for so long, or with zero that it leaves; answers how many nodes there are. It writes what calls
+    /// Announces the node for so long, or with zero that it leaves; answers how many nodes there are, at least one. It writes what calls
     /// write, so whoever answers this in time serves them too.
+    ///
+    /// # Errors
+    /// Where the server is away, or does not answer within the budget.
     pub(crate) async fn announce(
         &self,
         link: &Link,

@@ -39,7 +39,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// So many units.
+    /// So many units, taken all at once or not at all. A weight above a limit's maximum can never pass.
     #[must_use]
     pub const fn weighing(mut self, weight: u64) -> Self {
         self.weight = weight;
@@ -62,6 +62,9 @@ impl<'a> Ask<'a> {
 }
 
 /// How units are had.
+///
+/// Both ways count in the same place, so calls of one holder may mix them: a plan's cheap operations may go by blocks and
+/// its dear ones each by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum Way {
@@ -74,11 +77,14 @@ pub enum Way {
 }
 
 /// What becomes of a call while the server is away.
+///
+/// Units in a block that was had before are spent in both cases: they were counted when they were had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum WhenAway {
-    /// It passes within this node's share of each limit, counted here.
+    /// It passes within this node's share of each limit, counted here: the limit divided by the number of nodes, rounded up.
+    /// All nodes together then let less than one unit a node more through than the limit, beside what had passed before.
     LocalShare,
-    /// It is refused.
+    /// It is refused, with the reason: [`Outcome::Refused`](crate::Outcome::Refused).
     Refuse,
 }

@@ -21,19 +21,25 @@ pub(crate) struct Block {
     pub(crate) limits: SharedLimits,
     /// As the counters were, and as if only this node had taken since.
     replica: Bucket,
+    /// Units of calendar windows that are not spent.
     left: u64,
+    /// Time of a GCRA that is not spent.
     rate: Option<Stretch>,
     /// When windows end, by kind; what stands there for a GCRA is not looked at.
     ends: Vec<(LimitKind, Timestamp)>,
+    /// The first instant at which nothing of it may be spent any more.
     until: Timestamp,
     moment: Moment,
+    /// When the counters began that it was taken from: others know nothing of it.
     born: i64,
 }
 
 /// A stretch of time in nanoseconds since the epoch, of which each unit occupies an interval.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
+    /// Where the part of the next unit begins, at the earliest.
     from: i128,
+    /// Where the part of the last unit ends: where the arrival time stood when it was had.
     end: i128,
     interval: i128,
 }
@@ -88,7 +94,8 @@ impl Block {
         })
     }
 
-    /// Spends units, if there are so many that can still be spent.
+    /// Spends units, if there are so many that can still be spent. The time is the latest that it can be at the server, so
+    /// that no window is over there that seems to last here.
     pub(crate) fn spend(&mut self, weight: u64, uptime: Duration) -> Option<Decision> {
         let now = self.moment.latest(uptime);
         if now >= self.until || weight > self.left {

@@ -9,8 +9,11 @@ use crate::Away;
 /// shows that it is back.
 #[derive(Debug)]
 pub(crate) struct Circuit {
+    /// Read by every call.
     is_open: AtomicBool,
+    /// Why, while it is open.
     why: Mutex<Away>,
+    /// Calls in a row that were not answered in time.
     slow: AtomicU32,
 }
 

@@ -30,9 +30,10 @@ use monetization_rate_limiter::Timestamp;
 /// # assert!(Machine(Instant::now()).now() > Timestamp::EPOCH);
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time of day.
+    /// The time of day, which may step. Local shares are of the windows that it tells.
     fn now(&self) -> Timestamp;
 
-    /// The time since some fixed instant. It never steps back, and goes on at the pace of real time.
+    /// The time since some fixed instant. It never steps back, and goes on at the pace of real time, also while the machine
+    /// sleeps: a block is not to be spent from after its window.
     fn uptime(&self) -> Duration;
 }

@@ -4,6 +4,9 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use thiserror::Error;
 
 /// Why a call was not decided by the server.
+///
+/// All but [`Foreign`](Self::Foreign) concern every holder: after the first call that finds out (of slow answers three in a
+/// row) no other waits, until a probe is answered in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Away {
@@ -13,10 +16,10 @@ pub enum Away {
     /// No answer came within the budget. What was asked may have been counted all the same.
     #[error("no answer within the budget")]
     Slow,
-    /// The server is a replica, or was made one.
+    /// The server is a replica, or was made one. The next probe connects anew, in case its name leads elsewhere by now.
     #[error("server is read-only")]
     ReadOnly,
-    /// The server has no memory left to count in.
+    /// The server has no memory left to count in, and does not make room by forgetting.
     #[error("server is out of memory")]
     OutOfMemory,
     /// The server is reading its data after a start.
@@ -25,7 +28,7 @@ pub enum Away {
     /// The server does not let us do what is needed: a password or a right is missing.
     #[error("server refuses this client")]
     Forbidden,
-    /// The server answered with another error.
+    /// The server answered with another error. What it says is not kept: it may repeat what was asked.
     #[error("server failed")]
     Failed,
     /// What is under the holder's key is not ours. Other holders are not concerned.
@@ -68,7 +71,7 @@ impl From<&RedisError> for Away {
 fn by_code(error: &RedisError) -> Away {
     let detail = error.detail().unwrap_or_default();
     let says = |word| error.code() == Some(word) || detail.contains(word);
-    if says("WRONGTYPE") || detail.contains("data string too short") {
+    if says("WRONGTYPE") || says("FOREIGN") {
         Away::Foreign
     } else if says("OOM") {
         Away::OutOfMemory

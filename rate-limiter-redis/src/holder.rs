@@ -14,7 +14,8 @@ use crate::stock::Stock;
 ///
 /// Embed it in whatever a look-up already leads to, one for each holder on a node: so a decision costs no second look-up,
 /// and what there is in memory is bounded by whoever owns it. About 400 bytes, some 600 more while there is a block.
-/// Two of one key count together on the server but not in their local shares.
+/// Two of one key count together on the server but not in their local shares. Dropping one loses nothing that was counted,
+/// but its share begins anew; what is left in its block goes back when the block's life is over.
 ///
 /// ```
 /// use monetization_rate_limiter_redis::{Holder, HolderKey, Namespace};

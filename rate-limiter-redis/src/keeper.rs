@@ -67,7 +67,10 @@ impl Core {
         }
     }
 
-    /// Asks the server.
+    /// Asks the server, and takes note whether it answers.
+    ///
+    /// # Errors
+    /// Where it is away, or has not answered what was asked.
     pub(crate) async fn exchange(
         &self,
         question: &Question,
@@ -92,7 +95,7 @@ impl Core {
         }
     }
 
-    /// Takes note that the server did not decide.
+    /// Takes note that the server did not decide. Whoever finds out first wakes the keeper.
     pub(crate) fn failed(&self, away: Away) {
         if away == Away::Misfit {
             self.link.cut();
@@ -102,7 +105,10 @@ impl Core {
         }
     }
 
-    /// Has units brought: those of the call that asks, and a block beside them.
+    /// Has units brought: those of the call that asks, and a block beside them, to be found in the stock.
+    ///
+    /// # Errors
+    /// Where the server is away. What was handed back with the question is lost until its windows are over.
     pub(crate) async fn bring(
         self: Arc<Self>,
         stock: Arc<Stock>,
@@ -134,7 +140,8 @@ impl Core {
         Ok(reply)
     }
 
-    /// Hands back what can be of the blocks that are over, or of all of them.
+    /// Hands back what can be of the blocks that are over, or of all of them. Holders that nobody calls any more, and those
+    /// that are dropped, are found by the list.
     pub(crate) async fn sweep(self: &Arc<Self>, anyway: bool) {
         let uptime = self.clock.uptime();
         let mut ended = Vec::new();
@@ -157,7 +164,10 @@ impl Core {
         while returns.join_next().await.is_some() {}
     }
 
-    /// Announces that this node leaves.
+    /// Announces that this node leaves, and ends the keeper.
+    ///
+    /// # Errors
+    /// Where the server is away; it forgets the node by itself.
     pub(crate) async fn leave(&self) -> Result<(), Away> {
         self.has_left.store(true, Ordering::Release);
         self.announcer
@@ -166,7 +176,7 @@ impl Core {
             .map(drop)
     }
 
-    /// Connects if need be, and announces the node.
+    /// Connects if need be, and announces the node. An answer in time lets calls ask again.
     pub(crate) async fn probe(&self) {
         let announced = async {
             self.link.connect().await?;

@@ -67,7 +67,7 @@ impl fmt::Debug for HolderKey {
     }
 }
 
-/// One process among those that share limits. Two that are alive at once have different ones; a process that starts
+/// One process among those that share limits, as it announces itself on the server. Two that are alive at once have different ones; a process that starts
 /// anew may take another or its old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId([u8; 16]);

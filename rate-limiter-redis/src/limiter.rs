@@ -11,7 +11,11 @@ use crate::question::{Question, Wanted};
 use crate::share::share_of;
 use crate::{Ask, Away, BadAddress, By, Clock, Holder, Options, Outcome, Way, WhenAway};
 
-/// A limiter that several machines share through Redis or Valkey. Cheap to clone; all clones share one connection.
+/// A limiter that several machines share through Redis or Valkey. Cheap to clone; all clones share one connection, which is
+/// made anew by itself.
+///
+/// It holds no counters and no limits: the ones are in the [`Holder`]s, the others come with each call, so that refreshing a
+/// customer's terms never touches what was counted.
 ///
 /// The last of them takes its background task with it when it is dropped. Call [`release`](Self::release) before, so that
 /// units in blocks go back at once.
@@ -35,7 +39,7 @@ impl RedisLimiter {
     }
 
     /// Takes the units that are asked for, of all limits or of none. Takes no longer than the
-    /// [`budget`](Options::budget).
+    /// [`budget`](Options::budget). A refused call has taken nothing.
     ///
     /// A future that is dropped may or may not have taken them: what was asked of the server counts there.
     pub async fn take(&self, holder: &Holder, ask: &Ask<'_>) -> Outcome {
@@ -79,7 +83,7 @@ impl RedisLimiter {
         Some(self.without_server(holder, ask, away))
     }
 
-    /// Why the server is not asked at the moment, if so.
+    /// Why the server is not asked at the moment, if so: for metrics, and for a check of health.
     #[must_use]
     pub fn away(&self) -> Option<Away> {
         self.0.circuit.why_not()

@@ -9,6 +9,9 @@ use thiserror::Error;
 /// Limits that several machines share: the [`Limits`] of the limiter in process, and the same as they are sent. Made once
 /// for each plan or subscription; cheap to clone.
 ///
+/// A counter belongs to a kind of limit, not to its number: nodes that already know a newer plan and nodes that do not yet
+/// may alternate, and nothing is lost or counted twice.
+///
 /// ```
 /// use monetization_rate_limiter::{Limit, Limits, Window};
 /// use monetization_rate_limiter_redis::SharedLimits;

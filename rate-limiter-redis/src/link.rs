@@ -46,7 +46,7 @@ impl Script {
     }
 }
 
-/// What a script is given.
+/// What a script is given. Every script has one key, so that it finds its slot in a cluster.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given<'a> {
     pub(crate) key: &'a str,
@@ -70,6 +70,9 @@ impl Link {
     }
 
     /// Connects anew if there is no connection.
+    ///
+    /// # Errors
+    /// Where nobody answers in time, or refuses us.
     pub(crate) async fn connect(&self) -> Result<(), Away> {
         if self.connection.load().is_some() {
             return Ok(());
@@ -98,6 +101,9 @@ impl Link {
     }
 
     /// Runs a script. One that the server has forgotten is sent again, once.
+    ///
+    /// # Errors
+    /// Where the server is away, or its answer cannot be read.
     pub(crate) async fn run(&self, script: &Script, given: Given<'_>) -> Result<Value, Away> {
         let known = script.call("EVALSHA", &script.hash, &given);
         match self.send(&known).await {
@@ -110,7 +116,10 @@ impl Link {
         .map_err(|error| Away::from(&error))
     }
 
-    /// Sends any command.
+    /// Sends any command. A caller that gives up loses its answer and nobody else's: the client counts them.
+    ///
+    /// # Errors
+    /// The client's own. A connection that is of no more use is gone after it.
     pub(crate) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
         let Some(used) = self.connection.load_full() else {
             return Err(RedisError::from((ErrorKind::Io, "not connected")));

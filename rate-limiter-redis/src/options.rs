@@ -26,19 +26,22 @@ pub struct Options {
     pub namespace: Namespace,
     /// This process among those that share limits.
     pub node: NodeId,
-    /// The longest that a call waits for the server; 50 ms.
+    /// The longest that a call waits for the server; 50 ms. What comes later is counted there and decided without it here.
     pub budget: Duration,
-    /// The longest that it takes to connect; 500 ms.
+    /// The longest that it takes to connect; 500 ms. Calls do not wait for it.
     pub connect_max: Duration,
     /// How often a node announces itself; 1 s. Four times as often while the server is away.
     pub announce_every: Duration,
-    /// How long a node counts as alive after it was last heard of; 5 s.
+    /// How long a node counts as alive after it was last heard of; 5 s, and several times `announce_every`. All nodes of a
+    /// namespace choose the same.
     pub node_life: Duration,
-    /// Among how many nodes limits are shared out before their number was ever known; 1.
+    /// Among how many nodes limits are shared out before their number was ever known; 1. Whoever runs several nodes and
+    /// starts them without the server lets each of them through as many times.
     pub nodes_at_first: NonZeroU32,
-    /// The most units in one block; 100.
+    /// The most units in one block; 100. More of them ask the server more seldom, and leave more lying in blocks.
     pub block_max: NonZeroU32,
-    /// How long a block is spent from before what is left of it goes back; 1 s.
+    /// How long a block is spent from before what is left of it goes back; 1 s. A machine whose clock drifts by 100 ppm is
+    /// then 0.1 ms off the server's windows.
     pub block_life: Duration,
 }
 

@@ -5,6 +5,20 @@ use monetization_rate_limiter::Decision;
 use crate::Away;
 
 /// What came of a call.
+///
+/// ```
+/// use monetization_rate_limiter_redis::{Away, Outcome};
+///
+/// /// The status of an HTTP answer.
+/// fn status(outcome: &Outcome) -> u16 {
+///     match outcome {
+///         Outcome::Decided { decision, .. } if decision.is_allowed() => 200,
+///         Outcome::Decided { .. } => 429,
+///         Outcome::Refused(_) => 503,
+///     }
+/// }
+/// assert_eq!(status(&Outcome::Refused(Away::Slow)), 503);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 #[expect(
@@ -25,7 +39,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the call passes.
+    /// Whether the call passes: it was decided, and no limit speaks against it.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         match self {
@@ -34,7 +48,7 @@ impl Outcome {
         }
     }
 
-    /// The decision, if there is one.
+    /// The decision, if there is one: how each limit stands, and when to come again.
     #[must_use]
     pub const fn decision(&self) -> Option<&Decision> {
         match self {

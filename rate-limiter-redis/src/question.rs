@@ -36,6 +36,7 @@ pub(crate) struct Question {
     pub(crate) wanted: Wanted,
     pub(crate) limits: SharedLimits,
     hash: Hash,
+    /// Wishes and limits, as they are sent.
     ask: Vec<u8>,
 }
 

@@ -76,7 +76,8 @@ impl Reply {
 /// What is left to be read of an answer.
 pub(crate) struct Items(std::vec::IntoIter<Value>);
 
-/// The items of an answer, after the hash that must be there.
+/// The items of an answer, after the hash that must be there. A connection that has once given somebody another's answer
+/// gives everybody another's from then on.
 ///
 /// # Errors
 /// [`Away::Misfit`] when it is no list, or has another hash.

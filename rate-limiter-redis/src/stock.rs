@@ -10,7 +10,7 @@ use crate::moment::Moment;
 use crate::question::Wanted;
 use crate::{Ask, HolderKey};
 
-/// A holder's block, and what is known of whether there would be another.
+/// A holder's block, how large the next one is to be, and what is known of whether there would be another.
 #[derive(Debug)]
 pub(crate) struct Stock {
     pub(crate) key: HolderKey,
@@ -43,7 +43,9 @@ struct Refusal {
 /// A block is to be had, and what is left of the one before goes back with the same question.
 #[derive(Debug)]
 pub(crate) struct Refill {
+    /// What the call needs, and how large a block may come with it.
     pub(crate) wanted: Wanted,
+    /// What is left of the block before, as it is sent.
     pub(crate) back: Vec<u8>,
 }
 
@@ -140,8 +142,11 @@ impl Stock {
 /// How large blocks are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
+    /// Units, at most.
     pub(crate) max: u64,
+    /// A block has at most one of so many parts of what is left of a limit: so they shrink as it nears.
     pub(crate) parts: u64,
+    /// How long one is spent from. Who has the next one sooner calls often.
     pub(crate) life: Duration,
 }
 

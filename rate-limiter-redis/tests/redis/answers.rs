@@ -91,18 +91,21 @@ async fn calls_that_are_given_up_leave_no_answer_to_others_r_q6() {
         .unwrap();
 }
 
-/// Puts lists where counters were.
+/// Puts lists and texts where counters were.
 fn make_foreign(keys: &[&str]) -> redis::Connection {
     let mut connection = redis::Client::open(address())
         .unwrap()
         .get_connection()
         .unwrap();
-    for key in keys {
-        redis::pipe()
-            .del(key)
-            .rpush(key, "foreign")
-            .exec(&mut connection)
-            .unwrap();
+    for (key, at) in keys.iter().zip(0..) {
+        let mut made = redis::pipe();
+        made.del(key);
+        if at % 2 == 0 {
+            made.rpush(key, "foreign");
+        } else {
+            made.set(key, "a text of somebody else's");
+        }
+        made.exec(&mut connection).unwrap();
     }
     connection
 }

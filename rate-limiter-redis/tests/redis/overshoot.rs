@@ -102,6 +102,28 @@ async fn grid(way: Way, at_least: u64) {
     );
 }
 
+/// One unit, many calls at once, three nodes, in both ways: it is had once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Redis: scripts/test.sh starts one"]
+async fn the_last_unit_is_had_once_r_q2() {
+    let namespace = namespace();
+    let nodes = nodes(3, namespace).await;
+    let limits = calendar(Window::Year, 1);
+    for round in 0..size_in_ci(20, 50, 1_000) {
+        let id = number();
+        let holders: Vec<_> = nodes
+            .iter()
+            .map(|_| Arc::new(holder(namespace, id)))
+            .collect();
+        let way = [Way::EachCall, Way::Blocks][round % 2];
+        assert_eq!(
+            offered(&nodes, &holders, &limits, way, 1_000).await,
+            1,
+            "{way:?}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Redis: scripts/test.sh starts one"]
 async fn asked_for_each_call_all_that_is_free_passes_and_no_more_r_q1() {
