@@ -2,196 +2,162 @@
 --
 -- KEYS[1]  what one holder has taken
 -- ARGV[1]  the hash of what is asked; it comes back with the answer
--- ARGV[2]  the question, integers of eight bytes: units that must be had, units that may be had at most, for how
---          many of a GCRA time may be had at most, into how many parts what is left is divided before a block is made
---          of one; and for each limit its kind and five numbers (calendar: maximum; GCRA: burst, interval and capacity
---          in nanoseconds as two numbers each, see below)
--- ARGV[3]  what is handed back, or nothing: when the counters must have begun, and for each limit its kind, where its
---          count must stand (two numbers), and what it gets (two numbers)
+-- ARGV[2]  the question, a list of numbers: units that must be had, units that may be had at most, for how many of a
+--          GCRA time may be had at most, into how many parts what is left is divided before a block is made of one; and
+--          for each limit its kind and four numbers (calendar: maximum; GCRA: burst, interval in nanoseconds, and
+--          capacity as two numbers, see below)
+-- ARGV[3]  what is handed back, a list of numbers or nothing: when the counters must have begun, and for each limit its
+--          kind, where its count must stand (two numbers), and what it gets (two numbers)
 --
--- A Lua number is exact up to 2^53. So nanoseconds are kept as whole microseconds and the nanoseconds below.
+-- A Lua number is exact up to 2^53. So instants and long times are kept as whole microseconds and nanoseconds below.
+-- Everything that can is done in one call of a library: each costs as much as a question to the database.
 --
--- The answer: the hash, units granted (-1: refused), for how many of a GCRA time was granted, now, when the counters began, and for each limit how it stood
--- before the call: end of window and units taken, or arrival time in microseconds and nanoseconds below.
+-- The answer: the hash, units granted (-1: refused), for how many of a GCRA time was granted, now, when the counters
+-- began, and for each limit how it stood before the call: end of window and units taken, or arrival time in
+-- microseconds and nanoseconds below.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
+local floor = math.floor
 
 -- What is ours begins with it.
-local MARK = 'r1'
-local DAY = 86400000000
-local EVEN = { 1000000, 60000000, 3600000000, DAY }
+local MARK = 1917
+local EVEN = { 1000000, 60000000, 3600000000, 86400000000 }
 
--- Days from the epoch to the first of a month; years may carry over.
-local function days(year, month)
-  if month <= 2 then
-    year = year - 1
-    month = month + 12
+-- The end of the month (kind 5) or year (6) in which `now` lies. Days are counted from 1 March of the year 0, so that the
+-- day of a leap year is the last of its year.
+local function long_window_end(kind)
+  local function days(year, month)
+    if month <= 2 then
+      year, month = year - 1, month + 12
+    end
+    return year * 365 + floor(year / 4) - floor(year / 100) + floor(year / 400) + floor((153 * month - 457) / 5)
   end
-  local era = math.floor(year / 400)
-  local of_era = year - era * 400
-  local of_year = math.floor((153 * (month - 3) + 2) / 5)
-  return era * 146097 + of_era * 365 + math.floor(of_era / 4) - math.floor(of_era / 100) + of_year - 719468
-end
-
-local function year_and_month(at)
-  local day = math.floor(at / DAY) + 719468
-  local era = math.floor(day / 146097)
-  local of_era = day - era * 146097
-  local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524)
-    - math.floor(of_era / 146096)) / 365)
-  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
-  local month = math.floor((5 * of_year + 2) / 153) + 3
-  year = year + era * 400
+  local today = floor(now / EVEN[4]) + 719468
+  local of_era = today % 146097
+  local years = floor((of_era - floor(of_era / 1460) + floor(of_era / 36524) - floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * years + floor(years / 4) - floor(years / 100))
+  local month = floor((5 * of_year + 2) / 153) + 3
+  local year = floor(today / 146097) * 400 + years
   if month > 12 then
-    return year + 1, month - 12
+    year, month = year + 1, month - 12
   end
-  return year, month
-end
-
--- The end of the calendar window of a kind, 1 to 6 from second to year, in which `now` lies.
-local function window_end(kind)
-  local even = EVEN[kind]
-  if even then
-    return now - now % even + even
-  end
-  local year, month = year_and_month(now)
   if kind == 6 or month == 12 then
-    return days(year + 1, 1) * DAY
+    return (days(year + 1, 1) - 719468) * EVEN[4]
   end
-  return days(year, month + 1) * DAY
+  return (days(year, month + 1) - 719468) * EVEN[4]
 end
 
--- So many times a length of time.
-local function times(units, micros, nanos)
-  local below = units * nanos
-  return units * micros + math.floor(below / 1000), below % 1000
-end
-
-local function sum(micros, nanos, more_micros, more_nanos)
-  local below = nanos + more_nanos
-  if below >= 1000 then
-    return micros + more_micros + 1, below - 1000
-  end
-  return micros + more_micros, below
-end
-
-local function exceeds(micros, nanos, most_micros, most_nanos)
-  return micros > most_micros or (micros == most_micros and nanos > most_nanos)
-end
-
--- What is known: each kind's count with its arrival time or end, and the interval that a GCRA was counted under.
+-- What is known, by kind: end of window or arrival time, units or nanoseconds below, and the interval of a GCRA.
 local born = now
-local known = {}
+local tills, tails, intervals = {}, {}, {}
 local changed = false
 local raw = redis.call('GET', KEYS[1])
 if raw then
-  if string.sub(raw, 1, 2) ~= MARK or (#raw - 10) % 27 ~= 0 then
+  local value = cmsgpack.unpack(raw)
+  if type(value) ~= 'table' or value[1] ~= MARK then
     return redis.error_reply('FOREIGN value')
   end
-  local at = 11
-  born = struct.unpack('>i8', raw, 3)
-  while at <= #raw do
-    local kind, till, tail, micros, nanos
-    kind, till, tail, micros, nanos, at = struct.unpack('>Bi8i8i8H', raw, at)
-    known[kind] = { till, tail, micros, nanos }
+  born = value[2]
+  for at = 3, #value, 4 do
+    local kind = value[at]
+    tills[kind], tails[kind], intervals[kind] = value[at + 1], value[at + 2], value[at + 3]
   end
 end
 
-local back = ARGV[3]
-if back ~= '' and struct.unpack('>i8', back) == born then
-  local at = 9
-  while at <= #back do
-    local kind, till, tail, value, below
-    kind, till, tail, value, below, at = struct.unpack('>i8i8i8i8i8', back, at)
-    local count = known[kind]
-    if count and kind == 0 and count[1] == till and count[2] == tail then
-      count[1], count[2], changed = value, below, true
-    elseif count and kind > 0 and count[1] == till then
-      count[2], changed = math.max(0, count[2] - value), true
+if ARGV[3] ~= '' then
+  local back = cmsgpack.unpack(ARGV[3])
+  for at = 2, back[1] == born and #back or 0, 5 do
+    local kind = back[at]
+    if tills[kind] == back[at + 1] then
+      if kind > 0 then
+        tails[kind], changed = math.max(0, tails[kind] - back[at + 3]), true
+      elseif tails[kind] == back[at + 2] then
+        tills[kind], tails[kind], changed = back[at + 3], back[at + 4], true
+      end
     end
   end
 end
 
-local ask = ARGV[2]
-local need, want, reach, parts, at = struct.unpack('>i8i8i8i8', ask)
-local reply = { ARGV[1], 0, 0, now, born }
-local granted = want
+local ask = cmsgpack.unpack(ARGV[2])
+local need, granted, reach, parts = ask[1], ask[2], ask[3], ask[4]
 local fits = true
-local limits = {}
-while at <= #ask do
-  local kind, most, micros, nanos, room_micros, room_nanos
-  kind, most, micros, nanos, room_micros, room_nanos, at = struct.unpack('>i8i8i8i8i8i8', ask, at)
-  local count = known[kind]
-  local till, tail, left
+local reply = { ARGV[1], -1, 0, now, born }
+for at = 5, #ask, 5 do
+  local kind, most = ask[at], ask[at + 1]
+  local till, tail, left = tills[kind], tails[kind], nil
   if kind > 0 then
-    if count and now < count[1] then
-      till, tail = count[1], count[2]
-    else
-      till, tail = window_end(kind), 0
+    if not till or now >= till then
+      local even = EVEN[kind]
+      till, tail = even and now - now % even + even or long_window_end(kind), 0
     end
     left = most - tail - need
     fits = fits and (need == 0 or left >= 0)
   else
-    local used, used_nanos = 0, 0
-    if count and count[1] >= now then
-      used, used_nanos = count[1] - now, count[2]
-      if (used > 0 or used_nanos > 0) and (count[3] ~= micros or count[4] ~= nanos) then
+    local interval = ask[at + 2]
+    local used, below = 0, 0
+    if till and till >= now then
+      used, below = till - now, tail
+      if intervals[kind] ~= interval and used + below > 0 then
         -- The same number of units under another interval, rounded up, so that nothing is gained by changing it.
-        local exact = (used * 1000 + used_nanos) * ((micros * 1000 + nanos) / (count[3] * 1000 + count[4]))
-        used, used_nanos = math.ceil(exact / 1000), 0
+        used, below = math.ceil((used * 1000 + below) * (interval / intervals[kind]) / 1000), 0
       end
     end
-    till, tail = now + used, used_nanos
-    local asked, asked_nanos = times(need, micros, nanos)
-    asked, asked_nanos = sum(used, used_nanos, asked, asked_nanos)
-    fits = fits and (need == 0 or (need <= most and not exceeds(asked, asked_nanos, room_micros, room_nanos)))
-    left = math.floor((room_micros - asked) / (micros + nanos / 1000)) - 1
+    till, tail = now + used, below
+    local nanos = need * (interval % 1000) + below
+    local micros = need * floor(interval / 1000) + floor(nanos / 1000) + used
+    local room = ask[at + 3] - micros
+    fits = fits and (need == 0 or (need <= most and (room > 0 or (room == 0 and nanos % 1000 <= ask[at + 4]))))
+    intervals[kind] = interval
+    left = floor(room * 1000 / interval) - 1
   end
-  if left < 0 then
-    left = 0
+  tills[kind], tails[kind] = till, tail
+  local part = need
+  if left > 0 then
+    part = need + floor(left / parts)
   end
-  local part = need + math.floor(left / parts)
   granted = math.min(granted, part)
   if kind == 0 then
     reach = math.min(reach, part)
   end
-  limits[#limits + 1] = { kind, till, tail, micros, nanos }
   reply[#reply + 1] = till
   reply[#reply + 1] = tail
 end
 
-if not fits then
-  reply[2] = -1
-elseif need > 0 then
+if fits then
   -- Time that is not spent drains by itself, so more of it than there are units costs the others little.
   reach = math.max(reach, granted)
   reply[2], reply[3] = granted, reach
+end
+
+if fits and need > 0 then
   changed = true
-  for _, limit in ipairs(limits) do
-    local kind, till, tail, micros, nanos = unpack(limit)
+  for at = 5, #ask, 5 do
+    local kind = ask[at]
     if kind > 0 then
-      known[kind] = { till, tail + granted, 0, 0 }
+      tails[kind] = tails[kind] + granted
     else
-      local more, more_nanos = times(reach, micros, nanos)
-      till, tail = sum(till, tail, more, more_nanos)
-      known[kind] = { till, tail, micros, nanos }
+      local interval = ask[at + 2]
+      local nanos = reach * (interval % 1000) + tails[kind]
+      tills[kind] = tills[kind] + reach * floor(interval / 1000) + floor(nanos / 1000)
+      tails[kind] = nanos % 1000
     end
   end
 end
 
 if changed then
-  local parts_of_value = { MARK, struct.pack('>i8', born) }
+  local value = { MARK, born }
   local latest = 0
-  for kind, count in pairs(known) do
+  for kind, till in pairs(tills) do
     -- What is over says no more than what is not there.
-    if count[1] >= now then
-      parts_of_value[#parts_of_value + 1] = struct.pack('>Bi8i8i8H', kind, count[1], count[2], count[3], count[4])
-      latest = math.max(latest, count[1])
+    if till >= now then
+      local at = #value
+      value[at + 1], value[at + 2], value[at + 3], value[at + 4] = kind, till, tails[kind], intervals[kind] or 0
+      latest = math.max(latest, till)
     end
   end
   if latest > 0 then
-    redis.call('SET', KEYS[1], table.concat(parts_of_value), 'PXAT', string.format('%.0f', math.floor(latest / 1000) + 1))
+    redis.call('SET', KEYS[1], cmsgpack.pack(value), 'PXAT', floor(latest / 1000) + 1)
   elseif raw then
     redis.call('DEL', KEYS[1])
   end

@@ -6,6 +6,7 @@ use monetization_rate_limiter::{Bucket, Count, Decision, LimitKind, Timestamp};
 
 use crate::SharedLimits;
 use crate::moment::Moment;
+use crate::numbers::list;
 use crate::question::Question;
 use crate::reply::Reply;
 
@@ -131,9 +132,10 @@ impl Block {
             return Vec::new();
         }
         let now = self.moment.latest(uptime);
-        let mut remains = self.born.to_be_bytes().to_vec();
+        let mut remains = vec![self.born];
         for (kind, end) in &self.ends {
-            let numbers = match (kind, self.rate) {
+            remains.push(i64::from(kind.code()));
+            remains.extend(match (kind, self.rate) {
                 (LimitKind::Gcra, Some(stretch)) => stretch.remains(now),
                 _ => [
                     end.as_micros(),
@@ -141,12 +143,12 @@ impl Block {
                     i64::try_from(self.left).unwrap_or(i64::MAX),
                     0,
                 ],
-            };
-            for number in [i64::from(kind.code())].into_iter().chain(numbers) {
-                remains.extend_from_slice(&number.to_be_bytes());
-            }
+            });
         }
-        remains
+        let numbers = remains
+            .into_iter()
+            .map(|number| u64::try_from(number).unwrap_or(0));
+        list(&numbers.collect::<Vec<_>>())
     }
 }
 

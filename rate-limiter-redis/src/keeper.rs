@@ -62,7 +62,7 @@ impl Core {
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes {
             max: u64::from(self.options.block_max.get()),
-            parts: u64::from(self.nodes().get()).saturating_mul(2),
+            parts: u64::from(self.nodes().get()).saturating_mul(PARTS_A_NODE),
             life: self.options.block_life,
         }
     }
@@ -273,6 +273,9 @@ const TURNS: u64 = 4;
 const TURNS_A_PERIOD: u32 = 4;
 
 const WAKING: Duration = Duration::from_millis(25);
+
+/// If every node has a block, three quarters of what was left are there for whoever wants more.
+const PARTS_A_NODE: u64 = 4;
 
 /// Blocks that are handed back at once.
 const RETURNS_MAX: usize = 64;

@@ -14,6 +14,7 @@ mod limiter;
 mod limits;
 mod link;
 mod moment;
+mod numbers;
 mod options;
 mod outcome;
 mod question;

@@ -26,7 +26,8 @@ pub struct SharedLimits(Arc<Both>);
 #[derive(Debug)]
 struct Both {
     limits: Limits,
-    encoded: Box<[u8]>,
+    /// Five for each limit, as the script wants them.
+    numbers: Box<[u64]>,
 }
 
 impl SharedLimits {
@@ -38,16 +39,12 @@ impl SharedLimits {
     /// # Errors
     /// When the maximum of a calendar window is larger than [`WINDOW_MAX`](Self::WINDOW_MAX).
     pub fn new(limits: Limits) -> Result<Self, TooLarge> {
-        let mut encoded = Vec::new();
+        let mut numbers = Vec::with_capacity(limits.len().saturating_mul(5));
         for limit in &limits {
-            for number in numbers(limit)? {
-                encoded.extend_from_slice(&number.to_be_bytes());
-            }
+            numbers.extend(numbers_of(limit)?);
         }
-        Ok(Self(Arc::new(Both {
-            limits,
-            encoded: encoded.into_boxed_slice(),
-        })))
+        let numbers = numbers.into_boxed_slice();
+        Ok(Self(Arc::new(Both { limits, numbers })))
     }
 
     /// The limits themselves.
@@ -56,8 +53,8 @@ impl SharedLimits {
         &self.0.limits
     }
 
-    pub(crate) fn encoded(&self) -> &[u8] {
-        &self.0.encoded
+    pub(crate) fn numbers(&self) -> &[u64] {
+        &self.0.numbers
     }
 }
 
@@ -81,27 +78,26 @@ pub struct TooLarge {
     max: u64,
 }
 
-/// A length of time as the script keeps it: whole microseconds, and the nanoseconds below.
-pub(crate) fn micros_and_nanos(length: Duration) -> (u64, u64) {
-    let micros = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-    (micros, u64::from(length.subsec_nanos() % 1_000))
-}
-
-fn numbers(limit: &Limit) -> Result<[u64; 6], TooLarge> {
-    let kind = u64::from(limit.kind().code());
+fn numbers_of(limit: &Limit) -> Result<[u64; 5], TooLarge> {
+    let (kind, max) = (limit.kind(), limit.max());
+    let code = u64::from(kind.code());
     let Some(rate) = limit.rate() else {
-        return if limit.max() > SharedLimits::WINDOW_MAX {
-            Err(TooLarge {
-                kind: limit.kind(),
-                max: limit.max(),
-            })
+        return if max > SharedLimits::WINDOW_MAX {
+            Err(TooLarge { kind, max })
         } else {
-            Ok([kind, limit.max(), 0, 0, 0, 0])
+            Ok([code, max, 0, 0, 0])
         };
     };
-    let (micros, nanos) = micros_and_nanos(rate.interval());
-    let (room_micros, room_nanos) = micros_and_nanos(refill(rate));
-    Ok([kind, limit.max(), micros, nanos, room_micros, room_nanos])
+    let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+    let (interval, refill) = (rate.interval(), refill(rate));
+    let below = u64::from(refill.subsec_nanos() % 1_000);
+    Ok([
+        code,
+        max,
+        whole(interval.as_nanos()),
+        whole(refill.as_micros()),
+        below,
+    ])
 }
 
 /// The time in which a whole burst comes back.

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::key::first_bytes;
+use crate::numbers::list;
 use crate::{HolderKey, SharedLimits};
 
 /// How many units a question is about.
@@ -52,15 +53,10 @@ impl Question {
         wanted: Wanted,
         back: &[u8],
     ) -> Self {
-        let mut ask = Vec::with_capacity(
-            NUMBER_BYTES
-                .saturating_mul(4)
-                .saturating_add(limits.encoded().len()),
-        );
-        for number in [wanted.weight, wanted.most, wanted.reach, wanted.parts] {
-            ask.extend_from_slice(&number.min(UNITS_MAX).to_be_bytes());
-        }
-        ask.extend_from_slice(limits.encoded());
+        let wishes = [wanted.weight, wanted.most, wanted.reach, wanted.parts];
+        let mut numbers = wishes.map(|number| number.min(UNITS_MAX)).to_vec();
+        numbers.extend_from_slice(limits.numbers());
+        let ask = list(&numbers);
         let hash = hash_of(number, [key.as_str().as_bytes(), &ask, back]);
         Self {
             wanted,
@@ -89,8 +85,6 @@ pub(crate) fn hash_of<const N: usize>(number: u64, parts: [&[u8]; N]) -> Hash {
     }
     first_bytes(&hasher.finalize())
 }
-
-const NUMBER_BYTES: usize = 8;
 
 /// More than any limit that can be shared, and still exact in the script.
 const UNITS_MAX: u64 = SharedLimits::WINDOW_MAX + 1;

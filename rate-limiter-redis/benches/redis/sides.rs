@@ -49,12 +49,17 @@ const CALLS: u64 = 20;
 /// Pairs of rounds a row.
 const ROUNDS: usize = 9;
 
+/// How long one side runs before anything is measured.
+const WARM_UP: Duration = Duration::from_secs(3);
+
 /// How long one round of one side takes, about.
 const ROUND: Duration = Duration::from_millis(300);
 
 /// Calls a second of both sides, in turns.
 pub(crate) async fn rounds(in_flight: usize, ours: impl Side, peer: impl Side) -> [Vec<f64>; 2] {
     let mut rates = [Vec::new(), Vec::new()];
+    // Blocks grow as they are used.
+    ours.round(in_flight, WARM_UP).await;
     for round in 0..=ROUNDS {
         let (a, b) = (
             ours.round(in_flight, ROUND).await,
