@@ -2,15 +2,15 @@
 --
 -- KEYS[1]  what one holder has taken
 -- ARGV[1]  the hash of what is asked; it comes back with the answer
--- ARGV[2]  the question, a list of numbers: units that must be had, units that may be had at most, for how many of a
+-- ARGV[2]  the question, numbers of eight bytes: units that must be had, units that may be had at most, for how many of a
 --          GCRA time may be had at most, into how many parts what is left is divided before a block is made of one; and
 --          for each limit its kind and four numbers (calendar: maximum; GCRA: burst, interval in nanoseconds, and
 --          capacity as two numbers, see below)
--- ARGV[3]  what is handed back, a list of numbers or nothing: when the counters must have begun, and for each limit its
+-- ARGV[3]  what is handed back, such numbers or nothing: when the counters must have begun, and for each limit its
 --          kind, where its count must stand (two numbers), and what it gets (two numbers)
 --
 -- A Lua number is exact up to 2^53. So instants and long times are kept as whole microseconds and nanoseconds below.
--- Everything that can is done in one call of a library: each costs as much as a question to the database.
+-- Every call of a library costs as much as a question to the database, so there are few, and plain loops instead.
 --
 -- The answer: the hash, units granted (-1: refused), for how many of a GCRA time was granted, now, when the counters
 -- began, and for each limit how it stood before the call: end of window and units taken, or arrival time in
@@ -22,6 +22,16 @@ local floor = math.floor
 
 -- What is ours begins with it.
 local MARK = 1917
+
+-- As many numbers as one side sends.
+local NUMBERS = '>i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8i8'
+local function numbers(bytes)
+  local all = { struct.unpack(string.sub(NUMBERS, 1, 1 + #bytes / 4), bytes) }
+  -- The last one says where it stopped.
+  all[#all] = nil
+  return all
+end
+
 local EVEN = { 1000000, 60000000, 3600000000, 86400000000 }
 
 -- The end of the month (kind 5) or year (6) in which `now` lies. Days are counted from 1 March of the year 0, so that the
@@ -54,8 +64,8 @@ local tills, tails, intervals = {}, {}, {}
 local changed = false
 local raw = redis.call('GET', KEYS[1])
 if raw then
-  local value = cmsgpack.unpack(raw)
-  if type(value) ~= 'table' or value[1] ~= MARK then
+  local value = #raw % 32 == 16 and #raw <= 240 and numbers(raw) or {}
+  if value[1] ~= MARK then
     return redis.error_reply('FOREIGN value')
   end
   born = value[2]
@@ -66,12 +76,13 @@ if raw then
 end
 
 if ARGV[3] ~= '' then
-  local back = cmsgpack.unpack(ARGV[3])
+  local back = numbers(ARGV[3])
   for at = 2, back[1] == born and #back or 0, 5 do
     local kind = back[at]
     if tills[kind] == back[at + 1] then
       if kind > 0 then
-        tails[kind], changed = math.max(0, tails[kind] - back[at + 3]), true
+        local left = tails[kind] - back[at + 3]
+        tails[kind], changed = left > 0 and left or 0, true
       elseif tails[kind] == back[at + 2] then
         tills[kind], tails[kind], changed = back[at + 3], back[at + 4], true
       end
@@ -79,10 +90,11 @@ if ARGV[3] ~= '' then
   end
 end
 
-local ask = cmsgpack.unpack(ARGV[2])
+local ask = numbers(ARGV[2])
 local need, granted, reach, parts = ask[1], ask[2], ask[3], ask[4]
 local fits = true
 local reply = { ARGV[1], -1, 0, now, born }
+local last = 5
 for at = 5, #ask, 5 do
   local kind, most = ask[at], ask[at + 1]
   local till, tail, left = tills[kind], tails[kind], nil
@@ -116,17 +128,21 @@ for at = 5, #ask, 5 do
   if left > 0 then
     part = need + floor(left / parts)
   end
-  granted = math.min(granted, part)
-  if kind == 0 then
-    reach = math.min(reach, part)
+  if granted > part then
+    granted = part
   end
-  reply[#reply + 1] = till
-  reply[#reply + 1] = tail
+  if kind == 0 and reach > part then
+    reach = part
+  end
+  reply[last + 1], reply[last + 2] = till, tail
+  last = last + 2
 end
 
 if fits then
   -- Time that is not spent drains by itself, so more of it than there are units costs the others little.
-  reach = math.max(reach, granted)
+  if reach < granted then
+    reach = granted
+  end
   reply[2], reply[3] = granted, reach
 end
 
@@ -147,17 +163,22 @@ end
 
 if changed then
   local value = { MARK, born }
-  local latest = 0
-  for kind, till in pairs(tills) do
+  local length, latest = 2, 0
+  for kind = 0, 6 do
+    local till = tills[kind]
     -- What is over says no more than what is not there.
-    if till >= now then
-      local at = #value
-      value[at + 1], value[at + 2], value[at + 3], value[at + 4] = kind, till, tails[kind], intervals[kind] or 0
-      latest = math.max(latest, till)
+    if till and till >= now then
+      value[length + 1], value[length + 2] = kind, till
+      value[length + 3], value[length + 4] = tails[kind], intervals[kind] or 0
+      length = length + 4
+      if till > latest then
+        latest = till
+      end
     end
   end
   if latest > 0 then
-    redis.call('SET', KEYS[1], cmsgpack.pack(value), 'PXAT', floor(latest / 1000) + 1)
+    local bytes = struct.pack(string.sub(NUMBERS, 1, 1 + length * 2), unpack(value))
+    redis.call('SET', KEYS[1], bytes, 'PXAT', floor(latest / 1000) + 1)
   elseif raw then
     redis.call('DEL', KEYS[1])
   end

@@ -6,7 +6,7 @@ use monetization_rate_limiter::{Bucket, Count, Decision, LimitKind, Timestamp};
 
 use crate::SharedLimits;
 use crate::moment::Moment;
-use crate::numbers::list;
+use crate::numbers::bytes;
 use crate::question::Question;
 use crate::reply::Reply;
 
@@ -148,7 +148,7 @@ impl Block {
         let numbers = remains
             .into_iter()
             .map(|number| u64::try_from(number).unwrap_or(0));
-        list(&numbers.collect::<Vec<_>>())
+        bytes(&numbers.collect::<Vec<_>>())
     }
 }
 

@@ -67,14 +67,11 @@ impl From<&RedisError> for Away {
     }
 }
 
-/// What is said of a value that is no list, or a list of somebody else's.
-const FOREIGN: [&str; 4] = ["WRONGTYPE", "FOREIGN", "Bad data format", "Missing bytes"];
-
 /// Older servers wrap what a command in a script says into an error of the script.
 fn by_code(error: &RedisError) -> Away {
     let detail = error.detail().unwrap_or_default();
     let says = |word| error.code() == Some(word) || detail.contains(word);
-    if FOREIGN.iter().any(|word| says(word)) {
+    if says("WRONGTYPE") || says("FOREIGN") {
         Away::Foreign
     } else if says("OOM") {
         Away::OutOfMemory

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::key::first_bytes;
-use crate::numbers::list;
+use crate::numbers::bytes;
 use crate::{HolderKey, SharedLimits};
 
 /// How many units a question is about.
@@ -56,7 +56,7 @@ impl Question {
         let wishes = [wanted.weight, wanted.most, wanted.reach, wanted.parts];
         let mut numbers = wishes.map(|number| number.min(UNITS_MAX)).to_vec();
         numbers.extend_from_slice(limits.numbers());
-        let ask = list(&numbers);
+        let ask = bytes(&numbers);
         let hash = hash_of(number, [key.as_str().as_bytes(), &ask, back]);
         Self {
             wanted,
