@@ -162,7 +162,7 @@ impl Refusal {
 }
 
 /// Time for so many times the units of a block is enough for whoever calls often.
-const STRETCH_MAX: u64 = 1 << 12;
+const STRETCH_MAX: u64 = 1 << 20;
 
 /// Others may hand back units meanwhile; who was refused learns of them this much later.
 const REFUSAL_HELD: Duration = Duration::from_millis(20);

@@ -26,6 +26,7 @@ async fn main() {
     let mut report = Report::from_arguments();
     let address = std::env::var("MONETIZATION_REDIS").expect("run by scripts/servers.sh");
     let one = limits(&[Window::Minute], false);
+    let three = limits(&[Window::Minute, Window::Day, Window::Month], false);
     let four = limits(&[Window::Minute, Window::Day, Window::Month], true);
     for in_flight in [1, 64] {
         for (words, limits) in [("one limit", &one), ("four limits", &four)] {
@@ -34,12 +35,16 @@ async fn main() {
             let bare = Bare::connect(&address).await;
             compare(&mut report, name, Goal::Shown, in_flight, (ours, bare)).await;
         }
-        for holders in [1, 1_000] {
+        for (words, limits, holders) in [
+            ("three windows and a rate", &four, 1),
+            ("three windows and a rate", &four, 1_000),
+            ("three windows", &three, 1_000),
+        ] {
             let name = format!(
-                "blocks of 100, {holders} holders, {in_flight} in flight / EVALSHA a call: calls a second"
+                "blocks, {words}, {holders} holders, {in_flight} in flight / EVALSHA a call: calls/s"
             );
-            let blocks = Ours::start(&address, &four, Way::Blocks, holders).await;
-            let each = Ours::start(&address, &four, Way::EachCall, holders).await;
+            let blocks = Ours::start(&address, limits, Way::Blocks, holders).await;
+            let each = Ours::start(&address, limits, Way::EachCall, holders).await;
             compare_rates(&mut report, name, in_flight, (blocks, each)).await;
         }
     }

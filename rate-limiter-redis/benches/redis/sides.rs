@@ -90,7 +90,12 @@ impl Ours {
         way: Way,
         holders: u64,
     ) -> Self {
-        let namespace = Namespace::new(&format!("bench {}", std::process::id()));
+        let namespace = {
+            // Counters of its own each time.
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            Namespace::new(&format!("bench {} {number}", std::process::id()))
+        };
         let mut options = Options::new(address, namespace, NodeId::new([1; 16]));
         options.budget = Duration::from_secs(5);
         options.block_life = Duration::from_secs(30);
