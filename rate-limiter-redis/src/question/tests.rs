@@ -234,3 +234,31 @@ fn what_is_handed_back_is_there_again_and_only_once() {
     let later = now.saturating_add(Duration::from_micros(2));
     assert_eq!(remaining(&timed.ask(&again, &back, later)), [92, 2]);
 }
+
+/// A unit that was not spent before its part of the rate's time began is had by nobody: else a block that was kept and the
+/// burst that has come back meanwhile would pass together.
+#[test]
+#[ignore = "needs Redis: scripts/test.sh starts one"]
+fn a_block_of_a_rate_drains_as_time_goes_by_r_q1() {
+    let mut timed = Timed::new();
+    let rate = Gcra::new(number(10), Duration::from_secs(1), number(100)).unwrap();
+    let limits = SharedLimits::new(Limits::new([Limit::gcra(rate)]).unwrap()).unwrap();
+    let wanted = Wanted {
+        weight: 1,
+        most: 6,
+        reach: 6,
+        parts: 1,
+    };
+    let question = Question::new(0, &timed.key, limits, wanted, b"");
+    let reply = timed.ask(&question, b"", "2040-05-05T05:05:05Z".parse().unwrap());
+    let sent = Duration::from_secs(9);
+    let spent_after = |millis| {
+        let uptime = sent + Duration::from_millis(millis);
+        let block = crate::block::Block::of(&question, &reply, sent, Duration::from_secs(5));
+        let mut block = block.unwrap();
+        (0..10).filter(|_| block.spend(1, uptime).is_some()).count()
+    };
+    // One tenth of a second for each, and the call itself had the first.
+    let spent = [0, 100, 101, 250, 500, 501, 4_000].map(spent_after);
+    assert_eq!(spent, [5, 5, 4, 3, 1, 0, 0]);
+}
