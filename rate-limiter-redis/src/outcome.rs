@@ -65,7 +65,7 @@ pub enum By {
     /// The server, asked for this call.
     Server,
     /// This node, from units that it had from the server. What others have taken since then does not show in what is left;
-    /// the least that is left does.
+    /// the least that is left does. Also where there are no limits, so that nobody needs to be asked.
     Block,
     /// This node by its own share, since the server was away. The maxima that the decision tells are those of the share.
     Share {

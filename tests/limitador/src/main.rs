@@ -28,7 +28,10 @@ async fn main() {
     let limits = Limits::new(windows.map(|window| Limit::calendar(window, 1 << 40))).unwrap();
     let limits = SharedLimits::new(limits).unwrap();
     for in_flight in [1, 64] {
-        for (words, way) in [("EVALSHA a call / theirs", Way::EachCall), ("blocks / theirs cached", Way::Blocks)] {
+        for (words, way) in [
+            ("EVALSHA a call / theirs", Way::EachCall),
+            ("blocks / theirs cached", Way::Blocks),
+        ] {
             let storage: Box<dyn AsyncCounterStorage> = match way {
                 Way::EachCall => Box::new(AsyncRedisStorage::new(&address).await.unwrap()),
                 Way::Blocks => Box::new(CachedRedisStorage::new(&address).await.unwrap()),
@@ -40,7 +43,9 @@ async fn main() {
         }
     }
     report.print();
-    println!("theirs asks twice a call and may exceed a limit; cached it writes behind, and exceeds it by what waits");
+    println!(
+        "theirs asks twice a call and may exceed a limit; cached it writes behind, and exceeds it by what waits"
+    );
 }
 
 #[derive(Clone)]
@@ -51,7 +56,13 @@ impl Theirs {
         let limiter = AsyncRateLimiter::new_with_storage(storage);
         for seconds in [60, 86_400, 30 * 86_400] {
             let of_holder = vec!["holder".try_into().unwrap()];
-            limiter.add_limit(TheirLimit::new("bench", 1 << 40, seconds, vec![], of_holder));
+            limiter.add_limit(TheirLimit::new(
+                "bench",
+                1 << 40,
+                seconds,
+                vec![],
+                of_holder,
+            ));
         }
         Self(Arc::new(limiter), "bench".into())
     }
@@ -62,7 +73,10 @@ impl Side for Theirs {
         let holder = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         let values = HashMap::from([("holder".to_owned(), (holder % 1_000).to_string())]);
         let context = Context::from(values);
-        let result = self.0.check_rate_limited_and_update(&self.1, &context, 1).await;
+        let result = self
+            .0
+            .check_rate_limited_and_update(&self.1, &context, 1)
+            .await;
         assert!(!result.unwrap().limited);
     }
 }
