@@ -124,6 +124,7 @@ impl Core {
             &refill.back,
         );
         let reply = self.exchange(&question, &stock.key, &refill.back).await?;
+        stock.born.store(reply.born, Ordering::Relaxed);
         if !reply.decision.is_allowed() {
             let moment = Moment {
                 server: reply.now,
@@ -227,12 +228,16 @@ impl Core {
     /// Not tried again: what may have been handed back already is not handed back twice.
     async fn hand_back(&self, key: &HolderKey, block: &Block) {
         let back = block.remains(self.clock.uptime());
-        if back.is_empty() {
-            return;
+        if !back.is_empty() {
+            self.send_back(key, &block.limits, &back).await;
         }
-        let number = self.link.number();
-        let question = Question::new(number, key, block.limits.clone(), Wanted::exactly(0), &back);
-        let handed_back = self.exchange(&question, key, &back).await;
+    }
+
+    /// Hands back what is written in `back`; whether it arrived is nobody's concern.
+    pub(crate) async fn send_back(&self, key: &HolderKey, limits: &SharedLimits, back: &[u8]) {
+        let (number, nothing) = (self.link.number(), Wanted::exactly(0));
+        let question = Question::new(number, key, limits.clone(), nothing, back);
+        let handed_back = self.exchange(&question, key, back).await;
         drop(handed_back);
     }
 }

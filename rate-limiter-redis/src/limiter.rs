@@ -2,14 +2,18 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use monetization_rate_limiter::Bucket;
+use monetization_rate_limiter::{Bucket, Decision, LimitKind};
 
 use crate::inspect::{Warning, inspect};
 use crate::keeper::{Core, keep};
+use crate::numbers::bytes;
 use crate::question::{Question, Wanted};
 use crate::share::share_of;
-use crate::{Ask, Away, BadAddress, By, Clock, Holder, Options, Outcome, Way, WhenAway};
+use crate::{
+    Ask, Away, BadAddress, By, Clock, Holder, Options, Outcome, SharedLimits, Way, WhenAway,
+};
 
 /// A limiter that several machines share through Redis or Valkey. Cheap to clone; all clones share one connection, which is
 /// made anew by itself.
@@ -83,6 +87,36 @@ impl RedisLimiter {
         Some(self.without_server(holder, ask, away))
     }
 
+    /// Hands back the units of a call that passed and shall not count after all. The limits are those that it was asked with.
+    ///
+    /// Calendar windows that still last take them back, and never more than they hold; counters that began after the server
+    /// had lost the former ones do not, as far as this node has heard of it. Units of a GCRA drain by themselves; a share gives
+    /// them back as [`Bucket::give_back`] does. It waits for the server as [`take`](Self::take) does, so it is not for the way
+    /// of a call; where the server is away the units stay taken.
+    pub async fn give_back(&self, holder: &Holder, limits: &SharedLimits, outcome: &Outcome) {
+        let Outcome::Decided { decision, by } = outcome else {
+            return;
+        };
+        let took = decision.is_allowed() && decision.weight() > 0;
+        if !took || limits.limits().is_empty() {
+            return;
+        }
+        if let By::Share { nodes, .. } = by {
+            let nodes = NonZeroU32::new(*nodes).unwrap_or(NonZeroU32::MIN);
+            let share = share_of(limits.limits(), nodes);
+            let taken_at = decision.decided_at();
+            return holder.cells.give_back(&share, taken_at, decision.weight());
+        }
+        let back = units_of(decision, holder.stock.born.load(Ordering::Relaxed));
+        let sent = self.0.send_back(holder.key(), limits, &back);
+        if tokio::time::timeout(self.0.options.budget, sent)
+            .await
+            .is_err()
+        {
+            self.0.failed(Away::Slow);
+        }
+    }
+
     /// Why the server is not asked at the moment, if so: for metrics, and for a check of health.
     #[must_use]
     pub fn away(&self) -> Option<Away> {
@@ -128,6 +162,7 @@ impl RedisLimiter {
         let wanted = Wanted::exactly(ask.weight);
         let question = Question::new(core.link.number(), key, ask.limits.clone(), wanted, b"");
         let reply = core.exchange(&question, key, b"").await?;
+        holder.stock.born.store(reply.born, Ordering::Relaxed);
         Ok(Outcome::Decided {
             decision: reply.decision,
             by: By::Server,
@@ -172,4 +207,18 @@ impl RedisLimiter {
             },
         }
     }
+}
+
+/// What a call has taken of calendar windows, as it is handed back to counters that began then.
+fn units_of(decision: &Decision, born: i64) -> Vec<u8> {
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let mut numbers = vec![number(born)];
+    for standing in decision.standings() {
+        if let LimitKind::Calendar(_) = standing.kind() {
+            let (code, end) = (standing.kind().code(), standing.reset_at());
+            let weight = decision.weight();
+            numbers.extend([u64::from(code), number(end.as_micros()), 0, weight, 0]);
+        }
+    }
+    bytes(&numbers)
 }

@@ -1,5 +1,6 @@
 //! What one holder has here.
 
+use std::sync::atomic::AtomicI64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::{Ask, HolderKey};
 #[derive(Debug)]
 pub(crate) struct Stock {
     pub(crate) key: HolderKey,
+    /// When the counters on the server began, as last heard.
+    pub(crate) born: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -53,6 +56,7 @@ impl Stock {
     pub(crate) fn empty(key: HolderKey) -> Self {
         Self {
             key,
+            born: AtomicI64::new(0),
             state: Mutex::default(),
         }
     }

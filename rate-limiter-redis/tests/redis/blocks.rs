@@ -168,3 +168,26 @@ async fn a_block_of_another_plan_goes_back_before_the_next_is_had() {
     let outcome = node.take(&holder, &Ask::new(&small).weighing(0)).await;
     assert_eq!(outcome.decision().unwrap().standings()[0].remaining(), 900);
 }
+
+#[tokio::test]
+#[ignore = "needs Redis: scripts/test.sh starts one"]
+async fn a_call_that_shall_not_count_gives_back_what_it_took() {
+    let namespace = namespace();
+    let (node, holder) = (nodes(1, namespace).await.remove(0), holder(namespace, 1));
+    let limits = rate(1_000, 1_000);
+    for way in [Way::EachCall, Way::Blocks] {
+        let ask = Ask::new(&limits).by(way).weighing(3);
+        let outcomes = [
+            node.take(&holder, &ask).await,
+            node.take(&holder, &ask).await,
+        ];
+        for outcome in &outcomes {
+            assert!(outcome.is_allowed());
+            node.give_back(&holder, &limits, outcome).await;
+        }
+    }
+    node.release().await.unwrap();
+    let outcome = node.take(&holder, &Ask::new(&limits).weighing(0)).await;
+    let remaining = outcome.decision().unwrap().standings()[1].remaining();
+    assert_eq!(remaining, 1 << 40);
+}
