@@ -5,11 +5,14 @@
 #   scripts/servers.sh COMMAND...
 #
 # MONETIZATION_POSTGRES       postgres://monetization@127.0.0.1:PORT
+# MONETIZATION_REDIS          redis://127.0.0.1:PORT
 #
 # They come from Debian's packages, listen on free ports of this machine alone, keep what they have in a
 # folder that is removed, and end with the command.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+redis=""
 
 # A port that nobody listens on now.
 free_port() {
@@ -66,8 +69,36 @@ start_postgres() {
   return 1
 }
 
+start_redis() {
+  local port
+  if ! has redis-server; then
+    from_debian redis-server
+  fi
+  for _ in 1 2 3; do
+    port="$(free_port)"
+    redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" \
+      >"$folder/redis.log" 2>&1 &
+    redis=$!
+    # The shell is not to tell how it ended.
+    disown "$redis"
+    for _ in {1..100}; do
+      if redis-cli -p "$port" ping >/dev/null 2>&1; then
+        export MONETIZATION_REDIS="redis://127.0.0.1:$port"
+        return
+      fi
+      kill -0 "$redis" 2>/dev/null || break
+      sleep 0.1
+    done
+  done
+  cat "$folder/redis.log" >&2
+  return 1
+}
+
 stop() {
   local bin
+  if [[ -n "$redis" ]]; then
+    kill -KILL "$redis" 2>/dev/null || true
+  fi
   if [[ -e "$folder/postgres/postmaster.pid" ]] && bin="$(newest_postgres)"; then
     as_postgres "$bin/pg_ctl" --pgdata="$folder/postgres" --mode=immediate --silent stop || true
   fi
@@ -81,4 +112,5 @@ fi
 folder="$(mktemp -d)"
 trap stop EXIT
 start_postgres
+start_redis
 "$@"

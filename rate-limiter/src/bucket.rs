@@ -2,7 +2,7 @@
 
 use crate::limits::LIMITS_MAX;
 use crate::slot::Slot;
-use crate::{Decision, Limits, Timestamp};
+use crate::{Count, Decision, Limit, Limits, Timestamp};
 
 /// The counters of one holder (a customer, a key, an address) for several limits that are taken together, all or none.
 /// 112 bytes of plain integers; whoever shares it between threads guards it, or uses [`Cells`](crate::Cells).
@@ -119,6 +119,24 @@ impl Bucket {
             let slot = &mut self.slots[limit.kind().index()];
             *slot = slot.give_back(limit, taken_at.as_micros(), weight);
         }
+    }
+
+    /// Goes on from what was counted elsewhere for `limit`, in place of what is here: for counters that were stored, or
+    /// that several machines share.
+    ///
+    /// ```
+    /// use monetization_rate_limiter::{Bucket, Count, Limit, Limits, Timestamp, Window};
+    ///
+    /// let minute = Limit::calendar(Window::Minute, 20);
+    /// let (mut bucket, now) = (Bucket::new(), Timestamp::from_secs(1_800_000_000));
+    /// let until = Window::Minute.containing(now).end;
+    /// bucket.resume(&minute, Count { until, rest: 18 });
+    /// let decision = bucket.take(&Limits::new([minute])?, now, 1);
+    /// assert_eq!(decision.standings()[0].remaining(), 1);
+    /// # Ok::<(), monetization_rate_limiter::DuplicateLimit>(())
+    /// ```
+    pub fn resume(&mut self, limit: &Limit, count: Count) {
+        self.slots[limit.kind().index()] = Slot::resumed(limit, count);
     }
 
     /// As [`take`](Self::take), for an open decision: it is large, and is written only where the caller wants it.

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod cells;
+mod count;
 mod decision;
 mod gcra;
 mod keyed;
@@ -18,6 +19,7 @@ mod word;
 
 pub use bucket::Bucket;
 pub use cells::Cells;
+pub use count::Count;
 pub use decision::{Decision, Standing};
 pub use gcra::{Gcra, GcraError};
 pub use keyed::{Full, Keyed};

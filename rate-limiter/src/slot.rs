@@ -2,7 +2,7 @@
 
 use crate::limit::Form;
 use crate::state::{Reading, State};
-use crate::{Gcra, Limit};
+use crate::{Count, Gcra, Limit};
 
 /// Sixteen bytes that count for one limit.
 ///
@@ -21,6 +21,19 @@ impl Slot {
         at: i64::MIN,
         tail: 0,
     };
+
+    /// Goes on from what was counted elsewhere.
+    pub(crate) fn resumed(limit: &Limit, count: Count) -> Self {
+        let at = count.until.as_micros();
+        let tail = match limit.form() {
+            Form::Calendar { .. } => count.rest,
+            Form::Gcra(gcra) => {
+                (gcra.interval_ns() << SUB_MICRO_BITS)
+                    | count.rest.min(NANOS_PER_MICRO.saturating_sub(1))
+            }
+        };
+        Self { at, tail }
+    }
 
     /// Takes back units that were taken at `taken_at`, if they still count.
     pub(crate) fn give_back(self, limit: &Limit, taken_at: i64, weight: u64) -> Self {
@@ -156,6 +169,17 @@ mod tests {
         let refused = more.read(&slow, HOUR, 1);
         assert_eq!(refused.available, 0);
         assert_eq!(refused.reset - HOUR, 31 * 3_000_000);
+    }
+
+    #[test]
+    fn what_was_counted_elsewhere_goes_on() {
+        let smooth = Limit::gcra(rate(7, 1, 50));
+        let ours = Slot::FRESH.read(&smooth, HOUR, 20).next;
+        let count = Count {
+            until: crate::Timestamp::from_micros(ours.at),
+            rest: ours.tail & SUB_MICRO_MASK,
+        };
+        assert_eq!(Slot::resumed(&smooth, count), ours);
     }
 
     #[test]
