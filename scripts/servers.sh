@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command beside throwaway servers, whose addresses it finds in its environment:
+# Runs a command beside throwaway servers of PostgreSQL and Redis, whose addresses it finds in its environment:
 #
 #   scripts/servers.sh install       what is not there yet
 #   scripts/servers.sh COMMAND...
@@ -45,6 +45,9 @@ install_what_is_missing() {
   if ! newest_postgres >/dev/null; then
     from_debian postgresql
   fi
+  if ! has redis-server; then
+    from_debian redis-server
+  fi
 }
 
 start_postgres() {
@@ -71,9 +74,6 @@ start_postgres() {
 
 start_redis() {
   local port
-  if ! has redis-server; then
-    from_debian redis-server
-  fi
   for _ in 1 2 3; do
     port="$(free_port)"
     redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" \

@@ -109,7 +109,7 @@ test_beside_servers() {
   if scripts/servers.sh install; then
     beside=scripts/servers.sh test_all --run-ignored all -E "$which"
   else
-    missing servers "PostgreSQL"
+    missing servers "PostgreSQL and Redis"
     test_all -E "$which"
   fi
 }
