@@ -219,7 +219,8 @@ BEGIN
     IF to_regclass('monetization.record' || suffix) IS NOT NULL THEN
         RETURN false;
     END IF;
-    -- One process at a time; who has waited looks again.
+    -- One process at a time. Who has waited looks again, and may still be told what it knew before: then it finds
+    -- the table there when it makes it.
     PERFORM pg_advisory_xact_lock(7310590179);
     IF to_regclass('monetization.record' || suffix) IS NOT NULL THEN
         RETURN false;
@@ -235,7 +236,7 @@ BEGIN
         );
     END LOOP;
     RETURN true;
-EXCEPTION WHEN check_violation THEN
+EXCEPTION WHEN check_violation OR duplicate_table THEN
     RETURN false;
 END
 $$;
