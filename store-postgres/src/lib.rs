@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +37,7 @@ mod work;
 /// [`open`](Self::open).
 ///
 /// It is used within the tokio runtime that it was opened in. Any number of tasks may share it,
-/// behind an [`Arc`]. When it is dropped, writes that were begun are finished.
+/// behind an [`Arc`](std::sync::Arc). When it is dropped, writes that were begun are finished.
 ///
 /// Everything it can do is in the traits of the port. They are used as for any other store:
 ///
@@ -88,7 +87,7 @@ pub struct PostgresStore {
     /// What claims lapse by, where it is not the database's time.
     clock: Option<Clock>,
     /// What this store's blocks of quotas belong to.
-    opening: Arc<Opening>,
+    opening: Opening,
     /// What tells of changes.
     news: News,
 }
@@ -149,8 +148,8 @@ impl PostgresStore {
         })
     }
 
-    /// Ends all connections, after what is under way on them. Whatever is asked of the store then is
-    /// refused. Dropping the store does the same without waiting for it.
+    /// Ends all connections but the one that listens for news, after what is under way on them. Whatever is
+    /// asked of the store then is refused. Dropping the store ends all of them without waiting for it.
     ///
     /// Blocks of quotas that are still out lapse with the store's opening; whoever wants them free sooner
     /// settles them first, which a gatekeeper does as it stops.

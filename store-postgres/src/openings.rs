@@ -50,7 +50,7 @@ impl Opening {
         connections: Connections,
         clock: Option<Clock>,
         lease: Duration,
-    ) -> Result<Arc<Self>, StoreError> {
+    ) -> Result<Self, StoreError> {
         let keeping = Keeping {
             connections,
             clock,
@@ -59,7 +59,7 @@ impl Opening {
         let number = Arc::new(AtomicI64::new(keeping.keep(0).await?));
         keeping.make_months().await?;
         let keeping = tokio::spawn(keeping.run(Arc::clone(&number))).abort_handle();
-        Ok(Arc::new(Self { number, keeping }))
+        Ok(Self { number, keeping })
     }
 
     /// Its number as of now.

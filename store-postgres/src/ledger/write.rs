@@ -5,7 +5,7 @@
 //! those that are new is added then. A row that several processes add to is written last, so that it is held
 //! for as short as can be: sums, counters, blocks, tallies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use monetization_core::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::subscription::Segment;
@@ -130,12 +130,12 @@ pub(super) async fn events(
     if written.len() == rows.len() {
         return Ok(Vec::new());
     }
-    let mut left: BTreeMap<(TenantId, RecordId), ()> =
-        rows.iter().map(|row| ((row.tenant, row.id), ())).collect();
+    let mut left: BTreeSet<(TenantId, RecordId)> =
+        rows.iter().map(|row| (row.tenant, row.id)).collect();
     for row in &written {
         left.remove(&(row.id("tenant")?, row.id("id")?));
     }
-    Ok(left.into_keys().collect())
+    Ok(left.into_iter().collect())
 }
 
 /// Writes the records that are new, and answers those that are not.

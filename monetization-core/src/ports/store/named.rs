@@ -1,7 +1,6 @@
 use super::{BatchState, Held, Index, JobState, Kind};
 use crate::invoice::Invoicing;
 use crate::reference::Mode;
-use crate::usage::Ending;
 
 /// A value that a store keeps by its name, and reads back.
 ///
@@ -77,7 +76,6 @@ named! {
     Held: [Self::Rejected, Self::Unknown, Self::Parked], Self::as_str;
     Invoicing: [Self::ByCore, Self::ByEngine], Self::as_str;
     Mode: [Self::Live, Self::Test], Self::as_str;
-    Ending: Self::ALL, Self::as_str;
     // A lapsed run is stored as a running one, which was not heard of.
     JobState: [Self::Running, Self::Succeeded, Self::Incomplete, Self::Failed], |state| match state {
         Self::Running | Self::Lapsed => "running",
