@@ -18,6 +18,7 @@ use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
 use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
+use crate::task::Errands;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where estimates are worked out.
     pub(crate) estimators: Estimators,
+    /// What goes on by itself, whoever has begun it.
+    pub(crate) errands: Errands,
     ready: AtomicBool,
 }
 
@@ -102,6 +105,7 @@ impl App {
             set_aside,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),
+            errands: Errands::default(),
             ready: AtomicBool::new(true),
         }
     }

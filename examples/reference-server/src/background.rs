@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use monetization_core::flows::OperationsReport;
 use monetization_core::store::StoreErrorKind;
 use monetization_engine_mock::webhooks::Delivery;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::app::App;
 use crate::report;
@@ -137,7 +137,9 @@ impl App {
     /// payment link should be in the answer. It goes on whoever waits.
     pub(crate) async fn carry_out_soon(self: &Arc<Self>) {
         let app = Arc::clone(self);
-        let work = tokio::spawn(async move {
+        let (under_way, done) = oneshot::channel::<()>();
+        self.errands.spawn(async move {
+            let _under_way = under_way;
             // A round that is under way may hold the very operation that is waited for.
             let _one_at_a_time = app.rounds.one_at_a_time.lock().await;
             match app.monetizer.carry_out_operations().await {
@@ -145,7 +147,7 @@ impl App {
                 Err(error) => report::failure("carry out operations", &error),
             }
         });
-        if tokio::time::timeout(PATIENCE, work).await.is_err() {
+        if tokio::time::timeout(PATIENCE, done).await.is_err() {
             self.rounds.wake();
         }
     }

@@ -67,7 +67,7 @@ impl App {
                 continue;
             };
             let monetizer = self.monetizer.clone();
-            tokio::spawn(async move {
+            self.errands.spawn(async move {
                 let _alone = alone;
                 if let Err(error) = question.ask(&monetizer).await {
                     report::failure(question.doing(), &error);

@@ -28,7 +28,7 @@ impl App {
         let start = self.monetizer.start_publishing(tenant).await?;
         if let JobStart::Started(run) = &start {
             let (monetizer, run) = (self.monetizer.clone(), run.clone());
-            tokio::spawn(async move {
+            self.errands.spawn(async move {
                 match monetizer.publish(tenant, run).await {
                     Ok(published) => {
                         for reason in published.unsealed {

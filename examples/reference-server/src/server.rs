@@ -227,6 +227,7 @@ impl Server {
         let ending = async {
             self.request_path.end().await;
             self.background.end().await;
+            self.app.errands.end().await;
         };
         drop(tokio::time::timeout(END_WITHIN, ending).await);
         self.app.gatekeeper.committer().backlog()
