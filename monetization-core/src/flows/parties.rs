@@ -49,6 +49,7 @@ impl Monetizer {
             invoicing,
             payment_days,
             grace_days,
+            restored_at: None,
             created_at: self.now(),
         };
         self.insert(&tenant).await?;
