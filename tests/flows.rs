@@ -57,6 +57,9 @@ mod messages;
 mod meters;
 #[path = "flows/model.rs"]
 mod model;
+#[cfg(feature = "postgres")]
+#[path = "flows/moving.rs"]
+mod moving;
 #[path = "flows/outage.rs"]
 mod outage;
 #[path = "flows/paying.rs"]

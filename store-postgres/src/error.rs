@@ -136,4 +136,18 @@ pub(crate) enum OpenError {
          migrations are never edited, run the program it was made by"
     )]
     Changed { version: i64, name: &'static str },
+    /// Who is billed from half of what was used is billed too little.
+    #[error("another store is being moved here: finish that first")]
+    Moving,
+    /// What is there would be mixed with what comes.
+    #[error(
+        "there is something in the database already, or a store has it open: move to an empty one"
+    )]
+    NotEmpty,
+    /// It would have parts of both.
+    #[error("a part of another store was moved here before: move to an empty database")]
+    OtherSource,
+    /// Nobody may serve from a part of it.
+    #[error("{missing} was not moved yet")]
+    Unfinished { missing: String },
 }

@@ -86,6 +86,18 @@ pub(crate) enum OpenError {
         owner_file: PathBuf,
         source: std::io::Error,
     },
+    /// The same use would be billed from both.
+    #[error(
+        "what this database kept was moved to {target}, or is being moved there: serve from that one, or \
+         finish the move; one that was begun can be given up"
+    )]
+    Moved { target: String },
+    /// It is served from elsewhere by now.
+    #[error("the move to {target} is finished, and cannot be given up: serve from that one")]
+    MoveFinished { target: String },
+    /// A move has one target.
+    #[error("it is being moved to {target}: finish that, or give it up first")]
+    MovedElsewhere { target: String },
     /// Quotas are handed out, and use is written down, by the owner alone.
     #[error(
         "this store was opened beside the owner of the file: only the owner appends to the \

@@ -22,7 +22,7 @@ use monetization_core::reference::Realm;
 use monetization_core::store::Store;
 use monetization_core::text::ForeignId;
 
-use crate::world::{World, text};
+use crate::world::{World, gate, text};
 
 /// A call that carried reports.
 #[derive(Debug, Clone)]
@@ -174,6 +174,8 @@ impl World {
 
     /// Goes on over another store.
     pub fn move_to(&mut self, store: Arc<dyn Store>) {
+        self.running.abort();
+        (self.gatekeeper, self.running) = gate(&store, &self.clock, Arc::new(Entropy::seeded(9)));
         self.store = store;
         self.restart(9);
     }

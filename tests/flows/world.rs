@@ -28,6 +28,7 @@ use monetization_core::tenant::Tenant;
 use monetization_core::text::ForeignId;
 use monetization_core::usage::{Ending, Outcome};
 use monetization_engine_mock::{Control, MockEngine};
+use tokio::task::JoinHandle;
 
 /// Noon on the first of January 2026.
 pub const START: &str = "2026-01-01T12:00:00Z";
@@ -47,7 +48,7 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 pub struct World {
     pub monetizer: Monetizer,
     pub gatekeeper: Gatekeeper,
-    pub running: tokio::task::JoinHandle<()>,
+    pub running: JoinHandle<()>,
     pub store: Arc<dyn Store>,
     pub provider: Control,
     pub clock: Clock,
@@ -55,6 +56,19 @@ pub struct World {
     pub tenant: Tenant,
     pub product: Product,
     pub consumer: Consumer,
+}
+
+/// A gate over this store, which keeps itself informed.
+pub fn gate(
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+    entropy: Arc<Entropy>,
+) -> (Gatekeeper, JoinHandle<()>) {
+    let (store, pepper) = (Arc::clone(store), Pepper::new(&[7; 32]).unwrap());
+    let options = GatekeeperOptions::default();
+    let gatekeeper = Gatekeeper::new(store, clock.clone(), entropy, pepper, options);
+    let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
+    (gatekeeper, running)
 }
 
 impl World {
@@ -88,19 +102,11 @@ impl World {
             engines,
             clock.clone(),
             Arc::clone(&entropy),
-            pepper.clone(),
+            pepper,
         )
         .with_settings(settings);
         let (tenant, product, consumer) = opened(&monetizer, invoicing).await;
-        let gatekeeper = Gatekeeper::new(
-            Arc::clone(&store),
-            clock.clone(),
-            entropy,
-            pepper,
-            GatekeeperOptions::default(),
-        );
-        let running = gatekeeper.clone().run(Arc::new(sleep));
-        let running = tokio::spawn(running);
+        let (gatekeeper, running) = gate(&store, &clock, entropy);
         let provider = mock.control();
         Self {
             monetizer,

@@ -94,6 +94,7 @@ mod error;
 mod fact;
 pub mod inspection;
 mod ledger;
+pub mod moving;
 mod named;
 mod overturning;
 mod quotas;
