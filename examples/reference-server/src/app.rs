@@ -16,6 +16,7 @@ use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
+use crate::metrics::Metrics;
 use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
 use crate::task::Errands;
@@ -51,6 +52,8 @@ pub(crate) struct App {
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where estimates are worked out.
     pub(crate) estimators: Estimators,
+    /// What is counted and measured.
+    pub(crate) metrics: Arc<Metrics>,
     /// What goes on by itself, whoever has begun it.
     pub(crate) errands: Errands,
     ready: AtomicBool,
@@ -105,6 +108,7 @@ impl App {
             set_aside,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),
+            metrics: Arc::new(Metrics::new()),
             errands: Errands::default(),
             ready: AtomicBool::new(true),
         }

@@ -34,6 +34,7 @@ mod background;
 mod clock_watch;
 mod gateway;
 mod listener;
+mod metrics;
 mod news;
 mod proxy;
 mod recurring;

@@ -137,7 +137,7 @@ impl Server {
         let request_path = app.gatekeeper.clone().run(Arc::new(runtime.clone()));
         let request_path = Task::spawn(request_path);
         let own = vec![sockets.gateway_address, sockets.control_address];
-        let gateway = gateway(settings, app.gatekeeper.clone(), clock, (runtime, own))?;
+        let gateway = gateway(settings, &app, clock, (runtime, own))?;
         let control = control::router(Arc::clone(&app));
         let bounds = Bounds {
             head_within: settings.head_timeout,
@@ -450,7 +450,7 @@ async fn market(
 
 fn gateway(
     settings: &Settings,
-    gatekeeper: Gatekeeper,
+    app: &App,
     clock: Clock,
     (runtime, own): (TokioRuntime, Vec<SocketAddr>),
 ) -> Result<Gateway, StartError> {
@@ -476,8 +476,8 @@ fn gateway(
     let body_bytes_max = u64::from(settings.request_bytes_max);
     let proxy = Proxy::new(reach, bounds)?;
     Ok(Gateway::new(
-        gatekeeper,
-        clock,
+        (app.gatekeeper.clone(), clock),
+        Arc::clone(&app.metrics),
         options,
         proxy,
         body_bytes_max,
