@@ -20,5 +20,7 @@ mod migrations;
 mod news;
 #[path = "postgres/openings.rs"]
 mod openings;
+#[path = "postgres/parity.rs"]
+mod parity;
 #[path = "postgres/walls.rs"]
 mod walls;
