@@ -98,6 +98,7 @@ mod named;
 mod overturning;
 mod quotas;
 mod rows;
+pub mod schema;
 mod work;
 
 /// Everything that is asked of a store.
