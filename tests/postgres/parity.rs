@@ -10,7 +10,7 @@ use monetization_core::clock::Clock;
 use monetization_core::memory::MemoryStore;
 use monetization_core::store::Store;
 use monetization_store_postgres::PostgresStore;
-use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+use monetization_store_sqlite::{SqliteOptions, SqliteStore, Synchronous};
 
 use crate::database::{make, options};
 
@@ -19,7 +19,9 @@ use crate::database::{make, options};
 async fn the_same_steps_leave_three_stores_in_equal_states_r_d11() {
     let (clock, time) = Clock::manual(START);
     let directory = tempfile::tempdir().unwrap();
-    let file = SqliteOptions::new(directory.path().join("parity.db")).with_clock(clock.clone());
+    let file = SqliteOptions::new(directory.path().join("parity.db"))
+        .with_synchronous(Synchronous::Normal)
+        .with_clock(clock.clone());
     let database = Database::unused();
     make(&database).await;
     let shared = options(&database).with_clock(clock.clone());

@@ -58,7 +58,7 @@ impl Server {
         kill.args(["-KILL", &id.to_string()]);
         kill.args(children.split_whitespace());
         // One of them may have ended by itself meanwhile.
-        drop(kill.stderr(Stdio::null()).status().unwrap());
+        kill.stderr(Stdio::null()).status().unwrap();
         process.wait().unwrap();
     }
 
