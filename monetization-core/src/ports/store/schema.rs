@@ -41,10 +41,6 @@ use super::{StoreError, StoreErrorKind};
 /// A step from one shape of a database to the next. One that was released is never edited, only
 /// followed by another.
 #[derive(Debug, Clone, Copy)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "written down by each store, whole"
-)]
 pub struct Migration {
     /// 1, 2, 3 and so on.
     pub version: i64,
@@ -60,7 +56,6 @@ pub struct Migration {
 
 /// A migration that a database has behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a row, read by each store")]
 pub struct Applied {
     /// As [`Migration::version`].
     pub version: i64,
