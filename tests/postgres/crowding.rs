@@ -1,4 +1,9 @@
 //! Many times more callers than connections.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    reason = "how long callers wait is what is shown"
+)]
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -15,9 +15,9 @@ const MILLION: usize = 1_000_000;
 const BATCHES: usize = 40;
 
 pub(crate) async fn run(report: &mut Report) {
-    let (of_small, mut small) = growing("small").await;
+    let (small_database, mut small) = growing("small").await;
     small.grow(MILLION).await;
-    let (of_large, mut large) = growing("large").await;
+    let (large_database, mut large) = growing("large").await;
     for millions in steps_to(millions_max()) {
         large.grow(millions * MILLION).await;
         let rounds = in_turns([&mut large, &mut small], ROUNDS, BATCHES).await;
@@ -27,11 +27,16 @@ pub(crate) async fn run(report: &mut Report) {
         let name = format!(
             "growth: sums of one subscription over {millions}M records / the 1000 us allowed"
         );
-        let figures = [large.sums().await, 1_000.0];
+        let (of_large, of_small) = (large.sums().await, small.sums().await);
+        let figures = [of_large, 1_000.0];
         report.add(Row::of_figures(name, figures, "us", Goal::AtMost(1.0)));
+        // A busy machine is slow to answer whatever is asked.
+        let name = format!("growth: sums of one subscription over {millions}M records / over 2M");
+        let figures = [of_large, of_small];
+        report.add(Row::of_figures(name, figures, "us", Goal::Shown));
     }
-    of_small.remove().await;
-    of_large.remove().await;
+    small_database.remove().await;
+    large_database.remove().await;
 }
 
 /// Two who append at once, so that both a client and the server have something to do.

@@ -60,7 +60,7 @@ pub async fn step([holder, other]: [&dyn Store; 2], sample: &Sample, steps: u32)
         }
     }
     assert!(granted.values().any(|units| *units == UNITS_MAX));
-    held.is_still_held(holder, sample, now[0]).await;
+    held.bring_to_an_end(holder, sample, now[0]).await;
     Held::claimed(holder, sample, &of).await;
     of.tenant
 }
@@ -105,7 +105,7 @@ impl Held {
     }
 
     /// Whoever has claimed it brings it to its end.
-    async fn is_still_held(self, store: &dyn Store, sample: &Sample, now: Timestamp) {
+    async fn bring_to_an_end(self, store: &dyn Store, sample: &Sample, now: Timestamp) {
         let mut change = sample.change();
         change.finished.push(self.intent);
         assert_eq!(store.apply(&change).await.unwrap(), Applied::New);
