@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::connection;
 use crate::convert::Columns;
-use crate::error::{OpenError, failed};
+use crate::error::failed;
 use crate::migrate;
 use crate::options::PostgresOptions;
 
@@ -165,7 +165,7 @@ impl Import {
         const DOING: &str = "end the move";
         if let Some((part, _)) = self.place() {
             let missing = part.table().to_owned();
-            return Err(refused(DOING, OpenError::Unfinished { missing }));
+            return Err(refused(DOING, MoveError::Unfinished { missing }));
         }
         if self.is_ended {
             return Ok(());
@@ -207,9 +207,28 @@ pub(crate) async fn require_whole(
         .await
         .map_err(|error| failed(doing, error))?;
     if is_moving {
-        return Err(refused(doing, OpenError::Moving));
+        return Err(refused(doing, MoveError::Moving));
     }
     Ok(())
+}
+
+/// Why a database cannot be opened or moved to.
+#[derive(Debug, thiserror::Error)]
+enum MoveError {
+    /// Who is billed from half of what was used is billed too little.
+    #[error("another store is being moved here: finish that first")]
+    Moving,
+    /// What is there would be mixed with what comes.
+    #[error(
+        "there is something in the database already, or a store has it open: move to an empty one"
+    )]
+    NotEmpty,
+    /// It would have parts of both.
+    #[error("a part of another store was moved here before: move to an empty database")]
+    OtherSource,
+    /// Nobody may serve from a part of it.
+    #[error("{missing} was not moved yet")]
+    Unfinished { missing: String },
 }
 
 /// A row of `moving`.
@@ -240,7 +259,7 @@ async fn begin(
             .fetch_one(&mut *transaction)
             .await?;
             if is_used {
-                return Ok(Err(refused(BEGIN, OpenError::NotEmpty)));
+                return Ok(Err(refused(BEGIN, MoveError::NotEmpty)));
             }
             let parts: Vec<&str> = Part::ALL
                 .into_iter()
@@ -256,7 +275,7 @@ async fn begin(
                 .await?;
         }
         [known] if *known == source => {}
-        _ => return Ok(Err(refused(BEGIN, OpenError::OtherSource))),
+        _ => return Ok(Err(refused(BEGIN, MoveError::OtherSource))),
     }
     let rows = sqlx::query("SELECT part, next, is_complete FROM moving")
         .fetch_all(&mut *transaction)
@@ -272,6 +291,6 @@ async fn begin(
     read.collect::<sqlx::Result<_>>().map(Ok)
 }
 
-fn refused(doing: &'static str, error: OpenError) -> StoreError {
+fn refused(doing: &'static str, error: MoveError) -> StoreError {
     StoreError::new(StoreErrorKind::Broken, doing).because(error)
 }

@@ -104,22 +104,4 @@ pub(crate) enum OpenError {
          ledger and hands out quotas"
     )]
     Beside,
-    /// What the newer program needs may be lost if this one writes.
-    #[error(
-        "the database has migration {found}, this program knows {known}: run the program that \
-         wrote it, or a newer one"
-    )]
-    Newer { found: i64, known: i64 },
-    /// What is looked for may not be there yet.
-    #[error(
-        "the database has migration {found}, and this program has later ones: start the program \
-         that serves, which migrates it"
-    )]
-    Older { found: i64 },
-    /// The tables may not be what this program takes them for.
-    #[error(
-        "migration {version} ({name}) is not the one that was applied to this database: \
-         migrations are never edited, run the program it was made by"
-    )]
-    Changed { version: i64, name: &'static str },
 }

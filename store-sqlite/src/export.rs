@@ -205,11 +205,11 @@ async fn own(
     let owner = Owner::take(Path::new(&options.path))?;
     let opened = async {
         let mut connection = connection::connect(options, false).await?;
-        let schema = migrate::schema(&mut connection).await?;
-        Ok((schema, connection))
+        let has = migrate::has(&mut connection).await?;
+        Ok((has, connection))
     };
-    let (schema, connection) = opened.await.map_err(|error| failed(doing, error))?;
-    schema.require(doing)?;
+    let (has, connection) = opened.await.map_err(|error| failed(doing, error))?;
+    has.require(doing)?;
     Ok((owner, connection))
 }
 

@@ -167,8 +167,8 @@ impl SqliteStore {
     pub async fn open_beside(options: &SqliteOptions) -> Result<Self, StoreError> {
         let connected = connection::connect(options, false).await;
         let mut connection = connected.map_err(|error| failed(OPEN, error))?;
-        let schema = migrate::schema(&mut connection).await;
-        schema.map_err(|error| failed(OPEN, error))?.require(OPEN)?;
+        let has = migrate::has(&mut connection).await;
+        has.map_err(|error| failed(OPEN, error))?.require(OPEN)?;
         export::require_unmoved(&mut connection, OPEN).await?;
         Ok(Self::on(options, connection, None))
     }

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
 use monetization_core::plan::QuotaName;
+use monetization_core::store::judging::QuotaKey;
 use monetization_core::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -23,7 +24,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::connection::{Done, Transaction};
 use crate::convert::{Columns, blob, signed};
 use crate::error::senseless;
-use crate::hot::{HotLease, HotQuota, QuotaKey};
+use crate::hot::{HotLease, HotQuota};
 use crate::{SqliteStore, load};
 
 #[async_trait]

@@ -257,8 +257,18 @@ impl World {
         clock: &Clock,
         options: GatekeeperOptions,
     ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
+        self.gate_over(Arc::clone(&self.store), clock, options)
+    }
+
+    /// As [`gate`](Self::gate), with a store of its own on what this world has.
+    pub fn gate_over(
+        &self,
+        store: Arc<dyn Store>,
+        clock: &Clock,
+        options: GatekeeperOptions,
+    ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
         let gatekeeper = Gatekeeper::new(
-            Arc::clone(&self.store),
+            store,
             clock.clone(),
             Arc::new(Entropy::system()),
             Pepper::new(&[7; 32]).unwrap(),
