@@ -69,6 +69,7 @@ fn allowance() -> Allowance {
     };
     Allowance {
         limits: Limits::new([Limit::calendar(Window::Minute, MINUTE_MAX)]).unwrap(),
+        when_away: WhenAway::Share,
         quotas: vec![
             quota(QuotaWindow::Day, DAY_MAX, Overage::Strict),
             quota(QuotaWindow::Month, MONTH_LOOSE, Overage::Loose),
@@ -166,7 +167,7 @@ impl Run {
                 prop_assert_eq!(exceeded, [before[0] == 0, before[1] == 0, false]);
                 (limited.standings, 0)
             }
-            Taken::Needs(_) => unreachable!("supplied"),
+            taken => panic!("{taken:?} after all was supplied"),
         };
         let shown: Vec<u64> = standings
             .as_slice()
