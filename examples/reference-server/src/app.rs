@@ -18,6 +18,7 @@ use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
 use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
+use crate::shared_rates::Link;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(crate) struct App {
     pub(crate) asking_for_counts: Recurring,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
+    /// Where rates are counted that several servers share.
+    pub(crate) shared_rates: Option<Link>,
     /// Where estimates are worked out.
     pub(crate) estimators: Estimators,
     ready: AtomicBool,
@@ -68,6 +71,7 @@ pub(crate) struct AppParts {
     pub(crate) news_every: Option<Duration>,
     pub(crate) reconcile_every: Option<Duration>,
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
+    pub(crate) shared_rates: Option<Link>,
 }
 
 impl App {
@@ -86,6 +90,7 @@ impl App {
             news_every,
             reconcile_every,
             set_aside,
+            shared_rates,
         } = parts;
         Self {
             monetizer,
@@ -100,6 +105,7 @@ impl App {
             asking_for_news: Recurring::new(news_every),
             asking_for_counts: Recurring::new(reconcile_every),
             set_aside,
+            shared_rates,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),
             ready: AtomicBool::new(true),
