@@ -119,6 +119,8 @@ pub(super) struct Moment {
     pub(super) resource: Option<ResourceId>,
     /// Process time.
     pub(super) uptime: Duration,
+    /// Business time once what the decision needs was waited for.
+    pub(super) told_at: Timestamp,
 }
 
 /// What came of asking all limits at once. `Passed` alone has changed anything.
@@ -195,10 +197,15 @@ impl Cells {
             Some(RateAnswer::Away) => return Taken::RatesAway,
             None => return Taken::NeedsRates { units },
         };
+        // Whoever counts them has decided about now and not about when the call came.
+        let told = Moment {
+            now: moment.told_at,
+            ..moment
+        };
         if is_exceeded || !taken.decision.is_allowed() {
-            return refused(quotas, allowance, moment, &taken.decision);
+            return refused(quotas, allowance, told, &taken.decision);
         }
-        let passed = passed(quotas, allowance, moment, &taken.decision);
+        let passed = passed(quotas, allowance, told, &taken.decision);
         rates.keep(taken);
         passed
     }

@@ -110,6 +110,14 @@ impl Gate {
         self.terms.load()
     }
 
+    /// Whether the news has said what it is of, all of it.
+    pub(super) fn is_known(&self) -> bool {
+        let terms = self.terms.load();
+        terms
+            .as_ref()
+            .is_some_and(|terms| terms.product.0.load().is_some())
+    }
+
     /// Where the rates of this subscription are counted. They outlive any change of terms.
     pub(super) fn counters(
         &self,

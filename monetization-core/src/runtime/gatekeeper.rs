@@ -424,7 +424,7 @@ impl Gatekeeper {
             .gates
             .iter()
             .find_map(|gate| Some((gate, gate.enter(target.product, now)?)))
-            .ok_or(Denial::NoSubscription)?;
+            .ok_or_else(|| nothing_opens(&entry, call))?;
         let stretch = entered?;
         if stretch.allowance.is_strict() && !shared.is_known_since(call.arrived, stale_after) {
             return Err(Stop::Needs(Missing::News));
@@ -439,6 +439,7 @@ impl Gatekeeper {
             period: stretch.segment.period,
             resource: stretch.counted_by(resource.as_ref()),
             uptime: call.uptime,
+            told_at: now.saturating_add(call.uptime.saturating_sub(call.arrived)),
         };
         let (taken, rates) = shared.take(gate, &stretch, moment, &mut call.had);
         match taken {
@@ -581,6 +582,16 @@ impl Shared {
         } else {
             Err(Unauthenticated::Invalid.into())
         }
+    }
+}
+
+/// Why a key opens nothing: what it opens may stand in the very news that is being read.
+fn nothing_opens(entry: &KeyEntry, call: &Call<'_>) -> Stop {
+    let is_known = entry.gates.iter().all(|gate| gate.is_known());
+    if is_known || call.news_read {
+        Denial::NoSubscription.into()
+    } else {
+        Stop::Needs(Missing::News)
     }
 }
 

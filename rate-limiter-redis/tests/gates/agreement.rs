@@ -3,17 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use monetization_core::clock::Timestamp;
 use monetization_core::runtime::{Denial, Standings};
 use monetization_rate_limiter_redis::{GateRates, Way};
 
 use crate::machine::{namespace, nodes};
 use crate::shop::{DONE, Shop};
 
+/// The nearest.
+fn minute(at: Timestamp) -> i64 {
+    (at.as_micros() + 30_000_000) / 60_000_000
+}
+
 /// What headers tell of limits, but for the part of a second that passes between two calls.
 fn told(standings: &Standings) -> String {
     let each = standings.as_slice().iter().map(|it| {
         let (name, max, remaining) = (it.name, it.max, it.remaining);
-        let at = it.reset_at.as_micros() / 60_000_000;
+        let at = minute(it.reset_at);
         format!("{name:?} {max} {remaining} {} {at}", it.exceeded)
     });
     let tightest = standings.most_constrained().map(|it| it.name);
@@ -49,7 +55,7 @@ async fn one_gatekeeper_tells_of_shared_limits_what_it_tells_of_its_own() {
                         format!("passes: {told}")
                     }
                     Err(Denial::Limited(limited)) => {
-                        let at = limited.retry_at.map(|at| at.as_micros() / 60_000_000);
+                        let at = limited.retry_at.map(minute);
                         let told = told(&limited.standings);
                         format!("refused: {told} {at:?} {}", limited.quota)
                     }

@@ -124,6 +124,7 @@ impl Run {
             period: Window::Month.containing(self.now),
             resource: None,
             uptime: Duration::ZERO,
+            told_at: self.now,
         };
         for _ in 0..4 {
             match self.cells.take(&allowance(), moment) {
@@ -249,6 +250,7 @@ fn the_answer_to_a_wish_that_was_lost_is_asked_for_under_the_same_id() {
         period: Window::Month.containing(now),
         resource: None,
         uptime: Duration::ZERO,
+        told_at: now,
     };
     let Taken::Needs(need) = cells.take(&allowance(), moment) else {
         panic!("nothing is known yet");
