@@ -63,7 +63,10 @@ async fn gatekeepers_that_share_rates_let_them_through_once_r_q1() {
 async fn a_call_that_a_quota_refuses_takes_nothing_of_shared_rates() {
     let (world, rates) = sharing_world(10, 3).await;
     let gatekeeper = sharing(&world, &rates);
-    assert_eq!(admitted(&world, &[gatekeeper.clone()], 3).await, 3);
+    assert_eq!(
+        admitted(&world, std::slice::from_ref(&gatekeeper), 3).await,
+        3
+    );
     for _ in 0..5 {
         let Err(Denial::Limited(limited)) = world.admit_by(&gatekeeper).await else {
             panic!("the quota is used up");
@@ -77,7 +80,10 @@ async fn a_call_that_a_quota_refuses_takes_nothing_of_shared_rates() {
 async fn a_call_that_shared_rates_refuse_takes_nothing_of_a_quota() {
     let (world, rates) = sharing_world(2, 10).await;
     let gatekeeper = sharing(&world, &rates);
-    assert_eq!(admitted(&world, &[gatekeeper.clone()], 20).await, 2);
+    assert_eq!(
+        admitted(&world, std::slice::from_ref(&gatekeeper), 20).await,
+        2
+    );
     world.stop(&gatekeeper).await;
     let counter = world.counter().await;
     assert_eq!((counter.committed, counter.leased), (2, 2));
@@ -107,7 +113,7 @@ async fn a_client_that_does_not_wait_gives_its_unit_back() {
     let (stretch, counters) = (Arc::clone(&held.stretch), held.gate.known_counters());
     let counters = Arc::clone(counters.unwrap());
     permit.abandon();
-    drop(super::super::shared::wait_for(counters, stretch, 1).await);
+    drop(shared::wait_for(counters, stretch, 1).await);
     assert!(world.admit_by(&gatekeeper).await.is_ok());
     assert!(world.admit_by(&gatekeeper).await.is_err());
 }
