@@ -4,7 +4,6 @@
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::panic,
-    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests fail by panicking, tell what they measured, and read the machine's clock"
 )]
