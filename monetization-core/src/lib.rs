@@ -22,5 +22,5 @@ pub use decisions::{access, estimate, metering, pricing, rating, routing};
 pub use facts::{
     consumer, cursor, intent, invoice, key, plan, product, reference, subscription, tenant, usage,
 };
-pub use ports::{engine, store};
+pub use ports::{engine, rates, store};
 pub use words::{clock, decimal, entropy, field, ids, money, period, secret, text};

@@ -15,8 +15,11 @@ use crate::store::{Store, StoreError};
 mod batches;
 mod ledger;
 mod quotas;
+mod rates;
 mod rows;
 mod work;
+
+pub use rates::MemoryRates;
 
 /// A [`Store`] that keeps everything in memory, behind one lock.
 ///

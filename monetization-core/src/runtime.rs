@@ -16,7 +16,8 @@
 //!
 //! What is in memory is never the truth: terms come from the store's change sequence, units of
 //! strict quotas from blocks that the store has handed out, and a record is only there once the
-//! ledger has answered. A process that dies takes with it rates, and the calls in flight.
+//! ledger has answered. A process that dies takes with it rates, unless they are [shared](crate::rates), and the
+//! calls in flight.
 
 mod answer;
 mod cells;
@@ -28,13 +29,14 @@ mod gatekeeper;
 mod keeper;
 mod options;
 mod permit;
+mod shared;
 mod standing;
 
 pub use answer::AnswerReader;
 pub use committer::{Committed, Committer, CommitterOptions, SetAside};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
-pub use gatekeeper::{API_KEY, Decided, Gatekeeper, Sleep};
+pub use gatekeeper::{API_KEY, Beside, Decided, Gatekeeper, Sleep};
 pub use options::GatekeeperOptions;
 pub use permit::{NotRecorded, Permit, Settlement};
 pub use standing::{Standing, Standings, Subject, WindowName};

@@ -6,6 +6,8 @@ mod block;
 mod circuit;
 mod clock;
 mod fault;
+#[cfg(feature = "gates")]
+mod gates;
 mod holder;
 mod inspect;
 mod keeper;
@@ -25,6 +27,8 @@ mod stock;
 pub use ask::{Ask, Way, WhenAway};
 pub use clock::Clock;
 pub use fault::Away;
+#[cfg(feature = "gates")]
+pub use gates::GateRates;
 pub use holder::Holder;
 pub use inspect::Warning;
 pub use key::{HolderKey, Namespace, NodeId};

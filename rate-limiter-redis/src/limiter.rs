@@ -12,7 +12,8 @@ use crate::numbers::bytes;
 use crate::question::{Question, Wanted};
 use crate::share::share_of;
 use crate::{
-    Ask, Away, BadAddress, By, Clock, Holder, Options, Outcome, SharedLimits, Way, WhenAway,
+    Ask, Away, BadAddress, By, Clock, Holder, Namespace, Options, Outcome, SharedLimits, Way,
+    WhenAway,
 };
 
 /// A limiter that several machines share through Redis or Valkey. Cheap to clone; all clones share one connection, which is
@@ -115,6 +116,12 @@ impl RedisLimiter {
         {
             self.0.failed(Away::Slow);
         }
+    }
+
+    /// What keeps this installation apart from others on the server.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.options.namespace
     }
 
     /// Why the server is not asked at the moment, if so: for metrics, and for a check of health.

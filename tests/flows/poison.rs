@@ -11,7 +11,7 @@ use monetization_core::ids::RecordId;
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
 use monetization_core::memory::MemoryStore;
-use monetization_core::runtime::{Gatekeeper, GatekeeperOptions, NotRecorded, SetAside};
+use monetization_core::runtime::{Beside, Gatekeeper, GatekeeperOptions, NotRecorded, SetAside};
 use monetization_core::store::{Appended, Ledger, Store, StoreError, StoreErrorKind};
 use monetization_core::usage::UsageRecord;
 
@@ -70,12 +70,15 @@ async fn records_that_make_no_sense_are_set_aside_and_the_others_flow_r_m5() {
     let terms = r#"{"billing":"free","currency":"USD","cycle":"month"}"#;
     let (subscription, key) = world.subscriber(terms).await;
     let kept = Arc::new(Kept::default());
-    let gatekeeper = Gatekeeper::with_set_aside(
+    let gatekeeper = Gatekeeper::with(
         Arc::clone(&world.store),
         (world.clock.clone(), Arc::new(Entropy::seeded(3))),
         Pepper::new(&[7; 32]).unwrap(),
         GatekeeperOptions::default(),
-        Some(Arc::clone(&kept) as Arc<dyn SetAside>),
+        Beside {
+            aside: Some(Arc::clone(&kept) as Arc<dyn SetAside>),
+            ..Beside::default()
+        },
     );
     let (count, every) = (size(5_000, 100_000), 100);
     let mut settlements = Vec::new();

@@ -19,6 +19,7 @@ use crate::engine_secrets::EngineSecrets;
 use crate::metrics::Metrics;
 use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
+use crate::shared_rates::Link;
 use crate::task::Errands;
 
 /// A running server, as its control plane sees it.
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) asking_for_counts: Recurring,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
+    /// Where rates are counted that several servers share.
+    pub(crate) shared_rates: Option<Link>,
     /// Where estimates are worked out.
     pub(crate) estimators: Estimators,
     /// What is counted and measured.
@@ -74,6 +77,7 @@ pub(crate) struct AppParts {
     pub(crate) news_every: Option<Duration>,
     pub(crate) reconcile_every: Option<Duration>,
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
+    pub(crate) shared_rates: Option<Link>,
 }
 
 impl App {
@@ -92,6 +96,7 @@ impl App {
             news_every,
             reconcile_every,
             set_aside,
+            shared_rates,
         } = parts;
         Self {
             monetizer,
@@ -106,6 +111,7 @@ impl App {
             asking_for_news: Recurring::new(news_every),
             asking_for_counts: Recurring::new(reconcile_every),
             set_aside,
+            shared_rates,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),
             metrics: Arc::new(Metrics::new()),

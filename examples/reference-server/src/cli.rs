@@ -9,10 +9,12 @@ use monetization_core::secret::Secret;
 use crate::access_log::ConsumerBy;
 
 pub use estimating::EstimateArgs;
+pub use shared_rates::SharedRatesArgs;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookArgs, StripeArgs, StripeCommand};
 
 mod estimating;
+mod shared_rates;
 #[cfg(feature = "stripe")]
 mod stripe;
 
@@ -347,6 +349,9 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_STRIPE_FEE_PERCENT"
     )]
     pub stripe_fee_percent: Option<String>,
+    /// Where rates are counted that several servers share.
+    #[command(flatten)]
+    pub shared_rates: SharedRatesArgs,
     /// Wait until no other server has the database open, and then take over: true or false
     /// [default: false].
     #[arg(

@@ -1,7 +1,7 @@
 //! The command `doctor`: what an operator looks at before a start, and when something is odd.
 //!
 //! Nothing is changed. What it looks at, in this order: the settings, the plan files, the data directory, the
-//! pepper, the database, the engine, the addresses, and what waits for an operator.
+//! pepper, the database, the engine, Redis, the addresses, and what waits for an operator.
 
 use std::io::{self, Write};
 
@@ -20,6 +20,7 @@ mod database;
 mod directory;
 mod engine;
 mod network;
+mod shared_rates;
 #[cfg(feature = "stripe")]
 mod stripe;
 
@@ -117,6 +118,7 @@ async fn look(settings: &Settings, clock: &Clock, diagnosis: &mut Diagnosis) {
         diagnosis.warn("database", "there is none yet: the first start makes it");
     }
     engine::look(settings, (&directory, now), is_begun, diagnosis).await;
+    shared_rates::look(settings, clock, diagnosis).await;
     Addresses::new(settings, is_running).look(diagnosis).await;
 }
 

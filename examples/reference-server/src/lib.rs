@@ -39,6 +39,7 @@ mod news;
 mod proxy;
 mod recurring;
 mod schedule;
+mod shared_rates;
 mod signals;
 mod table;
 mod task;

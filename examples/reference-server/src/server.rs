@@ -13,7 +13,7 @@ use monetization_core::entropy::Entropy;
 use monetization_core::flows::{self, Credentials, FlowError, Monetizer};
 use monetization_core::ids::TenantId;
 use monetization_core::key::Pepper;
-use monetization_core::runtime::{Gatekeeper, GatekeeperOptions, SetAside};
+use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::store::{Store, StoreError};
 use monetization_core::text::Slug;
 use monetization_engine_mock::provider::Rules;
@@ -38,6 +38,7 @@ use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
 #[cfg(feature = "stripe")]
 use crate::settings::is_stripe;
+use crate::shared_rates;
 use crate::task::Task;
 
 /// A running server. Dropping it stops it without bringing anything to its end, as a crash would;
@@ -116,6 +117,12 @@ pub enum StartError {
     /// A plan file cannot be sold.
     #[error("failed to put plans on sale")]
     Plans(#[from] PlansError),
+    /// The place where rates are counted together cannot be used.
+    #[error("failed to share rates by --redis")]
+    SharedRates {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The first tenant cannot be made.
     #[error("failed to prepare the marketplace")]
     Market(#[from] FlowError),
@@ -217,7 +224,7 @@ impl Server {
     }
 
     /// Stops: says that it is not ready, takes no further connection, lets calls under way come
-    /// to their end, writes every record, and gives blocks of quotas back. Answers the number of
+    /// to their end, writes every record, and gives blocks of quotas and rates back. Answers the number of
     /// calls that were not recorded when its time was up, which is nothing where all went well.
     pub async fn shutdown(self) -> usize {
         self.app.leave();
@@ -230,6 +237,9 @@ impl Server {
             self.app.errands.end().await;
         };
         drop(tokio::time::timeout(END_WITHIN, ending).await);
+        if let Some(link) = &self.app.shared_rates {
+            link.release().await;
+        }
         self.app.gatekeeper.committer().backlog()
     }
 }
@@ -330,9 +340,10 @@ async fn prepare(
         Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
         None => None,
     };
-    let aside = set_aside.clone().map(|file| file as Arc<dyn SetAside>);
+    let random = (&clock, &*entropy);
+    let (shared_rates, beside) = shared_rates::beside(settings, set_aside.clone(), random).await?;
     let options = gatekeeper_options(settings);
-    let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
+    let gatekeeper = Gatekeeper::with(store, (clock, entropy), pepper, options, beside);
     gatekeeper.refresh().await?;
     let app = Arc::new(App::new(AppParts {
         monetizer,
@@ -347,6 +358,7 @@ async fn prepare(
         news_every: settings.news_every,
         reconcile_every: settings.reconcile_every,
         set_aside,
+        shared_rates,
     }));
     Ok((app, first_start))
 }

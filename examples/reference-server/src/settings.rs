@@ -18,10 +18,12 @@ use monetization_store_sqlite::Synchronous;
 use crate::cli::ServeArgs;
 
 pub use publishing::{Provider, PublishSettings};
+pub use shared_rates::SharedRatesSettings;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookSettings, StripeSettings};
 
 mod publishing;
+mod shared_rates;
 #[cfg(feature = "stripe")]
 mod stripe;
 
@@ -77,6 +79,8 @@ pub struct Settings {
     /// How Stripe is reached, where that is the engine.
     #[cfg(feature = "stripe")]
     pub stripe: Option<StripeSettings>,
+    /// Where rates are counted that several servers share; by this one alone if nothing is said.
+    pub shared_rates: Option<SharedRatesSettings>,
     /// The files of what is sold.
     pub plans: Vec<PathBuf>,
     /// Whether it waits until no other server has the database open.
@@ -167,6 +171,7 @@ impl Settings {
             manual_clock: check.instant("--manual-clock", args.manual_clock),
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
             engine_secrets: args.engine_secrets_file,
+            shared_rates: check.shared_rates(args.shared_rates),
             plans: if args.plans.is_empty() {
                 args.plans_of_variable
             } else {

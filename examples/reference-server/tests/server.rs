@@ -29,6 +29,8 @@ mod server {
     mod publishing;
     mod reports;
     mod resources;
+    #[cfg(feature = "redis")]
+    mod shared_rates;
     mod tls;
     mod upstream;
     mod world;

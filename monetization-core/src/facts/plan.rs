@@ -56,7 +56,7 @@ pub use draft::{
 };
 pub use limits::{
     EnforcedQuota, Overage, Quota, QuotaCounts, QuotaDraft, QuotaName, QuotaOf, QuotaWindow, Rate,
-    RateWindow,
+    RateWindow, WhenAway,
 };
 pub use price::{Commitment, PartialPackage, Percentage, Price, ShortPeriod, Step, Tier, ZeroUse};
 
@@ -161,6 +161,8 @@ pub struct PlanTerms {
     #[serde(default)]
     resources: Vec<Slug>,
     rates: Vec<Rate>,
+    #[serde(default)]
+    rates_when_away: WhenAway,
     quotas: Vec<Quota>,
     #[serde(default)]
     bundles: Vec<Bundle>,
@@ -288,6 +290,12 @@ impl PlanTerms {
     #[must_use]
     pub fn rates(&self) -> &[Rate] {
         &self.rates
+    }
+
+    /// What becomes of calls while rates that several gateways share cannot be counted together.
+    #[must_use]
+    pub fn rates_when_away(&self) -> WhenAway {
+        self.rates_when_away
     }
 
     /// What may pass in a long time, as written in the plan.

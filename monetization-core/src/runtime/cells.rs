@@ -10,10 +10,12 @@ use std::time::Duration;
 use monetization_rate_limiter::{Bucket, Decision, Limits};
 
 use super::denial::Limited;
-use super::standing::{Standings, WindowName};
+use super::shared::AskedRates;
+use super::standing::{Standing, Standings, WindowName};
 use crate::clock::{Span, Timestamp};
 use crate::ids::{LeaseId, ResourceId};
-use crate::plan::{EnforcedQuota, Overage, PlanTerms, QuotaName, QuotaOf, Rate};
+use crate::plan::{EnforcedQuota, Overage, PlanTerms, QuotaName, QuotaOf, Rate, WhenAway};
+use crate::rates::RateAnswer;
 use crate::store::LeaseAnswer;
 use crate::subscription::Subscription;
 use crate::usage::Spent;
@@ -36,6 +38,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Allowance {
     pub(super) limits: Limits,
+    /// What becomes of a call while limits that are shared cannot be counted.
+    pub(super) when_away: WhenAway,
     pub(super) quotas: Vec<EnforcedQuota>,
     /// Quotas that their windows and units do not tell apart, by their meters' names.
     pub(super) named: Vec<(QuotaName, Arc<str>)>,
@@ -63,6 +67,7 @@ impl Allowance {
         });
         Some(Self {
             limits: Limits::new(limits.ok()?).ok()?,
+            when_away: plan.rates_when_away(),
             named: named.collect(),
             quotas,
         })
@@ -114,9 +119,12 @@ pub(super) struct Moment {
     pub(super) resource: Option<ResourceId>,
     /// Process time.
     pub(super) uptime: Duration,
+    /// Business time once what the decision needs was waited for.
+    pub(super) told_at: Timestamp,
 }
 
 /// What came of asking all limits at once. `Passed` alone has changed anything.
+#[derive(Debug)]
 pub(super) enum Taken {
     Passed {
         spent: Vec<Spent>,
@@ -124,6 +132,12 @@ pub(super) enum Taken {
     },
     Refused(Limited),
     Needs(QuotaNeed),
+    /// So many units of the rates, or with none how they stand, from whoever counts them.
+    NeedsRates {
+        units: u64,
+    },
+    /// The rates cannot be counted, and the plan lets nothing through then.
+    RatesAway,
 }
 
 /// A quota whose cell is empty and has to be filled from the store.
@@ -145,51 +159,55 @@ impl Cells {
     pub(super) fn take(&self, allowance: &Allowance, moment: Moment) -> Taken {
         let mut state = self.lock();
         let State { bucket, quotas } = &mut *state;
-        let mut quota_until = None;
-        for quota in allowance.quotas_of(moment.resource) {
-            let cell = cell_of(quotas, quota.name);
-            let window = cell.window_at(moment.now, moment.period, quota.max);
-            if !cell.is_known(quota, moment.uptime) {
-                return Taken::Needs(QuotaNeed {
-                    quota: *quota,
-                    window,
-                });
-            }
-            if cell.standing(quota).exceeded {
-                quota_until = quota_until.max(Some(window.end));
-            }
-        }
-        let limits = &allowance.limits;
-        let decision = match quota_until {
-            None => bucket.take(limits, moment.now, 1),
-            Some(_) => bucket.assess(limits, moment.now, 1),
+        let is_exceeded = match is_a_quota_exceeded(quotas, allowance, moment) {
+            Ok(is_exceeded) => is_exceeded,
+            Err(need) => return Taken::Needs(need),
         };
-        if quota_until.is_some() || !decision.is_allowed() {
-            // Rates that would have let it pass stand as before the call.
-            let untouched = decision
-                .is_allowed()
-                .then(|| bucket.assess(limits, moment.now, 0));
-            let shown = untouched.as_ref().unwrap_or(&decision);
-            let mut standings = Standings::of_rates(allowance, shown);
-            for quota in allowance.quotas_of(moment.resource) {
-                let cell = cell_of(quotas, quota.name);
-                standings.push_quota((allowance, quota), cell, 0);
-            }
-            return Taken::Refused(Limited {
-                retry_at: retry_at(&standings, &decision, quota_until),
-                standings,
-                quota: quota_until.is_some(),
-            });
+        let limits = &allowance.limits;
+        if is_exceeded {
+            // Rates stand as before the call.
+            let decision = bucket.assess(limits, moment.now, 0);
+            return refused(quotas, allowance, moment, &decision);
         }
-        let mut standings = Standings::of_rates(allowance, &decision);
-        let mut spent = Vec::with_capacity(allowance.quotas.len());
-        for quota in allowance.quotas_of(moment.resource) {
-            let cell = cell_of(quotas, quota.name);
-            let taken = u64::from(!quota.is_counted_after());
-            standings.push_quota((allowance, quota), cell, taken);
-            spent.push(cell.spend(quota, taken));
+        let decision = bucket.take(limits, moment.now, 1);
+        if decision.is_allowed() {
+            passed(quotas, allowance, moment, &decision)
+        } else {
+            refused(quotas, allowance, moment, &decision)
         }
-        Taken::Passed { spent, standings }
+    }
+
+    /// As [`take`](Self::take), where somebody else counts the rates. Quotas are looked at first and taken last, both
+    /// under the lock, so that units of one are never out for a call that the other refuses.
+    pub(super) fn take_shared(
+        &self,
+        allowance: &Allowance,
+        moment: Moment,
+        rates: &mut AskedRates<'_>,
+    ) -> Taken {
+        let mut state = self.lock();
+        let quotas = &mut state.quotas;
+        let is_exceeded = match is_a_quota_exceeded(quotas, allowance, moment) {
+            Ok(is_exceeded) => is_exceeded,
+            Err(need) => return Taken::Needs(need),
+        };
+        let units = u64::from(!is_exceeded);
+        let taken = match rates.ask(units) {
+            Some(RateAnswer::Counted(taken)) => taken,
+            Some(RateAnswer::Away) => return Taken::RatesAway,
+            None => return Taken::NeedsRates { units },
+        };
+        // Whoever counts them has decided about now and not about when the call came.
+        let told = Moment {
+            now: moment.told_at,
+            ..moment
+        };
+        if is_exceeded || !taken.decision.is_allowed() {
+            return refused(quotas, allowance, told, &taken.decision);
+        }
+        let passed = passed(quotas, allowance, told, &taken.decision);
+        rates.keep(taken);
+        passed
     }
 
     /// Counts what a call has used of quotas that are counted after calls.
@@ -271,18 +289,73 @@ impl Cells {
     }
 }
 
-/// When a refused call could pass; `None` for never.
-fn retry_at(
-    standings: &Standings,
-    rates: &Decision,
-    quota_until: Option<Timestamp>,
-) -> Option<Timestamp> {
+/// Whether a quota speaks against a call.
+///
+/// # Errors
+/// With what has to be known before that can be said.
+fn is_a_quota_exceeded(
+    quotas: &mut Vec<QuotaCell>,
+    allowance: &Allowance,
+    moment: Moment,
+) -> Result<bool, QuotaNeed> {
+    let mut is_exceeded = false;
+    for quota in allowance.quotas_of(moment.resource) {
+        let cell = cell_of(quotas, quota.name);
+        let window = cell.window_at(moment.now, moment.period, quota.max);
+        if !cell.is_known(quota, moment.uptime) {
+            let quota = *quota;
+            return Err(QuotaNeed { quota, window });
+        }
+        is_exceeded |= cell.standing(quota).exceeded;
+    }
+    Ok(is_exceeded)
+}
+
+/// Takes a unit of every quota, for a call that all of them let pass.
+fn passed(
+    quotas: &mut Vec<QuotaCell>,
+    allowance: &Allowance,
+    moment: Moment,
+    decision: &Decision,
+) -> Taken {
+    let mut standings = Standings::of_rates(allowance, decision, moment.now);
+    let mut spent = Vec::with_capacity(allowance.quotas.len());
+    for quota in allowance.quotas_of(moment.resource) {
+        let cell = cell_of(quotas, quota.name);
+        let taken = u64::from(!quota.is_counted_after());
+        standings.push_quota((allowance, quota), cell, taken);
+        spent.push(cell.spend(quota, taken));
+    }
+    Taken::Passed { spent, standings }
+}
+
+/// Tells how everything stands for a call that something speaks against.
+fn refused(
+    quotas: &mut Vec<QuotaCell>,
+    allowance: &Allowance,
+    moment: Moment,
+    decision: &Decision,
+) -> Taken {
+    let mut standings = Standings::of_rates(allowance, decision, moment.now);
+    for quota in allowance.quotas_of(moment.resource) {
+        let cell = cell_of(quotas, quota.name);
+        standings.push_quota((allowance, quota), cell, 0);
+    }
     let mut exceeded = standings.as_slice().iter().filter(|it| it.exceeded);
-    if exceeded.any(|it| it.is_quota() && (it.max == 0 || it.name == WindowName::Ever)) {
+    Taken::Refused(Limited {
+        retry_at: retry_at(&standings),
+        quota: exceeded.any(Standing::is_quota),
+        standings,
+    })
+}
+
+/// When a refused call could pass; `None` for never.
+fn retry_at(standings: &Standings) -> Option<Timestamp> {
+    let exceeded = || standings.as_slice().iter().filter(|it| it.exceeded);
+    if exceeded().any(|it| it.max == 0 || it.name == WindowName::Ever) {
         return None;
     }
-    let rates_until = rates.retry_at()?;
-    Some(quota_until.map_or(rates_until, |until| rates_until.max(until)))
+    exceeded().map(|it| it.reset_at).max()
 }
 
 /// The cell of a quota, found by what it counts: a plan has at most one quota of each name, so there

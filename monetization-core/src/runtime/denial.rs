@@ -38,8 +38,8 @@ pub enum Denial {
     /// A limit of the plan is reached.
     #[error("API rate limit exceeded")]
     Limited(Box<Limited>),
-    /// The call could not be recorded now, so it is not served.
-    #[error("use cannot be recorded at the moment")]
+    /// The call could not be decided or recorded now, so it is not served.
+    #[error("the call cannot be decided or recorded at the moment")]
     Busy {
         /// When to try again.
         retry_after: Duration,

@@ -8,7 +8,7 @@
 //! and change of what it is made from, and found again by the calls that follow.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
 use http::HeaderValue;
@@ -19,9 +19,10 @@ use super::denial::Denial;
 use crate::access::{Closed, access};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
-use crate::ids::{PlanVersionId, ResourceId};
+use crate::ids::{PlanVersionId, ResourceId, SubscriptionId};
 use crate::plan::PlanTerms;
 use crate::product::{Meter, Product, ProductState, Resource};
+use crate::rates::{RateCounters, SharedRates};
 use crate::routing::{Route, Routes};
 use crate::subscription::{Segment, Subscription};
 use crate::text::{Endpoint, Slug};
@@ -52,6 +53,8 @@ pub(super) struct Gate {
     terms: ArcSwapOption<Terms>,
     stretch: ArcSwapOption<Stretch>,
     pub(super) cells: Cells,
+    /// Where its rates are counted, if not here; made by the first call.
+    counters: OnceLock<Arc<dyn RateCounters>>,
     /// Held while an empty cell is being filled.
     pub(super) supply: futures::lock::Mutex<()>,
 }
@@ -105,6 +108,28 @@ pub(super) struct Stretch {
 impl Gate {
     pub(super) fn terms(&self) -> Guard<Option<Arc<Terms>>> {
         self.terms.load()
+    }
+
+    /// Whether the news has said what it is of, all of it.
+    pub(super) fn is_known(&self) -> bool {
+        let terms = self.terms.load();
+        terms
+            .as_ref()
+            .is_some_and(|terms| terms.product.0.load().is_some())
+    }
+
+    /// Where the rates of this subscription are counted. They outlive any change of terms.
+    pub(super) fn counters(
+        &self,
+        rates: &dyn SharedRates,
+        of: SubscriptionId,
+    ) -> &Arc<dyn RateCounters> {
+        self.counters.get_or_init(|| rates.counters(of))
+    }
+
+    /// As [`counters`](Self::counters), once a call has asked for them.
+    pub(super) fn known_counters(&self) -> Option<&Arc<dyn RateCounters>> {
+        self.counters.get()
     }
 
     /// Takes newer terms in; older ones never replace newer ones.

@@ -14,14 +14,16 @@ use super::cells::{Moment, QuotaNeed, Taken};
 use super::committer::{Committer, SetAside};
 use super::denial::{Denial, Unauthenticated};
 use super::feed::{Feed, KeyEntry, Keys};
-use super::gate::{Gate, Target};
+use super::gate::{Gate, Stretch, Target};
 use super::keeper::Keeper;
 use super::options::GatekeeperOptions;
 use super::permit::{Held, Permit};
+use super::shared::{self, AskedRates, Had};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::key::{KeyKind, Pepper, PresentedKey};
 use crate::metering::Measured;
+use crate::rates::{RateCounters, RateTaken, SharedRates};
 use crate::store::{Store, StoreError};
 use crate::usage::UsageRecord;
 
@@ -110,7 +112,8 @@ where
 /// 5. Is the call one of the product's operations?
 /// 6. Is there a place for its record? Otherwise the call is refused before it costs anything.
 /// 7. Do all limits let one more pass? Otherwise nothing of any of them is taken. Where a quota is
-///    not known yet, or the block of it that is here is empty, it waits for the store.
+///    not known yet, or the block of it that is here is empty, it waits for the store; where rates are
+///    [shared](crate::rates) and nothing of them is at hand, it waits for who counts them.
 #[derive(Clone)]
 pub struct Gatekeeper(Arc<Shared>);
 
@@ -129,6 +132,40 @@ struct Shared {
     strangers: Strangers,
     committer: Committer,
     keeper: Keeper,
+    /// Who counts rates, if not this process.
+    rates: Option<Arc<dyn SharedRates>>,
+}
+
+/// What a gatekeeper may have beside its store.
+///
+/// ```
+/// use std::sync::Arc;
+/// use monetization_core::clock::Clock;
+/// use monetization_core::entropy::Entropy;
+/// use monetization_core::key::Pepper;
+/// use monetization_core::memory::{MemoryRates, MemoryStore};
+/// use monetization_core::runtime::{Beside, Gatekeeper, GatekeeperOptions};
+///
+/// // Two gatekeepers of one process, which let a rate through once.
+/// let (clock, store) = (Clock::system(), Arc::new(MemoryStore::default()));
+/// let rates = Arc::new(MemoryRates::new(clock.clone()));
+/// let gatekeepers = [(); 2].map(|()| {
+///     let beside = Beside { rates: Some(Arc::<MemoryRates>::clone(&rates)), ..Beside::default() };
+///     let words = (clock.clone(), Arc::new(Entropy::system()));
+///     let pepper = Pepper::new(b"kept outside of the store")?;
+///     let store = Arc::<MemoryStore>::clone(&store);
+///     Ok(Gatekeeper::with(store, words, pepper, GatekeeperOptions::default(), beside))
+/// });
+/// # gatekeepers.into_iter().collect::<Result<Vec<_>, Box<dyn std::error::Error>>>().unwrap();
+/// ```
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Beside {
+    /// Keeps records that the ledger cannot take. Without it such a record is appended again and again, and
+    /// all that come after it wait.
+    pub aside: Option<Arc<dyn SetAside>>,
+    /// Counts rates for several gateways. Without it each lets the whole of a rate through.
+    pub rates: Option<Arc<dyn SharedRates>>,
 }
 
 /// A call to be decided about.
@@ -142,6 +179,8 @@ struct Call<'a> {
     uptime: Duration,
     /// Whether the news was read for this very call: then every key there is is known.
     news_read: bool,
+    /// What was answered about its rates, where that had to be waited for.
+    had: Option<Had>,
 }
 
 /// No reading of the news has been complete.
@@ -157,7 +196,7 @@ pub enum Decided {
     Granted(Permit),
     /// It is refused.
     Denied(Denial),
-    /// It needs what only the store knows: await [`Gatekeeper::admit`].
+    /// It needs what is not in memory, of the store or of rates that are shared: await [`Gatekeeper::admit`].
     Waits,
 }
 
@@ -168,6 +207,8 @@ enum Missing {
     /// The key, which may be newer than the news.
     Key,
     Quota(Arc<Gate>, QuotaNeed),
+    /// So many units of the rates.
+    Rates(Arc<dyn RateCounters>, Arc<Stretch>, u64),
 }
 
 /// How many unknown keys may have the news read for them.
@@ -186,21 +227,25 @@ impl Gatekeeper {
         pepper: Pepper,
         options: GatekeeperOptions,
     ) -> Self {
-        Self::with_set_aside(store, (clock, entropy), pepper, options, None)
+        Self::with(store, (clock, entropy), pepper, options, Beside::default())
     }
 
-    /// As [`new`](Self::new), with somebody who keeps records that the ledger cannot take. Without one
-    /// such a record is appended again and again, and all that come after it wait.
+    /// As [`new`](Self::new), with more than a store.
     #[must_use]
-    pub fn with_set_aside(
+    pub fn with(
         store: Arc<dyn Store>,
         (clock, entropy): (Clock, Arc<Entropy>),
         pepper: Pepper,
         options: GatekeeperOptions,
-        aside: Option<Arc<dyn SetAside>>,
+        beside: Beside,
     ) -> Self {
         let keeper = Keeper::new(Arc::clone(&store), clock.clone(), Arc::clone(&entropy));
-        let committer = Committer::new(options.committer, clock.clone(), keeper.clone(), aside);
+        let committer = Committer::new(
+            options.committer,
+            clock.clone(),
+            keeper.clone(),
+            beside.aside,
+        );
         Self(Arc::new(Shared {
             store,
             clock,
@@ -213,6 +258,7 @@ impl Gatekeeper {
             strangers: Strangers::new(options.strangers_per_second),
             committer,
             keeper,
+            rates: beside.rates,
         }))
     }
 
@@ -277,13 +323,14 @@ impl Gatekeeper {
     #[must_use]
     pub fn decide(&self, headers: &HeaderMap, target: &Target<'_>, now: Timestamp) -> Decided {
         let uptime = self.0.clock.uptime();
-        let decided = self.try_decide(&Call {
+        let decided = self.try_decide(&mut Call {
             headers,
             target,
             now,
             arrived: uptime,
             uptime,
             news_read: false,
+            had: None,
         });
         match decided {
             Ok(permit) => Decided::Granted(permit),
@@ -313,11 +360,12 @@ impl Gatekeeper {
             arrived,
             uptime: arrived,
             news_read: false,
+            had: None,
         };
         // The news and each of a plan's quotas may be missing in turn, and under a load
         // that empties blocks as they come the same one more than once.
         for _ in 0..ROUNDS_MAX {
-            let missing = match self.try_decide(&call) {
+            let missing = match self.try_decide(&mut call) {
                 Ok(permit) => return Ok(permit),
                 Err(Stop::Denied(denial)) => return Err(denial),
                 Err(Stop::Needs(missing)) => missing,
@@ -329,15 +377,17 @@ impl Gatekeeper {
                     self.refresh().await
                 }
                 Missing::Quota(gate, need) => self.0.keeper.supply(&gate, need).await,
+                Missing::Rates(counters, stretch, units) => {
+                    call.had = Some(shared::wait_for(counters, stretch, units).await);
+                    Ok(())
+                }
             };
             if supplied.is_err() {
                 break;
             }
             call.uptime = self.0.clock.uptime();
         }
-        Err(Denial::Busy {
-            retry_after: RETRY_AFTER,
-        })
+        Err(BUSY)
     }
 
     /// Reads the news now: what was written before this call is known after it.
@@ -361,7 +411,7 @@ impl Gatekeeper {
 
     /// The order is told at [`Gatekeeper`]. The place in the committer's queue is taken before the
     /// units: a call that is refused for want of a place has consumed nothing.
-    fn try_decide(&self, call: &Call<'_>) -> Result<Permit, Stop> {
+    fn try_decide(&self, call: &mut Call<'_>) -> Result<Permit, Stop> {
         let shared = &*self.0;
         let (target, now) = (call.target, call.now);
         let presented = present(call.headers)?;
@@ -374,7 +424,7 @@ impl Gatekeeper {
             .gates
             .iter()
             .find_map(|gate| Some((gate, gate.enter(target.product, now)?)))
-            .ok_or(Denial::NoSubscription)?;
+            .ok_or_else(|| nothing_opens(&entry, call))?;
         let stretch = entered?;
         if stretch.allowance.is_strict() && !shared.is_known_since(call.arrived, stale_after) {
             return Err(Stop::Needs(Missing::News));
@@ -383,16 +433,16 @@ impl Gatekeeper {
         if !stretch.plan.covers(resource.as_ref()) {
             return Err(Denial::NotCovered.into());
         }
-        let place = shared.committer.reserve().ok_or(Denial::Busy {
-            retry_after: RETRY_AFTER,
-        })?;
+        let place = shared.committer.reserve().ok_or(BUSY)?;
         let moment = Moment {
             now,
             period: stretch.segment.period,
             resource: stretch.counted_by(resource.as_ref()),
             uptime: call.uptime,
+            told_at: now.saturating_add(call.uptime.saturating_sub(call.arrived)),
         };
-        match gate.cells.take(&stretch.allowance, moment) {
+        let (taken, rates) = shared.take(gate, &stretch, moment, &mut call.had);
+        match taken {
             Taken::Passed { spent, standings } => Ok(Permit::new(Held {
                 record: UsageRecord {
                     id: shared.entropy.id(now),
@@ -409,6 +459,7 @@ impl Gatekeeper {
                 gate: Arc::clone(gate),
                 stretch,
                 standings,
+                rates,
                 place,
                 measured: Measured::default(),
                 is_unread: false,
@@ -416,6 +467,12 @@ impl Gatekeeper {
             })),
             Taken::Refused(limited) => Err(Denial::Limited(Box::new(limited)).into()),
             Taken::Needs(need) => Err(Stop::Needs(Missing::Quota(Arc::clone(gate), need))),
+            Taken::NeedsRates { units } => {
+                let counters = gate.known_counters().ok_or(BUSY)?;
+                let rates = Missing::Rates(Arc::clone(counters), stretch, units);
+                Err(Stop::Needs(rates))
+            }
+            Taken::RatesAway => Err(BUSY.into()),
         }
     }
 
@@ -449,7 +506,9 @@ impl Gatekeeper {
 
 /// How often a decision is taken up again after something it needs was supplied.
 const ROUNDS_MAX: usize = 64;
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+const BUSY: Denial = Denial::Busy {
+    retry_after: Duration::from_secs(1),
+};
 
 impl Strangers {
     fn new(per_second: NonZeroU32) -> Self {
@@ -480,6 +539,25 @@ impl Shared {
         as_of != NEVER && arrived.saturating_sub(Duration::from_micros(as_of)) <= older_by
     }
 
+    /// Takes a unit of every limit, wherever it is counted, with what was taken of rates that are shared.
+    fn take(
+        &self,
+        gate: &Gate,
+        stretch: &Stretch,
+        moment: Moment,
+        had: &mut Option<Had>,
+    ) -> (Taken, Option<Box<RateTaken>>) {
+        let allowance = &stretch.allowance;
+        let rates = self.rates.as_deref();
+        let Some(rates) = rates.filter(|_| !allowance.limits.is_empty()) else {
+            return (gate.cells.take(allowance, moment), None);
+        };
+        let counters = gate.counters(rates, stretch.terms.subscription.id);
+        let mut rates = AskedRates::new(&**counters, stretch, had);
+        let taken = gate.cells.take_shared(allowance, moment, &mut rates);
+        (taken, rates.kept)
+    }
+
     fn authenticate(
         &self,
         presented: &PresentedKey,
@@ -504,6 +582,16 @@ impl Shared {
         } else {
             Err(Unauthenticated::Invalid.into())
         }
+    }
+}
+
+/// Why a key opens nothing: what it opens may stand in the very news that is being read.
+fn nothing_opens(entry: &KeyEntry, call: &Call<'_>) -> Stop {
+    let is_known = entry.gates.iter().all(|gate| gate.is_known());
+    if is_known || call.news_read {
+        Denial::NoSubscription.into()
+    } else {
+        Stop::Needs(Missing::News)
     }
 }
 

@@ -9,12 +9,14 @@ use super::answer::AnswerReader;
 use super::cells::GiveBack;
 use super::committer::{Answer, Committed, Place};
 use super::gate::{Gate, Identity, Stretch};
+use super::shared;
 use super::standing::Standings;
 use crate::clock::Timestamp;
 use crate::ids::{PlanVersionId, RecordId};
 use crate::metering::{Measured, MeteredCall, charge, counted, counts};
 use crate::plan::QuotaOf;
 use crate::product::Source;
+use crate::rates::RateTaken;
 use crate::store::Refusal;
 use crate::subscription::Subscription;
 use crate::text::{Endpoint, Slug};
@@ -48,6 +50,8 @@ pub(super) struct Held {
     pub(super) gate: Arc<Gate>,
     pub(super) stretch: Arc<Stretch>,
     pub(super) standings: Standings,
+    /// What it has taken of rates that somebody else counts.
+    pub(super) rates: Option<Box<RateTaken>>,
     pub(super) place: Place,
     pub(super) measured: Measured,
     /// Whether a meter may have missed what the answer says.
@@ -262,8 +266,13 @@ impl Held {
     fn give_back(&mut self, rates_at: Option<Timestamp>) {
         let back = GiveBack {
             quotas: true,
-            rates_at,
+            rates_at: rates_at.filter(|_| self.rates.is_none()),
         };
+        if let Some(taken) = self.rates.take()
+            && rates_at.is_some()
+        {
+            shared::give_back(&self.gate, &self.stretch, &taken);
+        }
         let counted_after = |spent: &Spent| matches!(spent.quota.of, QuotaOf::Meter(_));
         let all = std::mem::take(&mut self.record.spent);
         let (after, spent): (Vec<Spent>, Vec<Spent>) = all.into_iter().partition(counted_after);

@@ -103,8 +103,12 @@ impl From<QuotaWindow> for WindowName {
 pub struct Standings(Vec<Standing>);
 
 impl Standings {
-    /// The rates of a decision, with room for the quotas.
-    pub(super) fn of_rates(allowance: &Allowance, decision: &Decision) -> Self {
+    /// The rates of a decision about a call at `now`, with room for the quotas. Somebody else may have made it, by a
+    /// clock of their own: it tells how long to wait from now on. One about no units tells how a call stands that
+    /// something else speaks against.
+    pub(super) fn of_rates(allowance: &Allowance, decision: &Decision, now: Timestamp) -> Self {
+        let decided_at = decision.decided_at();
+        let asks_nothing = decision.weight() == 0;
         let (limits, quotas) = (allowance.limits.as_slice(), allowance.quotas.len());
         let mut all = Vec::with_capacity(limits.len().saturating_add(quotas));
         let standings = limits.iter().zip(decision.standings());
@@ -113,9 +117,9 @@ impl Standings {
             of: Subject::Calls,
             max: standing.max(),
             remaining: standing.remaining(),
-            reset_at: standing.reset_at(),
-            length: length(limit, decision.decided_at()),
-            exceeded: standing.is_exceeded(),
+            reset_at: now.saturating_add(standing.reset_at().saturating_since(decided_at)),
+            length: length(limit, decided_at),
+            exceeded: standing.is_exceeded() || (asks_nothing && standing.remaining() == 0),
         }));
         Self(all)
     }

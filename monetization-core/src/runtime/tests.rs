@@ -15,6 +15,7 @@ use crate::subscription::Subscription;
 use crate::usage::Ending;
 use world::*;
 
+mod shared;
 mod world;
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::metrics::figure;
 use crate::report;
+use crate::shared_rates::Link;
 
 /// Whether calls should be sent here, and why not.
 #[derive(Debug, Serialize)]
@@ -36,6 +37,8 @@ struct Checks {
     clock_behind_ms: Option<u128>,
     /// Milliseconds for which the store has not taken records, where it does not.
     append_failing_ms: Option<u128>,
+    /// Why rates that servers share are counted by each alone now, where they are.
+    shared_rates_away: Option<String>,
 }
 
 /// The process is there and answers.
@@ -64,6 +67,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
             .behind(app.now())
             .map(|behind| behind.as_millis()),
         append_failing_ms: failing.map(|length| length.as_millis()),
+        shared_rates_away: app.shared_rates.as_ref().and_then(Link::away),
     };
     let store_serves =
         checks.store && news_age.is_some_and(|age| age <= NEWS_AGE_MAX) && failing.is_none();

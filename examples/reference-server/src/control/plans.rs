@@ -10,7 +10,7 @@ use monetization_core::money::{Currency, Money, Rounding};
 use monetization_core::period::{Alignment, Cycle, Proration};
 use monetization_core::plan::{
     Approval, Billing, BundleDraft, CommitmentDraft, MeteringPolicy, Plan, PlanDraft, PlanState,
-    PlanTerms, PlanVersion, QuotaDraft, Rate, TermsDraft, UsageDraft,
+    PlanTerms, PlanVersion, QuotaDraft, Rate, TermsDraft, UsageDraft, WhenAway,
 };
 use monetization_core::store::{Index, RowKey, StoreExt};
 use monetization_core::text::Name;
@@ -63,6 +63,7 @@ struct TermsView {
     usage: Vec<UsageDraft>,
     commitment: CommitmentDraft,
     rates: Vec<Rate>,
+    rates_when_away: WhenAway,
     quotas: Vec<QuotaDraft>,
     bundles: Vec<BundleDraft>,
     metering: MeteringPolicy,
@@ -179,6 +180,7 @@ impl From<&PlanTerms> for TermsView {
             usage: terms.usage().iter().map(Into::into).collect(),
             commitment: (&terms.commitment()).into(),
             rates: terms.rates().to_vec(),
+            rates_when_away: terms.rates_when_away(),
             quotas: terms.quotas().iter().map(Into::into).collect(),
             bundles: terms.bundles().iter().map(Into::into).collect(),
             metering: terms.metering(),

@@ -15,6 +15,7 @@ name = "Steps"
 billing = "metered"
 currency = "EUR"
 cycle = "3 months"
+rates_when_away = "refuse"
 
 [[plans.terms.usage]]
 meter = "requests"

@@ -131,7 +131,7 @@ const MISTAKES: [(&str, &str, &str); 26] = [
     (
         "base_price",
         "price",
-        "36:1: plans[1].terms.price: there is no such field: allowed are billing, currency, cycle, alignment, base_price, proration, setup_fee, trial, usage, commitment, resources, rates, quotas, bundles, price_label, past_due, metering, rounding",
+        "36:1: plans[1].terms.price: there is no such field: allowed are billing, currency, cycle, alignment, base_price, proration, setup_fee, trial, usage, commitment, resources, rates, rates_when_away, quotas, bundles, price_label, past_due, metering, rounding",
     ),
     (
         "rounding = \"half_even\"",

@@ -7,7 +7,7 @@ use crate::money::{Currency, Money, Rounding, Scale};
 use crate::period::{Alignment, Cycle, CycleUnit, Proration};
 use crate::plan::{
     Approval, Billing, Bundle, BundleDraft, Countable, MeteringPolicy, Overage, PastDue, PlanTerms,
-    Quota, QuotaCounts, QuotaDraft, QuotaWindow, Rate, Trial, UsagePrice,
+    Quota, QuotaCounts, QuotaDraft, QuotaWindow, Rate, Trial, UsagePrice, WhenAway,
 };
 use crate::product::{Aggregation, Meter, Resource, Source};
 use crate::text::{Name, Slug};
@@ -85,6 +85,9 @@ pub struct TermsDraft {
     /// Limits in a short time.
     #[serde(default)]
     pub rates: Vec<Rate>,
+    /// What becomes of calls while nobody can say how many others have passed: `share` or `refuse`.
+    #[serde(default)]
+    pub rates_when_away: WhenAway,
     /// Limits in a long time.
     #[serde(default)]
     pub quotas: Vec<QuotaDraft>,
@@ -122,6 +125,7 @@ impl TermsDraft {
             commitment: CommitmentDraft::default(),
             resources: Vec::new(),
             rates: Vec::new(),
+            rates_when_away: WhenAway::default(),
             quotas: Vec::new(),
             bundles: Vec::new(),
             price_label: None,
@@ -157,6 +161,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         trial,
         resources,
         rates,
+        rates_when_away,
         price_label,
         past_due,
         metering,
@@ -175,6 +180,7 @@ pub(super) fn check(draft: TermsDraft, of: &Countable<'_>) -> Result<PlanTerms, 
         commitment,
         resources,
         rates,
+        rates_when_away,
         quotas,
         bundles,
         price_label,

@@ -3,10 +3,10 @@
 //! | | rate | quota |
 //! |---|---|---|
 //! | windows | calendar second, minute, hour; GCRA | calendar day, month, year; billing period |
-//! | kept | in the memory of each process | durably, in the store |
-//! | after a restart | begins afresh | goes on |
+//! | kept | in the memory of each process, or in one that they share | durably, in the store |
+//! | after a restart | begins afresh, or goes on where it is shared | goes on |
 //! | beyond it | refused | refused (strict) or let through and recorded (loose) |
-//! | of several processes | each lets its number through | all together let theirs through |
+//! | of several processes | each lets its number through, or all together where they share it | all together let theirs through |
 //!
 //! All windows are of UTC. A call takes one unit of every limit of its plan that counts calls, or none
 //! of any. What a meter counts of a call, such as bytes or tokens, is known at its end only: a call is
@@ -28,7 +28,8 @@ use crate::period::TimeZone;
 use crate::product::{Meter, Resource, Unit};
 use crate::text::Slug;
 
-/// A limit of calls in a short time. It lives in memory and is lost at a restart.
+/// A limit of calls in a short time. It lives in memory and is lost at a restart, unless gateways
+/// [share](crate::rates) it.
 ///
 /// In JSON by its `kind`: `{"kind": "calendar", "window": "minute", "max": 60}` or
 /// `{"kind": "gcra", "count": 100, "seconds": 10, "burst": 20}`.
@@ -88,6 +89,29 @@ impl Rate {
             }
         }
     }
+}
+
+/// What becomes of a plan's calls while the rates that several gateways share cannot be counted together.
+///
+/// It concerns rates alone: strict quotas are spent from blocks of the store and stay exact.
+///
+/// ```
+/// use monetization_core::plan::WhenAway;
+///
+/// let closed: WhenAway = serde_json::from_str(r#""refuse""#)?;
+/// assert_eq!(closed, WhenAway::Refuse);
+/// assert_eq!(WhenAway::default(), WhenAway::Share);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum WhenAway {
+    /// Each gateway lets its share through: the rate divided by the number of gateways, rounded up.
+    #[default]
+    Share,
+    /// They are refused until the rates can be counted again: nothing passes beyond them.
+    Refuse,
 }
 
 /// The calendar windows a rate may have.

@@ -69,6 +69,7 @@ fn allowance() -> Allowance {
     };
     Allowance {
         limits: Limits::new([Limit::calendar(Window::Minute, MINUTE_MAX)]).unwrap(),
+        when_away: WhenAway::Share,
         quotas: vec![
             quota(QuotaWindow::Day, DAY_MAX, Overage::Strict),
             quota(QuotaWindow::Month, MONTH_LOOSE, Overage::Loose),
@@ -123,6 +124,7 @@ impl Run {
             period: Window::Month.containing(self.now),
             resource: None,
             uptime: Duration::ZERO,
+            told_at: self.now,
         };
         for _ in 0..4 {
             match self.cells.take(&allowance(), moment) {
@@ -166,7 +168,7 @@ impl Run {
                 prop_assert_eq!(exceeded, [before[0] == 0, before[1] == 0, false]);
                 (limited.standings, 0)
             }
-            Taken::Needs(_) => unreachable!("supplied"),
+            taken => panic!("{taken:?} after all was supplied"),
         };
         let shown: Vec<u64> = standings
             .as_slice()
@@ -248,6 +250,7 @@ fn the_answer_to_a_wish_that_was_lost_is_asked_for_under_the_same_id() {
         period: Window::Month.containing(now),
         resource: None,
         uptime: Duration::ZERO,
+        told_at: now,
     };
     let Taken::Needs(need) = cells.take(&allowance(), moment) else {
         panic!("nothing is known yet");

@@ -54,8 +54,18 @@ pub(super) fn limits(per_minute: u64, per_month: u64, overage: Overage) -> (Rate
     (rate, quota)
 }
 
+fn limit(draft: &mut TermsDraft, limits: (Rate, QuotaDraft)) {
+    draft.rates = vec![limits.0];
+    draft.quotas = vec![limits.1];
+}
+
 impl World {
     pub(super) async fn new(limits: (Rate, QuotaDraft)) -> Self {
+        Self::with(|draft| limit(draft, limits)).await
+    }
+
+    /// With these terms.
+    pub(super) async fn with(terms: impl FnOnce(&mut TermsDraft) + Send) -> Self {
         let start: Timestamp = "2026-06-10T12:00:00Z".parse().unwrap();
         let (clock, time) = Clock::manual(start);
         let store = Arc::new(MemoryStore::new(clock.clone()));
@@ -64,7 +74,7 @@ impl World {
         let gatekeeper = gatekeeper(&store, &clock, &entropy);
         let meter = Meter::requests(entropy.id::<MeterId>(start)).unwrap();
         let product = product(&entropy, &meter);
-        let version = version(&entropy, &product, &meter, limits);
+        let version = version(&entropy, &product, &meter, terms);
         let subscription = subscription(&entropy, &product, &version);
         let id = entropy.id(start);
         let presented = PresentedKey::generate(KeyKind::Live, id, &entropy);
@@ -134,7 +144,7 @@ impl World {
             &self.entropy,
             &product.unwrap().unwrap().fact,
             &self.meter,
-            limits,
+            |draft| limit(draft, limits),
         );
         let version_id = version.id;
         self.insert(&version).await;
@@ -241,11 +251,10 @@ pub(super) fn version(
     entropy: &Entropy,
     of: &Product,
     meter: &Meter,
-    limits: (Rate, QuotaDraft),
+    terms: impl FnOnce(&mut TermsDraft),
 ) -> PlanVersion {
     let mut draft = TermsDraft::new(Billing::Free, "EUR".parse().unwrap(), Cycle::MONTH);
-    draft.rates = vec![limits.0];
-    draft.quotas = vec![limits.1];
+    terms(&mut draft);
     draft.metering = MeteringPolicy::default();
     let id: PlanVersionId = entropy.id(of.created_at);
     PlanVersion {

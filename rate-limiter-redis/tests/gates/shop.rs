@@ -1,0 +1,120 @@
+//! A marketplace in memory, and several gatekeepers that let its consumers in.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use monetization_conformance::market;
+use monetization_core::clock::Clock;
+use monetization_core::entropy::Entropy;
+use monetization_core::key::Pepper;
+use monetization_core::memory::MemoryStore;
+use monetization_core::rates::SharedRates;
+use monetization_core::runtime::{Beside, Denial, Gatekeeper, GatekeeperOptions, Permit};
+use monetization_core::secret::Secret;
+use monetization_core::storefront::Storefront;
+use monetization_core::usage::{Ending, Outcome};
+
+pub(crate) const DONE: Outcome = Outcome {
+    status: Some(200),
+    ending: Ending::Complete,
+};
+
+pub(crate) struct Shop {
+    store: Arc<MemoryStore>,
+    storefront: Storefront,
+    pub(crate) clock: Clock,
+    pepper: Pepper,
+}
+
+fn sleep(length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(tokio::time::sleep(length))
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        let clock = Clock::system();
+        let store = Arc::new(MemoryStore::without_records(clock.clone()));
+        let pepper = Pepper::random(&Entropy::system());
+        let kept = Arc::<MemoryStore>::clone(&store);
+        let engine = monetization_core::engine::none();
+        let storefront = Storefront::open(kept, engine, clock.clone(), pepper.clone());
+        Self {
+            storefront: storefront.await.unwrap(),
+            store,
+            clock,
+            pepper,
+        }
+    }
+
+    /// A key to a free plan with these limits, the words of its JSON.
+    pub(crate) async fn subscriber(&self, limits: &str) -> Secret {
+        let terms =
+            format!(r#"{{"billing": "free", "currency": "USD", "cycle": "month", {limits}}}"#);
+        let terms = serde_json::from_str(&terms).unwrap();
+        let plan = self.storefront.sell(market::WEATHER, terms).await.unwrap();
+        self.storefront.subscribe("acme", plan).await.unwrap().1
+    }
+
+    /// A gatekeeper that runs until it is shut down.
+    pub(crate) fn gatekeeper(&self, rates: Option<Arc<dyn SharedRates>>) -> Gatekeeper {
+        let gatekeeper = Gatekeeper::with(
+            Arc::<MemoryStore>::clone(&self.store),
+            (self.clock.clone(), Arc::new(Entropy::system())),
+            self.pepper.clone(),
+            GatekeeperOptions::default(),
+            Beside {
+                rates,
+                ..Beside::default()
+            },
+        );
+        tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
+        gatekeeper
+    }
+
+    pub(crate) async fn admit(&self, by: &Gatekeeper, key: &Secret) -> Result<Permit, Denial> {
+        market::admit(by, key, self.clock.now()).await
+    }
+
+    /// Whether a call passes, which is then brought to its end.
+    pub(crate) async fn call(&self, by: &Gatekeeper, key: &Secret) -> bool {
+        match self.admit(by, key).await {
+            Ok(permit) => {
+                permit.settle_in_background(DONE);
+                true
+            }
+            Err(Denial::Limited(_)) => false,
+            Err(denial) => panic!("{denial:?}"),
+        }
+    }
+}
+
+/// Calls in flight at each gatekeeper.
+const IN_FLIGHT: u64 = 8;
+
+/// Offers so many calls to the gatekeepers at once, evenly, and says how many passed.
+pub(crate) async fn offer(
+    shop: &Arc<Shop>,
+    gatekeepers: &[Gatekeeper],
+    key: &Secret,
+    calls: u64,
+) -> u64 {
+    let callers = gatekeepers.len() as u64 * IN_FLIGHT;
+    let mut tasks = Vec::new();
+    for (at, by) in (0..callers).zip(gatekeepers.iter().cycle()) {
+        let (shop, by, key) = (Arc::clone(shop), by.clone(), key.clone());
+        let calls = calls / callers + u64::from(at < calls % callers);
+        tasks.push(tokio::spawn(async move {
+            let mut passed = 0;
+            for _ in 0..calls {
+                passed += u64::from(shop.call(&by, &key).await);
+            }
+            passed
+        }));
+    }
+    let mut passed = 0;
+    for task in tasks {
+        passed += task.await.unwrap();
+    }
+    passed
+}
