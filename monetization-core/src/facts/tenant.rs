@@ -31,6 +31,10 @@ pub struct Tenant {
     /// Days of grace after that, in which calls still pass; a plan or a consumer may say another number.
     #[serde(default)]
     pub grace_days: u16,
+    /// What recognises the pepper that secrets of its keys and tokens are digested with. A process with another
+    /// one would recognise none of them.
+    #[serde(default)]
+    pub pepper: Option<SecretDigest>,
     /// When it was made.
     pub created_at: Timestamp,
 }
