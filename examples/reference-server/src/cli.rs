@@ -8,10 +8,12 @@ use monetization_core::secret::Secret;
 
 use crate::access_log::ConsumerBy;
 
+pub use database::DatabaseArgs;
 pub use estimating::EstimateArgs;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookArgs, StripeArgs, StripeCommand};
 
+mod database;
 mod estimating;
 #[cfg(feature = "stripe")]
 mod stripe;
@@ -143,6 +145,9 @@ pub struct PublishArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
+    /// Where everything else is kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
     /// The billing engine of the server [default: mock].
     #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
     pub engine: Option<String>,
@@ -184,6 +189,9 @@ pub struct CheckArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
+    /// Where everything else is kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -224,6 +232,13 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
+    /// Where everything else is kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The file with the pepper, which all servers of one database share [default: pepper in the data directory,
+    /// made on the first start].
+    #[arg(long, value_name = "FILE", env = "MONETIZATION_SERVER_PEPPER_FILE")]
+    pub pepper_file: Option<PathBuf>,
     /// The billing engine: mock, stripe where it was built in, or none to meter and limit only
     /// [default: mock].
     #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
@@ -253,7 +268,7 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_WITHOUT_STORE_SECONDS"
     )]
     pub without_store_seconds: Option<String>,
-    /// How much a commit of the database waits for: full (the disk) or normal (the operating
+    /// How much a commit of SQLite waits for: full (the disk) or normal (the operating
     /// system) [default: full].
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_SYNCHRONOUS")]
     pub synchronous: Option<String>,
@@ -357,6 +372,14 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_STANDBY"
     )]
     pub standby: Option<String>,
+    /// For how many seconds a server that nobody hears of keeps its blocks of strict quotas, 5 to 3600: after that
+    /// the others have them. With PostgreSQL only [default: 30].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_LEASE_SECONDS"
+    )]
+    pub lease_seconds: Option<String>,
     /// What is sold, as a file: its product and plans are made where they are not there yet, and terms
     /// that differ become a plan's next version. As often as there are files; in MONETIZATION_SERVER_PLANS with
     /// commas between.
@@ -400,7 +423,7 @@ pub struct ServeArgs {
     clippy::unnecessary_wraps,
     reason = "clap wants a parser that may fail"
 )]
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 

@@ -1,5 +1,5 @@
 //! An API gateway that earns money, end to end: the request path of `monetization-gateway-tower`
-//! before real upstreams, a control plane over REST, SQLite and a mock billing engine.
+//! before real upstreams, a control plane over REST, SQLite or PostgreSQL, and a mock billing engine.
 //!
 //! The binary is what this package is about; the library is what it is tested by. Start at
 //! [`server::Server`].
@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod control;
 pub mod data_directory;
+pub mod database;
 pub mod demo;
 pub mod doctor;
 pub mod engine_secrets;
@@ -35,6 +36,7 @@ mod clock_watch;
 mod gateway;
 mod listener;
 mod news;
+mod orphans;
 mod proxy;
 mod recurring;
 mod schedule;

@@ -10,11 +10,10 @@ use monetization_core::clock::Clock;
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{self, Credentials, Engines, FlowError, Monetizer};
 use monetization_core::ids::TenantId;
+use monetization_core::key::Pepper;
 use monetization_core::store::{JobStart, Store, StoreError};
-use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::sync::watch;
 
-use crate::data_directory::{DataDirectory, DirectoryError};
 use crate::engine_secrets::{Demands, SecretsFile};
 use crate::engines::{self, EngineChoiceError};
 use crate::report;
@@ -26,18 +25,14 @@ use crate::signals::Signals;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The data directory cannot be used.
-    #[error("failed to open the data directory")]
-    Directory(#[from] DirectoryError),
-    /// No server has begun the data directory.
-    #[error("there is no pepper in {}: start the server that serves first", path.display())]
-    NotBegun {
-        /// Which directory.
-        path: std::path::PathBuf,
-    },
     /// The database cannot be used.
-    #[error("failed to open the database")]
-    Store(#[from] StoreError),
+    #[error("failed to open {place}")]
+    Store {
+        /// Which database.
+        place: String,
+        /// Why not.
+        source: StoreError,
+    },
     /// The provider cannot be had.
     #[error(transparent)]
     Engine(#[from] EngineChoiceError),
@@ -123,12 +118,11 @@ async fn prepare(
     settings: &PublishSettings,
     credentials: Credentials,
 ) -> Result<Monetizer, PublishError> {
-    let directory = DataDirectory::at(&settings.data_directory);
-    let pepper = directory.read_pepper()?;
-    let pepper = pepper.ok_or_else(|| PublishError::NotBegun {
-        path: settings.data_directory.clone(),
+    let opened = settings.database.open_beside().await;
+    let store = opened.map_err(|source| PublishError::Store {
+        place: settings.database.to_string(),
+        source,
     })?;
-    let store = SqliteStore::open_beside(&SqliteOptions::new(directory.database())).await?;
     let engine = match &settings.provider {
         Provider::Mock(url) => engines::reach(url).await?,
         #[cfg(feature = "stripe")]
@@ -141,13 +135,11 @@ async fn prepare(
         engine_timeout: settings.lease.min(ENGINE_TIMEOUT_MAX),
         ..flows::Settings::default()
     };
-    let monetizer = Monetizer::new(
-        Arc::new(store),
-        Engines::new([engine]),
-        Clock::system(),
-        Arc::new(Entropy::system()),
-        pepper,
-    );
+    let entropy = Arc::new(Entropy::system());
+    // Whoever publishes makes no keys and recognises none.
+    let pepper = Pepper::random(&entropy);
+    let engines = Engines::new([engine]);
+    let monetizer = Monetizer::new(store, engines, Clock::system(), entropy, pepper);
     Ok(monetizer.with_settings(by))
 }
 

@@ -16,12 +16,14 @@ use monetization_gateway_tower::{CommitMode, HeaderStyle};
 use monetization_store_sqlite::Synchronous;
 
 use crate::cli::ServeArgs;
+use crate::database::Database;
 
 pub use publishing::{Provider, PublishSettings};
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookSettings, StripeSettings};
 
 mod publishing;
+mod sharing;
 #[cfg(feature = "stripe")]
 mod stripe;
 
@@ -35,6 +37,10 @@ pub struct Settings {
     pub control_address: SocketAddr,
     /// Where the state is kept.
     pub data_directory: PathBuf,
+    /// The database that everything else is kept in.
+    pub database: Database,
+    /// The file with the pepper; one in the data directory if nothing is said.
+    pub pepper_file: Option<PathBuf>,
     /// The engine that bills.
     pub engine: Slug,
     /// Who makes the invoices, for the tenant of the first start.
@@ -50,7 +56,7 @@ pub struct Settings {
     /// For how long calls are let in while the store is away; they are refused at once if nothing is
     /// said.
     pub without_store: Option<Duration>,
-    /// How much a commit of the database waits for.
+    /// How much a commit of SQLite waits for.
     pub synchronous: Synchronous,
     /// Whether upstreams may be on this machine or in a private network.
     pub private_upstreams: bool,
@@ -77,6 +83,9 @@ pub struct Settings {
     /// How Stripe is reached, where that is the engine.
     #[cfg(feature = "stripe")]
     pub stripe: Option<StripeSettings>,
+    /// For how long a server that nobody hears of keeps its blocks of strict quotas, where several share a
+    /// database.
+    pub lease: Duration,
     /// The files of what is sold.
     pub plans: Vec<PathBuf>,
     /// Whether it waits until no other server has the database open.
@@ -118,10 +127,16 @@ impl Settings {
         let engine = check.engine(args.engine.clone());
         #[cfg(feature = "stripe")]
         let stripe = check.stripe(&engine, stripe::Said::of(&args));
+        let data_directory = data_directory(args.data_directory.clone());
+        let database = check.database(&args.database, &data_directory);
+        check.sharing(&database, &args);
         let settings = Self {
             gateway_address: check.parsed("--gateway-address", &args.gateway_address, GATEWAY),
             control_address: check.parsed("--control-address", &args.control_address, CONTROL),
-            data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
+            data_directory,
+            database,
+            pepper_file: args.pepper_file,
+            lease: check.seconds("--lease-seconds", args.lease_seconds, (5, 3_600, 30)),
             #[cfg(feature = "stripe")]
             stripe,
             engine,
@@ -183,6 +198,7 @@ impl Settings {
             ),
         };
         check.agreement(&settings);
+        check.shared(&settings);
         check.end(settings)
     }
 }
@@ -209,8 +225,11 @@ impl Default for Settings {
     }
 }
 
-/// Where the state is kept if nothing is said.
-pub(crate) const DATA_DIRECTORY: &str = "monetization-data";
+/// Where the state is kept.
+pub(crate) fn data_directory(said: Option<PathBuf>) -> PathBuf {
+    said.unwrap_or_else(|| "monetization-data".into())
+}
+
 const GATEWAY: &str = "127.0.0.1:8080";
 const CONTROL: &str = "127.0.0.1:8081";
 /// In each list the first is what holds where nothing is said.

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Check, DATA_DIRECTORY, SettingsError};
+use super::{Check, SettingsError, data_directory};
 use crate::cli::PublishArgs;
+use crate::database::Database;
 use crate::engine_secrets::Demands;
 
 /// How a process that only publishes behaves.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PublishSettings {
-    /// Where the server keeps its state.
-    pub data_directory: PathBuf,
+    /// The database that servers serve from.
+    pub database: Database,
     /// To whom.
     pub provider: Provider,
     /// The file of what the provider is signed in to with.
@@ -60,7 +61,7 @@ impl PublishSettings {
             .map(|seconds| check.seconds("--every-seconds", Some(seconds), (1, 86_400, 60)));
         let lease = check.seconds("--lease-seconds", args.lease_seconds, (1, 3_600, 60));
         let settings = Self {
-            data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
+            database: check.database(&args.database, &data_directory(args.data_directory)),
             provider,
             engine_secrets: args.engine_secrets_file,
             every,
