@@ -10,11 +10,13 @@ use crate::access_log::ConsumerBy;
 
 pub use database::DatabaseArgs;
 pub use estimating::EstimateArgs;
+pub use provider::ProviderArgs;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookArgs, StripeArgs, StripeCommand};
 
 mod database;
 mod estimating;
+mod provider;
 #[cfg(feature = "stripe")]
 mod stripe;
 
@@ -79,11 +81,17 @@ pub enum Command {
     Schema,
     /// Publish every tenant's use from a process of its own, beside the server or without it.
     ///
-    /// Several may work on one data directory: a tenant's use is published by one of them at a time,
+    /// Several may work on one database: a tenant's use is published by one of them at a time,
     /// and each batch counts once. Each run prints one line. SIGTERM and SIGINT end it after the
     /// batches in hand. The exit code is 1 where a tenant's last run has failed: it met an error, a
     /// batch was not confirmed, or use was held back.
     Publish(PublishArgs),
+    /// Compare what was reported of use with what the provider has counted, once, as the server does on schedule.
+    ///
+    /// The last 35 days, whole billing periods. Batches of which nobody knew whether they had arrived are
+    /// decided about where the count tells. It may run at any time, beside servers and publishers. The exit code
+    /// is 1 where the provider has counted something else, or use cannot be compared.
+    Reconcile(ReconcileArgs),
     /// Tell what an access log would have cost its clients, and earned, under a plan.
     ///
     /// Each client becomes a consumer with a subscription and a key; every line is a call at its time
@@ -138,33 +146,9 @@ pub struct ReplayArgs {
 /// How use is published.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PublishArgs {
-    /// Where the server keeps its state [default: ./monetization-data].
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
-    )]
-    pub data_directory: Option<PathBuf>,
-    /// Where everything else is kept.
+    /// What is published from, and to whom.
     #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// The billing engine of the server [default: mock].
-    #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
-    pub engine: Option<String>,
-    /// Where the process of the mock provider listens.
-    #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
-    pub mock_url: Option<String>,
-    /// How Stripe is reached.
-    #[cfg(feature = "stripe")]
-    #[command(flatten)]
-    pub stripe: StripeArgs,
-    /// What the provider is signed in to with: the file that the server has, read before each run.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MONETIZATION_SERVER_ENGINE_SECRETS_FILE"
-    )]
-    pub engine_secrets_file: Option<PathBuf>,
+    pub of: ProviderArgs,
     /// Publish again and again, so many seconds after the last run has ended, 1 to 86400; once if
     /// nothing is said.
     #[arg(long, value_name = "SECONDS")]
@@ -177,6 +161,14 @@ pub struct PublishArgs {
     /// has. Once, with no server and no other publisher at work.
     #[arg(long, conflicts_with = "every_seconds")]
     pub after_restore: bool,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReconcileArgs {
+    /// What is compared, and with whom.
+    #[command(flatten)]
+    pub of: ProviderArgs,
 }
 
 /// What is checked.

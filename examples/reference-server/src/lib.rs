@@ -5,6 +5,7 @@
 //! [`server::Server`].
 
 pub mod access_log;
+pub mod beside;
 pub mod chart;
 pub mod check;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod first_start;
 pub mod plan_choice;
 pub mod plans;
 pub mod publish;
+pub mod reconcile;
 pub mod replay;
 pub mod report;
 pub mod serve;

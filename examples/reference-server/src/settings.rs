@@ -18,7 +18,7 @@ use monetization_store_sqlite::Synchronous;
 use crate::cli::ServeArgs;
 use crate::database::Database;
 
-pub use publishing::{Provider, PublishSettings};
+pub use publishing::{Provider, ProviderSettings, PublishSettings};
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookSettings, StripeSettings};
 
