@@ -444,6 +444,8 @@ async fn market(
         payment_days: settings.payment_days,
         grace_days: settings.grace_days,
     };
+    // The tokens of a first start that fails are told to nobody.
+    let sales = plans::read(&settings.plans)?;
     let (tenant, first_start) = first_start::tenant(monetizer, market).await?;
     if tenant.engine != settings.engine {
         return Err(StartError::OtherEngine {
@@ -454,7 +456,6 @@ async fn market(
     if !monetizer.has_pepper_of(tenant.id).await? {
         return Err(StartError::OtherPepper);
     }
-    let sales = plans::read(&settings.plans)?;
     if is_shared && !sales.is_empty() {
         let turn = plans::Turn::take(&**monetizer.store(), tenant.id, monetizer.now()).await?;
         plans::put_on_sale(monetizer, tenant.id, &sales).await?;

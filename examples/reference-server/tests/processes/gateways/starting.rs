@@ -11,8 +11,9 @@ name = "Weather"
 description = "What is sold in this test."
 gateway_endpoint = "https://api.example.com"
 
-[plans.basic]
+[[plans]]
 name = "Basic"
+[plans.terms]
 billing = "free"
 currency = "USD"
 cycle = "month"
