@@ -77,17 +77,17 @@ fn tell(reports: &[(String, ReconcileReport)], out: &mut impl Write) -> io::Resu
         .map(|count| count.to_string());
         vec![tenant.clone(), compared, differing, decided, failed]
     });
-    print(&COUNTS, counts.collect(), out)?;
+    print(&COUNTS, &counts.collect::<Vec<_>>(), out)?;
     let all = || reports.iter().map(|(_, report)| report);
     let differing = all().flat_map(|report| &report.differing).map(difference);
-    print(&DIFFERENCES, differing.collect(), out)?;
+    print(&DIFFERENCES, &differing.collect::<Vec<_>>(), out)?;
     let decided = all().flat_map(|report| &report.decided);
     let decided =
         decided.map(|(batch, fate)| vec![batch.to_string(), fate.state().as_str().to_owned()]);
-    print(&DECISIONS, decided.collect(), out)?;
+    print(&DECISIONS, &decided.collect::<Vec<_>>(), out)?;
     let failed = all().flat_map(|report| &report.failed);
     let failed = failed.map(|(subscription, why)| vec![subscription.to_string(), why.clone()]);
-    print(&FAILURES, failed.collect(), out)
+    print(&FAILURES, &failed.collect::<Vec<_>>(), out)
 }
 
 /// Quantities are in the meter's scale.
@@ -121,11 +121,11 @@ const DECISIONS: [Column; 2] = [Column::Left("decided batch"), Column::Left("is"
 const FAILURES: [Column; 2] = [Column::Left("not compared"), Column::Left("because")];
 
 /// A table, where there is anything in it.
-fn print(columns: &[Column], rows: Vec<Vec<String>>, out: &mut impl Write) -> io::Result<()> {
+fn print(columns: &[Column], rows: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    for line in table::lines(columns, &rows) {
+    for line in table::lines(columns, rows) {
         writeln!(out, "{line}")?;
     }
     writeln!(out)

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -343,10 +343,7 @@ async fn prepare(
     if lease.is_none() {
         orphans::take_back(&*store).await?;
     }
-    let set_aside = match set_aside {
-        Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
-        None => None,
-    };
+    let set_aside = open_set_aside(set_aside.as_deref(), &*store).await?;
     let aside = set_aside.clone().map(|file| file as Arc<dyn SetAside>);
     let options = gatekeeper_options(settings);
     let gatekeeper = Gatekeeper::with_set_aside(store, (clock, entropy), pepper, options, aside);
@@ -367,6 +364,16 @@ async fn prepare(
         set_aside,
     }));
     Ok((app, first_start))
+}
+
+async fn open_set_aside(
+    path: Option<&Path>,
+    store: &dyn Store,
+) -> Result<Option<Arc<SetAsideFile>>, SetAsideError> {
+    Ok(match path {
+        Some(path) => Some(Arc::new(SetAsideFile::open(path, store).await?)),
+        None => None,
+    })
 }
 
 async fn choose(

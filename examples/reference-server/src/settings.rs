@@ -127,9 +127,7 @@ impl Settings {
         let engine = check.engine(args.engine.clone());
         #[cfg(feature = "stripe")]
         let stripe = check.stripe(&engine, stripe::Said::of(&args));
-        let data_directory = data_directory(args.data_directory.clone());
-        let database = check.database(&args.database, &data_directory);
-        check.sharing(&database, &args);
+        let (data_directory, database) = check.place(&args);
         let settings = Self {
             gateway_address: check.parsed("--gateway-address", &args.gateway_address, GATEWAY),
             control_address: check.parsed("--control-address", &args.control_address, CONTROL),
@@ -182,11 +180,7 @@ impl Settings {
             manual_clock: check.instant("--manual-clock", args.manual_clock),
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
             engine_secrets: args.engine_secrets_file,
-            plans: if args.plans.is_empty() {
-                args.plans_of_variable
-            } else {
-                args.plans
-            },
+            plans: named_first(args.plans, args.plans_of_variable),
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never(("--publish-every-seconds", 0), args.publish_every_seconds),
@@ -198,7 +192,6 @@ impl Settings {
             ),
         };
         check.agreement(&settings);
-        check.shared(&settings);
         check.end(settings)
     }
 }
@@ -263,6 +256,7 @@ impl Check {
 
     /// Says what does not go together.
     fn agreement(&mut self, settings: &Settings) {
+        self.shared(settings);
         if settings.mock_process.is_some() {
             if settings.engine.as_str() != "mock" {
                 self.problem("--mock-url", "it needs the mock engine: add --engine mock");
@@ -435,6 +429,11 @@ impl Check {
         read.map_err(|error| self.problem(option, format!("{text:?}: {error}")))
             .ok()
     }
+}
+
+/// What the option names; what the variable does, where that is nothing.
+fn named_first(option: Vec<PathBuf>, variable: Vec<PathBuf>) -> Vec<PathBuf> {
+    if option.is_empty() { variable } else { option }
 }
 
 /// Whether this is what Stripe is called.

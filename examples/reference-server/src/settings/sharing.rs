@@ -1,8 +1,8 @@
 //! What goes together with a database that several servers share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Check, Settings};
+use super::{Check, Settings, data_directory};
 use crate::cli::{DatabaseArgs, ServeArgs};
 use crate::database::Database;
 
@@ -15,8 +15,10 @@ impl Check {
         })
     }
 
-    /// Says what is of no use to the database.
-    pub(super) fn sharing(&mut self, database: &Database, args: &ServeArgs) {
+    /// Where a server keeps its state and everything else. Says what is of no use to that database.
+    pub(super) fn place(&mut self, args: &ServeArgs) -> (PathBuf, Database) {
+        let directory = data_directory(args.data_directory.clone());
+        let database = self.database(&args.database, &directory);
         if database.is_shared() && args.synchronous.is_some() {
             let problem =
                 "how much a commit waits for is a setting of PostgreSQL's server: leave it out";
@@ -26,6 +28,7 @@ impl Check {
             let problem = "a database of SQLite's has one server: leave it out";
             self.problem("--lease-seconds", problem);
         }
+        (directory, database)
     }
 
     /// Says what every one of several servers would have for itself.
