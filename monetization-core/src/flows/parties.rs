@@ -63,6 +63,49 @@ impl Monetizer {
     /// each. Of several processes that begin one store at once it is begun by one; to the others, and where
     /// it was begun before, the answer is `None`.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use monetization_core::clock::Clock;
+    /// use monetization_core::engine;
+    /// use monetization_core::entropy::Entropy;
+    /// use monetization_core::flows::{Beginning, Engines, Monetizer, NewTenant};
+    /// use monetization_core::invoice::Invoicing;
+    /// use monetization_core::key::Pepper;
+    /// use monetization_core::memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (clock, _) = Clock::manual("2026-03-01T00:00:00Z".parse()?);
+    /// let (entropy, store) = (Arc::new(Entropy::seeded(1)), Arc::new(MemoryStore::new(clock.clone())));
+    /// let process = |pepper: Pepper| {
+    ///     let engines = Engines::new([engine::none()]);
+    ///     Monetizer::new(store.clone(), engines, clock.clone(), entropy.clone(), pepper)
+    /// };
+    /// let beginning = Beginning {
+    ///     tenant: NewTenant {
+    ///         name: "Market".parse()?,
+    ///         engine: "none".parse()?,
+    ///         invoicing: Invoicing::ByCore,
+    ///         payment_days: 14,
+    ///         grace_days: 0,
+    ///     },
+    ///     publisher: "Somebody who sells".parse()?,
+    ///     consumer: "Somebody who buys".parse()?,
+    /// };
+    /// let shared = Pepper::random(&entropy);
+    /// let (one, other) = (process(shared.clone()), process(shared));
+    /// let begun = one.begin_store(beginning.clone()).await?.ok_or("it was empty")?;
+    /// assert!(other.begin_store(beginning).await?.is_none());
+    /// assert!(other.authenticate(begun.owner_token.reveal()).await?.is_some());
+    ///
+    /// let stranger = process(Pepper::random(&entropy));
+    /// assert!(stranger.authenticate(begun.owner_token.reveal()).await?.is_none());
+    /// let [knows, does_not] = [other.has_pepper_of(begun.tenant.id).await?, stranger.has_pepper_of(begun.tenant.id).await?];
+    /// assert!(knows && !does_not);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`FlowError::UnknownEngine`] where the tenant's engine is not there; [`FlowError::Store`].
     pub async fn begin_store(&self, beginning: Beginning) -> Result<Option<Begun>, FlowError> {

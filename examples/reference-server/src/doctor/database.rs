@@ -128,7 +128,10 @@ async fn look_inside(
 fn look_at_schema(schema: Schema, diagnosis: &mut Diagnosis) -> bool {
     match schema {
         Schema::Known => return true,
-        Schema::None => diagnosis.warn(SUBJECT, "empty: the first start makes its tables"),
+        Schema::None => diagnosis.warn(
+            SUBJECT,
+            "nothing is in it yet: start the server to make its tables",
+        ),
         Schema::Older { .. } => diagnosis.warn(
             SUBJECT,
             "made by an older release: start the server to migrate it",
