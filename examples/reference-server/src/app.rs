@@ -49,6 +49,8 @@ pub(crate) struct App {
     pub(crate) asking_for_news: Recurring,
     /// When the engine is asked what it has counted.
     pub(crate) asking_for_counts: Recurring,
+    /// For how long a server that nobody hears of keeps its blocks of quotas, where several share the store.
+    pub(crate) lease: Option<Duration>,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where rates are counted that several servers share.
@@ -76,6 +78,7 @@ pub(crate) struct AppParts {
     pub(crate) publish_every: Option<Duration>,
     pub(crate) news_every: Option<Duration>,
     pub(crate) reconcile_every: Option<Duration>,
+    pub(crate) lease: Option<Duration>,
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     pub(crate) shared_rates: Option<Link>,
 }
@@ -95,6 +98,7 @@ impl App {
             publish_every,
             news_every,
             reconcile_every,
+            lease,
             set_aside,
             shared_rates,
         } = parts;
@@ -110,6 +114,7 @@ impl App {
             publish_every,
             asking_for_news: Recurring::new(news_every),
             asking_for_counts: Recurring::new(reconcile_every),
+            lease,
             set_aside,
             shared_rates,
             estimators: Estimators::default(),

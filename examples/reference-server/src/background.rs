@@ -123,6 +123,7 @@ impl App {
         }
         trouble = trouble.or(self.publish_on_schedule().await);
         self.ask_on_schedule();
+        trouble = trouble.or(self.catch_up_gates().await);
         trouble = self.records_trouble().or(trouble);
         trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
         rounds.tell(trouble);
@@ -130,7 +131,16 @@ impl App {
         if let Some(news) = self.answer_watch.news(unread, self.now()) {
             report::line(format_args!("{news}"));
         }
-        self.tell_gates().await;
+    }
+
+    /// Lets the gates know of what jobs have written.
+    async fn catch_up_gates(&self) -> Option<String> {
+        let known = self.gatekeeper.refresh().await;
+        let error = known.err()?;
+        Some(format!(
+            "failed to tell the gates of changes: {}",
+            report::chain(&error)
+        ))
     }
 
     /// Carries out at the engine what has just been asked for, and waits a moment for it: a
@@ -205,7 +215,7 @@ impl App {
 fn unwritten(because: StoreErrorKind, is_queue_full: bool) -> String {
     let mend = match because {
         StoreErrorKind::Full => "the database's disk is full: make room on it",
-        _ => "the database does not take them: see that its disk and directory can be written to",
+        _ => "the database does not take them: see that it is there and can be written to",
     };
     let calls = if is_queue_full {
         "as many wait as there is room for, and further calls are refused"

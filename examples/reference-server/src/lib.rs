@@ -1,15 +1,17 @@
 //! An API gateway that earns money, end to end: the request path of `monetization-gateway-tower`
-//! before real upstreams, a control plane over REST, SQLite and a mock billing engine.
+//! before real upstreams, a control plane over REST, SQLite or PostgreSQL, and a mock billing engine.
 //!
 //! The binary is what this package is about; the library is what it is tested by. Start at
 //! [`server::Server`].
 
 pub mod access_log;
+pub mod beside;
 pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod control;
 pub mod data_directory;
+pub mod database;
 pub mod demo;
 pub mod doctor;
 pub mod engine_secrets;
@@ -19,6 +21,7 @@ pub mod first_start;
 pub mod plan_choice;
 pub mod plans;
 pub mod publish;
+pub mod reconcile;
 pub mod replay;
 pub mod report;
 pub mod serve;
@@ -36,6 +39,7 @@ mod gateway;
 mod listener;
 mod metrics;
 mod news;
+mod orphans;
 mod proxy;
 mod recurring;
 mod schedule;

@@ -15,12 +15,13 @@ use reference_server::demo::{self, Story};
 use reference_server::doctor;
 use reference_server::estimate::estimate;
 use reference_server::publish::publish;
+use reference_server::reconcile::reconcile;
 use reference_server::replay;
 use reference_server::report;
 use reference_server::serve::serve;
 #[cfg(feature = "stripe")]
 use reference_server::settings::SetupWebhookSettings;
-use reference_server::settings::{PublishSettings, Settings};
+use reference_server::settings::{ProviderSettings, PublishSettings, Settings};
 #[cfg(feature = "stripe")]
 use reference_server::setup_webhook::setup_webhook;
 
@@ -72,6 +73,11 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             let settings = PublishSettings::new(args)?;
             let succeeded = runtime.block_on(publish(&settings, std::io::stdout()))?;
             Ok(exit_code(succeeded))
+        }
+        Command::Reconcile(args) => {
+            let settings = ProviderSettings::new(args.of)?;
+            let agrees = runtime.block_on(reconcile(&settings, std::io::stdout()))?;
+            Ok(exit_code(agrees))
         }
         Command::Replay(args) => {
             let succeeded = replay::command(&args, std::io::stdout())?;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,9 +31,9 @@ use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
 use crate::listener::{self, Bounds, Listener};
+use crate::orphans;
 use crate::plans::{self, PlansError};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
-use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
 #[cfg(feature = "stripe")]
@@ -72,6 +72,9 @@ pub struct Ingredients {
     pub rules: Rules,
     /// When the newest record was made, where there is one.
     pub newest_record: Option<Timestamp>,
+    /// For how long a process that nobody hears of keeps its blocks of quotas, where several share the store.
+    /// `None` where this one is alone with it: what the one before has left is taken back at once.
+    pub lease: Option<Duration>,
     /// Where use is kept that the ledger cannot take; nowhere, and the ledger is asked again and
     /// again, if nothing is said.
     pub set_aside: Option<PathBuf>,
@@ -102,6 +105,13 @@ pub enum StartError {
         /// The engine of the settings.
         chosen: Slug,
     },
+    /// What secrets are digested with is not what the data was begun with.
+    #[error(
+        "the data was begun with another pepper, and no key or token would be recognised: put the pepper of a \
+         server that serves from this database, or of a back-up, in the place of this server's (the file \
+         pepper in the data directory, or --pepper-file)"
+    )]
+    OtherPepper,
     /// The store does not answer.
     #[error("failed to prepare the store")]
     Store(#[from] StoreError),
@@ -155,7 +165,12 @@ impl Server {
         let stop_background = Arc::new(Notify::new());
         let background = Task::spawn({
             let (app, stop) = (Arc::clone(&app), Arc::clone(&stop_background));
-            async move { app.run_rounds(&stop).await }
+            async move {
+                tokio::select! {
+                    () = app.run_rounds(&stop) => {}
+                    () = app.settle_orphans_on() => {}
+                }
+            }
         });
         let server = Self {
             app,
@@ -302,6 +317,7 @@ async fn prepare(
         journal,
         rules,
         newest_record,
+        lease,
         set_aside,
     } = ingredients;
     let here = format!("http://{}", reachable(control));
@@ -327,7 +343,7 @@ async fn prepare(
     let (by, random) = (clock.clone(), Arc::clone(&entropy));
     let monetizer = Monetizer::new(Arc::clone(&store), engines, by, random, pepper.clone())
         .with_settings(of_flows);
-    let (tenant, first_start) = market(&monetizer, settings).await?;
+    let (tenant, first_start) = market(&monetizer, settings, lease.is_some()).await?;
     let of = SecretsOf {
         engine: settings.engine.clone(),
         tenant,
@@ -335,11 +351,10 @@ async fn prepare(
         demands,
     };
     let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
-    take_up(&*store).await?;
-    let set_aside = match set_aside {
-        Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
-        None => None,
-    };
+    if lease.is_none() {
+        orphans::take_back(&*store).await?;
+    }
+    let set_aside = open_set_aside(set_aside.as_deref(), &*store).await?;
     let random = (&clock, &*entropy);
     let (shared_rates, beside) = shared_rates::beside(settings, set_aside.clone(), random).await?;
     let options = gatekeeper_options(settings);
@@ -357,10 +372,21 @@ async fn prepare(
         publish_every: settings.publish_every,
         news_every: settings.news_every,
         reconcile_every: settings.reconcile_every,
+        lease,
         set_aside,
         shared_rates,
     }));
     Ok((app, first_start))
+}
+
+async fn open_set_aside(
+    path: Option<&Path>,
+    store: &dyn Store,
+) -> Result<Option<Arc<SetAsideFile>>, SetAsideError> {
+    Ok(match path {
+        Some(path) => Some(Arc::new(SetAsideFile::open(path, store).await?)),
+        None => None,
+    })
 }
 
 async fn choose(
@@ -413,18 +439,6 @@ fn gatekeeper_options(settings: &Settings) -> GatekeeperOptions {
     }
 }
 
-/// Takes back the blocks of quotas that a process before this one left out.
-async fn take_up(store: &dyn Store) -> Result<(), StoreError> {
-    let orphans = store.settle_orphans().await?;
-    if orphans > 0 {
-        report::line(format_args!(
-            "the server before this one did not end in good order: {orphans} blocks of quotas that it \
-             had were taken back, and what it had recorded is there; nothing has to be done"
-        ));
-    }
-    Ok(())
-}
-
 /// Where this process reaches itself.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
@@ -442,6 +456,7 @@ fn webhook_target(here: &str, engine: &Slug) -> Uri {
 async fn market(
     monetizer: &Monetizer,
     settings: &Settings,
+    is_shared: bool,
 ) -> Result<(TenantId, Option<FirstStart>), StartError> {
     let market = Market {
         engine: settings.engine.clone(),
@@ -449,6 +464,8 @@ async fn market(
         payment_days: settings.payment_days,
         grace_days: settings.grace_days,
     };
+    // The tokens of a first start that fails are told to nobody.
+    let sales = plans::read(&settings.plans)?;
     let (tenant, first_start) = first_start::tenant(monetizer, market).await?;
     if tenant.engine != settings.engine {
         return Err(StartError::OtherEngine {
@@ -456,7 +473,16 @@ async fn market(
             chosen: settings.engine.clone(),
         });
     }
-    plans::put_on_sale(monetizer, tenant.id, &settings.plans).await?;
+    if !monetizer.has_pepper_of(tenant.id).await? {
+        return Err(StartError::OtherPepper);
+    }
+    if is_shared && !sales.is_empty() {
+        let turn = plans::Turn::take(&**monetizer.store(), tenant.id, monetizer.now()).await?;
+        plans::put_on_sale(monetizer, tenant.id, &sales).await?;
+        turn.end(monetizer.now()).await?;
+    } else {
+        plans::put_on_sale(monetizer, tenant.id, &sales).await?;
+    }
     Ok((tenant.id, first_start))
 }
 

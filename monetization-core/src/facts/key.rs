@@ -235,6 +235,22 @@ impl Pepper {
         Self(Hmac::new(&bytes.into()))
     }
 
+    /// What recognises it, and opens nothing: processes that share a database compare it.
+    ///
+    /// ```
+    /// use monetization_core::key::Pepper;
+    ///
+    /// let [one, same, other] = [b"sixteen bytes and more", b"sixteen bytes and more", b"sixteen other bytes, so"]
+    ///     .map(|bytes| Pepper::new(bytes.as_slice()).map(|pepper| pepper.fingerprint()));
+    /// assert_eq!(one, same);
+    /// assert_ne!(one, other);
+    /// ```
+    #[must_use]
+    pub fn fingerprint(&self) -> SecretDigest {
+        // No secret of a key has these characters.
+        self.digest(b"(fingerprint)")
+    }
+
     fn digest(&self, secret: &[u8]) -> SecretDigest {
         let mut mac = self.0.clone();
         mac.update(secret);

@@ -35,6 +35,10 @@ pub struct Tenant {
     /// sealed since has other names than what was sealed before, in the life that was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_at: Option<Timestamp>,
+    /// What recognises the pepper that secrets of its keys and tokens are digested with. A process with another
+    /// one would recognise none of them.
+    #[serde(default)]
+    pub pepper: Option<SecretDigest>,
     /// When it was made.
     pub created_at: Timestamp,
 }
