@@ -16,6 +16,7 @@ use monetization_engine_mock::webhooks::Delivery;
 use tokio::sync::{Notify, oneshot};
 
 use crate::app::App;
+use crate::metrics::yes_or_no;
 use crate::report;
 
 /// Rounds of background work, one at a time.
@@ -126,6 +127,11 @@ impl App {
         trouble = trouble.or(self.catch_up_gates().await);
         trouble = self.records_trouble().or(trouble);
         trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
+        let work = &self.metrics.work;
+        work.trouble.set(yes_or_no(trouble.is_some()));
+        work.operations_waiting
+            .set(yes_or_no(rounds.waiting().is_some()));
+        trouble = trouble.or(self.count_what_waits().await);
         rounds.tell(trouble);
         let unread = self.gatekeeper.committer().answers_unread();
         if let Some(news) = self.answer_watch.news(unread, self.now()) {

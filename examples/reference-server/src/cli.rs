@@ -8,6 +8,7 @@ use monetization_core::secret::Secret;
 
 use crate::access_log::ConsumerBy;
 
+pub use copy::CopyArgs;
 pub use database::DatabaseArgs;
 pub use estimating::EstimateArgs;
 pub use provider::ProviderArgs;
@@ -15,6 +16,7 @@ pub use shared_rates::SharedRatesArgs;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookArgs, StripeArgs, StripeCommand};
 
+mod copy;
 mod database;
 mod estimating;
 mod provider;
@@ -94,6 +96,11 @@ pub enum Command {
     /// decided about where the count tells. It may run at any time, beside servers and publishers. The exit code
     /// is 1 where the provider has counted something else, or use cannot be compared.
     Reconcile(ReconcileArgs),
+    /// Move a database from SQLite to PostgreSQL, with all that is in it.
+    ///
+    /// The server is stopped meanwhile, and nobody can open either database before all of it is there. It may
+    /// be broken off and started again at any time. In the end rows and sums of each table are compared.
+    Copy(CopyArgs),
     /// Tell what an access log would have cost its clients, and earned, under a plan.
     ///
     /// Each client becomes a consumer with a subscription and a key; every line is a call at its time

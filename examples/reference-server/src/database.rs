@@ -8,10 +8,11 @@ use std::sync::Arc;
 use monetization_core::clock::Timestamp;
 use monetization_core::field::FieldError;
 use monetization_core::store::inspection::{Finding, Held};
+use monetization_core::store::schema::Schema;
 use monetization_core::store::{Store, StoreError};
 #[cfg(feature = "postgres")]
 use monetization_store_postgres::{PostgresOptions, PostgresStore};
-use monetization_store_sqlite::{Schema, SqliteOptions, SqliteStore};
+use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::cli::DatabaseArgs;
 use crate::data_directory::DataDirectory;
@@ -165,11 +166,7 @@ macro_rules! ask {
 impl Inspection {
     /// Which migrations it has, compared with those that this program knows.
     pub(crate) async fn schema(&mut self) -> Result<Schema, StoreError> {
-        match self {
-            Self::Sqlite(it) => it.schema().await,
-            #[cfg(feature = "postgres")]
-            Self::Postgres(it) => it.schema().await.map(same_schema),
-        }
+        ask!(self, it => it.schema().await)
     }
 
     /// What was found of every invariant.
@@ -199,18 +196,6 @@ impl Inspection {
     /// What waits for an operator, the newest of each kind first, at most `limit` of each.
     pub(crate) async fn held(&mut self, limit: u32) -> Result<Vec<Held>, StoreError> {
         ask!(self, it => it.held(limit).await)
-    }
-}
-
-#[cfg(feature = "postgres")]
-fn same_schema(schema: monetization_store_postgres::Schema) -> Schema {
-    use monetization_store_postgres::Schema as Found;
-    match schema {
-        Found::Known => Schema::Known,
-        Found::None => Schema::None,
-        Found::Older { found } => Schema::Older { found },
-        Found::Newer { found, known } => Schema::Newer { found, known },
-        Found::Changed { version, name } => Schema::Changed { version, name },
     }
 }
 

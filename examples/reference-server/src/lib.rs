@@ -10,6 +10,7 @@ pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod control;
+pub mod copy;
 pub mod data_directory;
 pub mod database;
 pub mod demo;

@@ -11,6 +11,7 @@ use reference_server::check::check;
 #[cfg(feature = "stripe")]
 use reference_server::cli::StripeCommand;
 use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
+use reference_server::copy::copy;
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
 use reference_server::estimate::estimate;
@@ -78,6 +79,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             let settings = ProviderSettings::new(args.of)?;
             let agrees = runtime.block_on(reconcile(&settings, std::io::stdout()))?;
             Ok(exit_code(agrees))
+        }
+        Command::Copy(args) => {
+            runtime.block_on(copy(args, std::io::stdout()))?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Replay(args) => {
             let succeeded = replay::command(&args, std::io::stdout())?;

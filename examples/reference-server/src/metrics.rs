@@ -39,6 +39,7 @@ pub(crate) struct Gauges {
     pub(crate) clock_behind: Gauge,
     pub(crate) set_aside: Counter,
     pub(crate) answers_unread: Counter,
+    pub(crate) shared_rates_away: Gauge,
 }
 
 /// What comes of the work behind the calls.
@@ -148,6 +149,7 @@ impl Gauges {
             clock_behind: gauge!("monetization_clock_behind_seconds"),
             set_aside: counter!("monetization_usage_set_aside_total"),
             answers_unread: counter!("monetization_answers_unread_total"),
+            shared_rates_away: gauge!("monetization_shared_rates_away"),
         }
     }
 }
@@ -202,12 +204,16 @@ fn describe() {
         "Answers that a meter of their fields could not read"
     );
     describe_gauge!(
+        "monetization_shared_rates_away",
+        "1 while rates are counted by this server alone, though it should share them"
+    );
+    describe_gauge!(
         "monetization_operations_parked",
-        "Operations at the engine that were given up and wait for an operator"
+        "Operations at the engine that were given up and wait for an operator, up to 500 a tenant"
     );
     describe_gauge!(
         "monetization_batches_held",
-        "Batches of use that wait for an operator"
+        "Batches of use that wait for an operator, up to 500 a tenant"
     );
     describe_gauge!(
         "monetization_operations_waiting",
@@ -235,13 +241,18 @@ fn describe() {
     );
 }
 
+/// What a gauge takes for a question.
+pub(crate) const fn yes_or_no(is_so: bool) -> f64 {
+    if is_so { 1.0 } else { 0.0 }
+}
+
 /// A number of things, or of seconds, as a gauge takes it.
 #[expect(
     clippy::as_conversions,
     clippy::cast_precision_loss,
     reason = "a figure for charts: beyond 2^53 the last digits do not matter"
 )]
-pub(crate) fn figure(of: u64) -> f64 {
+pub(crate) const fn figure(of: u64) -> f64 {
     of as f64
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use http::Uri;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::entropy::Entropy;
@@ -19,7 +18,6 @@ use monetization_core::text::Slug;
 use monetization_engine_mock::provider::Rules;
 use monetization_engine_mock::{Control, JournalPlace};
 use monetization_gateway_tower::{LayerOptions, TokioRuntime};
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::app::{App, AppParts};
@@ -30,7 +28,7 @@ use crate::engine_secrets::{EngineSecrets, SecretsError, SecretsOf};
 use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
-use crate::listener::{self, Bounds, Listener};
+use crate::listener::{Bounds, Listener};
 use crate::orphans;
 use crate::plans::{self, PlansError};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
@@ -40,6 +38,9 @@ use crate::settings::Settings;
 use crate::settings::is_stripe;
 use crate::shared_rates;
 use crate::task::Task;
+use sockets::Sockets;
+
+mod sockets;
 
 /// A running server. Dropping it stops it without bringing anything to its end, as a crash would;
 /// [`shutdown`](Self::shutdown) is the way to go.
@@ -262,45 +263,6 @@ impl Server {
 /// How long the last records may take, once the connections are closed.
 const END_WITHIN: Duration = Duration::from_millis(2_500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-
-/// Both sockets, bound before anything else is done: what is taken is told at once.
-struct Sockets {
-    gateway: TcpListener,
-    gateway_address: SocketAddr,
-    control: TcpListener,
-    control_address: SocketAddr,
-}
-
-impl Sockets {
-    fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let bind = |address| {
-            listener::bind(address).map_err(|source| StartError::Listen { address, source })
-        };
-        let (gateway, gateway_address) = bind(settings.gateway_address)?;
-        let (control, control_address) = bind(settings.control_address)?;
-        Ok(Self {
-            gateway,
-            gateway_address,
-            control,
-            control_address,
-        })
-    }
-
-    fn serve(
-        self,
-        gateway: Gateway,
-        control: Router,
-        bounds: Bounds,
-    ) -> Result<(Listener, Listener), StartError> {
-        let failed = |address| move |source| StartError::Listen { address, source };
-        let gateway = Listener::start(self.gateway, gateway, bounds);
-        let control = Listener::start(self.control, control, bounds);
-        Ok((
-            gateway.map_err(failed(self.gateway_address))?,
-            control.map_err(failed(self.control_address))?,
-        ))
-    }
-}
 
 /// Everything but the listeners: engine, marketplace, gates.
 async fn prepare(

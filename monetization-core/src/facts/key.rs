@@ -240,8 +240,9 @@ impl Pepper {
     /// ```
     /// use monetization_core::key::Pepper;
     ///
-    /// let [one, same, other] = [b"sixteen bytes and more", b"sixteen bytes and more", b"sixteen other bytes, so"]
-    ///     .map(|bytes| Pepper::new(bytes.as_slice()).map(|pepper| pepper.fingerprint()));
+    /// let of = |bytes: &[u8]| Pepper::new(bytes).map(|pepper| pepper.fingerprint());
+    /// let (one, same) = (of(b"sixteen bytes and more"), of(b"sixteen bytes and more"));
+    /// let other = of(b"sixteen bytes of another");
     /// assert_eq!(one, same);
     /// assert_ne!(one, other);
     /// ```
