@@ -172,11 +172,7 @@ impl Settings {
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
             engine_secrets: args.engine_secrets_file,
             shared_rates: check.shared_rates(args.shared_rates),
-            plans: if args.plans.is_empty() {
-                args.plans_of_variable
-            } else {
-                args.plans
-            },
+            plans: plan_files(args.plans, args.plans_of_variable),
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never(("--publish-every-seconds", 0), args.publish_every_seconds),
@@ -420,6 +416,15 @@ impl Check {
         let read = text.parse::<Timestamp>();
         read.map_err(|error| self.problem(option, format!("{text:?}: {error}")))
             .ok()
+    }
+}
+
+/// Those of the options, or of the variable where there are none.
+fn plan_files(options: Vec<PathBuf>, variable: Vec<PathBuf>) -> Vec<PathBuf> {
+    if options.is_empty() {
+        variable
+    } else {
+        options
     }
 }
 
