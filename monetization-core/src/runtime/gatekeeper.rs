@@ -8,12 +8,12 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::cells::{Moment, QuotaNeed, Taken};
-use super::committer::{Committer, SetAside};
+use super::committer::Committer;
 use super::denial::{Denial, Unauthenticated};
 use super::feed::{Feed, KeyEntry, Keys};
 use super::gate::{Gate, Stretch, Target};
 use super::keeper::Keeper;
-use super::options::GatekeeperOptions;
+use super::options::{Beside, GatekeeperOptions};
 use super::permit::{Held, Permit};
 use super::present::present;
 use super::shared::{self, AskedRates, Had};
@@ -133,38 +133,6 @@ struct Shared {
     keeper: Keeper,
     /// Who counts rates, if not this process.
     rates: Option<Arc<dyn SharedRates>>,
-}
-
-/// What a gatekeeper may have beside its store.
-///
-/// ```
-/// use std::sync::Arc;
-/// use monetization_core::clock::Clock;
-/// use monetization_core::entropy::Entropy;
-/// use monetization_core::key::Pepper;
-/// use monetization_core::memory::{MemoryRates, MemoryStore};
-/// use monetization_core::runtime::{Beside, Gatekeeper, GatekeeperOptions};
-///
-/// // Two gatekeepers of one process, which let a rate through once.
-/// let (clock, store) = (Clock::system(), Arc::new(MemoryStore::default()));
-/// let rates = Arc::new(MemoryRates::new(clock.clone()));
-/// let gatekeepers = [(); 2].map(|()| {
-///     let beside = Beside { rates: Some(Arc::<MemoryRates>::clone(&rates)), ..Beside::default() };
-///     let words = (clock.clone(), Arc::new(Entropy::system()));
-///     let pepper = Pepper::new(b"kept outside of the store")?;
-///     let store = Arc::<MemoryStore>::clone(&store);
-///     Ok(Gatekeeper::with(store, words, pepper, GatekeeperOptions::default(), beside))
-/// });
-/// # gatekeepers.into_iter().collect::<Result<Vec<_>, Box<dyn std::error::Error>>>().unwrap();
-/// ```
-#[derive(Debug, Clone, Default)]
-#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
-pub struct Beside {
-    /// Keeps records that the ledger cannot take. Without it such a record is appended again and again, and
-    /// all that come after it wait.
-    pub aside: Option<Arc<dyn SetAside>>,
-    /// Counts rates for several gateways. Without it each lets the whole of a rate through.
-    pub rates: Option<Arc<dyn SharedRates>>,
 }
 
 /// A call to be decided about.
