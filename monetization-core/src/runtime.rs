@@ -29,16 +29,19 @@ mod gatekeeper;
 mod keeper;
 mod options;
 mod permit;
+mod present;
 mod shared;
 mod standing;
+mod strangers;
 
 pub use answer::AnswerReader;
 pub use committer::{Committed, Committer, CommitterOptions, SetAside};
 pub use denial::{Denial, Limited, Unauthenticated};
 pub use gate::{Identity, Target};
-pub use gatekeeper::{API_KEY, Beside, Decided, Gatekeeper, Sleep};
-pub use options::GatekeeperOptions;
+pub use gatekeeper::{Decided, Gatekeeper, Sleep};
+pub use options::{Beside, GatekeeperOptions};
 pub use permit::{NotRecorded, Permit, Settlement};
+pub use present::API_KEY;
 pub use standing::{Standing, Standings, Subject, WindowName};
 
 #[cfg(test)]

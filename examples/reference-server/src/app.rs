@@ -21,6 +21,7 @@ use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
 use crate::shared_rates::Link;
 use crate::task::Errands;
+use crate::waiting;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct App {
     pub(crate) asking_for_counts: Recurring,
     /// For how long a server that nobody hears of keeps its blocks of quotas, where several share the store.
     pub(crate) lease: Option<Duration>,
+    /// When it is counted what waits for an operator.
+    pub(crate) counting_what_waits: Recurring,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where rates are counted that several servers share.
@@ -114,6 +117,7 @@ impl App {
             publish_every,
             asking_for_news: Recurring::new(news_every),
             asking_for_counts: Recurring::new(reconcile_every),
+            counting_what_waits: Recurring::new(Some(waiting::EVERY)),
             lease,
             set_aside,
             shared_rates,

@@ -48,3 +48,4 @@ mod shared_rates;
 mod signals;
 mod table;
 mod task;
+mod waiting;

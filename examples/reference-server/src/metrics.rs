@@ -11,6 +11,7 @@ use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, gauge};
 use metrics::{describe_histogram, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use monetization_core::clock::Timestamp;
 use monetization_gateway_tower::Refused;
 
 /// The figures of one server. Shared by reference.
@@ -113,6 +114,21 @@ impl Metrics {
             )
         });
         counter.increment(1);
+    }
+
+    /// Notes what came of a run of publishing: when it left nothing over, or that it did.
+    pub(crate) fn published(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.work.published_at.set(seconds(at)),
+            None => self.work.publishing_failed.increment(1),
+        }
+    }
+
+    /// Notes in how many periods the engine has counted something else than was reported.
+    pub(crate) fn compared(&self, differing: usize, at: Timestamp) {
+        let differing = u64::try_from(differing).unwrap_or(u64::MAX);
+        self.work.drift.set(figure(differing));
+        self.work.compared_at.set(seconds(at));
     }
 
     /// All figures, as text.
@@ -239,6 +255,11 @@ fn describe() {
         "monetization_trouble",
         "1 while something goes wrong that the log tells of"
     );
+}
+
+/// Seconds since 1970.
+fn seconds(at: Timestamp) -> f64 {
+    figure(u64::try_from(at.as_secs()).unwrap_or(0))
 }
 
 /// What a gauge takes for a question.

@@ -10,14 +10,12 @@ use crate::report;
 use crate::schedule::tenants;
 
 /// How often it is counted: it takes a look at each tenant.
-const EVERY: Duration = Duration::from_secs(60);
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
 
 impl App {
     /// Counts what waits, when it is time. Answers what has gone wrong.
     pub(crate) async fn count_what_waits(&self) -> Option<String> {
-        if !self.counted_waiting.is_due(self.clock.uptime(), EVERY) {
-            return None;
-        }
+        let _alone = self.counting_what_waits.begin(self.now())?;
         let error = self.count_waiting().await.err()?;
         Some(format!(
             "failed to count what waits for an operator: {}",

@@ -1,24 +1,23 @@
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
-use monetization_rate_limiter::{Gcra, Limit, Limits};
+use http::HeaderMap;
 
 use super::cells::{Moment, QuotaNeed, Taken};
-use super::committer::{Committer, SetAside};
+use super::committer::Committer;
 use super::denial::{Denial, Unauthenticated};
 use super::feed::{Feed, KeyEntry, Keys};
 use super::gate::{Gate, Stretch, Target};
 use super::keeper::Keeper;
-use super::options::GatekeeperOptions;
+use super::options::{Beside, GatekeeperOptions};
 use super::permit::{Held, Permit};
+use super::present::present;
 use super::shared::{self, AskedRates, Had};
+use super::strangers::Strangers;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::key::{KeyKind, Pepper, PresentedKey};
@@ -136,38 +135,6 @@ struct Shared {
     rates: Option<Arc<dyn SharedRates>>,
 }
 
-/// What a gatekeeper may have beside its store.
-///
-/// ```
-/// use std::sync::Arc;
-/// use monetization_core::clock::Clock;
-/// use monetization_core::entropy::Entropy;
-/// use monetization_core::key::Pepper;
-/// use monetization_core::memory::{MemoryRates, MemoryStore};
-/// use monetization_core::runtime::{Beside, Gatekeeper, GatekeeperOptions};
-///
-/// // Two gatekeepers of one process, which let a rate through once.
-/// let (clock, store) = (Clock::system(), Arc::new(MemoryStore::default()));
-/// let rates = Arc::new(MemoryRates::new(clock.clone()));
-/// let gatekeepers = [(); 2].map(|()| {
-///     let beside = Beside { rates: Some(Arc::<MemoryRates>::clone(&rates)), ..Beside::default() };
-///     let words = (clock.clone(), Arc::new(Entropy::system()));
-///     let pepper = Pepper::new(b"kept outside of the store")?;
-///     let store = Arc::<MemoryStore>::clone(&store);
-///     Ok(Gatekeeper::with(store, words, pepper, GatekeeperOptions::default(), beside))
-/// });
-/// # gatekeepers.into_iter().collect::<Result<Vec<_>, Box<dyn std::error::Error>>>().unwrap();
-/// ```
-#[derive(Debug, Clone, Default)]
-#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
-pub struct Beside {
-    /// Keeps records that the ledger cannot take. Without it such a record is appended again and again, and
-    /// all that come after it wait.
-    pub aside: Option<Arc<dyn SetAside>>,
-    /// Counts rates for several gateways. Without it each lets the whole of a rate through.
-    pub rates: Option<Arc<dyn SharedRates>>,
-}
-
 /// A call to be decided about.
 struct Call<'a> {
     headers: &'a HeaderMap,
@@ -209,12 +176,6 @@ enum Missing {
     Quota(Arc<Gate>, QuotaNeed),
     /// So many units of the rates.
     Rates(Arc<dyn RateCounters>, Arc<Stretch>, u64),
-}
-
-/// How many unknown keys may have the news read for them.
-struct Strangers {
-    limit: Limits,
-    cells: monetization_rate_limiter::Cells,
 }
 
 impl Gatekeeper {
@@ -510,24 +471,6 @@ const BUSY: Denial = Denial::Busy {
     retry_after: Duration::from_secs(1),
 };
 
-impl Strangers {
-    fn new(per_second: NonZeroU32) -> Self {
-        let rate = Gcra::new(per_second, Duration::from_secs(1), per_second);
-        let limit = rate.map(Limit::gcra).into_iter();
-        Self {
-            limit: Limits::new(limit).unwrap_or_default(),
-            cells: monetization_rate_limiter::Cells::new(),
-        }
-    }
-
-    /// Whether one more may be looked for, at this process time.
-    fn admit(&self, uptime: Duration) -> bool {
-        let micros = i64::try_from(uptime.as_micros()).unwrap_or(i64::MAX);
-        let now = Timestamp::from_micros(micros);
-        self.cells.take(&self.limit, now, 1).is_allowed()
-    }
-}
-
 impl Shared {
     fn uptime_micros(&self) -> u64 {
         u64::try_from(self.clock.uptime().as_micros()).unwrap_or(NEVER)
@@ -611,31 +554,6 @@ impl From<Unauthenticated> for Stop {
     fn from(why: Unauthenticated) -> Self {
         Self::Denied(why.into())
     }
-}
-
-/// The header besides `Authorization` that a key is read from: `X-API-Key`.
-pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// The one key of a call: `Authorization: Bearer` or `X-API-Key`.
-fn present(headers: &HeaderMap) -> Result<PresentedKey, Unauthenticated> {
-    let bearer = headers.get_all(AUTHORIZATION).into_iter().map(|value| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| key.trim_start())
-    });
-    let header = headers
-        .get_all(API_KEY)
-        .into_iter()
-        .map(|value| value.to_str().ok());
-    let mut keys = bearer.chain(header);
-    let first = keys.next().ok_or(Unauthenticated::Missing)?;
-    if keys.next().is_some() {
-        return Err(Unauthenticated::Several);
-    }
-    first
-        .and_then(PresentedKey::parse)
-        .ok_or(Unauthenticated::Invalid)
 }
 
 impl fmt::Debug for Gatekeeper {

@@ -1,7 +1,9 @@
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::committer::CommitterOptions;
+use super::committer::{CommitterOptions, SetAside};
+use crate::rates::SharedRates;
 
 /// How a [`Gatekeeper`](super::Gatekeeper) behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,3 +47,35 @@ impl GatekeeperOptions {
 }
 
 const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// What a gatekeeper may have beside its store.
+///
+/// ```
+/// use std::sync::Arc;
+/// use monetization_core::clock::Clock;
+/// use monetization_core::entropy::Entropy;
+/// use monetization_core::key::Pepper;
+/// use monetization_core::memory::{MemoryRates, MemoryStore};
+/// use monetization_core::runtime::{Beside, Gatekeeper, GatekeeperOptions};
+///
+/// // Two gatekeepers of one process, which let a rate through once.
+/// let (clock, store) = (Clock::system(), Arc::new(MemoryStore::default()));
+/// let rates = Arc::new(MemoryRates::new(clock.clone()));
+/// let gatekeepers = [(); 2].map(|()| {
+///     let beside = Beside { rates: Some(Arc::<MemoryRates>::clone(&rates)), ..Beside::default() };
+///     let words = (clock.clone(), Arc::new(Entropy::system()));
+///     let pepper = Pepper::new(b"kept outside of the store")?;
+///     let store = Arc::<MemoryStore>::clone(&store);
+///     Ok(Gatekeeper::with(store, words, pepper, GatekeeperOptions::default(), beside))
+/// });
+/// # gatekeepers.into_iter().collect::<Result<Vec<_>, Box<dyn std::error::Error>>>().unwrap();
+/// ```
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "complete by definition")]
+pub struct Beside {
+    /// Keeps records that the ledger cannot take. Without it such a record is appended again and again, and
+    /// all that come after it wait.
+    pub aside: Option<Arc<dyn SetAside>>,
+    /// Counts rates for several gateways. Without it each lets the whole of a rate through.
+    pub rates: Option<Arc<dyn SharedRates>>,
+}
