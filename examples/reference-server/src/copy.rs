@@ -73,14 +73,18 @@ pub async fn copy(args: CopyArgs, mut out: impl Write) -> Result<(), CopyError> 
         return Ok(());
     }
     match to(&args)? {
-        Database::Sqlite(_) => Err(FieldError::new("--to", "a move leads to postgres://...").into()),
+        Database::Sqlite(_) => {
+            Err(FieldError::new("--to", "a move leads to postgres://...").into())
+        }
         #[cfg(feature = "postgres")]
         Database::Postgres(shared) => moving::run(&options, &shared, &mut out).await,
     }
 }
 
 fn from(address: &str) -> Result<PathBuf, FieldError> {
-    let path = address.strip_prefix("sqlite:").filter(|path| !path.is_empty());
+    let path = address
+        .strip_prefix("sqlite:")
+        .filter(|path| !path.is_empty());
     let path = path.map(PathBuf::from);
     let path = path.ok_or_else(|| FieldError::new("--from", "allowed is sqlite:FILE"))?;
     if !path.is_file() {
@@ -95,7 +99,11 @@ fn to(args: &CopyArgs) -> Result<Database, FieldError> {
         database: args.to.clone(),
         database_file: args.to_file.clone(),
     };
-    let option = if args.to.is_some() { "--to" } else { "--to-file" };
+    let option = if args.to.is_some() {
+        "--to"
+    } else {
+        "--to-file"
+    };
     Database::chosen(&named, Path::new(""))
         .map_err(|error| FieldError::new(option, error.problem().to_owned()))
 }
@@ -137,6 +145,9 @@ mod tests {
         let same = problem(args(&from, "sqlite:other.db")).await;
         assert!(same.contains("--to: a move leads to postgres://"), "{same}");
         let other = problem(args(&from, "mysql://canary@db")).await;
-        assert!(other.contains("--to") && !other.contains("canary"), "{other}");
+        assert!(
+            other.contains("--to") && !other.contains("canary"),
+            "{other}"
+        );
     }
 }

@@ -259,7 +259,7 @@ fn describe() {
 
 /// Seconds since 1970.
 fn seconds(at: Timestamp) -> f64 {
-    figure(u64::try_from(at.as_secs()).unwrap_or(0))
+    figure(u64::try_from(at.as_micros().div_euclid(1_000_000)).unwrap_or(0))
 }
 
 /// What a gauge takes for a question.

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::metrics::{figure, yes_or_no};
-use crate::shared_rates::Link;
 use crate::report;
 use crate::shared_rates::Link;
 
@@ -87,7 +86,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let gauges = &app.metrics.gauges;
     let seconds = |length: Option<Duration>| length.map_or(0.0, |length| length.as_secs_f64());
     gauges.ready.set(yes_or_no(app.is_ready()));
-    gauges.backlog.set(figure(u64::try_from(committer.backlog()).unwrap_or(u64::MAX)));
+    gauges.backlog.set(figure(
+        u64::try_from(committer.backlog()).unwrap_or(u64::MAX),
+    ));
     gauges.append_failing.set(seconds(committer.failing_for()));
     let news_age = app.gatekeeper.news_age();
     gauges

@@ -19,6 +19,7 @@ use super::market::{Market, Subscription};
 use super::server::{BINARY, Home, Process};
 use super::upstream::Upstream;
 
+mod copied;
 mod provided;
 mod starting;
 
@@ -120,7 +121,7 @@ fn strict(max: u64) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
-async fn a_key_that_one_gateway_revokes_the_other_refuses_within_a_second_d7() {
+async fn a_key_that_one_gateway_revokes_the_other_refuses_within_a_second() {
     let group = Group::start(2, &["--engine=none"]).await;
     let [a, b] = &group.servers[..] else { panic!() };
     let upstream = Upstream::start().await;
