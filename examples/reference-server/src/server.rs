@@ -298,10 +298,7 @@ async fn prepare(
         demands,
     } = choose(settings, parts, (&*store, &clock)).await?;
     let credentials = Credentials::default();
-    let of_flows = flows::Settings {
-        credentials: credentials.clone(),
-        ..flows::Settings::default()
-    };
+    let of_flows = flows_with(&credentials);
     let (by, random) = (clock.clone(), Arc::clone(&entropy));
     let monetizer = Monetizer::new(Arc::clone(&store), engines, by, random, pepper.clone())
         .with_settings(of_flows);
@@ -339,6 +336,13 @@ async fn prepare(
         shared_rates,
     }));
     Ok((app, first_start))
+}
+
+fn flows_with(credentials: &Credentials) -> flows::Settings {
+    flows::Settings {
+        credentials: credentials.clone(),
+        ..flows::Settings::default()
+    }
 }
 
 async fn open_set_aside(

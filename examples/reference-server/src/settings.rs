@@ -191,10 +191,7 @@ impl Settings {
                 .seconds_or_never(("--publish-every-seconds", 0), args.publish_every_seconds),
             news_every: check
                 .seconds_or_never(("--news-every-seconds", 300), args.news_every_seconds),
-            reconcile_every: check.seconds_or_never(
-                ("--reconcile-every-seconds", 86_400),
-                args.reconcile_every_seconds,
-            ),
+            reconcile_every: check.seconds_or_never(RECONCILE_EVERY, args.reconcile_every_seconds),
         };
         check.agreement(&settings);
         check.end(settings)
@@ -228,6 +225,8 @@ pub(crate) fn data_directory(said: Option<PathBuf>) -> PathBuf {
     said.unwrap_or_else(|| "monetization-data".into())
 }
 
+/// Once a day, where nothing is said.
+const RECONCILE_EVERY: (&str, u64) = ("--reconcile-every-seconds", 86_400);
 const GATEWAY: &str = "127.0.0.1:8080";
 const CONTROL: &str = "127.0.0.1:8081";
 /// In each list the first is what holds where nothing is said.
