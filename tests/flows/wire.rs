@@ -19,10 +19,11 @@ use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
 use monetization_core::reference::Realm;
+use monetization_core::runtime::GatekeeperOptions;
 use monetization_core::store::Store;
 use monetization_core::text::ForeignId;
 
-use crate::world::{World, gate, text};
+use crate::world::{World, text};
 
 /// A call that carried reports.
 #[derive(Debug, Clone)]
@@ -175,7 +176,8 @@ impl World {
     /// Goes on over another store.
     pub fn move_to(&mut self, store: Arc<dyn Store>) {
         self.running.abort();
-        (self.gatekeeper, self.running) = gate(&store, &self.clock, Arc::new(Entropy::seeded(9)));
+        let options = GatekeeperOptions::default();
+        (self.gatekeeper, self.running) = self.gate_over(Arc::clone(&store), &self.clock, options);
         self.store = store;
         self.restart(9);
     }

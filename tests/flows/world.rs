@@ -58,19 +58,6 @@ pub struct World {
     pub consumer: Consumer,
 }
 
-/// A gate over this store, which keeps itself informed.
-pub fn gate(
-    store: &Arc<dyn Store>,
-    clock: &Clock,
-    entropy: Arc<Entropy>,
-) -> (Gatekeeper, JoinHandle<()>) {
-    let (store, pepper) = (Arc::clone(store), Pepper::new(&[7; 32]).unwrap());
-    let options = GatekeeperOptions::default();
-    let gatekeeper = Gatekeeper::new(store, clock.clone(), entropy, pepper, options);
-    let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
-    (gatekeeper, running)
-}
-
 impl World {
     pub async fn new(invoicing: Invoicing) -> Self {
         Self::over(invoicing, |clock| Arc::new(MemoryStore::new(clock))).await
@@ -102,11 +89,18 @@ impl World {
             engines,
             clock.clone(),
             Arc::clone(&entropy),
-            pepper,
+            pepper.clone(),
         )
         .with_settings(settings);
         let (tenant, product, consumer) = opened(&monetizer, invoicing).await;
-        let (gatekeeper, running) = gate(&store, &clock, entropy);
+        let gatekeeper = Gatekeeper::new(
+            Arc::clone(&store),
+            clock.clone(),
+            entropy,
+            pepper,
+            GatekeeperOptions::default(),
+        );
+        let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
         let provider = mock.control();
         Self {
             monetizer,
@@ -252,11 +246,7 @@ impl World {
     }
 
     /// Another gate, with a clock and options of its own, and its work in the background.
-    pub fn gate(
-        &self,
-        clock: &Clock,
-        options: GatekeeperOptions,
-    ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
+    pub fn gate(&self, clock: &Clock, options: GatekeeperOptions) -> (Gatekeeper, JoinHandle<()>) {
         self.gate_over(Arc::clone(&self.store), clock, options)
     }
 
@@ -266,7 +256,7 @@ impl World {
         store: Arc<dyn Store>,
         clock: &Clock,
         options: GatekeeperOptions,
-    ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
+    ) -> (Gatekeeper, JoinHandle<()>) {
         let gatekeeper = Gatekeeper::new(
             store,
             clock.clone(),

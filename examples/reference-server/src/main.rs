@@ -10,7 +10,7 @@ use monetization_core::plan_file::SCHEMA;
 use reference_server::check::check;
 #[cfg(feature = "stripe")]
 use reference_server::cli::StripeCommand;
-use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
+use reference_server::cli::{Cli, Command, DoctorArgs, ENVIRONMENT_PREFIX};
 use reference_server::copy::copy;
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
@@ -25,6 +25,7 @@ use reference_server::settings::SetupWebhookSettings;
 use reference_server::settings::{ProviderSettings, PublishSettings, Settings};
 #[cfg(feature = "stripe")]
 use reference_server::setup_webhook::setup_webhook;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -94,20 +95,22 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             runtime.block_on(setup_webhook(&settings, std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor(args) => {
-            let unknown = unknown_variables();
-            let clock = Clock::system();
-            let examined = doctor::examine(args.serve, &unknown, &clock);
-            let diagnosis = runtime.block_on(examined);
-            let mut out = std::io::stdout();
-            if args.json {
-                writeln!(out, "{}", diagnosis.document())?;
-            } else {
-                diagnosis.tell(out)?;
-            }
-            Ok(exit_code(diagnosis.is_healthy()))
-        }
+        Command::Doctor(args) => examine(*args, &runtime),
     }
+}
+
+/// Looks at everything that a server needs, and says how it is.
+fn examine(args: DoctorArgs, runtime: &Runtime) -> Result<ExitCode, Box<dyn Error>> {
+    let unknown = unknown_variables();
+    let clock = Clock::system();
+    let diagnosis = runtime.block_on(doctor::examine(args.serve, &unknown, &clock));
+    let mut out = std::io::stdout();
+    if args.json {
+        writeln!(out, "{}", diagnosis.document())?;
+    } else {
+        diagnosis.tell(out)?;
+    }
+    Ok(exit_code(diagnosis.is_healthy()))
 }
 
 fn exit_code(is_good: bool) -> ExitCode {
