@@ -7,7 +7,7 @@ use monetization_core::invoice::Invoicing;
 use monetization_core::runtime::GatekeeperOptions;
 
 use crate::checking::Tampered;
-use crate::database::{Database, Kept};
+use crate::database::Database;
 use crate::world::{World, ok};
 
 const HUNDRED: &str = r#"{"billing":"free","currency":"USD","cycle":"month",

@@ -17,6 +17,10 @@ pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "asked for beside a server of PostgreSQL's")
+    )]
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
