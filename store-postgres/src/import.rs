@@ -24,7 +24,9 @@ use crate::options::PostgresOptions;
 /// use monetization_core::store::moving::{Page, Part};
 /// use monetization_store_postgres::{Import, PostgresOptions};
 ///
-/// # async fn page_of(part: Part, after: Option<&str>) -> Page { unimplemented!() }
+/// # async fn page_of(_: Part, _: Option<&str>) -> Page {
+/// #     Page { rows: "[]".to_owned(), count: 0, next: None }
+/// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let source = Uuid::nil();
