@@ -5,6 +5,7 @@ use std::fmt;
 use monetization_core::clock::Timestamp;
 use monetization_core::store::StoreError;
 use monetization_core::store::schema::Schemata;
+use monetization_core::tenant::Tenant;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Executor, PgConnection, PgTransaction};
 
@@ -101,17 +102,17 @@ impl Inspection {
         Ok(newest.into_iter().next().flatten())
     }
 
-    /// The engines that bill the tenants, by name.
+    /// The tenants, in the order of their ids.
     ///
     /// # Errors
-    /// [`StoreError`] where it cannot be read.
-    pub async fn engines(&mut self) -> Result<Vec<String>, StoreError> {
-        let engines = sqlx::query(
-            "SELECT DISTINCT body::jsonb ->> 'engine' AS engine FROM fact
-            WHERE kind = 'tenant' ORDER BY 1",
-        );
-        self.read_all("read the engines", engines, |row| row.value("engine"))
-            .await
+    /// [`StoreError`] where they cannot be read.
+    pub async fn tenants(&mut self) -> Result<Vec<Tenant>, StoreError> {
+        let tenants = sqlx::query("SELECT body FROM fact WHERE kind = 'tenant' ORDER BY id");
+        let read = |row: &PgRow| {
+            let body: String = row.value("body")?;
+            serde_json::from_str(&body).map_err(|error| sqlx::Error::Decode(error.into()))
+        };
+        self.read_all("read the tenants", tenants, read).await
     }
 
     /// What waits for an operator, the newest of each kind first, at most `limit` of each.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use monetization_core::clock::Timestamp;
 use monetization_core::store::schema::Schemata;
 use monetization_core::store::{StoreError, StoreErrorKind};
+use monetization_core::tenant::Tenant;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
@@ -152,16 +153,21 @@ impl Inspection {
         Ok(newest.map(Timestamp::from_micros))
     }
 
-    /// The engines that bill the tenants, by name.
+    /// The tenants, in the order of their ids.
     ///
     /// # Errors
-    /// [`StoreError`] where it cannot be read.
-    pub async fn engines(&mut self) -> Result<Vec<String>, StoreError> {
-        let select = "SELECT DISTINCT body ->> 'engine' FROM fact WHERE kind = 'tenant' ORDER BY 1";
-        let engines = sqlx::query_scalar(select).fetch_all(&mut self.connection);
-        engines
-            .await
-            .map_err(|error| failed("read the engines", error))
+    /// [`StoreError`] where they cannot be read.
+    pub async fn tenants(&mut self) -> Result<Vec<Tenant>, StoreError> {
+        let select = "SELECT body FROM fact WHERE kind = 'tenant' ORDER BY id";
+        let bodies = sqlx::query_scalar(select).fetch_all(&mut self.connection);
+        let read = async {
+            let bodies: Vec<String> = bodies.await?;
+            let tenants = bodies.iter().map(|body| serde_json::from_str(body));
+            let tenants: Result<_, serde_json::Error> = tenants.collect();
+            tenants.map_err(|error| sqlx::Error::Decode(error.into()))
+        };
+        read.await
+            .map_err(|error| failed("read the tenants", error))
     }
 
     /// What waits for an operator, the newest of each kind first, at most `limit` of each.

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use crate::cli::CheckArgs;
 use crate::database::Database;
-use crate::settings::data_directory;
 
 /// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +36,7 @@ pub enum CheckError {
 /// # Errors
 /// [`CheckError`].
 pub async fn check(args: CheckArgs, mut out: impl Write) -> Result<bool, CheckError> {
-    let database = Database::chosen(&args.database, &data_directory(args.data_directory))?;
+    let database = Database::chosen(&args.database)?;
     let found = look(&database).await;
     let (findings, held) = found.map_err(|source| CheckError::Store {
         place: database.to_string(),

@@ -183,14 +183,7 @@ pub struct ReconcileArgs {
 /// What is checked.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
-    /// Where the state is kept [default: ./monetization-data].
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
-    )]
-    pub data_directory: Option<PathBuf>,
-    /// Where everything else is kept.
+    /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
     /// Print JSON.
@@ -226,24 +219,13 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_CONTROL_ADDRESS"
     )]
     pub control_address: Option<String>,
-    /// Where the state is kept [default: ./monetization-data].
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
-    )]
-    pub data_directory: Option<PathBuf>,
-    /// Where everything else is kept.
+    /// Where the state is kept, and who bills.
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub provider: ProviderArgs,
     /// The file with the pepper, which all servers of one database share [default: pepper in the data directory,
     /// made on the first start].
     #[arg(long, value_name = "FILE", env = "MONETIZATION_SERVER_PEPPER_FILE")]
     pub pepper_file: Option<PathBuf>,
-    /// The billing engine: mock, stripe where it was built in, or none to meter and limit only
-    /// [default: mock].
-    #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
-    pub engine: Option<String>,
     /// Who makes the invoices: `by_core` or `by_engine` [default: `by_core`]. For the first start.
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_INVOICING")]
     pub invoicing: Option<String>,
@@ -328,11 +310,7 @@ pub struct ServeArgs {
     /// Stripe on this machine.
     #[arg(long, value_name = "INSTANT", env = "MONETIZATION_SERVER_MANUAL_CLOCK")]
     pub manual_clock: Option<String>,
-    /// Use the mock provider that is a process of its own and listens there, such as
-    /// `http://127.0.0.1:8082`, instead of one in this process.
-    #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
-    pub mock_url: Option<String>,
-    /// What that process signs its messages with; better by its variable.
+    /// What the process at --mock-url signs its messages with; better by its variable.
     #[arg(
         long,
         value_name = "SECRET",
@@ -341,19 +319,6 @@ pub struct ServeArgs {
         value_parser = secret
     )]
     pub mock_webhook_secret: Option<Secret>,
-    /// What Stripe, or the provider at --mock-url, is signed in to with, and what its messages are signed
-    /// with, as a file of JSON: {"credentials": "...", "webhook_secrets": ["..."]}. It is read again on
-    /// SIGHUP and when the owner asks for it.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MONETIZATION_SERVER_ENGINE_SECRETS_FILE"
-    )]
-    pub engine_secrets_file: Option<PathBuf>,
-    /// How Stripe is reached.
-    #[cfg(feature = "stripe")]
-    #[command(flatten)]
-    pub stripe: StripeArgs,
     /// What the platform keeps of what connected accounts invoice through Stripe, in per cent with at
     /// most two decimals [default: nothing].
     #[cfg(feature = "stripe")]

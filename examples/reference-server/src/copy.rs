@@ -1,7 +1,7 @@
 //! The command `copy`: a running installation's database, moved from SQLite to PostgreSQL.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use monetization_core::field::FieldError;
 use monetization_core::store::StoreError;
@@ -98,14 +98,14 @@ fn to(args: &CopyArgs) -> Result<Database, FieldError> {
     let named = DatabaseArgs {
         database: args.to.clone(),
         database_file: args.to_file.clone(),
+        ..DatabaseArgs::default()
     };
     let option = if args.to.is_some() {
         "--to"
     } else {
         "--to-file"
     };
-    Database::chosen(&named, Path::new(""))
-        .map_err(|error| FieldError::new(option, error.problem().to_owned()))
+    Database::chosen(&named).map_err(|error| FieldError::new(option, error.problem().to_owned()))
 }
 
 fn failed(place: &impl ToString, source: StoreError) -> CopyError {

@@ -10,6 +10,7 @@ use monetization_core::field::FieldError;
 use monetization_core::store::inspection::{Finding, Held};
 use monetization_core::store::schema::Schema;
 use monetization_core::store::{Store, StoreError};
+use monetization_core::tenant::Tenant;
 #[cfg(feature = "postgres")]
 use monetization_store_postgres::{PostgresOptions, PostgresStore};
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
@@ -42,7 +43,7 @@ impl Database {
     /// # Errors
     /// [`FieldError`] where there is no such database. What it says does not repeat the address, which may hold
     /// a password.
-    pub fn chosen(args: &DatabaseArgs, data_directory: &Path) -> Result<Self, FieldError> {
+    pub fn chosen(args: &DatabaseArgs) -> Result<Self, FieldError> {
         let (option, address) = match (&args.database, &args.database_file) {
             (Some(_), Some(_)) => {
                 let problem = "the address is named besides: leave one of them out";
@@ -58,7 +59,7 @@ impl Database {
             }
             (None, None) => (ADDRESS, "sqlite:".to_owned()),
         };
-        let chosen = Self::at(address.trim(), data_directory);
+        let chosen = Self::at(address.trim(), &args.directory());
         chosen.map_err(|problem| FieldError::new(option, problem))
     }
 
@@ -188,9 +189,9 @@ impl Inspection {
         ask!(self, it => it.newest_at().await)
     }
 
-    /// The engines of the tenants.
-    pub(crate) async fn engines(&mut self) -> Result<Vec<String>, StoreError> {
-        ask!(self, it => it.engines().await)
+    /// The tenants.
+    pub(crate) async fn tenants(&mut self) -> Result<Vec<Tenant>, StoreError> {
+        ask!(self, it => it.tenants().await)
     }
 
     /// What waits for an operator, the newest of each kind first, at most `limit` of each.
@@ -208,15 +209,15 @@ mod tests {
     fn chosen(address: &str) -> Result<Database, FieldError> {
         let args = DatabaseArgs {
             database: Some(Secret::new(address)),
-            database_file: None,
+            ..DatabaseArgs::default()
         };
-        Database::chosen(&args, Path::new("data"))
+        Database::chosen(&args)
     }
 
     #[test]
     fn a_database_is_in_the_data_directory_unless_another_is_named() {
-        let usual = Database::chosen(&DatabaseArgs::default(), Path::new("data")).unwrap();
-        let expected = Path::new("data").join("monetization.db");
+        let usual = Database::chosen(&DatabaseArgs::default()).unwrap();
+        let expected = Path::new("monetization-data").join("monetization.db");
         for database in [usual, chosen("sqlite:").unwrap()] {
             assert_eq!(database.to_string(), expected.display().to_string());
             assert!(!database.is_shared());
@@ -234,16 +235,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("database");
         let mut args = DatabaseArgs {
-            database: None,
             database_file: Some(path.clone()),
+            ..DatabaseArgs::default()
         };
-        let missing = Database::chosen(&args, folder.path()).unwrap_err();
+        let missing = Database::chosen(&args).unwrap_err();
         assert_eq!(missing.field(), "--database-file");
         fs::write(&path, "sqlite:/a/b.db\n").unwrap();
-        let read = Database::chosen(&args, folder.path()).unwrap();
+        let read = Database::chosen(&args).unwrap();
         assert_eq!(read.to_string(), "/a/b.db");
         args.database = Some(Secret::new("sqlite:"));
-        let both = Database::chosen(&args, folder.path()).unwrap_err();
+        let both = Database::chosen(&args).unwrap_err();
         assert_eq!(both.field(), "--database-file");
     }
 
@@ -263,9 +264,9 @@ mod tests {
     fn a_password_in_an_address_is_told_nowhere_j8() {
         let args = DatabaseArgs {
             database: Some(Secret::new("postgres://market:canary@db:5433/market")),
-            database_file: None,
+            ..DatabaseArgs::default()
         };
-        let database = Database::chosen(&args, Path::new("data")).unwrap();
+        let database = Database::chosen(&args).unwrap();
         let said = format!("{args:?} {database:?} {database}");
         assert!(!said.contains("canary"), "{said}");
         assert_eq!(database.to_string(), "postgres://db:5433/market");

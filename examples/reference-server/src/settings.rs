@@ -128,14 +128,14 @@ impl Settings {
     /// [`SettingsError`] with everything that is wrong, not the first thing only.
     pub fn new(args: ServeArgs) -> Result<Self, SettingsError> {
         let mut check = Check::default();
-        let engine = check.engine(args.engine.clone());
+        let engine = check.engine(args.provider.engine.clone());
+        let database = check.place(&args);
         #[cfg(feature = "stripe")]
-        let stripe = check.stripe(&engine, stripe::Said::of(&args));
-        let (data_directory, database) = check.place(&args);
+        let stripe = check.stripe(&engine, &args.provider, args.stripe_fee_percent);
         let settings = Self {
             gateway_address: check.parsed("--gateway-address", &args.gateway_address, GATEWAY),
             control_address: check.parsed("--control-address", &args.control_address, CONTROL),
-            data_directory,
+            data_directory: args.provider.database.directory(),
             database,
             pepper_file: args.pepper_file,
             lease: check.seconds("--lease-seconds", args.lease_seconds, (5, 3_600, 30)),
@@ -182,8 +182,8 @@ impl Settings {
             ),
             public_url: check.url("--public-url", args.public_url),
             manual_clock: check.instant("--manual-clock", args.manual_clock),
-            mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
-            engine_secrets: args.engine_secrets_file,
+            mock_process: check.mock_process(args.provider.mock_url, args.mock_webhook_secret),
+            engine_secrets: args.provider.engine_secrets_file,
             shared_rates: check.shared_rates(args.shared_rates),
             plans: named_first(args.plans, args.plans_of_variable),
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
@@ -218,11 +218,6 @@ impl Default for Settings {
         )]
         Self::new(ServeArgs::default()).unwrap()
     }
-}
-
-/// Where the state is kept.
-pub(crate) fn data_directory(said: Option<PathBuf>) -> PathBuf {
-    said.unwrap_or_else(|| "monetization-data".into())
 }
 
 /// Once a day, where nothing is said.
@@ -455,6 +450,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::ProviderArgs;
 
     #[test]
     fn what_is_not_said_has_a_default() {
@@ -492,7 +488,10 @@ mod tests {
             gateway_address: text("localhost"),
             payment_days: text("366"),
             limit_headers: text("Kong"),
-            engine: text("none"),
+            provider: ProviderArgs {
+                engine: text("none"),
+                ..ProviderArgs::default()
+            },
             manual_clock: text("2026-01-01T00:00:00Z"),
             public_url: text("ftp://x"),
             without_store_seconds: text("60"),
@@ -534,8 +533,12 @@ mod tests {
     #[test]
     fn a_mock_process_comes_with_its_secret_and_without_a_clock_to_move() {
         let text = |text: &str| Some(text.to_owned());
+        let at = |url: &str| ProviderArgs {
+            mock_url: text(url),
+            ..ProviderArgs::default()
+        };
         let args = ServeArgs {
-            mock_url: text("http://127.0.0.1:8082"),
+            provider: at("http://127.0.0.1:8082"),
             ..ServeArgs::default()
         };
         let error = Settings::new(args.clone()).unwrap_err();
@@ -547,7 +550,7 @@ mod tests {
         let process = Settings::new(args.clone()).unwrap().mock_process.unwrap();
         assert_eq!(process.url, "http://127.0.0.1:8082");
         let args = ServeArgs {
-            mock_url: text("https://127.0.0.1"),
+            provider: at("https://127.0.0.1"),
             publish_every_seconds: text("86401"),
             ..args
         };
@@ -555,7 +558,7 @@ mod tests {
         let options: Vec<&str> = error.problems.iter().map(FieldError::field).collect();
         assert_eq!(options, ["--mock-url", "--publish-every-seconds"]);
         let args = ServeArgs {
-            mock_url: text("http://127.0.0.1:8082"),
+            provider: at("http://127.0.0.1:8082"),
             publish_every_seconds: text("5"),
             manual_clock: text("2026-01-01T00:00:00Z"),
             ..args

@@ -1,13 +1,20 @@
-//! Where the database is.
+//! Where the state is kept.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use monetization_core::secret::Secret;
 
-/// Where the database is.
+/// Where the state is kept.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DatabaseArgs {
+    /// The directory it is kept in [default: ./monetization-data].
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
+    )]
+    pub data_directory: Option<PathBuf>,
     /// The database: `sqlite:` for a file in the data directory, `sqlite:FILE`, or
     /// `postgres://USER@HOST/DATABASE` where that was built in, for several servers [default: sqlite:].
     /// Where it holds a password, better by its variable or in a file.
@@ -22,4 +29,13 @@ pub struct DatabaseArgs {
     /// The file that this address is in.
     #[arg(long, value_name = "FILE", env = "MONETIZATION_SERVER_DATABASE_FILE")]
     pub database_file: Option<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// The directory in which the state is kept.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        let said = self.data_directory.clone();
+        said.unwrap_or_else(|| "monetization-data".into())
+    }
 }

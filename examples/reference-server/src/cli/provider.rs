@@ -1,4 +1,4 @@
-//! What processes beside the server are told of the database and of the provider.
+//! Where use is kept, and to whom it is reported: what every process of an installation is told alike.
 
 use std::path::PathBuf;
 
@@ -11,27 +11,24 @@ use super::StripeArgs;
 /// Where use is kept, and to whom it is reported.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ProviderArgs {
-    /// Where the server keeps its state [default: ./monetization-data].
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
-    )]
-    pub data_directory: Option<PathBuf>,
-    /// The database of the server.
+    /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
-    /// The billing engine of the server [default: mock].
+    /// The billing engine: mock, stripe where it was built in, or none to meter and limit only
+    /// [default: mock].
     #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
     pub engine: Option<String>,
-    /// Where the process of the mock provider listens.
+    /// The mock provider that is a process of its own and listens there, such as
+    /// `http://127.0.0.1:8082`, and not one within the server.
     #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
     pub mock_url: Option<String>,
     /// How Stripe is reached.
     #[cfg(feature = "stripe")]
     #[command(flatten)]
     pub stripe: StripeArgs,
-    /// What the provider is signed in to with: the file that the server has, read before each run.
+    /// What Stripe, or the provider at --mock-url, is signed in to with, and what its messages are signed
+    /// with, as a file of JSON: {"credentials": "...", "webhook_secrets": ["..."]}. A server reads it again
+    /// on SIGHUP and when the owner asks for it, others before each run.
     #[arg(
         long,
         value_name = "FILE",

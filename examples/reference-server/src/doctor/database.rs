@@ -1,9 +1,12 @@
 //! The database: whether it is whole, of a shape that is known, and in nobody else's hands.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::store::StoreError;
+use monetization_core::tenant::Tenant;
+use monetization_core::text::Slug;
 use monetization_store_sqlite::{Inspection, Schema};
 
 use super::Diagnosis;
@@ -55,7 +58,7 @@ pub(super) async fn look(
     };
     // Where a clock that is moved by hand stands now, only the server knows.
     let now = Some(now).filter(|_| settings.manual_clock.is_none() || !is_running);
-    if let Err(error) = look_inside((settings, now), diagnosis).await {
+    if let Err(error) = look_inside((settings, directory, now), diagnosis).await {
         let mend = if settings.database.is_shared() {
             "see that its server is there, that the address is right, and that who logs in is a member of \
              monetization_inspector"
@@ -88,7 +91,7 @@ fn look_at_server(
 }
 
 async fn look_inside(
-    (settings, now): (&Settings, Option<Timestamp>),
+    (settings, directory, now): (&Settings, &DataDirectory, Option<Timestamp>),
     diagnosis: &mut Diagnosis,
 ) -> Result<(), StoreError> {
     let database = &settings.database;
@@ -112,8 +115,16 @@ async fn look_inside(
         return Ok(());
     }
     look_at_clock(inspection.newest_at().await?, now, diagnosis);
-    for engine in inspection.engines().await? {
-        if engine != settings.engine.as_str() {
+    let tenants = inspection.tenants().await?;
+    look_at_engines(&tenants, settings, diagnosis);
+    look_at_pepper(&tenants, directory, diagnosis);
+    look_at_held(&mut inspection, diagnosis).await
+}
+
+fn look_at_engines(tenants: &[Tenant], settings: &Settings, diagnosis: &mut Diagnosis) {
+    let engines: BTreeSet<&Slug> = tenants.iter().map(|tenant| &tenant.engine).collect();
+    for engine in engines {
+        if *engine != settings.engine {
             let found = format!(
                 "the data was begun with {engine}, the settings say {}",
                 settings.engine
@@ -122,7 +133,22 @@ async fn look_inside(
             diagnosis.problem("engine", found, mend);
         }
     }
-    look_at_held(&mut inspection, diagnosis).await
+}
+
+/// Whether the pepper is the one that keys and tokens were issued with. One that cannot be read has been told of.
+fn look_at_pepper(tenants: &[Tenant], directory: &DataDirectory, diagnosis: &mut Diagnosis) {
+    let Ok(Some(pepper)) = directory.read_pepper() else {
+        return;
+    };
+    let ours = pepper.fingerprint();
+    let mut known = tenants.iter().filter_map(|tenant| tenant.pepper.as_ref());
+    if known.any(|theirs| *theirs != ours) {
+        diagnosis.problem(
+            "pepper",
+            "it is not the one that the database was begun with: no key and no token would be recognised",
+            "copy the file from another server of this database or from a backup, and name it with --pepper-file",
+        );
+    }
 }
 
 fn look_at_schema(schema: Schema, diagnosis: &mut Diagnosis) -> bool {

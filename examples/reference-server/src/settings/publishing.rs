@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Check, SettingsError, data_directory};
+use super::{Check, SettingsError};
 use crate::cli::{ProviderArgs, PublishArgs};
 use crate::database::Database;
 use crate::engine_secrets::Demands;
@@ -94,7 +94,7 @@ impl Check {
     fn provider_settings(&mut self, args: ProviderArgs) -> ProviderSettings {
         ProviderSettings {
             provider: self.provider(&args),
-            database: self.database(&args.database, &data_directory(args.data_directory)),
+            database: self.database(&args.database),
             engine_secrets: args.engine_secrets_file,
         }
     }
@@ -103,12 +103,7 @@ impl Check {
         let engine = self.engine(args.engine.clone());
         #[cfg(feature = "stripe")]
         {
-            let said = super::stripe::Said {
-                args: args.stripe.clone(),
-                fee_percent: None,
-                has_secrets: args.engine_secrets_file.is_some(),
-            };
-            if let Some(stripe) = self.stripe(&engine, said) {
+            if let Some(stripe) = self.stripe(&engine, args, None) {
                 return Provider::Stripe(stripe);
             }
         }

@@ -1,24 +1,21 @@
 //! What goes together with a database that several servers share.
 
-use std::path::{Path, PathBuf};
-
-use super::{Check, Settings, data_directory};
+use super::{Check, Settings};
 use crate::cli::{DatabaseArgs, ServeArgs};
 use crate::database::Database;
 
 impl Check {
     /// The database; where it is none, one that nobody opens.
-    pub(super) fn database(&mut self, args: &DatabaseArgs, data_directory: &Path) -> Database {
-        Database::chosen(args, data_directory).unwrap_or_else(|problem| {
+    pub(super) fn database(&mut self, args: &DatabaseArgs) -> Database {
+        Database::chosen(args).unwrap_or_else(|problem| {
             self.problems.push(problem);
-            Database::Sqlite(data_directory.to_owned())
+            Database::Sqlite(args.directory())
         })
     }
 
-    /// Where a server keeps its state and everything else. Says what is of no use to that database.
-    pub(super) fn place(&mut self, args: &ServeArgs) -> (PathBuf, Database) {
-        let directory = data_directory(args.data_directory.clone());
-        let database = self.database(&args.database, &directory);
+    /// The database of a server. Says what is of no use to that database.
+    pub(super) fn place(&mut self, args: &ServeArgs) -> Database {
+        let database = self.database(&args.provider.database);
         if database.is_shared() && args.synchronous.is_some() {
             let problem =
                 "how much a commit waits for is a setting of PostgreSQL's server: leave it out";
@@ -28,7 +25,7 @@ impl Check {
             let problem = "a database of SQLite's has one server: leave it out";
             self.problem("--lease-seconds", problem);
         }
-        (directory, database)
+        database
     }
 
     /// Says what every one of several servers would have for itself.
@@ -55,14 +52,13 @@ impl Check {
 
 #[cfg(test)]
 mod tests {
-    use monetization_core::field::FieldError;
     use monetization_core::secret::Secret;
 
     use super::*;
 
     fn problems(address: &str, change: impl FnOnce(&mut ServeArgs)) -> Vec<String> {
         let mut args = ServeArgs::default();
-        args.database.database = Some(Secret::new(address));
+        args.provider.database.database = Some(Secret::new(address));
         change(&mut args);
         match Settings::new(args) {
             Ok(_) => Vec::new(),
@@ -78,18 +74,7 @@ mod tests {
     fn a_lease_is_for_databases_that_are_shared() {
         let said = problems("sqlite:", |args| args.lease_seconds = Some("30".to_owned()));
         assert_eq!(said, ["--lease-seconds"]);
-        let wrong = Settings::new(ServeArgs {
-            database: DatabaseArgs {
-                database: Some(Secret::new("nowhere")),
-                database_file: None,
-            },
-            ..ServeArgs::default()
-        });
-        let problems = wrong.unwrap_err().problems;
-        assert_eq!(
-            problems.iter().map(FieldError::field).collect::<Vec<_>>(),
-            ["--database"]
-        );
+        assert_eq!(problems("nowhere", |_| {}), ["--database"]);
     }
 
     #[cfg(feature = "postgres")]
@@ -98,10 +83,10 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let address = "postgres://market@db/market";
         assert_eq!(problems(address, |_| {}), ["--engine"]);
-        let none = |args: &mut ServeArgs| args.engine = Some("none".to_owned());
+        let none = |args: &mut ServeArgs| args.provider.engine = Some("none".to_owned());
         assert!(problems(address, none).is_empty());
         let process = |args: &mut ServeArgs| {
-            args.mock_url = text("http://127.0.0.1:8082");
+            args.provider.mock_url = text("http://127.0.0.1:8082");
             args.mock_webhook_secret = Some(Secret::new("whsec_c2VjcmV0"));
             args.lease_seconds = text("5");
         };

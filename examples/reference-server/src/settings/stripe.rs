@@ -9,7 +9,7 @@ use monetization_engine_stripe::{Scope, StripeOptions, engine};
 use rust_decimal::Decimal;
 
 use super::{Check, SWITCH, SettingsError, is_stripe};
-use crate::cli::{ServeArgs, SetupWebhookArgs, StripeArgs};
+use crate::cli::{ProviderArgs, SetupWebhookArgs, StripeArgs};
 use crate::engine_secrets::Demands;
 
 /// How Stripe is reached.
@@ -83,36 +83,23 @@ impl SetupWebhookSettings {
     }
 }
 
-/// What was said about Stripe.
-pub(super) struct Said {
-    pub(super) args: StripeArgs,
-    pub(super) fee_percent: Option<String>,
-    pub(super) has_secrets: bool,
-}
-
-impl Said {
-    /// By whoever serves.
-    pub(super) fn of(args: &ServeArgs) -> Self {
-        Self {
-            args: args.stripe.clone(),
-            fee_percent: args.stripe_fee_percent.clone(),
-            has_secrets: args.engine_secrets_file.is_some(),
-        }
-    }
-}
-
 impl Check {
     /// What was said about Stripe, where it is the engine.
-    pub(super) fn stripe(&mut self, engine: &Slug, said: Said) -> Option<StripeSettings> {
-        let Said {
-            args,
-            fee_percent,
-            has_secrets,
-        } = said;
+    pub(super) fn stripe(
+        &mut self,
+        engine: &Slug,
+        args: &ProviderArgs,
+        fee_percent: Option<String>,
+    ) -> Option<StripeSettings> {
+        let ProviderArgs {
+            stripe,
+            engine_secrets_file,
+            ..
+        } = args;
         if !is_stripe(engine) {
             let options = [
-                ("--stripe-url", args.stripe_url.is_some()),
-                ("--stripe-live", args.stripe_live.is_some()),
+                ("--stripe-url", stripe.stripe_url.is_some()),
+                ("--stripe-live", stripe.stripe_live.is_some()),
                 ("--stripe-fee-percent", fee_percent.is_some()),
             ];
             for (option, _) in options.into_iter().filter(|(_, is_said)| *is_said) {
@@ -120,12 +107,12 @@ impl Check {
             }
             return None;
         }
-        if !has_secrets {
+        if engine_secrets_file.is_none() {
             let problem = "it is missing: say what Stripe is signed in to with and what its messages are \
                 signed with, in a file";
             self.problem("--engine-secrets-file", problem);
         }
-        Some(self.reach(args, fee_percent))
+        Some(self.reach(stripe.clone(), fee_percent))
     }
 
     fn reach(&mut self, args: StripeArgs, fee_percent: Option<String>) -> StripeSettings {

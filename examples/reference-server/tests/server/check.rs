@@ -17,13 +17,20 @@ use super::world::{Text, World};
 /// Tells whether everything holds, and what was said.
 async fn check(directory: &Path, json: bool) -> (bool, String) {
     let args = CheckArgs {
-        data_directory: Some(directory.to_owned()),
-        database: DatabaseArgs::default(),
+        database: of(directory),
         json,
     };
     let mut told = Vec::new();
     let holds = check::check(args, &mut told).await.unwrap();
     (holds, String::from_utf8(told).unwrap())
+}
+
+/// The options that name the database in this directory.
+pub(super) fn of(directory: &Path) -> DatabaseArgs {
+    DatabaseArgs {
+        data_directory: Some(directory.to_owned()),
+        ..DatabaseArgs::default()
+    }
 }
 
 pub(super) async fn database(directory: &Path) -> SqliteConnection {
@@ -151,8 +158,7 @@ async fn what_waits_for_an_operator_is_told_beside_the_invariants() {
 async fn where_there_is_no_database_there_is_nothing_to_check() {
     let folder = tempfile::tempdir().unwrap();
     let args = CheckArgs {
-        data_directory: Some(folder.path().to_owned()),
-        database: DatabaseArgs::default(),
+        database: of(folder.path()),
         json: false,
     };
     let error = check::check(args, Vec::new()).await.unwrap_err();

@@ -5,10 +5,10 @@ use std::path::Path;
 use http::StatusCode;
 use monetization_core::clock::{Clock, Timestamp};
 use monetization_store_sqlite::Inspection;
-use reference_server::cli::ServeArgs;
+use reference_server::cli::{ProviderArgs, ServeArgs};
 use reference_server::doctor::{Diagnosis, Verdict, examine};
 
-use super::check::database;
+use super::check::{self, database};
 use super::world::{World, free};
 
 mod files;
@@ -20,7 +20,10 @@ const LATER: &str = "2026-03-02T00:00:00Z";
 
 fn options(directory: &Path) -> ServeArgs {
     ServeArgs {
-        data_directory: Some(directory.to_owned()),
+        provider: ProviderArgs {
+            database: check::of(directory),
+            ..ProviderArgs::default()
+        },
         gateway_address: Some("127.0.0.1:0".to_owned()),
         control_address: Some("127.0.0.1:0".to_owned()),
         ..ServeArgs::default()

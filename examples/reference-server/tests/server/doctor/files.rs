@@ -39,7 +39,7 @@ async fn a_directory_that_takes_nothing_is_named() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_pepper_that_is_gone_cut_off_or_open_to_others_is_named() {
+async fn a_pepper_that_is_gone_another_cut_off_or_open_to_others_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let folder = left_behind().await;
     let pepper = folder.path().join("pepper");
@@ -48,6 +48,12 @@ async fn a_pepper_that_is_gone_cut_off_or_open_to_others_is_named() {
     let found = look(options(folder.path())).await;
     assert_problem(&found, "pepper", "others can read");
     mode(0o600);
+    let issued_with = fs::read(&pepper).unwrap();
+    fs::write(&pepper, [7; 64]).unwrap();
+    let found = look(options(folder.path())).await;
+    assert_problem(&found, "pepper", "not the one that the database was begun");
+    fs::write(&pepper, &issued_with).unwrap();
+    assert_healthy(&look(options(folder.path())).await, &STOPPED);
     fs::write(&pepper, "short").unwrap();
     let found = look(options(folder.path())).await;
     assert_problem(&found, "pepper", "is none");

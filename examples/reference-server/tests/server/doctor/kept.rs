@@ -70,11 +70,11 @@ async fn a_clock_that_is_behind_what_is_recorded_is_named() {
 async fn an_engine_that_is_unknown_or_another_is_named() {
     let folder = left_behind().await;
     let mut unknown = options(&folder.path().join("new"));
-    unknown.engine = Some("paypal".to_owned());
+    unknown.provider.engine = Some("paypal".to_owned());
     let found = look(unknown).await;
     assert_problem(&found, "engine", "known are mock, none");
     let mut none = options(folder.path());
-    none.engine = Some("none".to_owned());
+    none.provider.engine = Some("none".to_owned());
     let found = look(none).await;
     assert_problem(&found, "engine", "begun with mock, the settings say none");
 }
