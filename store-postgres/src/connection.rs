@@ -176,9 +176,8 @@ impl Connections {
         let mut connection = self.0.acquire().await?;
         let begin = AssertSqlSafe(role.begin("READ ONLY"));
         connection.execute(begin).await?;
-        let answer = read(&mut connection).await?;
-        connection.execute("COMMIT").await?;
-        Ok(answer)
+        // The pool ends the transaction, and the caller need not wait for that.
+        read(&mut connection).await
     }
 
     /// Ends all of them.

@@ -133,7 +133,7 @@ async fn said_by(publisher: Child) -> String {
 }
 
 /// What stands in the books of each batch.
-async fn states(directory: &Path) -> BTreeMap<String, String> {
+pub(super) async fn states(directory: &Path) -> BTreeMap<String, String> {
     let mut file = ledger::open(directory).await;
     let select = sqlx::query_as("SELECT hex(id), state FROM batch");
     let states: Vec<(String, String)> = select.fetch_all(&mut file).await.unwrap();
