@@ -43,6 +43,14 @@ impl Quotas for MemoryStore {
     }
 }
 
+#[cfg(test)]
+impl MemoryStore {
+    /// How many blocks were handed out so far.
+    pub(crate) fn blocks_handed_out(&self) -> usize {
+        self.state().blocks.leases.len()
+    }
+}
+
 /// One window of one quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct QuotaKey {
