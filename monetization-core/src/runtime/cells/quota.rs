@@ -14,11 +14,11 @@
 //! or one for each call that waits. The next has twice as many where that one was used up within half a second, and
 //! half as many for each second that it lasted. Once it shows that others take of the quota too, a block has at most
 //! a thirty-second part of what was free; so the last units go out one by one. What was not spent two seconds after it
-//! was handed out goes back. That also bounds what is spent of blocks which others have taken back, because
-//! this process slept.
+//! was handed out goes back; while calls from it are under way it cannot, and is spent from again once there is nothing
+//! else. That also bounds what is spent of blocks which others have taken back, because this process slept.
 //!
-//! What a meter counts has no blocks: a strict quota of it is exceeded once
-//! as much was used, and what was used is asked for again after a while, because others add to it.
+//! What a meter counts has no blocks: a strict quota of it is exceeded once as much was used, and what was used is asked
+//! for again after a while, because others add to it.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(in crate::runtime) struct QuotaCell {
 }
 
 /// A part of a strict quota that was handed out. It stays until its window is over, it is empty, or
-/// the quota has become smaller than the one it is a part of, or it is over, and nothing of it is in flight.
+/// the quota has become smaller than the one it is a part of, or it is too old or lost, and nothing of it is in flight.
 #[derive(Debug)]
 struct Block {
     lease: LeaseId,
@@ -67,8 +67,10 @@ struct Block {
     in_flight: u64,
     /// Process time at which it came.
     granted_at: Duration,
-    /// What is left in it is not spent any more.
-    is_over: bool,
+    /// It is too old to be spent from.
+    is_old: bool,
+    /// The ledger takes nothing that is spent from it.
+    is_lost: bool,
 }
 
 /// How long a block is spent from. It is far less than the time for which a store takes a process that says
@@ -143,7 +145,7 @@ impl QuotaCell {
     /// Ends the blocks that were not spent in time.
     pub(super) fn retire(&mut self, uptime: Duration) {
         for block in &mut self.blocks {
-            block.is_over |= uptime.saturating_sub(block.granted_at) >= BLOCK_AGE_MAX;
+            block.is_old |= uptime.saturating_sub(block.granted_at) >= BLOCK_AGE_MAX;
         }
     }
 
@@ -269,7 +271,8 @@ impl QuotaCell {
                     left: units,
                     in_flight: 0,
                     granted_at: uptime,
-                    is_over: false,
+                    is_old: false,
+                    is_lost: false,
                 });
                 self.latest = Some((units, uptime));
                 if need.window == self.window {
@@ -281,6 +284,7 @@ impl QuotaCell {
             LeaseAnswer::Exhausted { outstanding } => {
                 if need.window == self.window {
                     self.free = 0;
+                    self.renew(uptime);
                     let recheck_at = (outstanding > 0).then(|| uptime.saturating_add(RECHECK));
                     self.exhausted = Some(Exhausted {
                         max: need.quota.max,
@@ -310,14 +314,25 @@ impl QuotaCell {
     pub(super) fn lose(&mut self, lease: LeaseId) {
         let mut blocks = self.blocks.iter_mut();
         if let Some(block) = blocks.find(|block| block.lease == lease) {
-            block.is_over = true;
+            block.is_lost = true;
         }
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, uptime: Duration) -> Vec<LeaseId> {
         self.retire(uptime);
         let max = self.max;
-        self.drop_blocks(|block| block.is_over || block.window.end <= now || block.max > max)
+        self.drop_blocks(|block| {
+            block.is_old || block.is_lost || block.window.end <= now || block.max > max
+        })
+    }
+
+    /// Lets calls have what is left in blocks that could not go back.
+    fn renew(&mut self, uptime: Duration) {
+        for block in &mut self.blocks {
+            if block.is_old {
+                (block.is_old, block.granted_at) = (false, uptime);
+            }
+        }
     }
 
     fn drop_blocks(&mut self, which: impl Fn(&Block) -> bool) -> Vec<LeaseId> {
@@ -353,6 +368,6 @@ impl QuotaCell {
 impl Block {
     /// Whether it may be spent from in this window, under a quota of `max` units.
     fn counts(&self, window: Span, max: u64) -> bool {
-        !self.is_over && self.window == window && self.max <= max
+        !self.is_old && !self.is_lost && self.window == window && self.max <= max
     }
 }

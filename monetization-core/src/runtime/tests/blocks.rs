@@ -133,3 +133,17 @@ async fn rest() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn calls_that_take_long_keep_no_unit_from_others() {
+    let world = World::new(limits(1_000, 40, Overage::Strict)).await;
+    let mut under_way = Vec::new();
+    for _ in 0..20 {
+        under_way.push(world.admit().await.unwrap());
+    }
+    world.time.advance(Duration::from_secs(2));
+    while let Ok(permit) = world.admit().await {
+        under_way.push(permit);
+    }
+    assert_eq!(under_way.len(), 40);
+}
