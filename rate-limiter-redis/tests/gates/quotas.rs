@@ -37,6 +37,9 @@ async fn gatekeepers_over_one_store_sell_a_strict_quota_once_and_whole_r_q1() {
         }
     }
     let shares = join_all(points.iter().map(|point| point.share(&shop, over))).await;
+    for (_, _, told) in shares.iter().filter(|_| is_long()) {
+        println!("{told}");
+    }
     let at_first = shares.iter().map(|share| share.0).min().unwrap();
     let in_all = shares.iter().map(|share| share.1).min().unwrap();
     println!(
@@ -60,8 +63,8 @@ struct Point {
 }
 
 impl Point {
-    /// How many of a thousand units that could pass did at first ask, and in the end.
-    async fn share(&self, shop: &Arc<Shop>, over: Duration) -> (u64, u64) {
+    /// How many of a thousand units that could pass did at first ask and in the end, and all of it in words.
+    async fn share(&self, shop: &Arc<Shop>, over: Duration) -> (u64, u64, String) {
         let Self {
             gatekeepers,
             calls,
@@ -84,20 +87,18 @@ impl Point {
             "{} gatekeepers, {calls} calls, {max} bought: {at_first} passed at first, {passed} in all",
             gatekeepers.len()
         );
-        if is_long() {
-            println!("{told}");
-        }
         assert!(passed <= possible, "{told}");
-        (at_first * 1_000 / possible, passed * 1_000 / possible)
+        (at_first * 1_000 / possible, passed * 1_000 / possible, told)
     }
 
     /// Offers the calls evenly over a time, to the gatekeepers in turn, and says how many passed.
     async fn offer(&self, shop: &Arc<Shop>, over: Duration) -> u64 {
+        let all = u32::try_from(self.calls).unwrap();
         let start = tokio::time::Instant::now();
         let mut calls = tokio::task::JoinSet::new();
-        for (number, by) in (0..self.calls).zip(self.gatekeepers.iter().cycle()) {
-            let at = over.as_micros() as u64 * number / self.calls;
-            tokio::time::sleep_until(start + Duration::from_micros(at)).await;
+        for (number, by) in (0..all).zip(self.gatekeepers.iter().cycle()) {
+            let at = over * number / all;
+            tokio::time::sleep_until(start + at).await;
             let (shop, by, key) = (Arc::clone(shop), by.clone(), self.key.clone());
             calls.spawn(async move { shop.call(&by, &key).await });
         }
