@@ -11,7 +11,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# NAME | cases of each property, or - | what it shows | its tests
+# NAME | cases of each property, or -, or "servers" | what it shows | its tests
+#
+# Those with "servers" have no properties, and run beside a throwaway PostgreSQL and Redis.
 runs() {
   cat <<'RUNS'
 kill    | -       | the server killed 200 times under load: one row for each 2xx, strict quotas exact | every_answer_received_has_its_row_after_a_kill a_strict_quota_is_reached_exactly_and_never_exceeded_through_kills
@@ -19,7 +21,7 @@ hangups | -       | 10,000 clients that hang up at random points: each call reco
 credit  | -       | one unit left and many callers at once, 1,000 times: one passes | the_last_unit_goes_to_one_taker_r_q2
 sim     | -       | 20,000 simulated lives of a marketplace, 400 of them on a file; every planted mistake found within 2,000 | what_must_hold_holds_after_every_step_of_any_life what_must_hold_holds_after_every_step_of_another_life what_must_hold_holds_after_every_step_of_a_third_life what_must_hold_holds_after_every_step_of_a_fourth_life what_must_hold_holds_on_a_file_too every_planted_mistake_is_found
 lives   | -       | 20,000 random lives of a subscription: every unit billed once or kept | whatever_happens_every_unit_is_billed_once_or_kept_r_t8
-books   | -       | 2,000 random lives over SQLite: every invariant of the database holds all along | whatever_happens_every_invariant_holds_in_the_database_r_v8
+books   | servers | 2,000 random lives over SQLite and 200 over PostgreSQL: every invariant of the database holds all along | whatever_happens_every_invariant_holds_in_the_database_r_v8
 drain   | -       | 100 terminations under load: what was answered is recorded | a_termination_drains_what_is_under_way
 disk    | -       | a disk that fills up 100 times: refused, whole, recovered | a_full_disk_refuses_and_recovers
 soak    | -       | 60 minutes with a fault a second: client log, ledger and provider agree to the unit, memory is flat | after_a_fault_each_second_clients_ledger_and_provider_agree_to_the_unit
@@ -43,6 +45,15 @@ repeats | -       | 1,000,000 uses delivered up to 5 times by 16 writers, 10,000
 replies | -       | 2,500 strict quotas over stores that lose a reply of twenty: every counter equals the ledger | counters_equal_the_ledger_though_replies_of_a_store_in_memory_get_lost_r_q5 counters_equal_the_ledger_though_replies_of_a_file_get_lost_r_q5
 clocks  | -       | 100,000 uses at five gateways whose clocks are up to 20 minutes apart, over a month's end: each in one period | of_five_gateways_ten_minutes_apart_each_use_is_in_one_period_r_t1
 slow    | -       | 2,000 slow clients: all let go in time, others served meanwhile | slow_clients_are_let_go_in_time_and_keep_nobody_from_being_served_r_g5
+parity  | servers | 100,000 steps over memory, SQLite and PostgreSQL at once: the same answers and the same states | the_same_steps_leave_three_stores_in_equal_states_r_d11
+cuts    | servers | connections to PostgreSQL cut at each of the last 600 bytes of an append, both ways: none lost, none doubled | a_connection_cut_at_any_byte_of_an_append_loses_and_doubles_nothing_r_d1
+restarts | servers | PostgreSQL killed 200 times while 1,000,000 records are written: what it answered is there, once | a_server_killed_while_it_is_written_to_has_all_it_answered_once_r_d2
+shared  | servers | three processes on one PostgreSQL: 2,000 batches appended twice beside closings, 1,000 last units, 6,000 appends sealed | three_processes_that_append_and_close_at_once_count_each_record_once_r_d3 the_last_unit_goes_to_one_of_three_processes_r_q2 what_three_processes_append_is_sealed_once_by_three_others_r_p8
+crowds  | servers | PostgreSQL: 500 callers on 5 connections, 5,000 callers that go away anywhere, 50 starts of four at once, 1,000 steps of clocks | five_hundred_callers_on_five_connections_all_get_their_turn_r_d8 callers_dropped_at_any_poll_leave_no_transaction_and_lose_nothing_r_d7 four_processes_that_start_at_once_migrate_once_r_d10 processes_whose_clocks_step_steal_no_claim_and_open_no_window_twice_r_t5
+gateways | servers | 100,000 uses at five gateways whose clocks are up to 20 minutes apart, over a file and over PostgreSQL: each in one period | of_five_gateways_over_a_file_each_use_is_in_one_period_r_t1 of_five_gateways_that_share_a_database_each_use_is_in_one_period_r_t1
+tallies | servers | 1,000 batches of random use against a plain count, over each store | random_use_is_tallied_as_a_plain_count_says
+rates   | servers | limits through Redis: a million calls against one limiter, the grid of limits and nodes, 1,000 last units, 10,000 calls that are given up | calls_of_three_nodes_are_decided_as_by_one_limiter_r_q8 asked_for_each_call_all_that_is_free_passes_and_no_more_r_q1 in_blocks_nearly_all_that_is_free_passes_and_no_more_r_q1 a_rate_in_blocks_never_lets_a_burst_and_a_half_through_r_q1 the_last_unit_is_had_once_r_q2 calls_that_are_given_up_leave_no_answer_to_others_r_q6 a_shifted_answer_closes_the_connection_and_reaches_nobody_r_q6
+forgets | servers | Redis emptied 100 times, away 200 times, and a million holders that are over: at most a limit once more, nothing uncounted, no memory | each_loss_lets_at_most_a_limit_through_again_r_q3 open_calls_go_on_closed_ones_leak_nothing_and_it_recovers_r_q3 what_is_over_takes_no_memory_r_q7
 givenup | -       | 1,000 writes to SQLite given up at any point; 500 readers on 5 connections: whole or not at all, and no wait without end | any_write_that_is_given_up_anywhere_is_done_whole_or_not_at_all_r_d7 five_hundred_readers_on_five_connections_beside_writers_all_get_their_turn_r_d8
 loom    | -       | every order in which two threads can meet on one cell, and three with 3 preemptions at most: never more than the limit | two_callers_in_any_order_get_exactly_the_limit_r_q8 three_equal_callers_in_any_order_get_exactly_the_limit_r_q8 three_callers_of_different_weights_in_any_order_get_exactly_the_limit_r_q8 callers_around_the_end_of_a_window_get_no_third_one_r_q8
 money   | 1000000 | money, prices and quantities against big integers | addition_is_exact_or_refused subtraction_is_exact_or_refused a_price_times_a_quantity_is_the_exact_product_rounded_once quantities_read_back any_price_text_is_answered_without_panic
@@ -128,7 +139,7 @@ prove() {
     "$name"
     return
   fi
-  local -a which=()
+  local -a which=() beside=()
   if [[ "$name" == live ]]; then
     if [[ -z "${STRIPE_TEST_KEY:-}" ]]; then
       printf '\n==> live: ignored, because STRIPE_TEST_KEY is not set\n'
@@ -148,7 +159,10 @@ prove() {
 
   printf '\n==> %s: %s\n' "$name" "$(field "$name" 3)"
   local -a sizes=("MONETIZATION_PROVE=1") packages=(--workspace --all-features)
-  if [[ "$cases" != - ]]; then
+  if [[ "$cases" == servers ]]; then
+    beside=(scripts/servers.sh)
+    which=(--run-ignored all)
+  elif [[ "$cases" != - ]]; then
     sizes+=("PROPTEST_CASES=${PROPTEST_CASES:-$cases}")
   fi
   if [[ "$name" == loom ]]; then
@@ -157,7 +171,7 @@ prove() {
     packages=(-p monetization-rate-limiter --test interleavings)
   fi
   printf '    %s\n' "${sizes[*]}"
-  env "${sizes[@]}" cargo nextest run "${packages[@]}" --locked --release --profile prove \
+  "${beside[@]}" env "${sizes[@]}" cargo nextest run "${packages[@]}" --locked --release --profile prove \
     --no-tests fail "${which[@]}" -E "$filter"
   printf '<== %s: proven in %d s\n' "$name" "$((SECONDS - began))"
 }

@@ -7,6 +7,8 @@
 # MONETIZATION_POSTGRES       postgres://monetization@127.0.0.1:PORT
 # MONETIZATION_REDIS          redis://127.0.0.1:PORT
 #
+# More of PostgreSQL's settings are taken from POSTGRES_SETTINGS, such as "-c fsync=on".
+#
 # They come from Debian's packages, listen on free ports of this machine alone, keep what they have in a
 # folder that is removed, and end with the command.
 set -euo pipefail
@@ -63,7 +65,7 @@ start_postgres() {
     port="$(free_port)"
     if as_postgres "$bin/pg_ctl" --pgdata="$folder/postgres" --log="$folder/postgres.log" --silent --wait \
       --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-        -c full_page_writes=off -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=2GB" start; then
+        -c full_page_writes=off -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=2GB ${POSTGRES_SETTINGS:-}" start; then
       export MONETIZATION_POSTGRES="postgres://monetization@127.0.0.1:$port"
       return
     fi

@@ -9,6 +9,8 @@
 
 #[path = "flows/aligned.rs"]
 mod aligned;
+#[path = "flows/apart.rs"]
+mod apart;
 #[path = "flows/billing.rs"]
 mod billing;
 #[path = "flows/bundles.rs"]
@@ -47,6 +49,8 @@ mod faults;
 mod frozen;
 #[path = "flows/gates.rs"]
 mod gates;
+#[path = "flows/instances.rs"]
+mod instances;
 #[path = "flows/lost_replies.rs"]
 mod lost_replies;
 #[path = "flows/meanwhile.rs"]
@@ -57,6 +61,9 @@ mod messages;
 mod meters;
 #[path = "flows/model.rs"]
 mod model;
+#[cfg(feature = "postgres")]
+#[path = "flows/moving.rs"]
+mod moving;
 #[path = "flows/outage.rs"]
 mod outage;
 #[path = "flows/paying.rs"]

@@ -6,6 +6,10 @@
     reason = "tests stop where it is not as they say"
 )]
 
+#[path = "postgres/clocks.rs"]
+mod clocks;
+#[path = "postgres/crowding.rs"]
+mod crowding;
 #[path = "postgres/crowds.rs"]
 mod crowds;
 #[path = "postgres/cuts.rs"]
@@ -14,11 +18,17 @@ mod cuts;
 mod database;
 #[path = "postgres/dropped.rs"]
 mod dropped;
+#[path = "postgres/kills.rs"]
+mod kills;
 #[path = "postgres/migrations.rs"]
 mod migrations;
 #[path = "postgres/news.rs"]
 mod news;
 #[path = "postgres/openings.rs"]
 mod openings;
+#[path = "postgres/parity.rs"]
+mod parity;
+#[path = "postgres/server.rs"]
+mod server;
 #[path = "postgres/walls.rs"]
 mod walls;

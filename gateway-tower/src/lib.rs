@@ -186,6 +186,7 @@ pub use forward::Forward;
 pub use layer::{Monetization, MonetizationLayer};
 pub use options::{CommitMode, HeaderStyle, LayerOptions, LimitedBody, Mount};
 pub use path::{PathError, canonical_path};
+pub use refusal::Refused;
 pub use request_bytes::RequestBytes;
 pub use runtime::{Runtime, TokioRuntime};
 

@@ -26,6 +26,19 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What clients of Kong have always seen; byte for byte.
 const LIMITED: &str = r#"{"message":"API rate limit exceeded"}"#;
 
+/// Why the gateway itself has answered a call: in the extensions of such an answer, for whoever counts or logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused(&'static str);
+
+impl Refused {
+    /// The `code` of the problem, such as `no_key` or `quota_exceeded`; clients see it too, except in the body of a
+    /// 429 that is not a problem.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.0
+    }
+}
+
 /// An answer whose body is all there.
 pub(crate) type Answer = Response<Bytes>;
 
@@ -121,6 +134,12 @@ fn limited(
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let code = if limited.quota {
+        "quota_exceeded"
+    } else {
+        "rate_exceeded"
+    };
+    answer.extensions_mut().insert(Refused(code));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, kind);
     limit_headers::write_refused(options.headers, &limited.standings, now, headers);
@@ -178,6 +197,7 @@ fn answer(problem: &Problem) -> Answer {
     let mut answer = Response::new(Bytes::from_static(problem.body.as_bytes()));
     *answer.status_mut() = problem.status;
     answer.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+    answer.extensions_mut().insert(Refused(problem.code));
     answer
 }
 

@@ -69,7 +69,7 @@ pub use ingesting::{Ingested, UsageEvent};
 pub use jobs::JobsReport;
 pub use monetizing::{DisableMode, Disabled, EnableReport, PlanEnabled};
 pub use operations::OperationsReport;
-pub use parties::NewTenant;
+pub use parties::{Beginning, Begun, NewTenant};
 pub use publishing::{PublishReport, RestoreReport};
 pub use reconciling::{Difference, ReconcileReport};
 pub use resources::ResourceChange;

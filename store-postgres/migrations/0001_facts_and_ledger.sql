@@ -155,7 +155,8 @@ CREATE TABLE segment (
     successor uuid,
     CHECK ((successor IS NOT NULL) = (state = 'closed')),
     PRIMARY KEY (tenant, id),
-    FOREIGN KEY (tenant, successor) REFERENCES segment (tenant, id)
+    -- Where all are moved here from another store, a successor may come later in the same transaction.
+    FOREIGN KEY (tenant, successor) REFERENCES segment (tenant, id) DEFERRABLE
 );
 
 -- What was used: one row for each meter of a record. The key is the record's id; for a reported
@@ -422,6 +423,16 @@ CREATE TABLE ping (
 
 INSERT INTO ping (only_row, number) VALUES (true, 0);
 
+-- How far what another store kept was moved here: a row for each table, and one for the end. As long as one
+-- is not complete, no store opens this database.
+CREATE TABLE moving (
+    part text PRIMARY KEY,
+    source uuid NOT NULL,
+    -- Where its next page begins, in words of the source.
+    next text,
+    is_complete boolean NOT NULL
+);
+
 -- Who may do what. Nobody but the owner of the tables may do more, and a record, an event or what
 -- a record was tallied as can only be added.
 
@@ -437,6 +448,7 @@ GRANT SELECT, DELETE ON unsealed TO monetization_tenant;
 GRANT SELECT, INSERT, UPDATE ON batch TO monetization_tenant;
 GRANT SELECT, UPDATE ON batch TO monetization_worker;
 GRANT SELECT, UPDATE ON ping TO monetization_worker;
+GRANT SELECT ON moving TO monetization_worker, monetization_inspector;
 
 GRANT SELECT, INSERT ON record, tallied, event, unsealed TO monetization_ledger;
 GRANT SELECT, INSERT, UPDATE ON sum, quota, lease, tally TO monetization_ledger;

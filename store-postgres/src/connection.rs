@@ -231,6 +231,19 @@ pub(crate) async fn connect_to_read(options: &PostgresOptions) -> sqlx::Result<P
     options.connect().await
 }
 
+/// One connection to move another store here: its statements, and the waits between them, take as long as they
+/// take.
+///
+/// # Errors
+/// Where the server cannot be reached, or refuses who logs in.
+pub(crate) async fn connect_to_move(options: &PostgresOptions) -> sqlx::Result<PgConnection> {
+    let options = connect_options(options).options([
+        ("statement_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+    ]);
+    options.connect().await
+}
+
 /// What is the same for every connection. Statements are not logged: their values are people's
 /// use and prices.
 pub(crate) fn connect_options(options: &PostgresOptions) -> PgConnectOptions {

@@ -114,26 +114,3 @@ fn kind_of_code(code: &str) -> StoreErrorKind {
 
 /// The server's code of a wait for a lock that took too long.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
-
-/// Why a database cannot be opened, beyond what the server itself says.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    /// What the newer program needs may be lost if this one writes.
-    #[error(
-        "the database has migration {found}, this program knows {known}: run the program that \
-         wrote it, or a newer one"
-    )]
-    Newer { found: i64, known: i64 },
-    /// What is looked for may not be there yet.
-    #[error(
-        "the database has migration {found}, and this program has later ones: start the program \
-         that serves, which migrates it"
-    )]
-    Older { found: i64 },
-    /// The tables may not be what this program takes them for.
-    #[error(
-        "migration {version} ({name}) is not the one that was applied to this database: \
-         migrations are never edited, run the program it was made by"
-    )]
-    Changed { version: i64, name: &'static str },
-}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::store::StoreError;
+use monetization_core::store::schema::Schemata;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Executor, PgConnection, PgTransaction};
 
@@ -13,8 +14,8 @@ use crate::error::failed;
 use crate::migrate;
 use crate::options::PostgresOptions;
 
-pub use migrate::Schema;
 pub use monetization_core::store::inspection::{Example, Finding, Held};
+pub use monetization_core::store::schema::Schema;
 
 mod invariants;
 
@@ -59,8 +60,12 @@ impl Inspection {
     /// # Errors
     /// [`StoreError`] where it cannot be read.
     pub async fn schema(&mut self) -> Result<Schema, StoreError> {
-        let schema = migrate::schema(&mut self.connection).await;
-        schema.map_err(|error| failed("read the migrations", error))
+        Ok(self.has().await?.compare())
+    }
+
+    async fn has(&mut self) -> Result<Schemata, StoreError> {
+        let has = migrate::has(&mut self.connection).await;
+        has.map_err(|error| failed("read the migrations", error))
     }
 
     /// Whether every one of the [invariants](Finding) holds, all of them in one snapshot: what a
@@ -72,7 +77,7 @@ impl Inspection {
     /// database has other migrations than this program knows, or who logs in may not read it; any
     /// other where it cannot be read.
     pub async fn check(&mut self) -> Result<Vec<Finding>, StoreError> {
-        self.schema().await?.require(CHECK)?;
+        self.has().await?.require(CHECK)?;
         let snapshot = self.snapshot().await;
         let mut snapshot = snapshot.map_err(|error| failed(CHECK, error))?;
         let mut findings = Vec::with_capacity(invariants::ALL.len());

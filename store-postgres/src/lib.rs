@@ -14,6 +14,7 @@ use crate::error::failed;
 use crate::news::News;
 use crate::openings::Opening;
 
+pub use import::Import;
 pub use inspection::{Example, Finding, Held, Inspection, Schema};
 pub use options::PostgresOptions;
 
@@ -22,6 +23,7 @@ mod connection;
 mod convert;
 mod directory;
 mod error;
+mod import;
 mod inspection;
 mod ledger;
 mod migrate;
@@ -136,6 +138,7 @@ impl PostgresStore {
         let connected = connection::connect(options).await;
         let mut connection = connected.map_err(|error| failed(OPEN, error))?;
         migrate::migrate(&mut connection).await?;
+        import::require_whole(&mut connection, OPEN).await?;
         drop(connection);
         let connections = Connections::new(options);
         let clock = options.clock.clone();

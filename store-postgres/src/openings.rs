@@ -75,8 +75,12 @@ impl Drop for Opening {
 }
 
 impl Keeping {
-    /// Puts off when the row lapses, for as long as it is polled.
+    /// Puts off when the row lapses, and makes months, for as long as it is polled.
     async fn run(self, number: Arc<AtomicI64>) {
+        tokio::join!(self.keep_on(&number), self.make_months_on());
+    }
+
+    async fn keep_on(&self, number: &AtomicI64) {
         let pause = self.lease.checked_div(3).unwrap_or(self.lease);
         loop {
             tokio::time::sleep(pause).await;
@@ -84,6 +88,12 @@ impl Keeping {
             if let Ok(kept) = self.keep(number.load(Ordering::Acquire)).await {
                 number.store(kept, Ordering::Release);
             }
+        }
+    }
+
+    async fn make_months_on(&self) {
+        loop {
+            tokio::time::sleep(MONTHS_EVERY).await;
             drop(self.make_months().await);
         }
     }
@@ -114,6 +124,9 @@ impl Keeping {
         kept.await
     }
 }
+
+/// How often it is looked whether partitions are missing.
+const MONTHS_EVERY: Duration = Duration::from_secs(3_600);
 
 async fn make_months(connection: &mut PgConnection) -> sqlx::Result<Done<()>> {
     // Whoever waits for a lock keeps others waiting behind it.

@@ -85,6 +85,22 @@ impl PostgresOptions {
         })
     }
 
+    /// Where the database is, for people: without who logs in.
+    ///
+    /// ```
+    /// use monetization_store_postgres::PostgresOptions;
+    ///
+    /// let options = PostgresOptions::new("postgres://market:secret@db.internal/market")?;
+    /// assert_eq!(options.place(), "postgres://db.internal:5432/market");
+    /// # Ok::<(), monetization_core::store::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn place(&self) -> String {
+        let (host, port) = (self.connect.get_host(), self.connect.get_port());
+        let database = self.connect.get_database().unwrap_or_default();
+        format!("postgres://{host}:{port}/{database}")
+    }
+
     /// At most so many connections at once; 8 if nothing is said. The server's own limit is shared
     /// by all processes: keep the sum of all of them, and one more for each that listens for news, below
     /// its `max_connections`.

@@ -26,8 +26,8 @@ use async_trait::async_trait;
 use monetization_core::clock::{Span, Timestamp};
 use monetization_core::ids::{LeaseId, SubscriptionId, TenantId, TypedId};
 use monetization_core::plan::QuotaName;
+use monetization_core::store::judging::QuotaKey;
 use monetization_core::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
-use monetization_core::usage::{Spent, UsageRecord};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -80,83 +80,50 @@ impl Quotas for PostgresStore {
         window: Span,
     ) -> Result<QuotaCounter, StoreError> {
         let key = QuotaKey::new(tenant, subscription, quota, window);
-        let query = key.bind(sqlx::query(include_str!("../sql/read_quota.sql")));
+        let query = bind_quota(sqlx::query(include_str!("../sql/read_quota.sql")), &key);
         let role = Role::Tenant(tenant);
         let counter = self.read_one("read a quota's counter", role, query, counter);
         counter.await.map(Option::unwrap_or_default)
     }
 }
 
-/// One window of one quota. They are ordered as the key of their table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct QuotaKey {
-    /// Whose quota.
-    pub(crate) subscription: SubscriptionId,
-    /// Which of its quotas.
-    pub(crate) quota: QuotaName,
-    /// Where the window begins.
-    pub(crate) start: Timestamp,
-    /// The first instant after it.
-    pub(crate) end: Timestamp,
-    /// The marketplace.
-    pub(crate) tenant: TenantId,
+/// The key of a row of `quota`, or of `lease`.
+///
+/// # Errors
+/// Where the row lacks a column, or one of them makes no sense.
+pub(crate) fn quota_key(row: &PgRow) -> sqlx::Result<QuotaKey> {
+    Ok(QuotaKey {
+        subscription: row.id("subscription")?,
+        quota: quota_name(row.value("quota")?)?,
+        start: row.instant("start_at")?,
+        end: row.instant("end_at")?,
+        tenant: row.id("tenant")?,
+    })
 }
 
-impl QuotaKey {
-    /// The counter that a record spends of.
-    pub(crate) fn of_record(record: &UsageRecord, spent: &Spent) -> Self {
-        let subscription = record.segment.subscription;
-        Self::new(record.tenant, subscription, spent.quota, spent.window)
-    }
+/// Binds these keys, a column each: tenant, subscription, quota, start, end.
+pub(crate) fn bind_quotas(statement: Statement, keys: &[QuotaKey]) -> Statement {
+    let uuids = |of: fn(&QuotaKey) -> Uuid| -> Vec<Uuid> { keys.iter().map(of).collect() };
+    let instants = |of: fn(&QuotaKey) -> Timestamp| -> Vec<i64> {
+        keys.iter().map(|key| of(key).as_micros()).collect()
+    };
+    let quotas: Vec<String> = keys.iter().map(|key| key.quota.to_string()).collect();
+    statement
+        .bind(uuids(|key| key.tenant.uuid()))
+        .bind(uuids(|key| key.subscription.uuid()))
+        .bind(quotas)
+        .bind(instants(|key| key.start))
+        .bind(instants(|key| key.end))
+}
 
-    /// The key of a row of `quota`, or of `lease`.
-    ///
-    /// # Errors
-    /// Where the row lacks a column, or one of them makes no sense.
-    pub(crate) fn of_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            subscription: row.id("subscription")?,
-            quota: quota_name(row.value("quota")?)?,
-            start: row.instant("start_at")?,
-            end: row.instant("end_at")?,
-            tenant: row.id("tenant")?,
-        })
-    }
-
-    /// Binds these keys, a column each: tenant, subscription, quota, start, end.
-    pub(crate) fn bind_all(statement: Statement, keys: &[Self]) -> Statement {
-        let uuids = |of: fn(&Self) -> Uuid| -> Vec<Uuid> { keys.iter().map(of).collect() };
-        let instants = |of: fn(&Self) -> Timestamp| -> Vec<i64> {
-            keys.iter().map(|key| of(key).as_micros()).collect()
-        };
-        let quotas: Vec<String> = keys.iter().map(|key| key.quota.to_string()).collect();
-        statement
-            .bind(uuids(|key| key.tenant.uuid()))
-            .bind(uuids(|key| key.subscription.uuid()))
-            .bind(quotas)
-            .bind(instants(|key| key.start))
-            .bind(instants(|key| key.end))
-    }
-
-    fn new(tenant: TenantId, subscription: SubscriptionId, quota: QuotaName, window: Span) -> Self {
-        Self {
-            subscription,
-            quota,
-            start: window.start,
-            end: window.end,
-            tenant,
-        }
-    }
-
-    /// Binds it in the order of the key's columns.
-    fn bind(&self, statement: Statement) -> Statement {
-        statement
-            .bind(self.subscription.uuid())
-            .bind(self.quota.to_string())
-            .bind(self.start.as_micros())
-            .bind(self.end.as_micros())
-            .bind(self.tenant.uuid())
-    }
+/// Binds a key in the order of its columns.
+fn bind_quota(statement: Statement, key: &QuotaKey) -> Statement {
+    statement
+        .bind(key.subscription.uuid())
+        .bind(key.quota.to_string())
+        .bind(key.start.as_micros())
+        .bind(key.end.as_micros())
+        .bind(key.tenant.uuid())
 }
 
 /// The counter of a row of `quota`.
@@ -180,14 +147,13 @@ async fn lease(
     (request, opening): &(LeaseRequest, i64),
 ) -> sqlx::Result<Done<LeaseAnswer>> {
     hold_opening(connection, *opening).await?;
-    let (tenant, subscription) = (request.tenant, request.subscription);
-    let key = QuotaKey::new(tenant, subscription, request.quota, request.window);
+    let key = QuotaKey::of_request(request);
     let leased = hold_counter(connection, &key).await?.leased;
     // A plan change may have lowered the limit below what is out already.
     let free = request.max.min(UNITS_MAX).saturating_sub(leased);
     let known: Option<i64> =
         sqlx::query_scalar("SELECT units FROM lease WHERE tenant = $1 AND id = $2")
-            .bind(tenant.uuid())
+            .bind(request.tenant.uuid())
             .bind(request.id.uuid())
             .fetch_optional(&mut *connection)
             .await?;
@@ -201,9 +167,9 @@ async fn lease(
         return Ok(Done::Undo(LeaseAnswer::Exhausted { outstanding }));
     }
     sqlx::query(include_str!("../sql/open_lease.sql"))
-        .bind(tenant.uuid())
+        .bind(key.tenant.uuid())
         .bind(request.id.uuid())
-        .bind(subscription.uuid())
+        .bind(key.subscription.uuid())
         .bind(key.quota.to_string())
         .bind(key.start.as_micros())
         .bind(key.end.as_micros())
@@ -244,11 +210,13 @@ async fn hold_counter(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Re
     let begin =
         "INSERT INTO quota (subscription, quota, start_at, end_at, tenant, committed, leased)
         VALUES ($1, $2, $3, $4, $5, 0, 0) ON CONFLICT DO NOTHING";
-    key.bind(sqlx::query(begin))
+    bind_quota(sqlx::query(begin), key)
         .execute(&mut *connection)
         .await?;
     let hold = concat!(include_str!("../sql/read_quota.sql"), "FOR NO KEY UPDATE");
-    let row = key.bind(sqlx::query(hold)).fetch_one(connection).await?;
+    let row = bind_quota(sqlx::query(hold), key)
+        .fetch_one(connection)
+        .await?;
     counter(&row)
 }
 
@@ -261,7 +229,9 @@ async fn outstanding(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Res
     let select = "SELECT coalesce(sum(units - committed), 0)::bigint AS outstanding FROM lease
         WHERE subscription = $1 AND quota = $2 AND start_at = $3 AND end_at = $4 AND tenant = $5
             AND state = 'open'";
-    let row = key.bind(sqlx::query(select)).fetch_one(connection).await?;
+    let row = bind_quota(sqlx::query(select), key)
+        .fetch_one(connection)
+        .await?;
     row.unsigned("outstanding")
 }
 
@@ -272,7 +242,9 @@ async fn outstanding(connection: &mut PgConnection, key: &QuotaKey) -> sqlx::Res
 async fn add_leased(connection: &mut PgConnection, key: &QuotaKey, units: i64) -> sqlx::Result<()> {
     let add = "UPDATE quota SET leased = leased + $6
         WHERE subscription = $1 AND quota = $2 AND start_at = $3 AND end_at = $4 AND tenant = $5";
-    let added = key.bind(sqlx::query(add)).bind(units).execute(connection);
+    let added = bind_quota(sqlx::query(add), key)
+        .bind(units)
+        .execute(connection);
     added.await.map(drop)
 }
 
@@ -296,7 +268,7 @@ async fn settle(
         return Ok(Done::Undo(()));
     };
     let unspent: i64 = row.value("unspent")?;
-    let key = QuotaKey::of_row(&row)?;
+    let key = quota_key(&row)?;
     add_leased(connection, &key, unspent.saturating_neg()).await?;
     Ok(Done::Commit(()))
 }

@@ -282,6 +282,14 @@ CREATE TABLE ping (
     filler BLOB NOT NULL
 ) STRICT;
 
+-- That what is here was moved to another store, or is being moved: no store opens it any more.
+CREATE TABLE moved (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    id BLOB NOT NULL CHECK (length(id) = 16),
+    target TEXT NOT NULL,
+    is_done INTEGER NOT NULL CHECK (is_done IN (0, 1))
+) STRICT;
+
 -- For people at the sqlite3 shell: ids and instants as the program shows them.
 
 CREATE VIEW v_product AS

@@ -10,7 +10,7 @@
 //! | `due_at` | the first instant there is | stays | as it says | stays | as from sealing | stays |
 //! | `attempts` | 0 | one more | one more | stays | `fence` | stays |
 //! | `first_sent_at` | empty | stays | as it says, unless there is one | stays | empty | as it says, unless there is a later one |
-//! | `settled_at` | empty | as it says | stays | stays | empty | stays |
+//! | `settled_at` | as it comes | as it says | stays | stays | empty | stays |
 //! | `fence` | 0 | stays | stays | stays | stays | one more |
 //! | `claim_lapses_at` | empty | empty | empty | empty | empty | empty |
 //! | `decided_because` | empty | stays | stays | as it says | as it says | as it says, if somebody here says so |
@@ -199,6 +199,7 @@ async fn write(
         .bind(batch.state.reason())
         .bind(i64::from(batch.attempts))
         .bind(batch.first_sent_at.map(|at| at.as_micros()))
+        .bind(batch.settled_at.map(|at| at.as_micros()))
         .bind(Timestamp::MIN.as_micros())
         .bind(signed(batch.fence)?)
         .execute(connection)

@@ -86,28 +86,22 @@ pub(crate) enum OpenError {
         owner_file: PathBuf,
         source: std::io::Error,
     },
+    /// The same use would be billed from both.
+    #[error(
+        "what this database kept was moved to {target}, or is being moved there: serve from that one, or \
+         finish the move; one that was begun can be given up"
+    )]
+    Moved { target: String },
+    /// It is served from elsewhere by now.
+    #[error("the move to {target} is finished, and cannot be given up: serve from that one")]
+    MoveFinished { target: String },
+    /// A move has one target.
+    #[error("it is being moved to {target}: finish that, or give it up first")]
+    MovedElsewhere { target: String },
     /// Quotas are handed out, and use is written down, by the owner alone.
     #[error(
         "this store was opened beside the owner of the file: only the owner appends to the \
          ledger and hands out quotas"
     )]
     Beside,
-    /// What the newer program needs may be lost if this one writes.
-    #[error(
-        "the database has migration {found}, this program knows {known}: run the program that \
-         wrote it, or a newer one"
-    )]
-    Newer { found: i64, known: i64 },
-    /// What is looked for may not be there yet.
-    #[error(
-        "the database has migration {found}, and this program has later ones: start the program \
-         that serves, which migrates it"
-    )]
-    Older { found: i64 },
-    /// The tables may not be what this program takes them for.
-    #[error(
-        "migration {version} ({name}) is not the one that was applied to this database: \
-         migrations are never edited, run the program it was made by"
-    )]
-    Changed { version: i64, name: &'static str },
 }

@@ -17,11 +17,9 @@
 //! The maps are looked up and never walked through, so their order reaches nothing.
 
 use hashbrown::HashMap;
-use monetization_core::clock::{Span, Timestamp};
-use monetization_core::ids::{LeaseId, MeterId, SegmentId, SubscriptionId, TenantId};
-use monetization_core::plan::QuotaName;
-use monetization_core::store::LeaseRequest;
-use monetization_core::usage::{Spent, Tallied, TallyKey, UsageRecord};
+use monetization_core::ids::{LeaseId, MeterId, SegmentId, TenantId};
+use monetization_core::store::judging::{Block, QuotaKey, SegmentState};
+use monetization_core::usage::{Tallied, TallyKey};
 
 /// What the writer remembers of the rows that appends keep changing, so that it need not read
 /// them each time. Within a transaction it is what the database says: after somebody else has
@@ -80,16 +78,6 @@ pub(crate) struct HotSegment {
     pub(crate) state: SegmentState,
 }
 
-/// How far a segment has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SegmentState {
-    /// Known as a successor only.
-    Announced,
-    Open,
-    /// Followed by this one.
-    Closed(SegmentId),
-}
-
 /// The key of a row of `sum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SumNumbers {
@@ -99,53 +87,6 @@ pub(crate) struct SumNumbers {
     pub(crate) origin: i64,
     /// The number of what was counted.
     pub(crate) meter: i64,
-}
-
-/// One window of one quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct QuotaKey {
-    /// The marketplace.
-    pub(crate) tenant: TenantId,
-    /// Whose quota.
-    pub(crate) subscription: SubscriptionId,
-    /// Which of its quotas.
-    pub(crate) quota: QuotaName,
-    /// Where the window begins.
-    pub(crate) start: Timestamp,
-    /// The first instant after it.
-    pub(crate) end: Timestamp,
-}
-
-impl QuotaKey {
-    /// The counter that a record spends of.
-    pub(crate) fn of_record(record: &UsageRecord, spent: &Spent) -> Self {
-        Self::new(
-            record.tenant,
-            record.segment.subscription,
-            spent.quota,
-            spent.window,
-        )
-    }
-
-    /// The counter that a block is asked of.
-    pub(crate) fn of_request(request: &LeaseRequest) -> Self {
-        Self::new(
-            request.tenant,
-            request.subscription,
-            request.quota,
-            request.window,
-        )
-    }
-
-    fn new(tenant: TenantId, subscription: SubscriptionId, quota: QuotaName, window: Span) -> Self {
-        Self {
-            tenant,
-            subscription,
-            quota,
-            start: window.start,
-            end: window.end,
-        }
-    }
 }
 
 /// A row of `quota`.
@@ -178,5 +119,14 @@ impl HotLease {
     /// Units that nobody has spent.
     pub(crate) fn unspent(&self) -> i64 {
         self.units.saturating_sub(self.committed)
+    }
+
+    /// What decides about records that spend of it.
+    pub(crate) fn block(&self) -> Block {
+        Block {
+            quota: self.quota,
+            unspent: self.unspent(),
+            open: self.open,
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use monetization_core::clock::Timestamp;
+use monetization_core::store::schema::Schemata;
 use monetization_core::store::{StoreError, StoreErrorKind};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -16,8 +17,8 @@ use crate::convert::Columns;
 use crate::error::failed;
 use crate::migrate;
 
-pub use migrate::Schema;
 pub use monetization_core::store::inspection::{Example, Finding, Held};
+pub use monetization_core::store::schema::Schema;
 
 mod invariants;
 
@@ -85,8 +86,12 @@ impl Inspection {
     /// # Errors
     /// [`StoreError`] where it cannot be read.
     pub async fn schema(&mut self) -> Result<Schema, StoreError> {
-        let schema = migrate::schema(&mut self.connection).await;
-        schema.map_err(|error| failed("read the migrations", error))
+        Ok(self.has().await?.compare())
+    }
+
+    async fn has(&mut self) -> Result<Schemata, StoreError> {
+        let has = migrate::has(&mut self.connection).await;
+        has.map_err(|error| failed("read the migrations", error))
     }
 
     /// Whether every one of the [invariants](Finding) holds, all of them in one snapshot: what a
@@ -97,7 +102,7 @@ impl Inspection {
     /// [`StoreErrorKind::Broken`] where the database has other migrations than this program
     /// knows; any other where it cannot be read.
     pub async fn check(&mut self) -> Result<Vec<Finding>, StoreError> {
-        self.schema().await?.require(CHECK)?;
+        self.has().await?.require(CHECK)?;
         let mut snapshot = self
             .connection
             .begin()

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use monetization_core::ids::{RecordId, SegmentId, TenantId};
+use monetization_core::store::judging::QuotaKey;
 use monetization_core::store::{Appended, Ledger, SegmentRow, StoreError};
 use monetization_core::usage::{Sum, TallyKey, UsageRecord};
 use sqlx::SqliteConnection;
@@ -22,7 +23,7 @@ use crate::bulk::{Bulk, Statement};
 use crate::connection::{Done, Transaction};
 use crate::convert::{self, Columns, blob};
 use crate::error::{failed, senseless};
-use crate::hot::{Hot, QuotaKey};
+use crate::hot::Hot;
 use crate::ledger::judge::{Judge, Known, Numbers};
 use crate::ledger::write::Draft;
 use crate::{SqliteStore, load};

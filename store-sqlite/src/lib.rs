@@ -10,6 +10,7 @@ use crate::bulk::Statement;
 use crate::connection::{Done, Owner, Transaction, Writer};
 use crate::error::{OpenError, failed};
 
+pub use export::Export;
 pub use inspection::{Example, Finding, Held, Inspection, Schema};
 pub use options::{SqliteOptions, Synchronous};
 
@@ -19,6 +20,7 @@ mod connection;
 mod convert;
 mod directory;
 mod error;
+mod export;
 mod hot;
 mod inspection;
 mod ledger;
@@ -120,6 +122,7 @@ impl SqliteStore {
         let connected = connection::connect(options, true).await;
         let mut connection = connected.map_err(|error| failed(OPEN, error))?;
         migrate::migrate(&mut connection, options.clock.now()).await?;
+        export::require_unmoved(&mut connection, OPEN).await?;
         let opening = next_opening(&mut connection).await;
         let opening = opening.map_err(|error| failed(OPEN, error))?;
         Ok(Self::on(options, connection, Some((owner, opening))))
@@ -164,8 +167,9 @@ impl SqliteStore {
     pub async fn open_beside(options: &SqliteOptions) -> Result<Self, StoreError> {
         let connected = connection::connect(options, false).await;
         let mut connection = connected.map_err(|error| failed(OPEN, error))?;
-        let schema = migrate::schema(&mut connection).await;
-        schema.map_err(|error| failed(OPEN, error))?.require(OPEN)?;
+        let has = migrate::has(&mut connection).await;
+        has.map_err(|error| failed(OPEN, error))?.require(OPEN)?;
+        export::require_unmoved(&mut connection, OPEN).await?;
         Ok(Self::on(options, connection, None))
     }
 

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use monetization_core::clock::Timestamp;
 use monetization_core::ids::{LeaseId, MeterId, SegmentId, TenantId};
+use monetization_core::store::judging::{QuotaKey, SegmentState};
 use monetization_core::usage::{Tallied, TallyKey};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -18,7 +19,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::bulk::Bulk;
 use crate::convert::{Columns, blob, quota_name};
 use crate::error::senseless;
-use crate::hot::{Hot, HotLease, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
+use crate::hot::{Hot, HotLease, HotQuota, HotSegment, SumNumbers};
 
 /// Remembers these segments, as far as they have rows, with all segments that follow them and
 /// the sums that use of them can go to. Answers whether all have rows.

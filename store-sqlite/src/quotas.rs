@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use monetization_core::clock::Span;
 use monetization_core::ids::{LeaseId, SubscriptionId, TenantId};
 use monetization_core::plan::QuotaName;
+use monetization_core::store::judging::QuotaKey;
 use monetization_core::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -23,7 +24,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::connection::{Done, Transaction};
 use crate::convert::{Columns, blob, signed};
 use crate::error::senseless;
-use crate::hot::{HotLease, HotQuota, QuotaKey};
+use crate::hot::{HotLease, HotQuota};
 use crate::{SqliteStore, load};
 
 #[async_trait]
@@ -223,10 +224,17 @@ async fn settle(
     Ok(Done::Commit(()))
 }
 
-/// Takes back all blocks of other openings. It runs once, before the first call is let through,
-/// so forgetting everything costs nothing.
+/// Takes back all blocks of other openings. There are some once, before the first call is let through,
+/// so forgetting everything costs nothing; where there are none, nothing is forgotten.
 async fn settle_orphans(transaction: Transaction<'_>, opening: i64) -> sqlx::Result<Done<u64>> {
     let Transaction { connection, hot } = transaction;
+    let find = "SELECT 1 FROM lease WHERE state = 'open' AND opening <> ? LIMIT 1";
+    let found = sqlx::query(find)
+        .bind(opening)
+        .fetch_optional(&mut *connection);
+    if found.await?.is_none() {
+        return Ok(Done::Undo(0));
+    }
     hot.forget();
     sqlx::query(include_str!("../sql/free_orphaned_units.sql"))
         .bind(opening)

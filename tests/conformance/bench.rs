@@ -13,15 +13,21 @@
 //! assert!(row.is_met());
 //! ```
 #![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
     clippy::exhaustive_enums,
     clippy::float_arithmetic,
     clippy::missing_panics_doc,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark computes ratios, prints, and may fail"
+    reason = "a benchmark reads the clock, computes ratios, prints, and may fail"
 )]
 
 use std::fs;
+
+pub mod growing;
+pub mod world;
 
 /// What one row must reach: our figure divided by the peer's.
 #[derive(Debug, Clone, Copy, PartialEq)]

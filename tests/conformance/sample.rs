@@ -199,7 +199,7 @@ pub const fn settled(state: BatchState) -> Verdict {
 #[must_use]
 pub fn batch(tenant: TenantId, sum: &Sum) -> Batch {
     Batch {
-        id: Batch::identity(sum.key, sum.sealed, sum.total),
+        id: Batch::identity(sum.key, (sum.sealed, sum.total), None),
         tenant,
         key: sum.key,
         from: sum.sealed,

@@ -46,6 +46,7 @@ pub use faulty::{Fault, FaultyStore, Script};
 
 pub mod atomicity;
 pub mod batches;
+pub mod clocks;
 pub mod closing;
 pub mod directory;
 pub mod jobs;
@@ -329,6 +330,9 @@ macro_rules! store_suite {
             a_job_that_ended_may_be_started_again,
             a_lapsed_job_may_be_taken_over,
             a_job_that_never_ran_is_not_kept,
+        ]);
+        $crate::store_suite!(@checks clocks $attributes $backend => [
+            clocks_that_step_steal_no_claim_and_open_no_window_twice_r_t5,
         ]);
         $crate::store_suite!(@checks writes $attributes $backend => [
             a_store_has_a_name_and_a_sign_of_life,

@@ -62,9 +62,18 @@ impl StripeFixture {
         self.stripe.fake().answer(&request).json()
     }
 
+    /// All that there are, page by page.
     fn list(&self, path: &str, query: &str) -> Vec<Value> {
-        let page = self.get(path, &format!("limit=100{query}"));
-        page["data"].as_array().cloned().unwrap_or_default()
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let last = all.last().and_then(|last| last["id"].as_str());
+            let after = last.map_or_else(String::new, |id| format!("&starting_after={id}"));
+            let page = self.get(path, &format!("limit=100{query}{after}"));
+            all.extend(page["data"].as_array().cloned().unwrap_or_default());
+            if page["has_more"] != true {
+                return all;
+            }
+        }
     }
 }
 

@@ -128,7 +128,7 @@ async fn report(world: &World, of: &Subscription, id: &str, meter: &str) {
 }
 
 /// Use that is confirmed, sealed and not heard of, not sealed yet, and never sealed.
-async fn invoiced_by_engine(database: &impl Kept) -> World {
+pub async fn invoiced_by_engine(database: &impl Kept) -> World {
     let world = World::kept_in(database, Invoicing::ByEngine).await;
     let (subscription, key) = world.subscriber(METERED).await;
     report(&world, &subscription, "now", "level").await;

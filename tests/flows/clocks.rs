@@ -14,10 +14,11 @@ use monetization_core::invoice::{Invoicing, LineItem};
 use monetization_core::key::Pepper;
 use monetization_core::runtime::{Gatekeeper, GatekeeperOptions};
 use monetization_core::secret::Secret;
-use monetization_core::store::{BatchState, JobStart, JobState};
+use monetization_core::store::{BatchState, JobStart, JobState, Store};
 use monetization_core::subscription::{Segment, Subscription};
 
-use crate::world::{HOUR, World, ok, text};
+use crate::database::Database;
+use crate::world::{HOUR, START, World, ok, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
     "usage":[{"meter":"requests","unit_price":"0.01"}]}"#;
@@ -35,10 +36,16 @@ struct Node {
 
 impl Node {
     fn new(world: &World, ahead: i64) -> Self {
+        Self::over(world, Arc::clone(&world.store), ahead)
+    }
+
+    /// With a store of its own on what the world has.
+    fn over(world: &World, store: Arc<dyn Store>, ahead: i64) -> Self {
         let (clock, time) = Clock::manual(shifted(world.clock.now(), ahead));
-        let (gatekeeper, _) = world.gate(&clock, GatekeeperOptions::default());
+        let options = GatekeeperOptions::default();
+        let (gatekeeper, _) = world.gate_over(Arc::clone(&store), &clock, options);
         let monetizer = Monetizer::new(
-            Arc::clone(&world.store),
+            store,
             world.monetizer.engines().clone(),
             clock.clone(),
             Arc::new(Entropy::system()),
@@ -86,11 +93,50 @@ impl Used {
 #[tokio::test]
 async fn of_five_gateways_ten_minutes_apart_each_use_is_in_one_period_r_t1() {
     let world = World::new(Invoicing::ByCore).await;
+    let store = Arc::clone(&world.store);
+    five_gateways(&world, size(2_000, 100_000), async || Arc::clone(&store)).await;
+}
+
+#[tokio::test]
+async fn of_five_gateways_over_a_file_each_use_is_in_one_period_r_t1() {
+    let file = Database::new();
+    let world = World::kept_in(&file, Invoicing::ByCore).await;
+    let store = Arc::clone(&world.store);
+    five_gateways(&world, size(500, 100_000), async || Arc::clone(&store)).await;
+}
+
+/// The same in PostgreSQL, each gateway with connections of its own; claims go by the database's time.
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn of_five_gateways_that_share_a_database_each_use_is_in_one_period_r_t1() {
+    use monetization_conformance::postgres;
+    use monetization_store_postgres::PostgresStore;
+
+    use crate::postgres::{make, options};
+
+    let database = postgres::Database::unused();
+    make(&database).await;
+    let open = async || {
+        let store = PostgresStore::open(&options(&database)).await;
+        let store: Arc<dyn Store> = Arc::new(store.unwrap());
+        store
+    };
+    let time = Clock::manual(text(START));
+    let world = World::on(Invoicing::ByCore, time, open().await).await;
+    five_gateways(&world, size(300, 100_000), open).await;
+}
+
+/// Use at five gateways, whose stores `open` hands out, around the end of a period.
+async fn five_gateways(world: &World, count: usize, open: impl AsyncFn() -> Arc<dyn Store>) {
     let (subscription, key) = world.subscriber(METERED).await;
     let boundary: Timestamp = text(BOUNDARY);
     world.pass_until("2026-02-01T11:40:00Z").await;
-    let nodes = AHEAD.map(|ahead| Node::new(&world, ahead));
-    let (count, dice) = (size(2_000, 100_000), Sample::seeded(3));
+    let mut nodes = Vec::new();
+    for ahead in AHEAD {
+        nodes.push(Node::over(world, open().await, ahead));
+    }
+    let dice = Sample::seeded(3);
     let step = Duration::from_secs(40 * 60) / u32::try_from(count).unwrap();
     let (mut used, mut refused) = (Used::default(), Vec::new());
     for number in 0..count {
@@ -103,7 +149,7 @@ async fn of_five_gateways_ten_minutes_apart_each_use_is_in_one_period_r_t1() {
         } else {
             let event = used_now(&subscription, number, node.clock.now());
             let ahead = event.occurred_at > Some(shifted(other.clock.now(), 300));
-            match report(&other.monetizer, &event, &world).await {
+            match report(&other.monetizer, &event, world).await {
                 Ingested::Accepted if !ahead => used.reported[period] += 1,
                 Ingested::Refused(error) if ahead => {
                     let said = error.to_string();
@@ -121,14 +167,14 @@ async fn of_five_gateways_ten_minutes_apart_each_use_is_in_one_period_r_t1() {
     world.pass(HOUR).await;
     for (period, event) in &refused {
         assert_eq!(
-            report(&world.monetizer, event, &world).await,
+            report(&world.monetizer, event, world).await,
             Ingested::Accepted
         );
         used.reported[*period] += 1;
     }
     assert!([0, 1].iter().all(|period| used.units(*period) > 0));
-    in_the_ledger(&world, &subscription, &used).await;
-    on_invoices(&world, &subscription, &used).await;
+    in_the_ledger(world, &subscription, &used).await;
+    on_invoices(world, &subscription, &used).await;
 }
 
 fn used_now(of: &Subscription, number: usize, now: Timestamp) -> UsageEvent {

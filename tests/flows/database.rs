@@ -45,6 +45,11 @@ impl Database {
         self.0.path().join("market.db")
     }
 
+    /// How a store reaches it.
+    pub fn options(&self) -> SqliteOptions {
+        SqliteOptions::new(self.path()).with_synchronous(Synchronous::Normal)
+    }
+
     pub async fn connect(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new()
             .filename(self.path())
@@ -56,9 +61,7 @@ impl Database {
 #[async_trait]
 impl Kept for Database {
     async fn open(&self, clock: &Clock) -> Arc<dyn Store> {
-        let options = SqliteOptions::new(self.path())
-            .with_synchronous(Synchronous::Normal)
-            .with_clock(clock.clone());
+        let options = self.options().with_clock(clock.clone());
         Arc::new(SqliteStore::open(&options).await.unwrap())
     }
 

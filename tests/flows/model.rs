@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
+use monetization_core::clock::Clock;
 use monetization_core::engine::CancelMode;
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{Ingested, UsageEvent, WebhookEndpoint};
@@ -16,7 +17,7 @@ use monetization_core::memory::MemoryStore;
 use monetization_core::plan::PlanVersion;
 use monetization_core::runtime::Permit;
 use monetization_core::secret::Secret;
-use monetization_core::store::JobStart;
+use monetization_core::store::{JobStart, Store};
 use monetization_core::subscription::{Subscription, SubscriptionState};
 use monetization_engine_mock::faults::{Fault as CallFault, Injection};
 
@@ -175,12 +176,24 @@ impl Life {
         "cancel"
     }
 
-    /// Everything ends, and is looked at.
-    pub async fn end(mut self) {
+    /// Brings calls that have begun to their end.
+    async fn end_calls(&mut self) {
         while let Some(permit) = self.in_flight.pop() {
             permit.settle(ok()).durable().await.unwrap();
             self.used += 1;
         }
+    }
+
+    /// Goes on over what `moved` makes of the store, between two calls.
+    pub async fn move_by(&mut self, moved: impl AsyncFnOnce(&Clock) -> Arc<dyn Store>) {
+        self.end_calls().await;
+        let store = moved(&self.world.clock).await;
+        self.world.move_to(store);
+    }
+
+    /// Everything ends, and is looked at.
+    pub async fn end(mut self) {
+        self.end_calls().await;
         self.world
             .cancel(self.subscription.id, CancelMode::Now)
             .await;

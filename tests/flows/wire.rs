@@ -19,6 +19,7 @@ use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
 use monetization_core::product::Meter;
 use monetization_core::reference::Realm;
+use monetization_core::runtime::GatekeeperOptions;
 use monetization_core::store::Store;
 use monetization_core::text::ForeignId;
 
@@ -174,6 +175,9 @@ impl World {
 
     /// Goes on over another store.
     pub fn move_to(&mut self, store: Arc<dyn Store>) {
+        self.running.abort();
+        let options = GatekeeperOptions::default();
+        (self.gatekeeper, self.running) = self.gate_over(Arc::clone(&store), &self.clock, options);
         self.store = store;
         self.restart(9);
     }

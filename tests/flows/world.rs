@@ -28,6 +28,7 @@ use monetization_core::tenant::Tenant;
 use monetization_core::text::ForeignId;
 use monetization_core::usage::{Ending, Outcome};
 use monetization_engine_mock::{Control, MockEngine};
+use tokio::task::JoinHandle;
 
 /// Noon on the first of January 2026.
 pub const START: &str = "2026-01-01T12:00:00Z";
@@ -47,7 +48,7 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 pub struct World {
     pub monetizer: Monetizer,
     pub gatekeeper: Gatekeeper,
-    pub running: tokio::task::JoinHandle<()>,
+    pub running: JoinHandle<()>,
     pub store: Arc<dyn Store>,
     pub provider: Control,
     pub clock: Clock,
@@ -99,8 +100,7 @@ impl World {
             pepper,
             GatekeeperOptions::default(),
         );
-        let running = gatekeeper.clone().run(Arc::new(sleep));
-        let running = tokio::spawn(running);
+        let running = tokio::spawn(gatekeeper.clone().run(Arc::new(sleep)));
         let provider = mock.control();
         Self {
             monetizer,
@@ -246,13 +246,19 @@ impl World {
     }
 
     /// Another gate, with a clock and options of its own, and its work in the background.
-    pub fn gate(
+    pub fn gate(&self, clock: &Clock, options: GatekeeperOptions) -> (Gatekeeper, JoinHandle<()>) {
+        self.gate_over(Arc::clone(&self.store), clock, options)
+    }
+
+    /// As [`gate`](Self::gate), with a store of its own on what this world has.
+    pub fn gate_over(
         &self,
+        store: Arc<dyn Store>,
         clock: &Clock,
         options: GatekeeperOptions,
-    ) -> (Gatekeeper, tokio::task::JoinHandle<()>) {
+    ) -> (Gatekeeper, JoinHandle<()>) {
         let gatekeeper = Gatekeeper::new(
-            Arc::clone(&self.store),
+            store,
             clock.clone(),
             Arc::new(Entropy::system()),
             Pepper::new(&[7; 32]).unwrap(),

@@ -16,9 +16,12 @@ use crate::background::Rounds;
 use crate::clock_watch::ClockWatch;
 use crate::control::Estimators;
 use crate::engine_secrets::EngineSecrets;
+use crate::metrics::Metrics;
 use crate::recurring::Recurring;
 use crate::set_aside::SetAsideFile;
 use crate::shared_rates::Link;
+use crate::task::Errands;
+use crate::waiting;
 
 /// A running server, as its control plane sees it.
 #[derive(Debug)]
@@ -47,12 +50,20 @@ pub(crate) struct App {
     pub(crate) asking_for_news: Recurring,
     /// When the engine is asked what it has counted.
     pub(crate) asking_for_counts: Recurring,
+    /// For how long a server that nobody hears of keeps its blocks of quotas, where several share the store.
+    pub(crate) lease: Option<Duration>,
+    /// When it is counted what waits for an operator.
+    pub(crate) counting_what_waits: Recurring,
     /// Where use is kept that the ledger cannot take.
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     /// Where rates are counted that several servers share.
     pub(crate) shared_rates: Option<Link>,
     /// Where estimates are worked out.
     pub(crate) estimators: Estimators,
+    /// What is counted and measured.
+    pub(crate) metrics: Arc<Metrics>,
+    /// What goes on by itself, whoever has begun it.
+    pub(crate) errands: Errands,
     ready: AtomicBool,
 }
 
@@ -70,6 +81,7 @@ pub(crate) struct AppParts {
     pub(crate) publish_every: Option<Duration>,
     pub(crate) news_every: Option<Duration>,
     pub(crate) reconcile_every: Option<Duration>,
+    pub(crate) lease: Option<Duration>,
     pub(crate) set_aside: Option<Arc<SetAsideFile>>,
     pub(crate) shared_rates: Option<Link>,
 }
@@ -89,6 +101,7 @@ impl App {
             publish_every,
             news_every,
             reconcile_every,
+            lease,
             set_aside,
             shared_rates,
         } = parts;
@@ -104,10 +117,14 @@ impl App {
             publish_every,
             asking_for_news: Recurring::new(news_every),
             asking_for_counts: Recurring::new(reconcile_every),
+            counting_what_waits: Recurring::new(Some(waiting::EVERY)),
+            lease,
             set_aside,
             shared_rates,
             estimators: Estimators::default(),
             answer_watch: AnswerWatch::default(),
+            metrics: Arc::new(Metrics::new()),
+            errands: Errands::default(),
             ready: AtomicBool::new(true),
         }
     }

@@ -13,9 +13,10 @@ use hyper_util::rt::TokioExecutor;
 use monetization_core::flows::OperationsReport;
 use monetization_core::store::StoreErrorKind;
 use monetization_engine_mock::webhooks::Delivery;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::app::App;
+use crate::metrics::yes_or_no;
 use crate::report;
 
 /// Rounds of background work, one at a time.
@@ -123,21 +124,38 @@ impl App {
         }
         trouble = trouble.or(self.publish_on_schedule().await);
         self.ask_on_schedule();
+        trouble = trouble.or(self.catch_up_gates().await);
         trouble = self.records_trouble().or(trouble);
         trouble = trouble.or_else(|| self.clock_watch.trouble(self.now()));
+        let work = &self.metrics.work;
+        work.trouble.set(yes_or_no(trouble.is_some()));
+        work.operations_waiting
+            .set(yes_or_no(rounds.waiting().is_some()));
+        trouble = trouble.or(self.count_what_waits().await);
         rounds.tell(trouble);
         let unread = self.gatekeeper.committer().answers_unread();
         if let Some(news) = self.answer_watch.news(unread, self.now()) {
             report::line(format_args!("{news}"));
         }
-        self.tell_gates().await;
+    }
+
+    /// Lets the gates know of what jobs have written.
+    async fn catch_up_gates(&self) -> Option<String> {
+        let known = self.gatekeeper.refresh().await;
+        let error = known.err()?;
+        Some(format!(
+            "failed to tell the gates of changes: {}",
+            report::chain(&error)
+        ))
     }
 
     /// Carries out at the engine what has just been asked for, and waits a moment for it: a
     /// payment link should be in the answer. It goes on whoever waits.
     pub(crate) async fn carry_out_soon(self: &Arc<Self>) {
         let app = Arc::clone(self);
-        let work = tokio::spawn(async move {
+        let (under_way, done) = oneshot::channel::<()>();
+        self.errands.spawn(async move {
+            let _under_way = under_way;
             // A round that is under way may hold the very operation that is waited for.
             let _one_at_a_time = app.rounds.one_at_a_time.lock().await;
             match app.monetizer.carry_out_operations().await {
@@ -145,7 +163,7 @@ impl App {
                 Err(error) => report::failure("carry out operations", &error),
             }
         });
-        if tokio::time::timeout(PATIENCE, work).await.is_err() {
+        if tokio::time::timeout(PATIENCE, done).await.is_err() {
             self.rounds.wake();
         }
     }
@@ -203,7 +221,7 @@ impl App {
 fn unwritten(because: StoreErrorKind, is_queue_full: bool) -> String {
     let mend = match because {
         StoreErrorKind::Full => "the database's disk is full: make room on it",
-        _ => "the database does not take them: see that its disk and directory can be written to",
+        _ => "the database does not take them: see that it is there and can be written to",
     };
     let calls = if is_queue_full {
         "as many wait as there is room for, and further calls are refused"

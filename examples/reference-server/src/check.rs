@@ -2,23 +2,27 @@
 
 use std::io::{self, Write};
 
+use monetization_core::field::FieldError;
 use monetization_core::store::StoreError;
-use monetization_store_sqlite::{Finding, Held, Inspection};
+use monetization_core::store::inspection::{Finding, Held};
 use serde_json::{Value, json};
 
 use crate::cli::CheckArgs;
-use crate::data_directory::DataDirectory;
-use crate::settings;
+use crate::database::Database;
+use crate::settings::data_directory;
 
 /// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
+    /// It is not known which database is meant.
+    #[error("the settings are not valid")]
+    Settings(#[from] FieldError),
     /// There is no database, or it cannot be read.
-    #[error("failed to check {}", path.display())]
+    #[error("failed to check {place}")]
     Store {
         /// The database.
-        path: std::path::PathBuf,
+        place: String,
         /// Why not.
         source: StoreError,
     },
@@ -33,12 +37,12 @@ pub enum CheckError {
 /// # Errors
 /// [`CheckError`].
 pub async fn check(args: CheckArgs, mut out: impl Write) -> Result<bool, CheckError> {
-    let directory = args
-        .data_directory
-        .unwrap_or_else(|| settings::DATA_DIRECTORY.into());
-    let path = DataDirectory::at(&directory).database();
-    let found = look(&path).await;
-    let (findings, held) = found.map_err(|source| CheckError::Store { path, source })?;
+    let database = Database::chosen(&args.database, &data_directory(args.data_directory))?;
+    let found = look(&database).await;
+    let (findings, held) = found.map_err(|source| CheckError::Store {
+        place: database.to_string(),
+        source,
+    })?;
     if args.json {
         writeln!(out, "{}", document(&findings, &held))?;
     } else {
@@ -49,8 +53,8 @@ pub async fn check(args: CheckArgs, mut out: impl Write) -> Result<bool, CheckEr
 }
 
 /// What was found of each invariant, and the newest of each kind that waits for an operator.
-async fn look(path: &std::path::Path) -> Result<(Vec<Finding>, Vec<Held>), StoreError> {
-    let mut inspection = Inspection::open(path).await?;
+async fn look(database: &Database) -> Result<(Vec<Finding>, Vec<Held>), StoreError> {
+    let mut inspection = database.inspect().await?;
     let findings = inspection.check().await?;
     Ok((findings, inspection.held(1).await?))
 }

@@ -8,12 +8,18 @@ use monetization_core::secret::Secret;
 
 use crate::access_log::ConsumerBy;
 
+pub use copy::CopyArgs;
+pub use database::DatabaseArgs;
 pub use estimating::EstimateArgs;
+pub use provider::ProviderArgs;
 pub use shared_rates::SharedRatesArgs;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookArgs, StripeArgs, StripeCommand};
 
+mod copy;
+mod database;
 mod estimating;
+mod provider;
 mod shared_rates;
 #[cfg(feature = "stripe")]
 mod stripe;
@@ -79,11 +85,22 @@ pub enum Command {
     Schema,
     /// Publish every tenant's use from a process of its own, beside the server or without it.
     ///
-    /// Several may work on one data directory: a tenant's use is published by one of them at a time,
+    /// Several may work on one database: a tenant's use is published by one of them at a time,
     /// and each batch counts once. Each run prints one line. SIGTERM and SIGINT end it after the
     /// batches in hand. The exit code is 1 where a tenant's last run has failed: it met an error, a
     /// batch was not confirmed, or use was held back.
     Publish(PublishArgs),
+    /// Compare what was reported of use with what the provider has counted, once, as the server does on schedule.
+    ///
+    /// The last 35 days, whole billing periods. Batches of which nobody knew whether they had arrived are
+    /// decided about where the count tells. It may run at any time, beside servers and publishers. The exit code
+    /// is 1 where the provider has counted something else, or use cannot be compared.
+    Reconcile(ReconcileArgs),
+    /// Move a database from SQLite to PostgreSQL, with all that is in it.
+    ///
+    /// The server is stopped meanwhile, and nobody can open either database before all of it is there. It may
+    /// be broken off and started again at any time. In the end rows and sums of each table are compared.
+    Copy(CopyArgs),
     /// Tell what an access log would have cost its clients, and earned, under a plan.
     ///
     /// Each client becomes a consumer with a subscription and a key; every line is a call at its time
@@ -138,30 +155,9 @@ pub struct ReplayArgs {
 /// How use is published.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PublishArgs {
-    /// Where the server keeps its state [default: ./monetization-data].
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        env = "MONETIZATION_SERVER_DATA_DIRECTORY"
-    )]
-    pub data_directory: Option<PathBuf>,
-    /// The billing engine of the server [default: mock].
-    #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
-    pub engine: Option<String>,
-    /// Where the process of the mock provider listens.
-    #[arg(long, value_name = "URL", env = "MONETIZATION_SERVER_MOCK_URL")]
-    pub mock_url: Option<String>,
-    /// How Stripe is reached.
-    #[cfg(feature = "stripe")]
+    /// What is published from, and to whom.
     #[command(flatten)]
-    pub stripe: StripeArgs,
-    /// What the provider is signed in to with: the file that the server has, read before each run.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MONETIZATION_SERVER_ENGINE_SECRETS_FILE"
-    )]
-    pub engine_secrets_file: Option<PathBuf>,
+    pub of: ProviderArgs,
     /// Publish again and again, so many seconds after the last run has ended, 1 to 86400; once if
     /// nothing is said.
     #[arg(long, value_name = "SECONDS")]
@@ -176,6 +172,14 @@ pub struct PublishArgs {
     pub after_restore: bool,
 }
 
+/// What is compared.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReconcileArgs {
+    /// What is compared, and with whom.
+    #[command(flatten)]
+    pub of: ProviderArgs,
+}
+
 /// What is checked.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
@@ -186,6 +190,9 @@ pub struct CheckArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
+    /// Where everything else is kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -226,6 +233,13 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_DATA_DIRECTORY"
     )]
     pub data_directory: Option<PathBuf>,
+    /// Where everything else is kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The file with the pepper, which all servers of one database share [default: pepper in the data directory,
+    /// made on the first start].
+    #[arg(long, value_name = "FILE", env = "MONETIZATION_SERVER_PEPPER_FILE")]
+    pub pepper_file: Option<PathBuf>,
     /// The billing engine: mock, stripe where it was built in, or none to meter and limit only
     /// [default: mock].
     #[arg(long, value_name = "NAME", env = "MONETIZATION_SERVER_ENGINE")]
@@ -255,7 +269,7 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_WITHOUT_STORE_SECONDS"
     )]
     pub without_store_seconds: Option<String>,
-    /// How much a commit of the database waits for: full (the disk) or normal (the operating
+    /// How much a commit of SQLite waits for: full (the disk) or normal (the operating
     /// system) [default: full].
     #[arg(long, value_name = "MODE", env = "MONETIZATION_SERVER_SYNCHRONOUS")]
     pub synchronous: Option<String>,
@@ -362,6 +376,14 @@ pub struct ServeArgs {
         env = "MONETIZATION_SERVER_STANDBY"
     )]
     pub standby: Option<String>,
+    /// For how many seconds a server that nobody hears of keeps its blocks of strict quotas, 5 to 3600: after that
+    /// the others have them. With PostgreSQL only [default: 30].
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MONETIZATION_SERVER_LEASE_SECONDS"
+    )]
+    pub lease_seconds: Option<String>,
     /// What is sold, as a file: its product and plans are made where they are not there yet, and terms
     /// that differ become a plan's next version. As often as there are files; in MONETIZATION_SERVER_PLANS with
     /// commas between.
@@ -405,7 +427,7 @@ pub struct ServeArgs {
     clippy::unnecessary_wraps,
     reason = "clap wants a parser that may fail"
 )]
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 

@@ -1,6 +1,6 @@
 //! The directory in which a server keeps its state.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,15 @@ use monetization_core::key::{Pepper, PepperError};
 /// The directory of a server: database, journal of the mock engine, and the pepper, which is kept
 /// out of the database so that a stolen database opens nothing.
 #[derive(Debug, Clone)]
-pub struct DataDirectory(PathBuf);
+pub struct DataDirectory {
+    path: PathBuf,
+    /// The file that the pepper is in, where it is kept elsewhere.
+    pepper_elsewhere: Option<PathBuf>,
+}
+
+/// That no other server keeps its state in a directory, for as long as this lives.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "it is locked while it is open")] File);
 
 /// Why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +28,20 @@ pub enum DirectoryError {
     #[error("failed to make the data directory {}", path.display())]
     Make {
         /// Which directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another server keeps its state there.
+    #[error("another server keeps its state in {}: give each of them a data directory of its own", path.display())]
+    Held {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// It cannot be found out whether another server keeps its state there.
+    #[error("failed to lock {}", path.display())]
+    Lock {
+        /// Which file.
         path: PathBuf,
         /// Why not.
         source: io::Error,
@@ -60,34 +82,83 @@ impl DataDirectory {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self(path.to_owned()))
+        Ok(Self::at(path))
     }
 
     /// The directory of this path as it is, which may be not there.
     #[must_use]
     pub fn at(path: &Path) -> Self {
-        Self(path.to_owned())
+        Self {
+            path: path.to_owned(),
+            pepper_elsewhere: None,
+        }
+    }
+
+    /// The same with the pepper in another file, which is there already.
+    #[must_use]
+    pub fn with_pepper_in(mut self, file: Option<&Path>) -> Self {
+        self.pepper_elsewhere = file.map(Path::to_owned);
+        self
+    }
+
+    /// Keeps other servers out of it. The owner of a database of SQLite's is alone with it anyway.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Held`] where one is there, [`DirectoryError::Lock`].
+    pub fn hold(&self) -> Result<Held, DirectoryError> {
+        let path = self.lock_file();
+        let failed = |source| DirectoryError::Lock {
+            path: path.clone(),
+            source,
+        };
+        let mut options = File::options();
+        let file = options.create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Held(file)),
+            Err(TryLockError::WouldBlock) => Err(DirectoryError::Held {
+                path: self.path.clone(),
+            }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Whether a server [holds](Self::hold) it.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn is_held(&self) -> io::Result<bool> {
+        let file = match File::open(self.lock_file()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// The database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.0.join("monetization.db")
+        self.path.join("monetization.db")
     }
 
     /// Use that the ledger could not take.
     #[must_use]
     pub fn set_aside(&self) -> PathBuf {
-        self.0.join("set-aside.jsonl")
+        self.path.join("set-aside.jsonl")
     }
 
     /// The journal of the mock engine.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.0.join("engine-mock.journal")
+        self.path.join("engine-mock.journal")
     }
 
-    /// The pepper, which is made on the first start and readable by nobody else.
+    /// The pepper, which is made on the first start and readable by nobody else. One that is kept elsewhere is
+    /// not made.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -97,6 +168,10 @@ impl DataDirectory {
             path: path.clone(),
             source,
         };
+        let missing = || failed(io::ErrorKind::NotFound.into());
+        if self.pepper_elsewhere.is_some() {
+            return self.read_pepper()?.ok_or_else(missing);
+        }
         match make_private(&path) {
             Ok(mut file) => {
                 let mut bytes = vec![0; PEPPER_BYTES];
@@ -106,9 +181,9 @@ impl DataDirectory {
                     .map_err(failed)?;
                 pepper(&bytes, path)
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self
-                .read_pepper()?
-                .ok_or_else(|| failed(io::ErrorKind::NotFound.into())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.read_pepper()?.ok_or_else(missing)
+            }
             Err(error) => Err(failed(error)),
         }
     }
@@ -136,8 +211,15 @@ impl DataDirectory {
         pepper(&bytes, path).map(Some)
     }
 
-    fn pepper_file(&self) -> PathBuf {
-        self.0.join("pepper")
+    /// The file that the pepper is in.
+    #[must_use]
+    pub fn pepper_file(&self) -> PathBuf {
+        let elsewhere = self.pepper_elsewhere.clone();
+        elsewhere.unwrap_or_else(|| self.path.join("pepper"))
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.path.join("serving")
     }
 }
 
@@ -200,6 +282,39 @@ mod tests {
         assert_eq!(made.len(), PEPPER_BYTES);
         directory.pepper(&entropy).unwrap();
         assert_eq!(fs::read(&path).unwrap(), made);
+    }
+
+    #[test]
+    fn a_pepper_that_is_kept_elsewhere_is_read_and_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = DataDirectory::open(&folder.path().join("a")).unwrap();
+        made.pepper(&Entropy::seeded(1)).unwrap();
+        let file = made.pepper_file();
+        let other = DataDirectory::open(&folder.path().join("b")).unwrap();
+        let other = other.with_pepper_in(Some(&file));
+        other.pepper(&Entropy::seeded(2)).unwrap();
+        assert!(!folder.path().join("b/pepper").exists());
+        fs::remove_file(&file).unwrap();
+        let missing = other.pepper(&Entropy::seeded(2)).unwrap_err();
+        assert!(
+            matches!(missing, DirectoryError::Pepper { .. }),
+            "{missing}"
+        );
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_directory_is_held_by_one_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(folder.path()).unwrap();
+        assert!(!directory.is_held().unwrap());
+        let held = directory.hold().unwrap();
+        assert!(directory.is_held().unwrap());
+        let refused = directory.hold().unwrap_err();
+        assert!(matches!(refused, DirectoryError::Held { .. }), "{refused}");
+        drop(held);
+        assert!(!directory.is_held().unwrap());
+        directory.hold().unwrap();
     }
 
     #[cfg(unix)]

@@ -154,6 +154,7 @@ impl World {
             pepper,
             journal: JournalPlace::File(directory.journal()),
             newest_record: None,
+            lease: None,
             set_aside: Some(directory.set_aside()),
             rules: options.rules,
         };

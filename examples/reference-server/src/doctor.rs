@@ -106,17 +106,14 @@ fn look_at_plans(settings: &Settings, diagnosis: &mut Diagnosis) {
 async fn look(settings: &Settings, clock: &Clock, diagnosis: &mut Diagnosis) {
     look_at_plans(settings, diagnosis);
     let directory = DataDirectory::at(&settings.data_directory);
-    let is_begun = directory.database().exists();
-    if directory::look(&settings.data_directory, diagnosis) {
+    let directory = directory.with_pepper_in(settings.pepper_file.as_deref());
+    let is_begun = database::is_begun(&settings.database).await;
+    let is_there = directory::look(&settings.data_directory, diagnosis);
+    if is_there || settings.pepper_file.is_some() {
         directory::look_at_pepper(&directory, is_begun, diagnosis);
     }
     let now = settings.manual_clock.unwrap_or_else(|| clock.now());
-    let mut is_running = false;
-    if is_begun {
-        is_running = database::look(&directory.database(), (settings, now), diagnosis).await;
-    } else {
-        diagnosis.warn("database", "there is none yet: the first start makes it");
-    }
+    let is_running = database::look(settings, (&directory, now, is_begun), diagnosis).await;
     engine::look(settings, (&directory, now), is_begun, diagnosis).await;
     shared_rates::look(settings, clock, diagnosis).await;
     Addresses::new(settings, is_running).look(diagnosis).await;

@@ -1,30 +1,13 @@
 //! What an empty store is given, so that somebody can sign in.
 
-use monetization_core::flows::{FlowError, Monetizer, NewTenant};
-use monetization_core::ids::{ConsumerId, PublisherId, TenantId};
+use monetization_core::flows::{Beginning, FlowError, Monetizer, NewTenant};
 use monetization_core::invoice::Invoicing;
-use monetization_core::secret::Secret;
 use monetization_core::store::{Kind, Store, StoreError, Stored};
-use monetization_core::tenant::{Role, Tenant};
+use monetization_core::tenant::Tenant;
 use monetization_core::text::{Name, Slug};
 
-/// What was made on the first start. The tokens are told here and nowhere else.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct FirstStart {
-    /// The marketplace.
-    pub tenant: TenantId,
-    /// A publisher, to own products.
-    pub publisher: PublisherId,
-    /// A consumer, to buy them.
-    pub consumer: ConsumerId,
-    /// The token of the role `platform_owner`.
-    pub owner_token: Secret,
-    /// The publisher's token.
-    pub publisher_token: Secret,
-    /// A token of the consumer's developers.
-    pub developer_token: Secret,
-}
+/// What was made on the first start.
+pub use monetization_core::flows::Begun as FirstStart;
 
 /// What the tenant of the first start is like.
 #[derive(Debug)]
@@ -47,44 +30,27 @@ pub(crate) async fn tenant(
     monetizer: &Monetizer,
     market: Market,
 ) -> Result<(Tenant, Option<FirstStart>), FlowError> {
-    if let Some(tenant) = known(&**monetizer.store()).await? {
+    let store = monetizer.store();
+    if let Some(tenant) = known(&**store).await? {
         return Ok((tenant, None));
     }
-    let tenant = monetizer
-        .create_tenant(NewTenant {
+    let beginning = Beginning {
+        tenant: NewTenant {
             name: name("Marketplace"),
             engine: market.engine,
             invoicing: market.invoicing,
             payment_days: market.payment_days,
             grace_days: market.grace_days,
-        })
-        .await?;
-    let id = tenant.id;
-    let publisher = monetizer
-        .create_publisher(id, name("First publisher"), None)
-        .await?
-        .id;
-    let consumer = monetizer
-        .create_consumer(id, name("First consumer"), Vec::new())
-        .await?
-        .id;
-    let owner = monetizer.create_access_token(id, Role::PlatformOwner);
-    let (_, owner_token) = owner.await?;
-    let (_, publisher_token) = monetizer
-        .create_access_token(id, Role::Publisher { publisher })
-        .await?;
-    let (_, developer_token) = monetizer
-        .create_access_token(id, Role::Developer { consumer })
-        .await?;
-    let first = FirstStart {
-        tenant: id,
-        publisher,
-        consumer,
-        owner_token,
-        publisher_token,
-        developer_token,
+        },
+        publisher: name("First publisher"),
+        consumer: name("First consumer"),
     };
-    Ok((tenant, Some(first)))
+    if let Some(first) = monetizer.begin_store(beginning).await? {
+        return Ok((first.tenant.clone(), Some(first)));
+    }
+    // Another server has begun it meanwhile.
+    let tenant = known(&**store).await?.ok_or(FlowError::Contended)?;
+    Ok((tenant, None))
 }
 
 fn name(text: &'static str) -> Name {

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
@@ -11,9 +13,12 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use monetization_core::clock::Clock;
 use monetization_core::runtime::Gatekeeper;
-use monetization_gateway_tower::{GatewayBody, LayerOptions, Monetization, MonetizationLayer};
+use monetization_gateway_tower::{
+    GatewayBody, LayerOptions, Monetization, MonetizationLayer, Refused,
+};
 use tower::{Layer, Service};
 
+use crate::metrics::Metrics;
 use crate::proxy::{Failing, Proxy, Word};
 
 /// Serves `/{product}/...`. Clones share everything.
@@ -21,25 +26,44 @@ use crate::proxy::{Failing, Proxy, Word};
 pub(crate) struct Gateway {
     inner: Monetization<Proxy>,
     body_bytes_max: u64,
+    counting: Counting,
+}
+
+/// What becomes of calls, and how long it takes.
+#[derive(Debug, Clone)]
+struct Counting {
+    clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 /// The body of an answer: the upstream's, metered, or one of ours.
 pub(crate) type Body = Either<GatewayBody<Incoming>, Full<Bytes>>;
 
 impl Gateway {
-    /// The proxy behind the layer. Request bodies have at most `body_bytes_max` bytes.
+    /// The proxy behind the layer, which counts what becomes of calls. Request bodies have at most
+    /// `body_bytes_max` bytes.
     pub(crate) fn new(
-        gatekeeper: Gatekeeper,
-        clock: Clock,
+        (gatekeeper, clock): (Gatekeeper, Clock),
+        metrics: Arc<Metrics>,
         options: LayerOptions,
         proxy: Proxy,
         body_bytes_max: u64,
     ) -> Self {
-        let layer = MonetizationLayer::new(gatekeeper, clock, options);
+        let layer = MonetizationLayer::new(gatekeeper, clock.clone(), options);
         Self {
             inner: layer.layer(proxy),
             body_bytes_max,
+            counting: Counting { clock, metrics },
         }
+    }
+}
+
+impl Counting {
+    /// Counts an answer to a call that began then.
+    fn count(&self, response: &Response<Body>, began: Duration) {
+        let after = self.clock.uptime().saturating_sub(began);
+        let refused = response.extensions().get::<Refused>();
+        self.metrics.answered(response.status(), refused, after);
     }
 }
 
@@ -53,9 +77,11 @@ impl Service<Request<Incoming>> for Gateway {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let (counting, began) = (self.counting.clone(), self.counting.clock.uptime());
         let is_last = is_last(&request);
         if announced_length(request.headers()).is_some_and(|bytes| bytes > self.body_bytes_max) {
             let answer = own_answer(HeaderMap::new(), Failing::BodyTooLong);
+            counting.count(&answer, began);
             return Box::pin(std::future::ready(Ok(answer)));
         }
         let word = Word::default();
@@ -76,6 +102,7 @@ impl Service<Request<Incoming>> for Gateway {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }
+            counting.count(&response, began);
             Ok(response)
         })
     }

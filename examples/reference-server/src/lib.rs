@@ -1,15 +1,18 @@
 //! An API gateway that earns money, end to end: the request path of `monetization-gateway-tower`
-//! before real upstreams, a control plane over REST, SQLite and a mock billing engine.
+//! before real upstreams, a control plane over REST, SQLite or PostgreSQL, and a mock billing engine.
 //!
 //! The binary is what this package is about; the library is what it is tested by. Start at
 //! [`server::Server`].
 
 pub mod access_log;
+pub mod beside;
 pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod control;
+pub mod copy;
 pub mod data_directory;
+pub mod database;
 pub mod demo;
 pub mod doctor;
 pub mod engine_secrets;
@@ -19,6 +22,7 @@ pub mod first_start;
 pub mod plan_choice;
 pub mod plans;
 pub mod publish;
+pub mod reconcile;
 pub mod replay;
 pub mod report;
 pub mod serve;
@@ -34,7 +38,9 @@ mod background;
 mod clock_watch;
 mod gateway;
 mod listener;
+mod metrics;
 mod news;
+mod orphans;
 mod proxy;
 mod recurring;
 mod schedule;
@@ -42,3 +48,4 @@ mod shared_rates;
 mod signals;
 mod table;
 mod task;
+mod waiting;

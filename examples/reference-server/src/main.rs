@@ -10,19 +10,22 @@ use monetization_core::plan_file::SCHEMA;
 use reference_server::check::check;
 #[cfg(feature = "stripe")]
 use reference_server::cli::StripeCommand;
-use reference_server::cli::{Cli, Command, ENVIRONMENT_PREFIX};
+use reference_server::cli::{Cli, Command, DoctorArgs, ENVIRONMENT_PREFIX};
+use reference_server::copy::copy;
 use reference_server::demo::{self, Story};
 use reference_server::doctor;
 use reference_server::estimate::estimate;
 use reference_server::publish::publish;
+use reference_server::reconcile::reconcile;
 use reference_server::replay;
 use reference_server::report;
 use reference_server::serve::serve;
 #[cfg(feature = "stripe")]
 use reference_server::settings::SetupWebhookSettings;
-use reference_server::settings::{PublishSettings, Settings};
+use reference_server::settings::{ProviderSettings, PublishSettings, Settings};
 #[cfg(feature = "stripe")]
 use reference_server::setup_webhook::setup_webhook;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -73,6 +76,15 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             let succeeded = runtime.block_on(publish(&settings, std::io::stdout()))?;
             Ok(exit_code(succeeded))
         }
+        Command::Reconcile(args) => {
+            let settings = ProviderSettings::new(args.of)?;
+            let agrees = runtime.block_on(reconcile(&settings, std::io::stdout()))?;
+            Ok(exit_code(agrees))
+        }
+        Command::Copy(args) => {
+            runtime.block_on(copy(args, std::io::stdout()))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Replay(args) => {
             let succeeded = replay::command(&args, std::io::stdout())?;
             Ok(exit_code(succeeded))
@@ -83,20 +95,22 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             runtime.block_on(setup_webhook(&settings, std::io::stdout()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor(args) => {
-            let unknown = unknown_variables();
-            let clock = Clock::system();
-            let examined = doctor::examine(args.serve, &unknown, &clock);
-            let diagnosis = runtime.block_on(examined);
-            let mut out = std::io::stdout();
-            if args.json {
-                writeln!(out, "{}", diagnosis.document())?;
-            } else {
-                diagnosis.tell(out)?;
-            }
-            Ok(exit_code(diagnosis.is_healthy()))
-        }
+        Command::Doctor(args) => examine(*args, &runtime),
     }
+}
+
+/// Looks at everything that a server needs, and says how it is.
+fn examine(args: DoctorArgs, runtime: &Runtime) -> Result<ExitCode, Box<dyn Error>> {
+    let unknown = unknown_variables();
+    let clock = Clock::system();
+    let diagnosis = runtime.block_on(doctor::examine(args.serve, &unknown, &clock));
+    let mut out = std::io::stdout();
+    if args.json {
+        writeln!(out, "{}", diagnosis.document())?;
+    } else {
+        diagnosis.tell(out)?;
+    }
+    Ok(exit_code(diagnosis.is_healthy()))
 }
 
 fn exit_code(is_good: bool) -> ExitCode {

@@ -12,11 +12,14 @@ use monetization_core::ids::{PublisherId, TenantId};
 use monetization_core::plan::{Plan, PlanState, PlanTerms, PlanVersion};
 use monetization_core::plan_file::{FilePlan, PlanFile, ProductDraft};
 use monetization_core::product::{Meter, Product, ProductState};
-use monetization_core::store::{Index, RowKey, StoreExt};
+use monetization_core::store::{Index, RowKey, StoreError, StoreExt};
 use monetization_core::tenant::Publisher;
 
 use crate::plan_choice::{PlanChoice, PlanChoiceError};
 use crate::report;
+pub(crate) use turn::Turn;
+
+mod turn;
 
 /// Why a plan file cannot be sold.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,12 @@ pub enum PlansError {
         /// The file.
         path: PathBuf,
     },
+    /// Other servers put plans on sale, and do not come to an end.
+    #[error("other servers have been putting plans on sale for a minute: see what keeps them")]
+    Busy,
+    /// The store does not answer.
+    #[error("failed to wait for other servers that put plans on sale")]
+    Store(#[from] StoreError),
     /// What it says does not go together with what is there.
     #[error("{}: {what}", path.display())]
     Refused {
@@ -80,22 +89,28 @@ impl SalesFile {
     }
 }
 
+/// Reads all files, before anything is made of any.
+///
+/// # Errors
+/// [`PlansError`].
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<SalesFile>, PlansError> {
+    paths.iter().map(|path| SalesFile::read(path)).collect()
+}
+
 /// Makes what these files name and what is not there yet.
 ///
 /// # Errors
-/// [`PlansError`]; all files are read before anything is made.
+/// [`PlansError`].
 pub(crate) async fn put_on_sale(
     monetizer: &Monetizer,
     tenant: TenantId,
-    paths: &[PathBuf],
+    files: &[SalesFile],
 ) -> Result<(), PlansError> {
-    let files: Result<Vec<SalesFile>, PlansError> =
-        paths.iter().map(|path| SalesFile::read(path)).collect();
-    for sales in files? {
+    for sales in files {
         let seller = Seller {
             monetizer,
             tenant,
-            sales: &sales,
+            sales,
         };
         let slug = &sales.product.slug;
         let product = seller.product().await;

@@ -1,46 +1,26 @@
 //! The command `publish`: use on its way to the provider, from a process of its own.
 
-use std::error::Error;
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use monetization_core::clock::Clock;
-use monetization_core::entropy::Entropy;
-use monetization_core::flows::{self, Credentials, Engines, FlowError, Monetizer};
+use monetization_core::flows::{self, Credentials, FlowError, Monetizer};
 use monetization_core::ids::TenantId;
-use monetization_core::store::{JobStart, Store, StoreError};
-use monetization_store_sqlite::{SqliteOptions, SqliteStore};
+use monetization_core::store::{JobStart, StoreError};
 use tokio::sync::watch;
 
-use crate::data_directory::{DataDirectory, DirectoryError};
-use crate::engine_secrets::{Demands, SecretsFile};
-use crate::engines::{self, EngineChoiceError};
+use crate::beside::{self, BesideError};
 use crate::report;
 use crate::schedule::tenants;
-use crate::settings::{Provider, PublishSettings};
+use crate::settings::PublishSettings;
 use crate::signals::Signals;
 
 /// Why nothing could be published.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The data directory cannot be used.
-    #[error("failed to open the data directory")]
-    Directory(#[from] DirectoryError),
-    /// No server has begun the data directory.
-    #[error("there is no pepper in {}: start the server that serves first", path.display())]
-    NotBegun {
-        /// Which directory.
-        path: std::path::PathBuf,
-    },
-    /// The database cannot be used.
-    #[error("failed to open the database")]
-    Store(#[from] StoreError),
-    /// The provider cannot be had.
+    /// The database or the provider cannot be had.
     #[error(transparent)]
-    Engine(#[from] EngineChoiceError),
+    Beside(#[from] BesideError),
     /// Signals cannot be listened to, or nothing can be printed.
     #[error("failed to talk to the operating system")]
     System(#[from] io::Error),
@@ -60,19 +40,18 @@ pub async fn publish(
 ) -> Result<bool, PublishError> {
     let stop = stop()?;
     let credentials = Credentials::default();
-    let monetizer = prepare(settings, credentials.clone()).await?;
+    let of = &settings.of;
+    let timing = flows::Settings {
+        credentials: credentials.clone(),
+        publish_lease: settings.lease,
+        // Others may repeat what has lapsed: nobody waits for an answer for longer than that.
+        engine_timeout: settings.lease.min(ENGINE_TIMEOUT_MAX),
+        ..flows::Settings::default()
+    };
+    let monetizer = beside::open(of, timing).await?;
     let mut first = settings.after_restore.then_some(AfterRestore);
     loop {
-        if let Some(path) = &settings.engine_secrets
-            && let Err(error) = sign_in(
-                path,
-                settings.provider.demands(),
-                (&credentials, &**monetizer.store()),
-            )
-            .await
-        {
-            report::failure("read the engine's secrets", &*error);
-        }
+        beside::sign_in(of, (&credentials, &**monetizer.store())).await;
         let run = publish_all(&monetizer, (&stop, first.take()), &mut out);
         let succeeded = match run.await {
             Ok(succeeded) => succeeded,
@@ -104,51 +83,6 @@ fn stop() -> io::Result<watch::Receiver<bool>> {
         tell.closed().await;
     });
     Ok(stop)
-}
-
-/// Has every tenant sign in with what the file says now.
-async fn sign_in(
-    path: &Path,
-    demands: Demands,
-    (credentials, store): (&Credentials, &dyn Store),
-) -> Result<(), Box<dyn Error>> {
-    let read = SecretsFile::read(path, demands)?;
-    for tenant in tenants(store).await? {
-        credentials.exchange(tenant, read.credentials.clone());
-    }
-    Ok(())
-}
-
-async fn prepare(
-    settings: &PublishSettings,
-    credentials: Credentials,
-) -> Result<Monetizer, PublishError> {
-    let directory = DataDirectory::at(&settings.data_directory);
-    let pepper = directory.read_pepper()?;
-    let pepper = pepper.ok_or_else(|| PublishError::NotBegun {
-        path: settings.data_directory.clone(),
-    })?;
-    let store = SqliteStore::open_beside(&SqliteOptions::new(directory.database())).await?;
-    let engine = match &settings.provider {
-        Provider::Mock(url) => engines::reach(url).await?,
-        #[cfg(feature = "stripe")]
-        Provider::Stripe(stripe) => engines::stripe::engine(stripe, Clock::system(), 0)?,
-    };
-    let by = flows::Settings {
-        credentials,
-        publish_lease: settings.lease,
-        // Others may repeat what has lapsed: nobody waits for an answer for longer than that.
-        engine_timeout: settings.lease.min(ENGINE_TIMEOUT_MAX),
-        ..flows::Settings::default()
-    };
-    let monetizer = Monetizer::new(
-        Arc::new(store),
-        Engines::new([engine]),
-        Clock::system(),
-        Arc::new(Entropy::system()),
-        pepper,
-    );
-    Ok(monetizer.with_settings(by))
 }
 
 /// The runs are the first ones over a database that was put back.

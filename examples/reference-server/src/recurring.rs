@@ -34,7 +34,7 @@ impl Recurring {
     }
 
     /// Whether it is time; what is handed out is to be held for as long as it takes.
-    fn begin(&self, now: Timestamp) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) fn begin(&self, now: Timestamp) -> Option<OwnedMutexGuard<()>> {
         let every = self.every?;
         let alone = Arc::clone(&self.one_at_a_time).try_lock_owned().ok()?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,11 +66,15 @@ impl App {
             let Some(alone) = recurring.begin(self.now()) else {
                 continue;
             };
-            let monetizer = self.monetizer.clone();
-            tokio::spawn(async move {
+            let (monetizer, metrics) = (self.monetizer.clone(), Arc::clone(&self.metrics));
+            self.errands.spawn(async move {
                 let _alone = alone;
-                if let Err(error) = question.ask(&monetizer).await {
-                    report::failure(question.doing(), &error);
+                match question.ask(&monetizer).await {
+                    Ok(differing) if matches!(question, Question::Count) => {
+                        metrics.compared(differing, monetizer.now());
+                    }
+                    Ok(_) => {}
+                    Err(error) => report::failure(question.doing(), &error),
                 }
             });
         }
@@ -85,15 +89,20 @@ impl Question {
         }
     }
 
-    /// Asks for every tenant, and tells the operator what came of that.
-    async fn ask(self, monetizer: &Monetizer) -> Result<(), FlowError> {
+    /// Asks for every tenant, and tells the operator what came of that. Answers in how many periods the engine
+    /// has counted something else, as far as that was the question.
+    async fn ask(self, monetizer: &Monetizer) -> Result<usize, FlowError> {
+        let mut differing = 0_usize;
         for tenant in tenants(&**monetizer.store()).await? {
             let asked = match self {
                 Self::News => monetizer.catch_up(tenant).await.map(|it| tell_caught(&it)),
                 Self::Count => {
                     let since = monetizer.now().saturating_sub(COMPARED);
                     let report = monetizer.reconcile(tenant, since).await;
-                    report.map(|it| tell_compared(&it))
+                    report.map(|it| {
+                        differing = differing.saturating_add(it.differing.len());
+                        tell_compared(&it);
+                    })
                 }
             };
             match asked {
@@ -102,7 +111,7 @@ impl Question {
                 asked => asked?,
             }
         }
-        Ok(())
+        Ok(differing)
     }
 }
 

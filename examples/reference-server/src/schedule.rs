@@ -1,8 +1,10 @@
 //! Use is published when somebody asks for it, and by itself where the settings say how often.
 
+use std::sync::Arc;
+
 use monetization_core::flows::FlowError;
 use monetization_core::ids::{TenantId, TypedId};
-use monetization_core::store::{JobStart, Kind, Listing, Store, StoreError};
+use monetization_core::store::{JobStart, JobState, Kind, Listing, Store, StoreError};
 
 use crate::app::App;
 use crate::report;
@@ -28,15 +30,19 @@ impl App {
         let start = self.monetizer.start_publishing(tenant).await?;
         if let JobStart::Started(run) = &start {
             let (monetizer, run) = (self.monetizer.clone(), run.clone());
-            tokio::spawn(async move {
-                match monetizer.publish(tenant, run).await {
+            let metrics = Arc::clone(&self.metrics);
+            self.errands.spawn(async move {
+                let published = monetizer.publish(tenant, run).await;
+                match &published {
                     Ok(published) => {
-                        for reason in published.unsealed {
+                        for reason in &published.unsealed {
                             report::line(format_args!("use was not published: {reason}"));
                         }
                     }
-                    Err(error) => report::failure("publish use", &error),
+                    Err(error) => report::failure("publish use", error),
                 }
+                let is_whole = published.is_ok_and(|it| it.run.state == JobState::Succeeded);
+                metrics.published(is_whole.then(|| monetizer.now()));
             });
         }
         Ok(start)

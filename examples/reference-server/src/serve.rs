@@ -4,14 +4,17 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use monetization_core::clock::Clock;
+use monetization_core::clock::{Clock, Timestamp};
 use monetization_core::entropy::Entropy;
-use monetization_core::store::StoreError;
+use monetization_core::store::{Store, StoreError, StoreErrorKind};
 use monetization_engine_mock::JournalPlace;
 use monetization_engine_mock::provider::Rules;
+#[cfg(feature = "postgres")]
+use monetization_store_postgres::{PostgresOptions, PostgresStore};
 use monetization_store_sqlite::{Inspection, SqliteOptions, SqliteStore};
 
 use crate::data_directory::{DataDirectory, DirectoryError};
+use crate::database::Database;
 use crate::first_start::FirstStart;
 use crate::report;
 use crate::server::{Ingredients, Server, StartError};
@@ -50,22 +53,21 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), ServeError> {
-    let directory = DataDirectory::open(&settings.data_directory)?;
+    let database = &settings.database;
+    let directory = DataDirectory::open(&settings.data_directory)?
+        .with_pepper_in(settings.pepper_file.as_deref());
+    let _held = database.is_shared().then(|| directory.hold()).transpose()?;
     let entropy = Arc::new(Entropy::system());
     let pepper = directory.pepper(&entropy)?;
-    let options = SqliteOptions::new(directory.database()).with_synchronous(settings.synchronous);
     // Whoever stops it from here on stops it in good order.
     let (mut signals, mut hangups) = (Signals::listen()?, Hangups::listen()?);
-    let opened = open(options, settings.standby, &mut out);
+    let opened = open(settings, &mut out);
     let store = tokio::select! {
         opened = opened => opened?,
         // There is nothing to bring to its end yet.
         () = signals.next() => return Ok(()),
     };
-    let newest_record = Inspection::open(directory.database())
-        .await?
-        .newest_at()
-        .await?;
+    let newest_record = newest_record(database).await?;
     let (clock, manual_clock) = match settings.manual_clock {
         Some(start) => {
             let (clock, manual) = Clock::manual_business(start);
@@ -74,13 +76,14 @@ pub async fn serve(settings: &Settings, mut out: impl Write) -> Result<(), Serve
         None => (Clock::system(), None),
     };
     let ingredients = Ingredients {
-        store: Arc::new(store),
+        store,
         clock,
         manual_clock,
         entropy,
         pepper,
         journal: JournalPlace::File(directory.journal()),
         newest_record,
+        lease: database.is_shared().then_some(settings.lease),
         set_aside: Some(directory.set_aside()),
         rules: Rules::default(),
     };
@@ -124,8 +127,32 @@ fn reload(server: &Server, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Opens the database as its owner: at once, or as soon as nobody else is.
-async fn open(
+/// Opens the database to serve from it.
+async fn open(settings: &Settings, out: &mut impl Write) -> Result<Arc<dyn Store>, ServeError> {
+    Ok(match &settings.database {
+        Database::Sqlite(path) => {
+            let options = SqliteOptions::new(path).with_synchronous(settings.synchronous);
+            Arc::new(own(options, settings.standby, out).await?)
+        }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(options) => {
+            let options = PostgresOptions::clone(options).with_opening_lease(settings.lease);
+            Arc::new(PostgresStore::open(&options).await?)
+        }
+    })
+}
+
+/// When the newest record was made. Who only serves from a shared database need not be allowed to look into it.
+async fn newest_record(database: &Database) -> Result<Option<Timestamp>, StoreError> {
+    let newest = database.inspect().await?.newest_at().await;
+    match newest {
+        Err(error) if database.is_shared() && error.kind() == StoreErrorKind::Broken => Ok(None),
+        newest => newest,
+    }
+}
+
+/// Opens a file as its owner: at once, or as soon as nobody else is.
+async fn own(
     options: SqliteOptions,
     standby: bool,
     out: &mut impl Write,

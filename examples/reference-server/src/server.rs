@@ -2,11 +2,10 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use http::Uri;
 use monetization_core::clock::{Clock, ManualClock, Timestamp};
 use monetization_core::entropy::Entropy;
@@ -19,7 +18,6 @@ use monetization_core::text::Slug;
 use monetization_engine_mock::provider::Rules;
 use monetization_engine_mock::{Control, JournalPlace};
 use monetization_gateway_tower::{LayerOptions, TokioRuntime};
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::app::{App, AppParts};
@@ -30,16 +28,19 @@ use crate::engine_secrets::{EngineSecrets, SecretsError, SecretsOf};
 use crate::engines::{self, Chosen, EngineChoiceError, EngineParts};
 use crate::first_start::{self, FirstStart, Market};
 use crate::gateway::Gateway;
-use crate::listener::{self, Bounds, Listener};
+use crate::listener::{Bounds, Listener};
+use crate::orphans;
 use crate::plans::{self, PlansError};
 use crate::proxy::{BodyBounds, Proxy, ProxyBounds, Reach};
-use crate::report;
 use crate::set_aside::{SetAsideError, SetAsideFile};
 use crate::settings::Settings;
 #[cfg(feature = "stripe")]
 use crate::settings::is_stripe;
 use crate::shared_rates;
 use crate::task::Task;
+use sockets::Sockets;
+
+mod sockets;
 
 /// A running server. Dropping it stops it without bringing anything to its end, as a crash would;
 /// [`shutdown`](Self::shutdown) is the way to go.
@@ -72,6 +73,9 @@ pub struct Ingredients {
     pub rules: Rules,
     /// When the newest record was made, where there is one.
     pub newest_record: Option<Timestamp>,
+    /// For how long a process that nobody hears of keeps its blocks of quotas, where several share the store.
+    /// `None` where this one is alone with it: what the one before has left is taken back at once.
+    pub lease: Option<Duration>,
     /// Where use is kept that the ledger cannot take; nowhere, and the ledger is asked again and
     /// again, if nothing is said.
     pub set_aside: Option<PathBuf>,
@@ -102,6 +106,13 @@ pub enum StartError {
         /// The engine of the settings.
         chosen: Slug,
     },
+    /// What secrets are digested with is not what the data was begun with.
+    #[error(
+        "the data was begun with another pepper, and no key or token would be recognised: put the pepper of a \
+         server that serves from this database, or of a back-up, in the place of this server's (the file \
+         pepper in the data directory, or --pepper-file)"
+    )]
+    OtherPepper,
     /// The store does not answer.
     #[error("failed to prepare the store")]
     Store(#[from] StoreError),
@@ -144,7 +155,7 @@ impl Server {
         let request_path = app.gatekeeper.clone().run(Arc::new(runtime.clone()));
         let request_path = Task::spawn(request_path);
         let own = vec![sockets.gateway_address, sockets.control_address];
-        let gateway = gateway(settings, app.gatekeeper.clone(), clock, (runtime, own))?;
+        let gateway = gateway(settings, &app, clock, (runtime, own))?;
         let control = control::router(Arc::clone(&app));
         let bounds = Bounds {
             head_within: settings.head_timeout,
@@ -155,7 +166,12 @@ impl Server {
         let stop_background = Arc::new(Notify::new());
         let background = Task::spawn({
             let (app, stop) = (Arc::clone(&app), Arc::clone(&stop_background));
-            async move { app.run_rounds(&stop).await }
+            async move {
+                tokio::select! {
+                    () = app.run_rounds(&stop) => {}
+                    () = app.settle_orphans_on() => {}
+                }
+            }
         });
         let server = Self {
             app,
@@ -234,6 +250,7 @@ impl Server {
         let ending = async {
             self.request_path.end().await;
             self.background.end().await;
+            self.app.errands.end().await;
         };
         drop(tokio::time::timeout(END_WITHIN, ending).await);
         if let Some(link) = &self.app.shared_rates {
@@ -246,45 +263,6 @@ impl Server {
 /// How long the last records may take, once the connections are closed.
 const END_WITHIN: Duration = Duration::from_millis(2_500);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-
-/// Both sockets, bound before anything else is done: what is taken is told at once.
-struct Sockets {
-    gateway: TcpListener,
-    gateway_address: SocketAddr,
-    control: TcpListener,
-    control_address: SocketAddr,
-}
-
-impl Sockets {
-    fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let bind = |address| {
-            listener::bind(address).map_err(|source| StartError::Listen { address, source })
-        };
-        let (gateway, gateway_address) = bind(settings.gateway_address)?;
-        let (control, control_address) = bind(settings.control_address)?;
-        Ok(Self {
-            gateway,
-            gateway_address,
-            control,
-            control_address,
-        })
-    }
-
-    fn serve(
-        self,
-        gateway: Gateway,
-        control: Router,
-        bounds: Bounds,
-    ) -> Result<(Listener, Listener), StartError> {
-        let failed = |address| move |source| StartError::Listen { address, source };
-        let gateway = Listener::start(self.gateway, gateway, bounds);
-        let control = Listener::start(self.control, control, bounds);
-        Ok((
-            gateway.map_err(failed(self.gateway_address))?,
-            control.map_err(failed(self.control_address))?,
-        ))
-    }
-}
 
 /// Everything but the listeners: engine, marketplace, gates.
 async fn prepare(
@@ -301,6 +279,7 @@ async fn prepare(
         journal,
         rules,
         newest_record,
+        lease,
         set_aside,
     } = ingredients;
     let here = format!("http://{}", reachable(control));
@@ -319,14 +298,11 @@ async fn prepare(
         demands,
     } = choose(settings, parts, (&*store, &clock)).await?;
     let credentials = Credentials::default();
-    let of_flows = flows::Settings {
-        credentials: credentials.clone(),
-        ..flows::Settings::default()
-    };
+    let of_flows = flows_with(&credentials);
     let (by, random) = (clock.clone(), Arc::clone(&entropy));
     let monetizer = Monetizer::new(Arc::clone(&store), engines, by, random, pepper.clone())
         .with_settings(of_flows);
-    let (tenant, first_start) = market(&monetizer, settings).await?;
+    let (tenant, first_start) = market(&monetizer, settings, lease.is_some()).await?;
     let of = SecretsOf {
         engine: settings.engine.clone(),
         tenant,
@@ -334,11 +310,10 @@ async fn prepare(
         demands,
     };
     let engine_secrets = EngineSecrets::new(settings.engine_secrets.clone(), of, webhook_secrets)?;
-    take_up(&*store).await?;
-    let set_aside = match set_aside {
-        Some(path) => Some(Arc::new(SetAsideFile::open(&path, &*store).await?)),
-        None => None,
-    };
+    if lease.is_none() {
+        orphans::take_back(&*store).await?;
+    }
+    let set_aside = open_set_aside(set_aside.as_deref(), &*store).await?;
     let random = (&clock, &*entropy);
     let (shared_rates, beside) = shared_rates::beside(settings, set_aside.clone(), random).await?;
     let options = gatekeeper_options(settings);
@@ -356,10 +331,28 @@ async fn prepare(
         publish_every: settings.publish_every,
         news_every: settings.news_every,
         reconcile_every: settings.reconcile_every,
+        lease,
         set_aside,
         shared_rates,
     }));
     Ok((app, first_start))
+}
+
+fn flows_with(credentials: &Credentials) -> flows::Settings {
+    flows::Settings {
+        credentials: credentials.clone(),
+        ..flows::Settings::default()
+    }
+}
+
+async fn open_set_aside(
+    path: Option<&Path>,
+    store: &dyn Store,
+) -> Result<Option<Arc<SetAsideFile>>, SetAsideError> {
+    Ok(match path {
+        Some(path) => Some(Arc::new(SetAsideFile::open(path, store).await?)),
+        None => None,
+    })
 }
 
 async fn choose(
@@ -412,18 +405,6 @@ fn gatekeeper_options(settings: &Settings) -> GatekeeperOptions {
     }
 }
 
-/// Takes back the blocks of quotas that a process before this one left out.
-async fn take_up(store: &dyn Store) -> Result<(), StoreError> {
-    let orphans = store.settle_orphans().await?;
-    if orphans > 0 {
-        report::line(format_args!(
-            "the server before this one did not end in good order: {orphans} blocks of quotas that it \
-             had were taken back, and what it had recorded is there; nothing has to be done"
-        ));
-    }
-    Ok(())
-}
-
 /// Where this process reaches itself.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
@@ -441,6 +422,7 @@ fn webhook_target(here: &str, engine: &Slug) -> Uri {
 async fn market(
     monetizer: &Monetizer,
     settings: &Settings,
+    is_shared: bool,
 ) -> Result<(TenantId, Option<FirstStart>), StartError> {
     let market = Market {
         engine: settings.engine.clone(),
@@ -448,6 +430,8 @@ async fn market(
         payment_days: settings.payment_days,
         grace_days: settings.grace_days,
     };
+    // The tokens of a first start that fails are told to nobody.
+    let sales = plans::read(&settings.plans)?;
     let (tenant, first_start) = first_start::tenant(monetizer, market).await?;
     if tenant.engine != settings.engine {
         return Err(StartError::OtherEngine {
@@ -455,13 +439,22 @@ async fn market(
             chosen: settings.engine.clone(),
         });
     }
-    plans::put_on_sale(monetizer, tenant.id, &settings.plans).await?;
+    if !monetizer.has_pepper_of(tenant.id).await? {
+        return Err(StartError::OtherPepper);
+    }
+    if is_shared && !sales.is_empty() {
+        let turn = plans::Turn::take(&**monetizer.store(), tenant.id, monetizer.now()).await?;
+        plans::put_on_sale(monetizer, tenant.id, &sales).await?;
+        turn.end(monetizer.now()).await?;
+    } else {
+        plans::put_on_sale(monetizer, tenant.id, &sales).await?;
+    }
     Ok((tenant.id, first_start))
 }
 
 fn gateway(
     settings: &Settings,
-    gatekeeper: Gatekeeper,
+    app: &App,
     clock: Clock,
     (runtime, own): (TokioRuntime, Vec<SocketAddr>),
 ) -> Result<Gateway, StartError> {
@@ -487,8 +480,8 @@ fn gateway(
     let body_bytes_max = u64::from(settings.request_bytes_max);
     let proxy = Proxy::new(reach, bounds)?;
     Ok(Gateway::new(
-        gatekeeper,
-        clock,
+        (app.gatekeeper.clone(), clock),
+        Arc::clone(&app.metrics),
         options,
         proxy,
         body_bytes_max,

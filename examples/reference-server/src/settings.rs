@@ -16,14 +16,16 @@ use monetization_gateway_tower::{CommitMode, HeaderStyle};
 use monetization_store_sqlite::Synchronous;
 
 use crate::cli::ServeArgs;
+use crate::database::Database;
 
-pub use publishing::{Provider, PublishSettings};
+pub use publishing::{Provider, ProviderSettings, PublishSettings};
 pub use shared_rates::SharedRatesSettings;
 #[cfg(feature = "stripe")]
 pub use stripe::{SetupWebhookSettings, StripeSettings};
 
 mod publishing;
 mod shared_rates;
+mod sharing;
 #[cfg(feature = "stripe")]
 mod stripe;
 
@@ -37,6 +39,10 @@ pub struct Settings {
     pub control_address: SocketAddr,
     /// Where the state is kept.
     pub data_directory: PathBuf,
+    /// The database that everything else is kept in.
+    pub database: Database,
+    /// The file with the pepper; one in the data directory if nothing is said.
+    pub pepper_file: Option<PathBuf>,
     /// The engine that bills.
     pub engine: Slug,
     /// Who makes the invoices, for the tenant of the first start.
@@ -52,7 +58,7 @@ pub struct Settings {
     /// For how long calls are let in while the store is away; they are refused at once if nothing is
     /// said.
     pub without_store: Option<Duration>,
-    /// How much a commit of the database waits for.
+    /// How much a commit of SQLite waits for.
     pub synchronous: Synchronous,
     /// Whether upstreams may be on this machine or in a private network.
     pub private_upstreams: bool,
@@ -81,6 +87,9 @@ pub struct Settings {
     pub stripe: Option<StripeSettings>,
     /// Where rates are counted that several servers share; by this one alone if nothing is said.
     pub shared_rates: Option<SharedRatesSettings>,
+    /// For how long a server that nobody hears of keeps its blocks of strict quotas, where several share a
+    /// database.
+    pub lease: Duration,
     /// The files of what is sold.
     pub plans: Vec<PathBuf>,
     /// Whether it waits until no other server has the database open.
@@ -122,10 +131,14 @@ impl Settings {
         let engine = check.engine(args.engine.clone());
         #[cfg(feature = "stripe")]
         let stripe = check.stripe(&engine, stripe::Said::of(&args));
+        let (data_directory, database) = check.place(&args);
         let settings = Self {
             gateway_address: check.parsed("--gateway-address", &args.gateway_address, GATEWAY),
             control_address: check.parsed("--control-address", &args.control_address, CONTROL),
-            data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
+            data_directory,
+            database,
+            pepper_file: args.pepper_file,
+            lease: check.seconds("--lease-seconds", args.lease_seconds, (5, 3_600, 30)),
             #[cfg(feature = "stripe")]
             stripe,
             engine,
@@ -172,16 +185,13 @@ impl Settings {
             mock_process: check.mock_process(args.mock_url, args.mock_webhook_secret),
             engine_secrets: args.engine_secrets_file,
             shared_rates: check.shared_rates(args.shared_rates),
-            plans: plan_files(args.plans, args.plans_of_variable),
+            plans: named_first(args.plans, args.plans_of_variable),
             standby: check.one_of("--standby", args.standby.as_ref(), &SWITCH),
             publish_every: check
                 .seconds_or_never(("--publish-every-seconds", 0), args.publish_every_seconds),
             news_every: check
                 .seconds_or_never(("--news-every-seconds", 300), args.news_every_seconds),
-            reconcile_every: check.seconds_or_never(
-                ("--reconcile-every-seconds", 86_400),
-                args.reconcile_every_seconds,
-            ),
+            reconcile_every: check.seconds_or_never(RECONCILE_EVERY, args.reconcile_every_seconds),
         };
         check.agreement(&settings);
         check.end(settings)
@@ -210,8 +220,13 @@ impl Default for Settings {
     }
 }
 
-/// Where the state is kept if nothing is said.
-pub(crate) const DATA_DIRECTORY: &str = "monetization-data";
+/// Where the state is kept.
+pub(crate) fn data_directory(said: Option<PathBuf>) -> PathBuf {
+    said.unwrap_or_else(|| "monetization-data".into())
+}
+
+/// Once a day, where nothing is said.
+const RECONCILE_EVERY: (&str, u64) = ("--reconcile-every-seconds", 86_400);
 const GATEWAY: &str = "127.0.0.1:8080";
 const CONTROL: &str = "127.0.0.1:8081";
 /// In each list the first is what holds where nothing is said.
@@ -245,6 +260,7 @@ impl Check {
 
     /// Says what does not go together.
     fn agreement(&mut self, settings: &Settings) {
+        self.shared(settings);
         if settings.mock_process.is_some() {
             if settings.engine.as_str() != "mock" {
                 self.problem("--mock-url", "it needs the mock engine: add --engine mock");
@@ -419,13 +435,9 @@ impl Check {
     }
 }
 
-/// Those of the options, or of the variable where there are none.
-fn plan_files(options: Vec<PathBuf>, variable: Vec<PathBuf>) -> Vec<PathBuf> {
-    if options.is_empty() {
-        variable
-    } else {
-        options
-    }
+/// What the option names; what the variable does, where that is nothing.
+fn named_first(option: Vec<PathBuf>, variable: Vec<PathBuf>) -> Vec<PathBuf> {
+    if option.is_empty() { variable } else { option }
 }
 
 /// Whether this is what Stripe is called.

@@ -13,6 +13,8 @@ mod processes {
     mod dice;
     #[cfg(target_os = "linux")]
     mod full_disk;
+    #[cfg(feature = "postgres")]
+    mod gateways;
     mod hangups;
     mod kills;
     mod ledger;

@@ -16,6 +16,7 @@ mod server {
     mod demo;
     mod doctor;
     mod estimates;
+    mod figures;
     mod forwarding;
     mod input;
     mod invoice_list;

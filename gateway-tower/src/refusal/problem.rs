@@ -6,6 +6,7 @@ use http::StatusCode;
 /// A status and the body that goes with it.
 pub(super) struct Problem {
     pub(super) status: StatusCode,
+    pub(super) code: &'static str,
     pub(super) body: &'static str,
 }
 
@@ -14,6 +15,7 @@ macro_rules! problems {
         $(#[$doc])*
         pub(super) const $name: Problem = Problem {
             status: StatusCode::$constant,
+            code: $code,
             body: concat!(
                 r#"{"type":"about:blank","title":""#, $title, r#"","status":"#, $status,
                 r#","detail":""#, $detail, r#"","code":""#, $code, r#""}"#,

@@ -235,6 +235,23 @@ impl Pepper {
         Self(Hmac::new(&bytes.into()))
     }
 
+    /// What recognises it, and opens nothing: processes that share a database compare it.
+    ///
+    /// ```
+    /// use monetization_core::key::Pepper;
+    ///
+    /// let of = |bytes: &[u8]| Pepper::new(bytes).map(|pepper| pepper.fingerprint());
+    /// let (one, same) = (of(b"sixteen bytes and more"), of(b"sixteen bytes and more"));
+    /// let other = of(b"sixteen bytes of another");
+    /// assert_eq!(one, same);
+    /// assert_ne!(one, other);
+    /// ```
+    #[must_use]
+    pub fn fingerprint(&self) -> SecretDigest {
+        // No secret of a key has these characters.
+        self.digest(b"(fingerprint)")
+    }
+
     fn digest(&self, secret: &[u8]) -> SecretDigest {
         let mut mac = self.0.clone();
         mac.update(secret);

@@ -31,6 +31,14 @@ pub struct Tenant {
     /// Days of grace after that, in which calls still pass; a plan or a consumer may say another number.
     #[serde(default)]
     pub grace_days: u16,
+    /// When its store was last put back from a back-up, in business time, as far as anybody has said so. What was
+    /// sealed since has other names than what was sealed before, in the life that was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
+    /// What recognises the pepper that secrets of its keys and tokens are digested with. A process with another
+    /// one would recognise none of them.
+    #[serde(default)]
+    pub pepper: Option<SecretDigest>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -1,15 +1,16 @@
 //! Tenants, publishers, consumers, and the tokens they sign in with.
 //!
 //! Each is one change with one row. A crash before it leaves nothing; whoever did not hear the
-//! answer and asks again makes another one, since nothing tells the two wishes apart.
+//! answer and asks again makes another one, since nothing tells the two wishes apart. What an empty store is
+//! [begun with](Monetizer::begin_store) is one change as well, and there once however many begin it.
 
 use super::{ATTEMPTS_MAX, FlowError, Monetizer};
 use crate::consumer::{Buyer, Consumer};
-use crate::ids::{AccessTokenId, ConsumerId, PublisherId, TenantId};
+use crate::ids::{AccessTokenId, ChangeSetId, ConsumerId, PublisherId, TenantId, TypedId};
 use crate::invoice::Invoicing;
 use crate::key::{KeyKind, PresentedKey};
 use crate::secret::Secret;
-use crate::store::{Kind, StoreError, Stored, Write};
+use crate::store::{ChangeSet, Kind, StoreError, StoreExt, Stored, Write};
 use crate::tenant::{AccessToken, Publisher, Role, Tenant};
 use crate::text::{ForeignId, Name, Slug};
 
@@ -28,29 +29,148 @@ pub struct NewTenant {
     pub grace_days: u16,
 }
 
+/// What an empty store is begun with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// The tenant.
+    pub tenant: NewTenant,
+    /// The name of its publisher.
+    pub publisher: Name,
+    /// The name of its consumer.
+    pub consumer: Name,
+}
+
+/// What an empty store was begun with. The tokens are told here and nowhere else.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Begun {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Its publisher.
+    pub publisher: PublisherId,
+    /// Its consumer.
+    pub consumer: ConsumerId,
+    /// A token of the role [`PlatformOwner`](Role::PlatformOwner).
+    pub owner_token: Secret,
+    /// The publisher's token.
+    pub publisher_token: Secret,
+    /// A token of the consumer's developers.
+    pub developer_token: Secret,
+}
+
 impl Monetizer {
+    /// Begins a store: makes its first tenant, with somebody who sells, somebody who buys, and a token for
+    /// each. Of several processes that begin one store at once it is begun by one; to the others, and where
+    /// it was begun before, the answer is `None`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use monetization_core::clock::Clock;
+    /// use monetization_core::engine;
+    /// use monetization_core::entropy::Entropy;
+    /// use monetization_core::flows::{Beginning, Engines, Monetizer, NewTenant};
+    /// use monetization_core::invoice::Invoicing;
+    /// use monetization_core::key::Pepper;
+    /// use monetization_core::memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (clock, _) = Clock::manual("2026-03-01T00:00:00Z".parse()?);
+    /// let (entropy, store) = (Arc::new(Entropy::seeded(1)), Arc::new(MemoryStore::new(clock.clone())));
+    /// let process = |pepper: Pepper| {
+    ///     let engines = Engines::new([engine::none()]);
+    ///     Monetizer::new(store.clone(), engines, clock.clone(), entropy.clone(), pepper)
+    /// };
+    /// let beginning = Beginning {
+    ///     tenant: NewTenant {
+    ///         name: "Market".parse()?,
+    ///         engine: "none".parse()?,
+    ///         invoicing: Invoicing::ByCore,
+    ///         payment_days: 14,
+    ///         grace_days: 0,
+    ///     },
+    ///     publisher: "Somebody who sells".parse()?,
+    ///     consumer: "Somebody who buys".parse()?,
+    /// };
+    /// let shared = Pepper::random(&entropy);
+    /// let (one, other) = (process(shared.clone()), process(shared));
+    /// let begun = one.begin_store(beginning.clone()).await?.ok_or("it was empty")?;
+    /// assert!(other.begin_store(beginning).await?.is_none());
+    /// assert!(other.authenticate(begun.owner_token.reveal()).await?.is_some());
+    ///
+    /// let stranger = process(Pepper::random(&entropy));
+    /// assert!(stranger.authenticate(begun.owner_token.reveal()).await?.is_none());
+    /// let [knows, does_not] = [other.has_pepper_of(begun.tenant.id).await?, stranger.has_pepper_of(begun.tenant.id).await?];
+    /// assert!(knows && !does_not);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`FlowError::UnknownEngine`] where the tenant's engine is not there; [`FlowError::Store`].
+    pub async fn begin_store(&self, beginning: Beginning) -> Result<Option<Begun>, FlowError> {
+        let tenant = self.new_tenant(beginning.tenant)?;
+        let publisher = self.new_publisher(tenant.id, beginning.publisher, None);
+        let consumer = self.new_consumer(tenant.id, beginning.consumer, Vec::new());
+        let roles = [
+            Role::PlatformOwner,
+            Role::Publisher {
+                publisher: publisher.id,
+            },
+            Role::Developer {
+                consumer: consumer.id,
+            },
+        ];
+        let tokens = roles.map(|role| self.new_access_token(tenant.id, role));
+        // All who begin it apply a change of this name, so one of them is written.
+        let mut change = ChangeSet::new(ChangeSetId::derived(&[b"begin the store"]), self.now());
+        change.writes.push(Write::insert(&tenant)?);
+        change.writes.push(Write::insert(&publisher)?);
+        change.writes.push(Write::insert(&consumer)?);
+        for (token, _) in &tokens {
+            change.writes.push(Write::insert(token)?);
+        }
+        self.apply(&change).await?;
+        let is_ours = self.store.fact::<Tenant>(tenant.id, tenant.id).await?;
+        let [owner_token, publisher_token, developer_token] = tokens.map(|(_, secret)| secret);
+        Ok(is_ours.map(|_| Begun {
+            tenant,
+            publisher: publisher.id,
+            consumer: consumer.id,
+            owner_token,
+            publisher_token,
+            developer_token,
+        }))
+    }
+
+    /// Whether this process has the pepper that the tenant was begun with. A tenant that nothing is known of in
+    /// that respect has that of this process from here on.
+    ///
+    /// # Errors
+    /// [`FlowError::NotFound`], [`FlowError::Store`].
+    pub async fn has_pepper_of(&self, tenant: TenantId) -> Result<bool, FlowError> {
+        let ours = self.pepper.fingerprint();
+        for _ in 0..ATTEMPTS_MAX {
+            let mut stored = self.must::<Tenant>(tenant, tenant).await?;
+            if let Some(theirs) = stored.fact.pepper {
+                return Ok(theirs == ours);
+            }
+            stored.fact.pepper = Some(ours);
+            let mut change = self.change();
+            change.writes.push(stored.write()?);
+            if self.apply(&change).await? {
+                return Ok(true);
+            }
+        }
+        Err(FlowError::Contended)
+    }
+
     /// Makes a tenant.
     ///
     /// # Errors
     /// [`FlowError::UnknownEngine`] where its engine is not there; [`FlowError::Store`].
     pub async fn create_tenant(&self, new: NewTenant) -> Result<Tenant, FlowError> {
-        self.engines.choose(&new.engine)?;
-        let NewTenant {
-            name,
-            engine,
-            invoicing,
-            payment_days,
-            grace_days,
-        } = new;
-        let tenant = Tenant {
-            id: self.id(),
-            name,
-            engine,
-            invoicing,
-            payment_days,
-            grace_days,
-            created_at: self.now(),
-        };
+        let tenant = self.new_tenant(new)?;
         self.insert(&tenant).await?;
         Ok(tenant)
     }
@@ -65,13 +185,7 @@ impl Monetizer {
         name: Name,
         account: Option<ForeignId>,
     ) -> Result<Publisher, FlowError> {
-        let publisher = Publisher {
-            id: self.id::<PublisherId>(),
-            tenant,
-            name,
-            account,
-            created_at: self.now(),
-        };
+        let publisher = self.new_publisher(tenant, name, account);
         self.insert(&publisher).await?;
         Ok(publisher)
     }
@@ -86,14 +200,7 @@ impl Monetizer {
         name: Name,
         members: Vec<Buyer>,
     ) -> Result<Consumer, FlowError> {
-        let consumer = Consumer {
-            id: self.id::<ConsumerId>(),
-            tenant,
-            name,
-            members,
-            grace_days: None,
-            created_at: self.now(),
-        };
+        let consumer = self.new_consumer(tenant, name, members);
         self.insert(&consumer).await?;
         Ok(consumer)
     }
@@ -130,19 +237,9 @@ impl Monetizer {
         tenant: TenantId,
         role: Role,
     ) -> Result<(AccessToken, Secret), FlowError> {
-        let id = self.id::<AccessTokenId>();
-        let presented = PresentedKey::generate(KeyKind::Admin, id, &self.entropy);
-        let digest = presented.digest(&self.pepper);
-        let token = AccessToken {
-            id,
-            tenant,
-            role,
-            digest,
-            created_at: self.now(),
-            revoked_at: None,
-        };
+        let (token, secret) = self.new_access_token(tenant, role);
         self.insert(&token).await?;
-        Ok((token, presented.reveal()))
+        Ok((token, secret))
     }
 
     /// Takes a token back: from now on nobody is let in by it. Taking it back again changes nothing.
@@ -185,15 +282,69 @@ impl Monetizer {
         };
         let digest = presented.digest(&self.pepper);
         let id = presented.id::<AccessTokenId>();
-        let row = self
-            .store
-            .find(Kind::AccessToken, crate::ids::TypedId::uuid(id))
-            .await?;
+        let row = self.store.find(Kind::AccessToken, id.uuid()).await?;
         let token = row.as_ref().map(Stored::<AccessToken>::read).transpose()?;
         let good = |token: &AccessToken| {
             token.digest == digest && token.revoked_at.is_none_or(|at| at > self.now())
         };
         Ok(token.map(|stored| stored.fact).filter(good))
+    }
+
+    fn new_tenant(&self, new: NewTenant) -> Result<Tenant, FlowError> {
+        self.engines.choose(&new.engine)?;
+        let NewTenant {
+            name,
+            engine,
+            invoicing,
+            payment_days,
+            grace_days,
+        } = new;
+        Ok(Tenant {
+            id: self.id(),
+            name,
+            engine,
+            invoicing,
+            payment_days,
+            grace_days,
+            pepper: Some(self.pepper.fingerprint()),
+            restored_at: None,
+            created_at: self.now(),
+        })
+    }
+
+    fn new_publisher(&self, tenant: TenantId, name: Name, account: Option<ForeignId>) -> Publisher {
+        Publisher {
+            id: self.id(),
+            tenant,
+            name,
+            account,
+            created_at: self.now(),
+        }
+    }
+
+    fn new_consumer(&self, tenant: TenantId, name: Name, members: Vec<Buyer>) -> Consumer {
+        Consumer {
+            id: self.id(),
+            tenant,
+            name,
+            members,
+            grace_days: None,
+            created_at: self.now(),
+        }
+    }
+
+    fn new_access_token(&self, tenant: TenantId, role: Role) -> (AccessToken, Secret) {
+        let id = self.id::<AccessTokenId>();
+        let presented = PresentedKey::generate(KeyKind::Admin, id, &self.entropy);
+        let token = AccessToken {
+            id,
+            tenant,
+            role,
+            digest: presented.digest(&self.pepper),
+            created_at: self.now(),
+            revoked_at: None,
+        };
+        (token, presented.reveal())
     }
 
     /// Writes one new fact. That there is one of its id already would be chance, and is told as

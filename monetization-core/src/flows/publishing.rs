@@ -198,12 +198,12 @@ impl Monetizer {
         running: &Running<'_>,
         progress: &mut Progress,
     ) -> Result<(), FlowError> {
-        let (_, engine) = self.engine_of(tenant).await?;
+        let (of, engine) = self.engine_of(tenant).await?;
         if running.sealing == Sealing::AfterRestore {
             self.doubt(tenant).await?;
         }
         let signed_in = &self.sign_in(tenant, engine).await?;
-        let sealer = Sealer::new(engine, &signed_in.realm, running.sealing);
+        let sealer = Sealer::new(engine, &signed_in.realm, running.sealing, of.restored_at);
         self.seal_all(tenant, sealer, progress).await?;
         let limit = engine.descriptor.limits.batch_max.max(1);
         loop {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | what is confirmed, and all of them | have arrived: confirmed |
 //! | what is confirmed | have not: sent again, unless the engine takes no use so old |
-//! | more than all of that, the store was restored, and nothing else is held | have arrived: confirmed; of the rest the records went with the restore |
+//! | more than all of that, the store was restored since, and nothing else is held | have arrived: confirmed; of the rest the records went with the restore |
 //! | anything else | stay with the operator, and the difference is reported |
 //!
 //! Engines count some time after they have taken a batch ([`EngineLimits::counts_within`]). What was sent so
@@ -75,8 +75,8 @@ struct Comparison<'a> {
     /// Once for all subscriptions, when the first has something to be compared.
     signed_in: Option<SignedIn>,
     since: Timestamp,
-    /// Whether reports may have been made that nobody here knows of.
-    after_restore: bool,
+    /// When the store was last put back: reports may have been made before that nobody here knows of.
+    restored_at: Option<Timestamp>,
 }
 
 /// What was reported of one meter in one billing period.
@@ -108,29 +108,12 @@ impl Monetizer {
         tenant: TenantId,
         since: Timestamp,
     ) -> Result<ReconcileReport, FlowError> {
-        let (_, engine) = self.engine_of(tenant).await?;
+        let (of, engine) = self.engine_of(tenant).await?;
         let comparison = Comparison {
             engine,
             signed_in: None,
             since,
-            after_restore: false,
-        };
-        self.compare_all(tenant, comparison).await
-    }
-
-    /// Does what [`reconcile`](Self::reconcile) does, as the first run after the store was restored: of
-    /// what the engine has counted beyond all that is known here the records went with the restore.
-    pub(super) async fn reconcile_restored(
-        &self,
-        tenant: TenantId,
-    ) -> Result<ReconcileReport, FlowError> {
-        let (_, engine) = self.engine_of(tenant).await?;
-        let age_max = engine.descriptor.limits.age_max;
-        let comparison = Comparison {
-            engine,
-            signed_in: None,
-            since: self.now().saturating_sub(age_max),
-            after_restore: true,
+            restored_at: of.restored_at,
         };
         self.compare_all(tenant, comparison).await
     }
@@ -321,7 +304,7 @@ impl Monetizer {
             return Ok(());
         }
         let all = of.confirmed.checked_add(of.perhaps)?;
-        let is_more_explained = comparison.after_restore && !of.held;
+        let is_more_explained = !of.held && of.was_before(comparison.restored_at);
         let fate = match (of.fits(counted, all)?, of.fits(counted, of.confirmed)?) {
             (true, false) => Fate::Confirmed,
             (false, true) => Fate::SendAgain,
@@ -358,6 +341,12 @@ impl Reported {
     /// Whether the engine can have counted so much where it has taken `taken`.
     fn fits(&self, counted: Quantity, taken: Quantity) -> Result<bool, FlowError> {
         Ok(taken.checked_sub(self.fresh)? <= counted && counted <= taken)
+    }
+
+    /// Whether all that is unknown was on its way, or could have been, when the store was put back.
+    fn was_before(&self, restored_at: Option<Timestamp>) -> bool {
+        let is_before = |batch: &Batch| batch.settled_at <= restored_at;
+        restored_at.is_some() && self.unknown.iter().all(is_before)
     }
 
     fn add(&mut self, batch: Batch, is_fresh: bool) -> Result<(), FlowError> {

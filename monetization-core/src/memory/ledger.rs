@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::quotas::{Lease, LeaseKey, QuotaKey};
+use super::quotas::{Lease, LeaseKey};
 use super::{MemoryStore, State};
 use crate::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
 use crate::money::Quantity;
+use crate::store::judging::QuotaKey;
 use crate::store::{
     Appended, Closing, Ledger, QuotaCounter, Refusal, SegmentRow, StoreError, StoreErrorKind,
 };

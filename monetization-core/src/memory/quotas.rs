@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::clock::{Span, Timestamp};
+use crate::clock::Span;
 use crate::ids::{LeaseId, SubscriptionId, TenantId};
 use crate::plan::QuotaName;
+use crate::store::judging::QuotaKey;
 use crate::store::{LeaseAnswer, LeaseRequest, QuotaCounter, Quotas, StoreError};
-use crate::usage::{Spent, UsageRecord};
 
 #[async_trait]
 impl Quotas for MemoryStore {
@@ -32,13 +32,7 @@ impl Quotas for MemoryStore {
         quota: QuotaName,
         window: Span,
     ) -> Result<QuotaCounter, StoreError> {
-        let key = QuotaKey {
-            tenant,
-            subscription,
-            quota,
-            start: window.start,
-            end: window.end,
-        };
+        let key = QuotaKey::new(tenant, subscription, quota, window);
         Ok(self.state().blocks.counter(&key))
     }
 }
@@ -48,38 +42,6 @@ impl MemoryStore {
     /// How many blocks were handed out so far.
     pub(crate) fn blocks_handed_out(&self) -> usize {
         self.state().blocks.leases.len()
-    }
-}
-
-/// One window of one quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct QuotaKey {
-    tenant: TenantId,
-    subscription: SubscriptionId,
-    quota: QuotaName,
-    start: Timestamp,
-    end: Timestamp,
-}
-
-impl QuotaKey {
-    pub(super) fn of_record(record: &UsageRecord, spent: &Spent) -> Self {
-        Self {
-            tenant: record.tenant,
-            subscription: record.segment.subscription,
-            quota: spent.quota,
-            start: spent.window.start,
-            end: spent.window.end,
-        }
-    }
-
-    fn of_request(request: &LeaseRequest) -> Self {
-        Self {
-            tenant: request.tenant,
-            subscription: request.subscription,
-            quota: request.quota,
-            start: request.window.start,
-            end: request.window.end,
-        }
     }
 }
 

@@ -9,7 +9,8 @@
 //! a JSON body that the store does not look into, and the keys it is found by. What SQL has to
 //! compute on (sums, counters, leases, claims) arrives as plain values. Then run the store suite
 //! of the conformance package against it: it is the full list of what is owed. What can be found by
-//! looking into a database from outside is named in [`inspection`].
+//! looking into a database from outside is named in [`inspection`]. What stores on databases would each write
+//! the same way is in [`judging`] and [`schema`].
 //!
 //! What each write does, step by step, within its one transaction:
 //!
@@ -93,11 +94,14 @@ mod delegation;
 mod error;
 mod fact;
 pub mod inspection;
+pub mod judging;
 mod ledger;
+pub mod moving;
 mod named;
 mod overturning;
 mod quotas;
 mod rows;
+pub mod schema;
 mod work;
 
 /// Everything that is asked of a store.

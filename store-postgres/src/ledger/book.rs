@@ -12,6 +12,7 @@
 
 use hashbrown::HashMap;
 use monetization_core::ids::{LeaseId, RecordId, SegmentId, TenantId, TypedId};
+use monetization_core::store::judging::{self, Block, QuotaKey, SegmentState};
 use monetization_core::usage::{SumKey, Tallied, TallyKey, UsageRecord};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use crate::convert::Columns;
 use crate::error::senseless;
-use crate::quotas::QuotaKey;
+use crate::quotas::{bind_quotas, quota_key};
 
 /// Rows by their keys. What has no row is not in it. The maps are looked up and never walked
 /// through, so their order reaches nothing.
@@ -31,7 +32,7 @@ pub(super) struct Book {
     /// Segments of the records, and all that follow those that are closed.
     pub(super) segments: HashMap<(TenantId, SegmentId), KeptSegment>,
     /// Blocks that are spent from.
-    pub(super) leases: HashMap<(TenantId, LeaseId), KeptLease>,
+    pub(super) leases: HashMap<(TenantId, LeaseId), Block>,
     /// What is known of tallies.
     pub(super) tallies: HashMap<TallyKey, Tallied>,
     /// What sums hold. Read with care only; else they are believed to hold little.
@@ -51,25 +52,34 @@ pub(super) struct KeptSegment {
     pub(super) state: SegmentState,
 }
 
-/// How far a segment has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SegmentState {
-    /// Known as a successor only.
-    Announced,
-    Open,
-    /// Followed by this one.
-    Closed(SegmentId),
-}
+impl judging::Book for Book {
+    fn known(&self, of: (TenantId, RecordId)) -> Option<Option<[u8; 32]>> {
+        self.known.get(&of).copied()
+    }
 
-/// A row of `lease`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeptLease {
-    /// The counter it is a block of.
-    pub(super) quota: QuotaKey,
-    /// Units of it that nobody has spent.
-    pub(super) unspent: i64,
-    /// Whether it has not been settled.
-    pub(super) open: bool,
+    fn segment(&self, of: (TenantId, SegmentId)) -> Option<SegmentState> {
+        self.segments.get(&of).map(|kept| kept.state)
+    }
+
+    fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn block(&self, of: (TenantId, LeaseId)) -> Option<Block> {
+        self.leases.get(&of).copied()
+    }
+
+    fn leased(&self, of: &QuotaKey) -> i64 {
+        self.leased.get(of).copied().unwrap_or_default()
+    }
+
+    fn total(&self, of: (TenantId, SumKey)) -> i64 {
+        self.totals.get(&of).copied().unwrap_or_default()
+    }
+
+    fn tallied(&self, of: &TallyKey) -> Option<Tallied> {
+        self.tallies.get(of).copied()
+    }
 }
 
 impl Book {
@@ -195,8 +205,8 @@ impl Book {
         let rows = by_ids(include_str!("../../sql/load_leases.sql"), &asked);
         for row in rows.fetch_all(connection).await? {
             let (units, committed): (i64, i64) = (row.value("units")?, row.value("committed")?);
-            let lease = KeptLease {
-                quota: QuotaKey::of_row(&row)?,
+            let lease = Block {
+                quota: quota_key(&row)?,
                 unspent: units.saturating_sub(committed),
                 open: row.value("open")?,
             };
@@ -296,13 +306,12 @@ impl Book {
         if asked.is_empty() {
             return Ok(());
         }
-        let rows = QuotaKey::bind_all(
+        let rows = bind_quotas(
             sqlx::query(include_str!("../../sql/load_quotas.sql")),
             &asked,
         );
         for row in rows.fetch_all(connection).await? {
-            self.leased
-                .insert(QuotaKey::of_row(&row)?, row.value("leased")?);
+            self.leased.insert(quota_key(&row)?, row.value("leased")?);
         }
         Ok(())
     }

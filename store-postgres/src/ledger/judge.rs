@@ -1,25 +1,16 @@
-//! Judges records one after the other, in memory, each on what those before it have changed.
-//!
-//! | first that holds | answer |
-//! |---|---|
-//! | it is in the ledger, as another event | `Conflict` |
-//! | it is in the ledger, or earlier among these | `Duplicate` |
-//! | a block it spends from is settled, unknown, or of another quota | `Refused(LeaseClosed)` |
-//! | a block has less left than it spends | `Refused(LeaseSpent)` |
-//! | a sum or counter would not fit 63 bits | `Refused(Overflow)` |
-//! | otherwise | `New`, and what is to be written of it is drafted |
+//! Judges records one after the other, each on what those before it have changed, and drafts what is to be
+//! written of those that are taken. How one is judged is said in [`judging`].
 
 use monetization_core::ids::{MeterId, SegmentId, TenantId, TypedId};
 use monetization_core::invoice::Invoicing;
-use monetization_core::money::Quantity;
-use monetization_core::store::{Appended, Refusal};
-use monetization_core::usage::{Counted, Spent, SumKey, Tallied, TallyKey, UsageRecord};
+use monetization_core::store::Appended;
+use monetization_core::store::judging::{self, Judgement, QuotaKey, SegmentState};
+use monetization_core::usage::{Counted, SumKey, UsageRecord};
 use uuid::Uuid;
 
-use super::book::{Book, KeptSegment, SegmentState};
+use super::book::{Book, KeptSegment};
 use super::write::{Draft, EventRow, RecordRow, TalliedRow};
 use crate::error::senseless;
-use crate::quotas::QuotaKey;
 
 /// What became of each record, and what is to be written of those that are taken.
 #[derive(Debug)]
@@ -67,75 +58,15 @@ impl Judge {
     /// # Errors
     /// As [`Judged::of`].
     fn judge(&mut self, record: &UsageRecord) -> sqlx::Result<Appended> {
-        let id = (record.tenant, record.id);
-        if let Some(known) = self.book.known.get(&id) {
-            return Ok(judge_known(*known, record));
-        }
-        let payer = self.payer(record)?;
-        if let Some(refusal) = self.refusal(record, payer) {
-            return Ok(Appended::Refused(refusal));
-        }
-        self.accept(record, payer)?;
-        let digest = record.event.as_ref().map(|event| event.digest);
-        self.book.known.insert(id, digest);
-        Ok(Appended::New)
-    }
-
-    /// The first open segment along the successors of the record's.
-    fn payer(&self, record: &UsageRecord) -> sqlx::Result<SegmentId> {
-        let mut payer = record.segment.id;
-        for _ in 0..=self.book.segments.len() {
-            let kept = self.book.segments.get(&(record.tenant, payer));
-            match kept.map(|kept| kept.state) {
-                Some(SegmentState::Closed(successor)) => payer = successor,
-                Some(SegmentState::Announced | SegmentState::Open) | None => return Ok(payer),
+        match judging::judge(&self.book, record).map_err(senseless)? {
+            Judgement::Answered(answer) => Ok(answer),
+            Judgement::Taken { payer } => {
+                self.accept(record, payer)?;
+                let digest = record.event.as_ref().map(|event| event.digest);
+                self.book.known.insert((record.tenant, record.id), digest);
+                Ok(Appended::New)
             }
         }
-        Err(senseless("the successors of a segment form a circle"))
-    }
-
-    /// What stands against it, if anything does.
-    fn refusal(&self, record: &UsageRecord, payer: SegmentId) -> Option<Refusal> {
-        self.lease_refusal(record)
-            .or_else(|| self.overflows(record, payer).then_some(Refusal::Overflow))
-    }
-
-    /// What stands against spending from its leases. One lease may be named more than once.
-    fn lease_refusal(&self, record: &UsageRecord) -> Option<Refusal> {
-        for (at, spent) in record.spent.iter().enumerate() {
-            let Some(id) = spent.lease else { continue };
-            let key = QuotaKey::of_record(record, spent);
-            let kept = self.book.leases.get(&(record.tenant, id));
-            let Some(lease) = kept.filter(|lease| lease.open && lease.quota == key) else {
-                return Some(Refusal::LeaseClosed);
-            };
-            let wanted = total_with(record, at, |other| other.lease == spent.lease);
-            if wanted.is_none_or(|wanted| wanted > lease.unspent) {
-                return Some(Refusal::LeaseSpent);
-            }
-        }
-        None
-    }
-
-    /// Whether a counter or a sum would not hold what it adds.
-    fn overflows(&self, record: &UsageRecord, payer: SegmentId) -> bool {
-        let quota_overflows = record.spent.iter().enumerate().any(|(at, spent)| {
-            let key = QuotaKey::of_record(record, spent);
-            let units = total_with(record, at, |other| {
-                QuotaKey::of_record(record, other) == key
-            });
-            // What is leased is never less than what is committed.
-            let leased = self.book.leased.get(&key).copied().unwrap_or_default();
-            units.and_then(|units| leased.checked_add(units)).is_none()
-        });
-        let is_late = payer != record.segment.id;
-        let total_overflows = record.counted.iter().any(|counted| {
-            let key = sum_key(record, payer, counted.meter);
-            let total = self.book.totals.get(&key).copied().unwrap_or_default();
-            let (added, _) = self.grown(record, counted, is_late);
-            total.checked_add(added.scaled()).is_none()
-        });
-        quota_overflows || total_overflows
     }
 
     /// Takes it.
@@ -194,7 +125,7 @@ impl Judge {
         is_late: bool,
     ) -> sqlx::Result<i64> {
         let quantity = counted.quantity;
-        let (added, Some((of, now))) = self.grown(record, counted, is_late) else {
+        let (added, Some((of, now))) = judging::grown(&self.book, record, counted, is_late) else {
             return Ok(quantity.scaled());
         };
         self.book.tallies.insert(of, now);
@@ -207,22 +138,6 @@ impl Judge {
             tally: serde_json::to_string(&counted.tally).map_err(senseless)?,
         });
         Ok(added.scaled())
-    }
-
-    /// By how much the sum grows, and what is to be remembered from then on, where anything is.
-    fn grown(
-        &self,
-        record: &UsageRecord,
-        counted: &Counted,
-        is_late: bool,
-    ) -> (Quantity, Option<(TallyKey, Tallied)>) {
-        let Some(of) = TallyKey::of(record, counted) else {
-            return (counted.quantity, None);
-        };
-        let kept = self.book.tallies.get(&of).copied();
-        let at = record.occurred_at;
-        let (added, now) = counted.tally.count(kept, counted.quantity, at, is_late);
-        (added, Some((of, now)))
     }
 
     /// Sees to it that the segment which pays has a row.
@@ -286,14 +201,6 @@ impl Judge {
     }
 }
 
-/// What becomes of a record that is in the ledger.
-fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
-    match (known, &record.event) {
-        (Some(known), Some(event)) if known != event.digest => Appended::Conflict,
-        _ => Appended::Duplicate,
-    }
-}
-
 /// The sum that a record of this meter goes to.
 fn sum_key(record: &UsageRecord, payer: SegmentId, meter: MeterId) -> (TenantId, SumKey) {
     let origin = record.segment.id;
@@ -309,13 +216,4 @@ fn sum_key(record: &UsageRecord, payer: SegmentId, meter: MeterId) -> (TenantId,
 fn status(record: &UsageRecord) -> sqlx::Result<Option<i16>> {
     let status = record.outcome.and_then(|outcome| outcome.status);
     status.map(i16::try_from).transpose().map_err(senseless)
-}
-
-/// All units that a record spends like the entry at this place, up to it; `None` where that is more
-/// than a counter holds.
-fn total_with(record: &UsageRecord, at: usize, is_alike: impl Fn(&Spent) -> bool) -> Option<i64> {
-    let until = record.spent.iter().take(at.saturating_add(1));
-    let mut alike = until.filter(|other| is_alike(other));
-    let total = alike.try_fold(0_u64, |total, other| total.checked_add(other.units))?;
-    i64::try_from(total).ok()
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use monetization_core::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
+use monetization_core::store::judging::QuotaKey;
 use monetization_core::subscription::Segment;
 use monetization_core::usage::{ForeignEvent, SumKey, Tallied, TallyKey};
 use sqlx::PgConnection;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use crate::convert::Columns;
 use crate::error::senseless;
-use crate::quotas::QuotaKey;
+use crate::quotas::bind_quotas;
 use crate::segments;
 
 /// What is to be written of the records that are taken.
@@ -292,7 +293,7 @@ impl Draft {
                 continue;
             }
             let keys = column(&rows, |(key, _)| **key);
-            let added = QuotaKey::bind_all(sqlx::query(text), &keys)
+            let added = bind_quotas(sqlx::query(text), &keys)
                 .bind(column(&rows, |(_, (committed, _))| *committed))
                 .bind(column(&rows, |(_, (_, leased))| *leased))
                 .execute(&mut *connection)

@@ -79,7 +79,7 @@ async fn ten_of_the_rows_that_break_an_invariant_are_named() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_database_of_other_migrations_is_named_and_not_checked() {
-    let newer = "INSERT INTO migration VALUES (2, 'later', '')";
+    let newer = "INSERT INTO migration VALUES (2, 'later', '', 2)";
     let changed = "UPDATE migration SET checksum = ''";
     let older = "DELETE FROM migration";
     let none = "DROP TABLE migration";
@@ -87,7 +87,7 @@ async fn a_database_of_other_migrations_is_named_and_not_checked() {
         (
             newer,
             Schema::Newer { found: 2, known: 1 },
-            "has migration 2, this program knows 1",
+            "has migration 2 (later), this program knows 1",
         ),
         (
             changed,

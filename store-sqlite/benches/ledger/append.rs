@@ -1,10 +1,12 @@
 //! Appends of a thousand records each, with sums and quota counters.
 
+use monetization_conformance::bench::growing::rate;
+use monetization_conformance::bench::world::{Ids, World};
 use monetization_conformance::bench::{Goal, Report, Row};
 use monetization_core::store::Appended;
 
 use crate::raw::{Raw, connect, totals};
-use crate::world::{Ids, World, directory, options, path, rate, store};
+use crate::world::{directory, options, path, store};
 
 const ROUNDS: usize = 7;
 
@@ -34,11 +36,11 @@ async fn compare(
     for round in 0..=ROUNDS {
         let records = world.batches(batches);
         let [our_rate, peer_rate] = if round % 2 == 0 {
-            let ours = rate(&ours, &records, Appended::New).await;
+            let ours = rate(&ours, &records, 1, Appended::New).await;
             [ours, peer.rate(&records).await]
         } else {
             let peer = peer.rate(&records).await;
-            [rate(&ours, &records, Appended::New).await, peer]
+            [rate(&ours, &records, 1, Appended::New).await, peer]
         };
         // The first round fills caches and prepares statements.
         if round > 0 {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
+use monetization_conformance::bench::world::{Ids, World};
 use monetization_conformance::bench::{Goal, Report, Row, median, quantile};
 use monetization_core::clock::Clock;
 use monetization_core::engine;
@@ -19,7 +20,7 @@ use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use tokio::task::JoinSet;
 
 use crate::raw::{Raw, connect};
-use crate::world::{Ids, World, directory, options, path};
+use crate::world::{directory, options, path};
 
 const COMMITS: &str = "group commit, FULL, 64 callers / hand-written commits of one record each";
 const BARE: &str = "group commit, FULL, 64 callers / bare inserts of one row, no sums, no counters";

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use hashbrown::HashMap;
+use monetization_conformance::bench::world::{BATCH, World};
 use monetization_core::ids::{SegmentId, TypedId};
 use monetization_core::usage::UsageRecord;
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
-use crate::world::{BATCH, World, store};
+use crate::world::store;
 
 const RECORDS: &str = "INSERT INTO record (key, segment, meter, quantity, occurred_at, recorded_at, \
      resource, status, ending, spent, event, position) VALUES {rows}";

@@ -1,110 +1,11 @@
-//! Subscriptions, the records of their use, and files to put them into.
+//! Files to put records into.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
-use monetization_conformance::sample::{START, Sample, Subscriber};
-use monetization_core::clock::Timestamp;
-use monetization_core::entropy::Entropy;
-use monetization_core::ids::TenantId;
-use monetization_core::store::{Appended, Ledger};
-use monetization_core::subscription::Segment;
-use monetization_core::usage::{ForeignEvent, UsageRecord};
+use monetization_conformance::bench::growing::begin;
+use monetization_conformance::bench::world::World;
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
-
-/// Records of one append.
-pub(crate) const BATCH: usize = 1_000;
-/// Business time between two records: 100,000 a second, so that about a hundred have ids of the same
-/// millisecond.
-const APART_MICROS: i64 = 10;
-
-/// Where the ids of records come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ids {
-    /// Our own: they begin with their time.
-    Own,
-    /// Reported events': digests, spread over all there is.
-    Foreign,
-}
-
-/// Subscriptions that use their product at random, each record counting one unit and spending one unit
-/// of a month's quota.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) tenant: TenantId,
-    pub(crate) segments: Vec<Segment>,
-    subscribers: Vec<Subscriber>,
-    sample: Sample,
-    entropy: Entropy,
-    ids: Ids,
-    count: i64,
-}
-
-impl World {
-    pub(crate) fn new(subscriptions: usize, ids: Ids) -> Self {
-        let sample = Sample::seeded(7);
-        let first = sample.subscriber();
-        let others = (1..subscriptions).map(|_| Subscriber {
-            meter: first.meter,
-            version: first.version,
-            ..sample.subscriber_of(first.tenant)
-        });
-        let subscribers: Vec<Subscriber> = std::iter::once(first).chain(others).collect();
-        Self {
-            tenant: first.tenant,
-            segments: subscribers.iter().map(|it| it.segment(0)).collect(),
-            subscribers,
-            sample,
-            entropy: Entropy::seeded(11),
-            ids,
-            count: 0,
-        }
-    }
-
-    /// The first record of each subscription.
-    pub(crate) fn first_records(&mut self) -> Vec<UsageRecord> {
-        (0..self.subscribers.len())
-            .map(|at| self.record_of(at))
-            .collect()
-    }
-
-    /// So many batches of records that are not in any file.
-    pub(crate) fn batches(&mut self, count: usize) -> Vec<Vec<UsageRecord>> {
-        (0..count)
-            .map(|_| (0..BATCH).map(|_| self.record()).collect())
-            .collect()
-    }
-
-    fn record(&mut self) -> UsageRecord {
-        let end = u64::try_from(self.subscribers.len()).unwrap();
-        let at = usize::try_from(self.sample.below(end)).unwrap();
-        self.record_of(at)
-    }
-
-    fn record_of(&mut self, at: usize) -> UsageRecord {
-        let (subscriber, segment) = (&self.subscribers[at], self.segments[at]);
-        self.count += 1;
-        let now = Timestamp::from_micros(START.as_micros() + self.count * APART_MICROS);
-        let mut record = UsageRecord {
-            id: self.entropy.id(now),
-            occurred_at: now,
-            recorded_at: now,
-            spent: vec![subscriber.spent(None, 1)],
-            ..self.sample.record(subscriber, segment, 1)
-        };
-        if self.ids == Ids::Foreign {
-            let name = format!("event-{}", self.count);
-            let content = self.count.to_be_bytes();
-            let (source, name) = ("crm".parse().unwrap(), name.parse().unwrap());
-            let event = ForeignEvent::new(source, name, &content);
-            record.id = event.record(record.tenant);
-            record.outcome = None;
-            record.event = Some(event);
-        }
-        record
-    }
-}
 
 /// An empty directory beside what was built: temporary files may be kept in memory.
 pub(crate) fn directory() -> TempDir {
@@ -122,28 +23,6 @@ pub(crate) fn path(directory: &TempDir, name: &str) -> PathBuf {
 /// A store in which every subscription has been used once.
 pub(crate) async fn store(options: &SqliteOptions, world: &mut World) -> SqliteStore {
     let store = SqliteStore::open(options).await.unwrap();
-    for records in world.first_records().chunks(BATCH) {
-        append(&store, records, Appended::New).await;
-    }
+    begin(&store, world).await;
     store
-}
-
-/// Appends, and looks whether the ledger said to each record what it has to say.
-pub(crate) async fn append(store: &SqliteStore, records: &[UsageRecord], expected: Appended) {
-    let answers = store.append(records).await.unwrap();
-    assert_eq!(answers.len(), records.len());
-    assert!(answers.iter().all(|answer| *answer == expected));
-}
-
-/// Records a second that the store takes.
-pub(crate) async fn rate(
-    store: &SqliteStore,
-    batches: &[Vec<UsageRecord>],
-    expected: Appended,
-) -> f64 {
-    let started = Instant::now();
-    for records in batches {
-        append(store, records, expected).await;
-    }
-    (batches.len() * BATCH) as f64 / started.elapsed().as_secs_f64()
 }

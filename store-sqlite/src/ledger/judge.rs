@@ -1,29 +1,19 @@
-//! Which records the ledger takes, decided in memory on what the database says.
-//!
-//! Records are judged one after the other, as if each were appended alone:
-//!
-//! 1. A record that is in the ledger is a duplicate, or a conflict where its event said
-//!    something else. So is one that stood earlier in the same append.
-//! 2. Who pays is found along the successors of its segment.
-//! 3. Every lease it spends from must be open, be a block of that very quota, and have the units.
-//! 4. No sum and no counter may overflow.
-//! 5. It is taken: what is remembered changes, and the rows to be written are drafted.
-//!
-//! Up to the fifth step nothing is changed, so that a refused record leaves no trace. Whatever
-//! is refused here is refused for the same reason by `MemoryStore`, in the same order.
+//! Which records the ledger takes, and what is to be written of them, decided in memory on what the database
+//! says. How one is judged is said in [`judging`]; where it is taken what is remembered changes, and the rows to be
+//! written are drafted.
 
 use hashbrown::HashMap;
-use monetization_core::ids::{MeterId, RecordId, SegmentId, TenantId, TypedId};
+use monetization_core::ids::{LeaseId, MeterId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::invoice::Invoicing;
-use monetization_core::money::Quantity;
-use monetization_core::store::{Appended, Refusal};
+use monetization_core::store::Appended;
+use monetization_core::store::judging::{self, Block, Book, Judgement, QuotaKey, SegmentState};
 use monetization_core::subscription::Segment;
-use monetization_core::usage::{Counted, Tallied, TallyKey, UsageRecord};
+use monetization_core::usage::{Counted, SumKey, Tallied, TallyKey, UsageRecord};
 
 use super::write::{Draft, EventRow, RecordRow, TalliedRow};
 use crate::convert::signed;
 use crate::error::senseless;
-use crate::hot::{Hot, HotQuota, HotSegment, QuotaKey, SegmentState, SumNumbers};
+use crate::hot::{Hot, HotLease, HotQuota, HotSegment, SumNumbers};
 
 /// The records that are in the ledger, with the digests of their events.
 pub(super) type Known = HashMap<(TenantId, RecordId), Option<[u8; 32]>>;
@@ -52,6 +42,48 @@ pub(super) struct Judge<'a> {
     pub(super) draft: Draft,
 }
 
+impl Book for Judge<'_> {
+    fn known(&self, of: (TenantId, RecordId)) -> Option<Option<[u8; 32]>> {
+        self.known.get(&of).copied()
+    }
+
+    fn segment(&self, of: (TenantId, SegmentId)) -> Option<SegmentState> {
+        self.hot.segments.get(&of).map(|kept| kept.state)
+    }
+
+    fn segments(&self) -> usize {
+        self.hot.segments.len()
+    }
+
+    fn block(&self, of: (TenantId, LeaseId)) -> Option<Block> {
+        self.hot.leases.get(&of).map(HotLease::block)
+    }
+
+    fn leased(&self, of: &QuotaKey) -> i64 {
+        self.hot.quotas.get(of).map_or(0, |quota| quota.leased)
+    }
+
+    fn total(&self, (tenant, of): (TenantId, SumKey)) -> i64 {
+        let number = |segment| {
+            let kept = self.hot.segments.get(&(tenant, segment));
+            kept.map(|kept| kept.number)
+        };
+        let total = || {
+            let key = SumNumbers {
+                segment: number(of.segment)?,
+                origin: number(of.origin)?,
+                meter: *self.hot.meters.get(&of.meter)?,
+            };
+            self.hot.totals.get(&key).copied()
+        };
+        total().unwrap_or_default()
+    }
+
+    fn tallied(&self, of: &TallyKey) -> Option<Tallied> {
+        self.hot.tallies.get(of).copied()
+    }
+}
+
 impl Judge<'_> {
     /// Judges a record and, where it is taken, drafts what is to be written of it.
     ///
@@ -59,95 +91,15 @@ impl Judge<'_> {
     /// Where the successors form a circle, or the record counts nothing. What is remembered is
     /// in disorder then: forget it.
     pub(super) fn judge(&mut self, record: &UsageRecord) -> sqlx::Result<Appended> {
-        let id = (record.tenant, record.id);
-        if let Some(known) = self.known.get(&id) {
-            return Ok(judge_known(*known, record));
-        }
-        let payer = self.payer(record)?;
-        if let Some(refusal) = self.refusal(record, payer) {
-            return Ok(Appended::Refused(refusal));
-        }
-        self.accept(record, payer)?;
-        let digest = record.event.as_ref().map(|event| event.digest);
-        self.known.insert(id, digest);
-        Ok(Appended::New)
-    }
-
-    /// The first open segment along the successors of the record's.
-    fn payer(&self, record: &UsageRecord) -> sqlx::Result<SegmentId> {
-        let mut payer = record.segment.id;
-        for _ in 0..=self.hot.segments.len() {
-            let kept = self.hot.segments.get(&(record.tenant, payer));
-            match kept.map(|kept| kept.state) {
-                Some(SegmentState::Closed(successor)) => payer = successor,
-                Some(SegmentState::Announced | SegmentState::Open) | None => return Ok(payer),
+        match judging::judge(self, record).map_err(senseless)? {
+            Judgement::Answered(answer) => Ok(answer),
+            Judgement::Taken { payer } => {
+                self.accept(record, payer)?;
+                let digest = record.event.as_ref().map(|event| event.digest);
+                self.known.insert((record.tenant, record.id), digest);
+                Ok(Appended::New)
             }
         }
-        Err(senseless("the successors of a segment form a circle"))
-    }
-
-    /// What stands against it, if anything does.
-    fn refusal(&self, record: &UsageRecord, payer: SegmentId) -> Option<Refusal> {
-        self.lease_refusal(record)
-            .or_else(|| self.overflows(record, payer).then_some(Refusal::Overflow))
-    }
-
-    /// What stands against spending from its leases. One lease may be named more than once.
-    fn lease_refusal(&self, record: &UsageRecord) -> Option<Refusal> {
-        for (at, spent) in record.spent.iter().enumerate() {
-            let Some(id) = spent.lease else { continue };
-            let key = QuotaKey::of_record(record, spent);
-            let kept = self.hot.leases.get(&(record.tenant, id));
-            let Some(lease) = kept.filter(|lease| lease.open && lease.quota == key) else {
-                return Some(Refusal::LeaseClosed);
-            };
-            let before = record.spent.iter().take(at);
-            let before = before.filter(|other| other.lease == spent.lease);
-            let wanted = checked_total(before.map(|other| other.units), spent.units);
-            if wanted.is_none_or(|wanted| wanted > lease.unspent()) {
-                return Some(Refusal::LeaseSpent);
-            }
-        }
-        None
-    }
-
-    /// Whether a counter or a sum would not hold what it adds.
-    fn overflows(&self, record: &UsageRecord, payer: SegmentId) -> bool {
-        let quota_overflows = record.spent.iter().enumerate().any(|(at, spent)| {
-            let key = QuotaKey::of_record(record, spent);
-            let before = record.spent.iter().take(at);
-            let before = before.filter(|other| QuotaKey::of_record(record, other) == key);
-            let units = checked_total(before.map(|other| other.units), spent.units);
-            // What is leased is never less than what is committed.
-            let leased = self.hot.quotas.get(&key).map_or(0, |quota| quota.leased);
-            units.and_then(|units| leased.checked_add(units)).is_none()
-        });
-        let is_late = payer != record.segment.id;
-        let total_overflows = record.counted.iter().any(|counted| {
-            let total = self.total(record, payer, counted.meter);
-            let (added, _) = self.grown(record, counted, is_late);
-            total.checked_add(added.scaled()).is_none()
-        });
-        quota_overflows || total_overflows
-    }
-
-    /// What its sum of this meter holds; nothing where it has no row.
-    fn total(&self, record: &UsageRecord, payer: SegmentId, meter: MeterId) -> i64 {
-        let number = |segment| {
-            self.hot
-                .segments
-                .get(&(record.tenant, segment))
-                .map(|s| s.number)
-        };
-        let total = || {
-            let key = SumNumbers {
-                segment: number(payer)?,
-                origin: number(record.segment.id)?,
-                meter: *self.hot.meters.get(&meter)?,
-            };
-            self.hot.totals.get(&key).copied()
-        };
-        total().unwrap_or(0)
     }
 
     /// Takes it.
@@ -216,7 +168,7 @@ impl Judge<'_> {
         is_late: bool,
     ) -> sqlx::Result<i64> {
         let quantity = counted.quantity;
-        let (added, Some((of, now))) = self.grown(record, counted, is_late) else {
+        let (added, Some((of, now))) = judging::grown(self, record, counted, is_late) else {
             return Ok(quantity.scaled());
         };
         self.hot.tallies.insert(of, now);
@@ -229,22 +181,6 @@ impl Judge<'_> {
             tally: serde_json::to_string(&counted.tally).map_err(senseless)?,
         });
         Ok(added.scaled())
-    }
-
-    /// By how much the sum grows, and what is to be remembered from then on, where anything is.
-    fn grown(
-        &self,
-        record: &UsageRecord,
-        counted: &Counted,
-        is_late: bool,
-    ) -> (Quantity, Option<(TallyKey, Tallied)>) {
-        let Some(of) = TallyKey::of(record, counted) else {
-            return (counted.quantity, None);
-        };
-        let kept = self.hot.tallies.get(&of).copied();
-        let at = record.occurred_at;
-        let (added, now) = counted.tally.count(kept, counted.quantity, at, is_late);
-        (added, Some((of, now)))
     }
 
     /// Sees to it that the segment which pays has a row.
@@ -342,18 +278,4 @@ impl Judge<'_> {
         self.hot.quotas.insert(key, quota);
         number
     }
-}
-
-/// What becomes of a record that is in the ledger.
-fn judge_known(known: Option<[u8; 32]>, record: &UsageRecord) -> Appended {
-    match (known, &record.event) {
-        (Some(known), Some(event)) if known != event.digest => Appended::Conflict,
-        _ => Appended::Duplicate,
-    }
-}
-
-/// All these units; `None` where that is more than a counter holds.
-fn checked_total(mut before: impl Iterator<Item = u64>, last: u64) -> Option<i64> {
-    let total = before.try_fold(last, u64::checked_add)?;
-    i64::try_from(total).ok()
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use monetization_core::ids::{MeterId, TenantId};
+use monetization_core::store::judging::QuotaKey;
 use monetization_core::subscription::Segment;
 use monetization_core::usage::{ForeignEvent, Tallied, TallyKey};
 use sqlx::SqliteConnection;
@@ -14,7 +15,7 @@ use sqlx::SqliteConnection;
 use crate::bulk::Bulk;
 use crate::convert::blob;
 use crate::error::senseless;
-use crate::hot::{QuotaKey, SumNumbers};
+use crate::hot::SumNumbers;
 use crate::segments;
 
 /// What is to be written of the records that are taken.

@@ -99,7 +99,8 @@ async fn a_file_that_is_older_is_left_as_it_is() {
     let home = Home::new();
     let mut stranger = home.stranger().await;
     let create = "CREATE TABLE monetization_migration (version INTEGER PRIMARY KEY,
-        name TEXT NOT NULL, checksum BLOB NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+        name TEXT NOT NULL, checksum BLOB NOT NULL, needs INTEGER NOT NULL,
+        applied_at INTEGER NOT NULL) STRICT";
     sqlx::query(create).execute(&mut stranger).await.unwrap();
     let error = SqliteStore::open_beside(&home.options()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Broken);

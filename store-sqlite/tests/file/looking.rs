@@ -81,7 +81,7 @@ async fn ten_of_the_rows_that_break_an_invariant_are_named() {
 
 #[tokio::test]
 async fn a_database_of_other_migrations_is_named_and_not_checked() {
-    let newer = "INSERT INTO monetization_migration VALUES (2, 'later', x'00', 0)";
+    let newer = "INSERT INTO monetization_migration VALUES (2, 'later', x'00', 2, 0)";
     let changed = "UPDATE monetization_migration SET checksum = x'00'";
     let older = "DELETE FROM monetization_migration";
     let none = "DROP TABLE monetization_migration";
@@ -89,7 +89,7 @@ async fn a_database_of_other_migrations_is_named_and_not_checked() {
         (
             newer,
             Schema::Newer { found: 2, known: 1 },
-            "has migration 2, this program knows 1",
+            "has migration 2 (later), this program knows 1",
         ),
         (
             changed,

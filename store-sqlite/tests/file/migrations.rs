@@ -1,7 +1,7 @@
-use monetization_core::store::{StoreError, StoreErrorKind};
-use monetization_store_sqlite::SqliteStore;
+use monetization_core::store::{Ledger, StoreError, StoreErrorKind};
+use monetization_store_sqlite::{Inspection, Schema, SqliteStore};
 
-use crate::sample::{Home, damage, story};
+use crate::sample::{Home, Use, damage, new_ones, story};
 
 #[tokio::test]
 async fn a_database_is_migrated_once() {
@@ -29,14 +29,37 @@ async fn an_edited_migration_is_refused() {
 
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_refused() {
-    let newer = "INSERT INTO monetization_migration VALUES (2, 'later', x'00', 0)";
+    let newer = "INSERT INTO monetization_migration
+        VALUES (2, 'an_index', x'00', 1, 0), (3, 'later', x'00', 2, 0)";
     let error = open_after(newer).await;
     assert_eq!(error.kind(), StoreErrorKind::Broken);
     let story = story(&error);
     assert!(
-        story.contains("has migration 2, this program knows 1"),
+        story.contains("has migration 3 (later), this program knows 1"),
         "{story}"
     );
+}
+
+/// The release before goes on with a database that the next one has migrated.
+#[tokio::test]
+async fn a_newer_database_that_needs_no_newer_program_is_opened_r_d10() {
+    let home = Home::new();
+    drop(home.open().await);
+    let mut raw = home.stranger().await;
+    let newer = "CREATE TABLE later (number INTEGER);
+        ALTER TABLE segment ADD COLUMN later INTEGER NOT NULL DEFAULT 7;
+        INSERT INTO monetization_migration VALUES (2, 'an_index', x'00', 1, 0)";
+    sqlx::raw_sql(newer).execute(&mut raw).await.unwrap();
+    let of = Use::seeded(1);
+    let store = home.open().await;
+    let beside = SqliteStore::open_beside(&home.options()).await.unwrap();
+    let appended = store.append(&of.records(3)).await.unwrap();
+    assert_eq!(new_ones(&appended), 3);
+    assert_eq!(of.total(&beside).await, 3);
+    let mut look = Inspection::open(home.path()).await.unwrap();
+    assert_eq!(look.schema().await.unwrap(), Schema::Known);
+    let findings = look.check().await.unwrap();
+    assert!(findings.iter().all(|finding| finding.holds()));
 }
 
 #[tokio::test]

@@ -301,12 +301,13 @@ pub async fn a_batch_may_be_held_back_from_the_beginning(bench: &Bench) {
     let unknown = BatchState::Unknown {
         reason: reason.clone(),
     };
-    for state in [BatchState::Parked { reason }, unknown] {
+    let parked = BatchState::Parked { reason };
+    for (state, settled_at) in [(parked, None), (unknown, Some(START))] {
         let store = bench.open().await;
         let of = bench.sample.subscriber();
         append_new(&store, &bench.sample.records(&of, of.segment(0), 1)).await;
         let mut batch = piece(&store, &of).await;
-        batch.state = state;
+        (batch.state, batch.settled_at) = (state, settled_at);
         assert_eq!(store.seal(&batch).await.unwrap(), Sealed::New);
         assert_eq!(fences(&store, &of).await, []);
         let held = store.held_batches(of.tenant, None, ALL).await.unwrap();

@@ -91,7 +91,7 @@ impl Flawed {
             && total > batch.to
         {
             let rest = Batch {
-                id: Batch::identity(batch.key, batch.to, total),
+                id: Batch::identity(batch.key, (batch.to, total), None),
                 from: batch.to,
                 to: total,
                 ..batch.clone()

@@ -51,6 +51,7 @@ pub(crate) async fn serve(upstream: SocketAddr, directory: &Path, commit: Commit
         journal: JournalPlace::File(directory.join("journal")),
         rules: Rules::default(),
         newest_record: None,
+        lease: None,
         set_aside: None,
     };
     let (server, first) = Server::start(&settings, ingredients).await.unwrap();
@@ -64,7 +65,7 @@ async fn market(monetizer: &Monetizer, first: &FirstStart, upstream: SocketAddr)
     let plan = plan(monetizer, first, upstream).await;
     let mut keys = Vec::new();
     for number in 0..CLIENTS {
-        keys.push(key(monetizer, first.tenant, plan, number).await);
+        keys.push(key(monetizer, first.tenant.id, plan, number).await);
     }
     keys
 }
@@ -79,13 +80,13 @@ async fn plan(monetizer: &Monetizer, first: &FirstStart, upstream: SocketAddr) -
         resources: Vec::new(),
         meters: Vec::new(),
     };
-    let product = monetizer.create_product(first.tenant, product).await;
+    let product = monetizer.create_product(first.tenant.id, product).await;
     let product = product.unwrap().id;
     let active = ProductChange {
         state: Some(ProductState::Active),
         ..ProductChange::default()
     };
-    let changed = monetizer.change_product(first.tenant, product, active);
+    let changed = monetizer.change_product(first.tenant.id, product, active);
     changed.await.unwrap();
     let plan = NewPlan {
         product,
@@ -93,9 +94,9 @@ async fn plan(monetizer: &Monetizer, first: &FirstStart, upstream: SocketAddr) -
         approval: Approval::Automatic,
         terms: serde_json::from_str(TERMS).unwrap(),
     };
-    let (plan, _) = monetizer.create_plan(first.tenant, plan).await.unwrap();
+    let (plan, _) = monetizer.create_plan(first.tenant.id, plan).await.unwrap();
     let attributes = BTreeMap::new();
-    let enabled = monetizer.enable_monetization(first.tenant, product, &attributes);
+    let enabled = monetizer.enable_monetization(first.tenant.id, product, &attributes);
     enabled.await.unwrap();
     plan.id
 }

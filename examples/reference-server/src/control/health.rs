@@ -4,9 +4,11 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::metrics::{figure, yes_or_no};
 use crate::report;
 use crate::shared_rates::Link;
 
@@ -76,6 +78,31 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, axum::Json(Readiness { ready, checks })).into_response()
+}
+
+/// The figures that Prometheus collects.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let committer = app.gatekeeper.committer();
+    let gauges = &app.metrics.gauges;
+    let seconds = |length: Option<Duration>| length.map_or(0.0, |length| length.as_secs_f64());
+    gauges.ready.set(yes_or_no(app.is_ready()));
+    gauges.backlog.set(figure(
+        u64::try_from(committer.backlog()).unwrap_or(u64::MAX),
+    ));
+    gauges.append_failing.set(seconds(committer.failing_for()));
+    let news_age = app.gatekeeper.news_age();
+    gauges
+        .news_age
+        .set(news_age.map_or(-1.0, |age| age.as_secs_f64()));
+    gauges
+        .clock_behind
+        .set(seconds(app.clock_watch.behind(app.now())));
+    let away = app.shared_rates.as_ref().and_then(Link::away);
+    gauges.shared_rates_away.set(yes_or_no(away.is_some()));
+    gauges.set_aside.absolute(committer.set_aside());
+    gauges.answers_unread.absolute(committer.answers_unread());
+    let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (content_type, app.metrics.render())
 }
 
 const PING_WITHIN: Duration = Duration::from_secs(2);

@@ -166,6 +166,7 @@ fn billing() -> Vec<Route> {
         POST "/api/v1/monetization/reconcile" OWNER batches::reconcile;
         GET "/api/v1/operations" OWNER operations::list;
         POST "/api/v1/operations/{operation}/resumption" OWNER operations::resume;
+        GET "/metrics" OWNER health::metrics;
         GET "/mock/clock" OWNER mock::clock;
         POST "/mock/clock" OWNER mock::set_clock;
     }

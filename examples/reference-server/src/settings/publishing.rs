@@ -1,28 +1,37 @@
-//! How a process that only publishes behaves, checked.
+//! How processes beside the server behave, checked.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Check, DATA_DIRECTORY, SettingsError};
-use crate::cli::PublishArgs;
+use super::{Check, SettingsError, data_directory};
+use crate::cli::{ProviderArgs, PublishArgs};
+use crate::database::Database;
 use crate::engine_secrets::Demands;
 
 /// How a process that only publishes behaves.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PublishSettings {
-    /// Where the server keeps its state.
-    pub data_directory: PathBuf,
-    /// To whom.
-    pub provider: Provider,
-    /// The file of what the provider is signed in to with.
-    pub engine_secrets: Option<PathBuf>,
+    /// From where, and to whom.
+    pub of: ProviderSettings,
     /// How long after a run the next one begins; one run alone if nothing is said.
     pub every: Option<Duration>,
     /// For how long a run that nobody hears of keeps others from taking over.
     pub lease: Duration,
     /// Whether the database was put back from a back-up.
     pub after_restore: bool,
+}
+
+/// Where use is kept, and to whom it is reported.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProviderSettings {
+    /// The database that servers serve from.
+    pub database: Database,
+    /// To whom.
+    pub provider: Provider,
+    /// The file of what the provider is signed in to with.
+    pub engine_secrets: Option<PathBuf>,
 }
 
 /// To whom use is published.
@@ -54,15 +63,13 @@ impl PublishSettings {
     /// [`SettingsError`] with everything that is wrong, not the first thing only.
     pub fn new(args: PublishArgs) -> Result<Self, SettingsError> {
         let mut check = Check::default();
-        let provider = check.provider(&args);
+        let of = check.provider_settings(args.of);
         let every = args
             .every_seconds
             .map(|seconds| check.seconds("--every-seconds", Some(seconds), (1, 86_400, 60)));
         let lease = check.seconds("--lease-seconds", args.lease_seconds, (1, 3_600, 60));
         let settings = Self {
-            data_directory: args.data_directory.unwrap_or_else(|| DATA_DIRECTORY.into()),
-            provider,
-            engine_secrets: args.engine_secrets_file,
+            of,
             every,
             lease,
             after_restore: args.after_restore,
@@ -71,8 +78,28 @@ impl PublishSettings {
     }
 }
 
+impl ProviderSettings {
+    /// Checks what was given.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with everything that is wrong, not the first thing only.
+    pub fn new(args: ProviderArgs) -> Result<Self, SettingsError> {
+        let mut check = Check::default();
+        let settings = check.provider_settings(args);
+        check.end(settings)
+    }
+}
+
 impl Check {
-    fn provider(&mut self, args: &PublishArgs) -> Provider {
+    fn provider_settings(&mut self, args: ProviderArgs) -> ProviderSettings {
+        ProviderSettings {
+            provider: self.provider(&args),
+            database: self.database(&args.database, &data_directory(args.data_directory)),
+            engine_secrets: args.engine_secrets_file,
+        }
+    }
+
+    fn provider(&mut self, args: &ProviderArgs) -> Provider {
         let engine = self.engine(args.engine.clone());
         #[cfg(feature = "stripe")]
         {

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,11 @@ pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "asked for beside a server of PostgreSQL's")
+    )]
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -37,9 +42,12 @@ impl Connection {
             .insert(HOST, "gateway".parse().unwrap());
         self.0.ready().await.ok()?;
         let response = self.0.send_request(request).await.ok()?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.ok()?.to_bytes();
-        Some(Answer { status, body })
+        let (head, body) = response.into_parts();
+        Some(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.collect().await.ok()?.to_bytes(),
+        })
     }
 }
 

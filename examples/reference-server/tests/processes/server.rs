@@ -50,6 +50,20 @@ impl Home {
         }
     }
 
+    /// Another directory, for a server beside those of this one, on the same database: with the same pepper,
+    /// and these arguments instead.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn beside(&self, arguments: &[&str]) -> Self {
+        let mut other = Self::new(arguments);
+        std::fs::copy(
+            self.directory().join("pepper"),
+            other.directory().join("pepper"),
+        )
+        .unwrap();
+        other.token.clone_from(&self.token);
+        other
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }

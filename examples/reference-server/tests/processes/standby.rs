@@ -53,3 +53,19 @@ async fn a_server_that_stands_by_takes_over_from_one_that_was_killed() {
     assert_eq!(second.api.get("/api/v1/publishers").await, made);
     second.terminate().await;
 }
+
+/// As it is where a database was put back beside a new data directory.
+#[tokio::test]
+async fn a_database_that_was_begun_with_another_pepper_is_refused() {
+    let mut home = Home::new(&[]);
+    home.start().await.terminate().await;
+    let pepper = home.directory().join("pepper");
+    let kept = home.directory().join("kept");
+    std::fs::rename(&pepper, &kept).unwrap();
+    let output = second(&home).output().await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("another pepper"), "{errors}");
+    std::fs::rename(&kept, &pepper).unwrap();
+    home.start().await.terminate().await;
+}

@@ -250,6 +250,7 @@ async fn an_engine_that_is_not_there_is_refused_at_the_start_j1() {
             journal: JournalPlace::Memory(MemoryJournal::default()),
             rules: Rules::default(),
             newest_record: None,
+            lease: None,
             set_aside: None,
         };
         Server::start(&settings, ingredients).await

@@ -7,7 +7,7 @@ use monetization_engine_mock::faults::{Fault, Injection};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
 use reference_server::check;
-use reference_server::cli::CheckArgs;
+use reference_server::cli::{CheckArgs, DatabaseArgs};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -18,6 +18,7 @@ use super::world::{Text, World};
 async fn check(directory: &Path, json: bool) -> (bool, String) {
     let args = CheckArgs {
         data_directory: Some(directory.to_owned()),
+        database: DatabaseArgs::default(),
         json,
     };
     let mut told = Vec::new();
@@ -151,6 +152,7 @@ async fn where_there_is_no_database_there_is_nothing_to_check() {
     let folder = tempfile::tempdir().unwrap();
     let args = CheckArgs {
         data_directory: Some(folder.path().to_owned()),
+        database: DatabaseArgs::default(),
         json: false,
     };
     let error = check::check(args, Vec::new()).await.unwrap_err();

@@ -403,6 +403,7 @@ fn ingredients(kept: &Kept, (clock, manual): (&Clock, &ManualClock)) -> Ingredie
         pepper: kept.pepper.clone(),
         journal: kept.journal.clone(),
         newest_record: None,
+        lease: None,
         set_aside: None,
         rules: Rules::default(),
     }

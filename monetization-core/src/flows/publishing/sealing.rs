@@ -37,17 +37,24 @@ pub(super) struct Sealer<'a> {
     engine: &'a Engine,
     realm: &'a Realm,
     sealing: Sealing,
+    /// When the store was last put back from a back-up.
+    restored_at: Option<Timestamp>,
     known: BTreeMap<SubscriptionId, Known>,
 }
 
 impl<'a> Sealer<'a> {
-    pub(super) fn new(engine: &'a Engine, realm: &'a Realm, sealing: Sealing) -> Self {
-        let known = BTreeMap::new();
+    pub(super) fn new(
+        engine: &'a Engine,
+        realm: &'a Realm,
+        sealing: Sealing,
+        restored_at: Option<Timestamp>,
+    ) -> Self {
         Self {
             engine,
             realm,
             sealing,
-            known,
+            restored_at,
+            known: BTreeMap::new(),
         }
     }
 }
@@ -134,20 +141,21 @@ impl Monetizer {
         })?;
         let used_at = self.reported_as_used_at(segment);
         let whole = sum.total.checked_sub(sum.sealed)?;
-        let state = match sealer.sealing {
-            Sealing::AfterRestore => BatchState::Unknown {
-                reason: RESTORED.to_owned(),
-            },
+        let (state, settled_at) = match sealer.sealing {
+            Sealing::AfterRestore => {
+                let reason = RESTORED.to_owned();
+                (BatchState::Unknown { reason }, sealer.restored_at)
+            }
             Sealing::ToSend => {
                 let suspicion = self.suspicion(&of.fact, segment, meter, whole);
                 match suspicion.await? {
-                    Some(reason) => BatchState::Parked { reason },
-                    None => BatchState::Sealed,
+                    Some(reason) => (BatchState::Parked { reason }, None),
+                    None => (BatchState::Sealed, None),
                 }
             }
         };
         for (from, to) in pieces(sum) {
-            let id = Batch::identity(sum.key, from, to);
+            let id = Batch::identity(sum.key, (from, to), sealer.restored_at);
             let report = UsageReport {
                 batch: id,
                 subscription: of.subscription.clone(),
@@ -169,7 +177,7 @@ impl Monetizer {
                 state: state.clone(),
                 attempts: 0,
                 first_sent_at: None,
-                settled_at: None,
+                settled_at,
                 fence: 0,
                 decided_because: None,
                 sent_again: None,

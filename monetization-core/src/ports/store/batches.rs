@@ -124,6 +124,7 @@ pub struct UnsealedSum {
 /// An immutable piece of a sum. The same id always means the same quantity, time and bytes.
 ///
 /// ```
+/// use monetization_core::clock::Timestamp;
 /// use monetization_core::ids::{MeterId, SegmentId, TypedId};
 /// use monetization_core::money::Quantity;
 /// use monetization_core::store::Batch;
@@ -131,10 +132,14 @@ pub struct UnsealedSum {
 ///
 /// let segment = SegmentId::derived(&[b"s"]);
 /// let key = SumKey { segment, origin: segment, meter: MeterId::derived(&[b"m"]) };
-/// let piece = |from, to| Batch::identity(key, Quantity::from_scaled(from), Quantity::from_scaled(to));
+/// let quantities = |from, to| (Quantity::from_scaled(from), Quantity::from_scaled(to));
+/// let piece = |from, to| Batch::identity(key, quantities(from, to), None);
 /// // Whoever seals the same piece makes the same batch; the next piece is another one.
 /// assert_eq!(piece(0, 10), piece(0, 10));
 /// assert_ne!(piece(0, 10), piece(10, 20));
+/// // The same piece of a sum that was put back from a back-up and has grown anew counts other use.
+/// let anew = Batch::identity(key, quantities(0, 10), Some(Timestamp::EPOCH));
+/// assert_ne!(anew, piece(0, 10));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -185,16 +190,21 @@ pub struct SentAgain {
 }
 
 impl Batch {
-    /// The id of this piece.
+    /// The id of this piece of a sum, in a store that was last put back from a back-up at this instant, if it
+    /// ever was: what an engine has been told of the same piece in the life that was lost was other use.
     #[must_use]
-    pub fn identity(key: SumKey, from: Quantity, to: Quantity) -> BatchId {
-        BatchId::derived(&[
-            key.segment.uuid().as_bytes(),
-            key.origin.uuid().as_bytes(),
-            key.meter.uuid().as_bytes(),
-            &from.scaled().to_be_bytes(),
-            &to.scaled().to_be_bytes(),
-        ])
+    pub fn identity(
+        key: SumKey,
+        (from, to): (Quantity, Quantity),
+        restored_at: Option<Timestamp>,
+    ) -> BatchId {
+        let (from, to) = (from.scaled().to_be_bytes(), to.scaled().to_be_bytes());
+        let (segment, origin) = (key.segment.uuid(), key.origin.uuid());
+        let (segment, origin, meter) = (segment.as_bytes(), origin.as_bytes(), key.meter.uuid());
+        let mut parts: Vec<&[u8]> = vec![segment, origin, meter.as_bytes(), &from, &to];
+        let restored_at = restored_at.map(|at| at.as_micros().to_be_bytes());
+        parts.extend(restored_at.as_ref().map(<[u8; 8]>::as_slice));
+        BatchId::derived(&parts)
     }
 
     /// How much it reports.

@@ -6,7 +6,7 @@ use monetization_core::store::{
 };
 
 use super::step::{Answer, Step};
-use super::world::World;
+use super::world::{World, keep_latest};
 use crate::sample::{START, settled};
 use crate::store::steps::CLAIM;
 
@@ -124,6 +124,15 @@ impl Claims {
                 self.intents.give_up(finished.intent);
             }
         }
+    }
+
+    /// Keeps what is fresh, of what may come up again.
+    pub(super) fn forget(&mut self) {
+        keep_latest(&mut self.claimed);
+        keep_latest(&mut self.verdicts);
+        keep_latest(&mut self.sent);
+        keep_latest(&mut self.intents.lost);
+        keep_latest(&mut self.batches.lost);
     }
 
     pub(super) fn lapse(&mut self) {

@@ -20,7 +20,10 @@ use crate::store::steps::{CLAIM, MINUTE};
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) sample: Sample,
-    pub(super) subscribers: Vec<Subscriber>,
+    /// The oldest first.
+    subscribers: Vec<Subscriber>,
+    /// Those that others have taken the place of.
+    gone: Vec<Subscriber>,
     facts: Facts,
     records: Vec<UsageRecord>,
     leases: Vec<LeaseRequest>,
@@ -36,6 +39,7 @@ impl World {
         of_core.invoicing = Invoicing::ByCore;
         Self {
             subscribers: vec![first, of_core, sample.subscriber()],
+            gone: Vec::new(),
             sample,
             facts: Facts::default(),
             records: Vec::new(),
@@ -43,6 +47,34 @@ impl World {
             claims: Claims::default(),
             jobs: BTreeMap::new(),
         }
+    }
+
+    /// Those that things happen to now.
+    pub(super) fn subscribers(&self) -> &[Subscriber] {
+        &self.subscribers
+    }
+
+    /// All there have ever been.
+    pub(super) fn all_subscribers(&self) -> Vec<Subscriber> {
+        [self.gone.as_slice(), &self.subscribers].concat()
+    }
+
+    /// A new subscription takes the place of the oldest: otherwise all sums would be full before long, and
+    /// all segments closed. What is long past is not repeated any more.
+    pub(super) fn move_on(&mut self) {
+        self.gone.push(self.subscribers.remove(0));
+        let mut new = if self.rarely(2) {
+            self.sample.subscriber()
+        } else {
+            self.sample.subscriber_of(self.subscriber().tenant)
+        };
+        if self.rarely(3) {
+            new.invoicing = Invoicing::ByCore;
+        }
+        self.subscribers.push(new);
+        keep_latest(&mut self.records);
+        keep_latest(&mut self.leases);
+        self.claims.forget();
     }
 
     /// `model` tells what there is to change and to seal.
@@ -225,6 +257,13 @@ impl World {
         }
         Step::KeepJob(tenant, job(), run)
     }
+}
+
+/// What is remembered of each kind.
+const REMEMBERED: usize = 300;
+
+pub(super) fn keep_latest<T>(of: &mut Vec<T>) {
+    of.drain(..of.len().saturating_sub(REMEMBERED));
 }
 
 fn job() -> Slug {

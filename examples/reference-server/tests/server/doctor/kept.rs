@@ -12,7 +12,8 @@ use super::{assert_problem, left_behind, look, look_at, meddle, options};
 async fn a_database_of_another_program_is_named() {
     for (by, said) in [
         (
-            "INSERT INTO monetization_migration VALUES (99, 'later', x'00', 0)",
+            "INSERT INTO monetization_migration (version, name, checksum, needs, applied_at)
+            VALUES (99, 'later', x'00', 99, 0)",
             "made by a newer release: it has migration 99",
         ),
         (
