@@ -4,22 +4,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use monetization_conformance::postgres::Database;
 use monetization_conformance::{is_long, size_in_ci};
 use monetization_core::runtime::Gatekeeper;
 use monetization_core::secret::Secret;
+use monetization_store_postgres::{PostgresOptions, PostgresStore};
 
 use crate::shop::Shop;
+
+const GATEKEEPERS: usize = 9;
 
 /// Nothing passes beyond what was bought, and of what was bought nearly all passes where it is asked for first,
 /// with calls that come over seconds; and no less where who was refused asks another gatekeeper.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gatekeepers_over_one_store_sell_a_strict_quota_once_and_whole_r_q1() {
-    let limits: &[u64] = size_in_ci(&[10, 100, 1_000], &[10, 1_000], &[10, 100, 1_000, 10_000]);
     let over = Duration::from_secs(size_in_ci(5, 5, 60));
     let shop = Arc::new(Shop::open().await);
+    let gatekeepers = (0..GATEKEEPERS).map(|_| shop.gatekeeper(None)).collect();
+    sell_once_and_whole(shop, gatekeepers, over).await;
+}
+
+/// The same over PostgreSQL, with a store for each gatekeeper, as in a process of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn gatekeepers_over_one_database_sell_a_strict_quota_once_and_whole_r_q1() {
+    let over = Duration::from_secs(size_in_ci(15, 15, 120));
+    let database = Database::unused();
+    let migrate = async |address: &str| open(address).await.close().await;
+    database.make(migrate).await;
+    let shop = Shop::open_over(Arc::new(open(&database.address()).await)).await;
+    let mut gatekeepers = Vec::new();
+    for _ in 0..GATEKEEPERS {
+        let store = open(&database.address()).await;
+        gatekeepers.push(shop.gatekeeper_over(Arc::new(store), None));
+    }
+    sell_once_and_whole(Arc::new(shop), gatekeepers, over).await;
+    database.remove().await;
+}
+
+async fn open(address: &str) -> PostgresStore {
+    let options = PostgresOptions::new(address).unwrap();
+    PostgresStore::open(&options).await.unwrap()
+}
+
+/// Every limit and load, each by the first one, three, five and all of the gatekeepers.
+async fn sell_once_and_whole(shop: Arc<Shop>, gatekeepers: Vec<Gatekeeper>, over: Duration) {
+    let limits: &[u64] = size_in_ci(&[10, 100, 1_000], &[10, 1_000], &[10, 100, 1_000, 10_000]);
     let mut points = Vec::new();
-    for count in [1, 3, 5, 9] {
-        let gatekeepers: Vec<_> = (0..count).map(|_| shop.gatekeeper(None)).collect();
+    for count in [1, 3, 5, GATEKEEPERS] {
         for (max, tenths) in limits
             .iter()
             .flat_map(|max| [9, 10, 20, 30].map(|tenths| (*max, tenths)))
@@ -29,7 +61,7 @@ async fn gatekeepers_over_one_store_sell_a_strict_quota_once_and_whole_r_q1() {
                 .subscriber(&quota.replace("MAX", &max.to_string()))
                 .await;
             points.push(Point {
-                gatekeepers: gatekeepers.clone(),
+                gatekeepers: gatekeepers[..count].to_vec(),
                 key,
                 max,
                 calls: max * tenths / 10,
@@ -49,7 +81,7 @@ async fn gatekeepers_over_one_store_sell_a_strict_quota_once_and_whole_r_q1() {
         at_first >= 990,
         "{at_first} of a thousand were usable at first"
     );
-    for gatekeeper in points.iter().flat_map(|point| &point.gatekeepers) {
+    for gatekeeper in &gatekeepers {
         gatekeeper.shutdown();
     }
 }
