@@ -92,13 +92,28 @@ impl Shop {
 
     /// Whether a call passes, which is then brought to its end.
     pub(crate) async fn call(&self, by: &Gatekeeper, key: &Secret) -> bool {
+        self.try_call(by, key).await.unwrap()
+    }
+
+    /// The same where the store may be too busy to answer: the call comes again when it is told to.
+    pub(crate) async fn call_until_answered(&self, by: &Gatekeeper, key: &Secret) -> bool {
+        loop {
+            match self.try_call(by, key).await {
+                Ok(passes) => return passes,
+                Err(Denial::Busy { retry_after }) => tokio::time::sleep(retry_after).await,
+                Err(denial) => panic!("{denial:?}"),
+            }
+        }
+    }
+
+    async fn try_call(&self, by: &Gatekeeper, key: &Secret) -> Result<bool, Denial> {
         match self.admit(by, key).await {
             Ok(permit) => {
                 permit.settle_in_background(DONE);
-                true
+                Ok(true)
             }
-            Err(Denial::Limited(_)) => false,
-            Err(denial) => panic!("{denial:?}"),
+            Err(Denial::Limited(_)) => Ok(false),
+            Err(denial) => Err(denial),
         }
     }
 }
