@@ -22,7 +22,7 @@ mod use_of_it;
 const ORDERS_MAX: usize = 4;
 const TASKS_MAX: usize = 40;
 /// Polls in which a publisher that gets its turn has asked the engine.
-const REFUSED_WITHIN: usize = 60;
+const REFUSED_WITHIN: usize = 200;
 /// Polls in which a publisher that takes over has mostly done so.
 const TAKEN_OVER_WITHIN: u64 = 200;
 /// For how long a publisher's claim lasts.
@@ -250,10 +250,10 @@ impl World {
         } else {
             self.provider
                 .inject(Injection::next(Fault::NotSent).on(Operation::TakeUsage));
-            let asked = self.provider.calls().len();
+            let asked = self.reports_seen();
             for _ in 0..REFUSED_WITHIN {
                 self.poll_some(1);
-                if self.provider.calls().len() > asked {
+                if self.reports_seen() > asked {
                     break;
                 }
             }
@@ -266,6 +266,13 @@ impl World {
                 self.take_over_from(node);
             }
         }
+    }
+
+    /// How often use was reported to the engine, whether it answered or not.
+    fn reports_seen(&self) -> usize {
+        let seen = self.provider.calls().into_iter();
+        seen.filter(|call| call.operation == Operation::TakeUsage)
+            .count()
     }
 
     /// Another node publishes; then this one goes on where it stood.

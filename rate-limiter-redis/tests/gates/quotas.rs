@@ -50,6 +50,7 @@ async fn open(address: &str) -> PostgresStore {
 /// Every limit and load, each by the first one, three, five and all of the gatekeepers.
 async fn sell_once_and_whole(shop: Arc<Shop>, gatekeepers: Vec<Gatekeeper>, over: Duration) {
     let limits: &[u64] = size_in_ci(&[10, 100, 1_000], &[10, 1_000], &[10, 100, 1_000, 10_000]);
+    let begun = tokio::time::Instant::now();
     let mut points = Vec::new();
     for count in [1, 3, 5, GATEKEEPERS] {
         for (max, tenths) in limits
@@ -75,12 +76,12 @@ async fn sell_once_and_whole(shop: Arc<Shop>, gatekeepers: Vec<Gatekeeper>, over
     let at_first = shares.iter().map(|share| share.0).min().unwrap();
     let in_all = shares.iter().map(|share| share.1).min().unwrap();
     println!(
-        "of a thousand at least {in_all} were usable, {at_first} where they were asked for first"
+        "of a thousand at least {in_all} were usable, {at_first} where they were asked for first; {:?}",
+        begun.elapsed()
     );
-    assert!(
-        at_first >= 990,
-        "{at_first} of a thousand were usable at first"
-    );
+    let few = shares.iter().filter(|share| share.0 < 990);
+    let few: Vec<_> = few.map(|(_, _, told)| told).collect();
+    assert!(few.is_empty(), "too few at first: {few:#?}");
     for gatekeeper in &gatekeepers {
         gatekeeper.shutdown();
     }
