@@ -55,16 +55,16 @@ impl Flaw {
     pub(crate) const ALL: [(Self, u64); 13] = [
         (Self::WatermarkPublishing, 10),
         (Self::RandomIdentifiers, 26),
-        (Self::NoFence, 111),
+        (Self::NoFence, 10),
         (Self::CheckThenInsert, 4),
         (Self::AppendAfterClose, 4),
-        (Self::LeaseReadmitted, 31),
-        (Self::CancelledAppend, 8),
+        (Self::LeaseReadmitted, 176),
+        (Self::CancelledAppend, 0),
         (Self::StaleGate, 4),
-        (Self::ClaimBeforeComplete, 72),
-        (Self::KeyFromTheCount, 8),
+        (Self::ClaimBeforeComplete, 9),
+        (Self::KeyFromTheCount, 4),
         (Self::AnsweredBeforeDurable, 3),
-        (Self::NoVersionCheck, 58),
+        (Self::NoVersionCheck, 9),
         (Self::RequestKeyForgotten, 1),
     ];
 }
