@@ -21,7 +21,7 @@ async fn gatekeepers_over_one_store_sell_a_strict_quota_once_and_whole_r_q1() {
     let over = Duration::from_secs(size_in_ci(5, 5, 60));
     let shop = Arc::new(Shop::open().await);
     let gatekeepers = (0..GATEKEEPERS).map(|_| shop.gatekeeper(None)).collect();
-    sell_once_and_whole(shop, gatekeepers, over).await;
+    println!("{}", sell_once_and_whole(shop, gatekeepers, over).await);
 }
 
 /// The same over PostgreSQL, with a store for each gatekeeper, as in a process of its own.
@@ -38,7 +38,8 @@ async fn gatekeepers_over_one_database_sell_a_strict_quota_once_and_whole_r_q1()
         let store = open(&database.address()).await;
         gatekeepers.push(shop.gatekeeper_over(Arc::new(store), None));
     }
-    sell_once_and_whole(Arc::new(shop), gatekeepers, over).await;
+    let told = sell_once_and_whole(Arc::new(shop), gatekeepers, over).await;
+    println!("{told}");
     database.remove().await;
 }
 
@@ -47,8 +48,12 @@ async fn open(address: &str) -> PostgresStore {
     PostgresStore::open(&options).await.unwrap()
 }
 
-/// Every limit and load, each by the first one, three, five and all of the gatekeepers.
-async fn sell_once_and_whole(shop: Arc<Shop>, gatekeepers: Vec<Gatekeeper>, over: Duration) {
+/// Every limit and load, each by the first one, three, five and all of the gatekeepers; in words, how it went.
+async fn sell_once_and_whole(
+    shop: Arc<Shop>,
+    gatekeepers: Vec<Gatekeeper>,
+    over: Duration,
+) -> String {
     let limits: &[u64] = size_in_ci(&[10, 100, 1_000], &[10, 1_000], &[10, 100, 1_000, 10_000]);
     let begun = tokio::time::Instant::now();
     let mut points = Vec::new();
@@ -70,21 +75,20 @@ async fn sell_once_and_whole(shop: Arc<Shop>, gatekeepers: Vec<Gatekeeper>, over
         }
     }
     let shares = join_all(points.iter().map(|point| point.share(&shop, over))).await;
-    for (_, _, told) in shares.iter().filter(|_| is_long()) {
-        println!("{told}");
-    }
     let at_first = shares.iter().map(|share| share.0).min().unwrap();
     let in_all = shares.iter().map(|share| share.1).min().unwrap();
-    println!(
-        "of a thousand at least {in_all} were usable, {at_first} where they were asked for first; {:?}",
-        begun.elapsed()
-    );
     let few = shares.iter().filter(|share| share.0 < 990);
     let few: Vec<_> = few.map(|(_, _, told)| told).collect();
     assert!(few.is_empty(), "too few at first: {few:#?}");
     for gatekeeper in &gatekeepers {
         gatekeeper.shutdown();
     }
+    let each = shares.iter().filter(|_| is_long()).map(|share| &*share.2);
+    let least = format!(
+        "of a thousand at least {in_all} were usable, {at_first} where they were asked for first; {:?}",
+        begun.elapsed()
+    );
+    each.chain([&*least]).collect::<Vec<_>>().join("\n")
 }
 
 /// A quota, and how much it is called for.
