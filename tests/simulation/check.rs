@@ -14,7 +14,7 @@ use monetization_core::text::ForeignId;
 use monetization_core::usage::{Sum, UsageRecord};
 
 use crate::runner::block_on;
-use crate::world::{QUOTA_MAX, World};
+use crate::world::World;
 
 #[path = "check/end.rs"]
 mod end;
@@ -94,10 +94,9 @@ impl World {
                 }
             }
             for (window, units) in spent {
-                if units > QUOTA_MAX {
-                    return Err(format!(
-                        "{units} of {QUOTA_MAX} were spent from {window} on"
-                    ));
+                let max = self.market.quota_max;
+                if units > max {
+                    return Err(format!("{units} of {max} were spent from {window} on"));
                 }
             }
         }
@@ -336,7 +335,7 @@ impl World {
                 window,
             );
             let counter = block_on(quota).unwrap();
-            if counter.committed > counter.leased || counter.leased > QUOTA_MAX {
+            if counter.committed > counter.leased || counter.leased > self.market.quota_max {
                 return Err(format!("{} in {window:?}: {counter:?}", subscription.id));
             }
         }

@@ -54,18 +54,18 @@ impl Flaw {
     /// Each, with a seed in which it shows.
     pub(crate) const ALL: [(Self, u64); 13] = [
         (Self::WatermarkPublishing, 10),
-        (Self::RandomIdentifiers, 76),
-        (Self::NoFence, 111),
-        (Self::CheckThenInsert, 3),
+        (Self::RandomIdentifiers, 26),
+        (Self::NoFence, 10),
+        (Self::CheckThenInsert, 4),
         (Self::AppendAfterClose, 4),
-        (Self::LeaseReadmitted, 34),
-        (Self::CancelledAppend, 2),
+        (Self::LeaseReadmitted, 176),
+        (Self::CancelledAppend, 0),
         (Self::StaleGate, 4),
-        (Self::ClaimBeforeComplete, 62),
-        (Self::KeyFromTheCount, 2),
-        (Self::AnsweredBeforeDurable, 2),
-        (Self::NoVersionCheck, 58),
-        (Self::RequestKeyForgotten, 0),
+        (Self::ClaimBeforeComplete, 9),
+        (Self::KeyFromTheCount, 4),
+        (Self::AnsweredBeforeDurable, 3),
+        (Self::NoVersionCheck, 9),
+        (Self::RequestKeyForgotten, 1),
     ];
 }
 

@@ -22,7 +22,9 @@ mod use_of_it;
 const ORDERS_MAX: usize = 4;
 const TASKS_MAX: usize = 40;
 /// Polls in which a publisher that gets its turn has asked the engine.
-const REFUSED_WITHIN: usize = 60;
+const REFUSED_WITHIN: usize = 200;
+/// Polls in which a publisher that takes over has mostly done so.
+const TAKEN_OVER_WITHIN: u64 = 200;
 /// For how long a publisher's claim lasts.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -223,20 +225,24 @@ impl World {
         let Some((node, alive)) = self.any() else {
             return;
         };
-        self.note(format!("node {node}: publishing"));
-        let (tenant, monetizer) = (self.market.tenant.id, alive.monetizer.clone());
-        self.spawn(&alive, async move {
-            if let Ok(JobStart::Started(run)) = monetizer.start_publishing(tenant).await {
-                drop(monetizer.publish(tenant, run).await);
-            }
-        });
+        self.publish_by(node, &alive);
         if self.is_told && self.dice.once_in(4) {
             self.stand_still_within_publishing(node);
         }
     }
 
+    fn publish_by(&mut self, node: usize, alive: &Alive) {
+        self.note(format!("node {node}: publishing"));
+        let (tenant, monetizer) = (self.market.tenant.id, alive.monetizer.clone());
+        self.spawn(alive, async move {
+            if let Ok(JobStart::Started(run)) = monetizer.start_publishing(tenant).await {
+                drop(monetizer.publish(tenant, run).await);
+            }
+        });
+    }
+
     /// A publisher falls asleep anywhere, or when the engine has just refused it; perhaps for so long
-    /// that another one may take over.
+    /// that another one may take over, and perhaps only until that one has done so.
     fn stand_still_within_publishing(&mut self, node: usize) {
         if self.dice.once_in(2) {
             let polls = self.dice.below(60);
@@ -244,10 +250,10 @@ impl World {
         } else {
             self.provider
                 .inject(Injection::next(Fault::NotSent).on(Operation::TakeUsage));
-            let asked = self.provider.calls().len();
+            let asked = self.reports_seen();
             for _ in 0..REFUSED_WITHIN {
                 self.poll_some(1);
-                if self.provider.calls().len() > asked {
+                if self.reports_seen() > asked {
                     break;
                 }
             }
@@ -256,7 +262,28 @@ impl World {
         self.note(format!("node {node} stands still within it"));
         if self.dice.once_in(2) {
             self.pass(LEASE + Duration::from_secs(1));
+            if self.dice.once_in(2) {
+                self.take_over_from(node);
+            }
         }
+    }
+
+    /// How often use was reported to the engine, whether it answered or not.
+    fn reports_seen(&self) -> usize {
+        let seen = self.provider.calls().into_iter();
+        seen.filter(|call| call.operation == Operation::TakeUsage)
+            .count()
+    }
+
+    /// Another node publishes; then this one goes on where it stood.
+    fn take_over_from(&mut self, node: usize) {
+        let Some((other, alive)) = self.any() else {
+            return;
+        };
+        self.publish_by(other, &alive);
+        self.poll_some(TAKEN_OVER_WITHIN);
+        self.nodes[node].paused = false;
+        self.note(format!("node {node} goes on"));
     }
 
     /// Some of the provider's messages arrive, in any order, perhaps twice.

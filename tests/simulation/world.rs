@@ -35,17 +35,15 @@ use crate::runner::{Runner, Stop, block_on};
 
 /// Noon on the first of January 2026.
 const START: &str = "2026-01-01T12:00:00Z";
-/// Units of the strict quota of each month.
-pub(crate) const QUOTA_MAX: u64 = 25;
 const NODES: usize = 2;
 
 /// Two versions of one plan; the second costs more and allows as much.
-fn terms(unit_price: u32) -> String {
+fn terms(unit_price: u32, quota_max: u64) -> String {
     format!(
         r#"{{"billing":"metered","currency":"USD","cycle":"month","base_price":"3",
             "usage":[{{"meter":"requests","unit_price":"{unit_price}","included":"2"}}],
             "rates":[{{"kind":"calendar","window":"second","max":50}}],
-            "quotas":[{{"window":"month","max":{QUOTA_MAX},"overage":"strict"}}]}}"#
+            "quotas":[{{"window":"month","max":{quota_max},"overage":"strict"}}]}}"#
     )
 }
 
@@ -76,6 +74,8 @@ pub(crate) struct Market {
     pub(crate) versions: [PlanVersion; 2],
     pub(crate) consumer: Consumer,
     pub(crate) requests: MeterId,
+    /// Units of the strict quota of each month.
+    pub(crate) quota_max: u64,
 }
 
 /// A process, or the place of one that has died.
@@ -123,7 +123,13 @@ impl World {
             Arc::new(Entropy::seeded(seed)),
             pepper(),
         );
-        let market = block_on(Market::found(&founder, invoicing));
+        // Gates hold few units, so where some are spent twice the quota has to be used up for that to show.
+        let quota_max = if flaws.has(Flaw::LeaseReadmitted) {
+            8
+        } else {
+            25
+        };
+        let market = block_on(Market::found(&founder, invoicing, quota_max));
         let mut world = Self {
             checker: Checker::default(),
             runner: Runner::default(),
@@ -282,7 +288,7 @@ impl Node {
 }
 
 impl Market {
-    async fn found(monetizer: &Monetizer, invoicing: Invoicing) -> Self {
+    async fn found(monetizer: &Monetizer, invoicing: Invoicing, quota_max: u64) -> Self {
         let new = NewTenant {
             name: text("market"),
             engine: text("mock"),
@@ -313,10 +319,10 @@ impl Market {
             product: product.id,
             name: text("plan"),
             approval: Approval::Automatic,
-            terms: serde_json::from_str(&terms(1)).unwrap(),
+            terms: serde_json::from_str(&terms(1, quota_max)).unwrap(),
         };
         let (plan, first) = monetizer.create_plan(tenant.id, new).await.unwrap();
-        let dearer = serde_json::from_str(&terms(2)).unwrap();
+        let dearer = serde_json::from_str(&terms(2, quota_max)).unwrap();
         let second = monetizer.revise_plan(tenant.id, plan.id, dearer);
         let (plan, second) = second.await.unwrap();
         monetizer
@@ -325,6 +331,7 @@ impl Market {
             .unwrap();
         let consumer = monetizer.create_consumer(tenant.id, text("consumer"), Vec::new());
         Self {
+            quota_max,
             requests: product.meter(Meter::REQUESTS).unwrap().id,
             consumer: consumer.await.unwrap(),
             versions: [first, second],

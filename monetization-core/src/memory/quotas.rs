@@ -37,6 +37,14 @@ impl Quotas for MemoryStore {
     }
 }
 
+#[cfg(test)]
+impl MemoryStore {
+    /// How many blocks were handed out so far.
+    pub(crate) fn blocks_handed_out(&self) -> usize {
+        self.state().blocks.leases.len()
+    }
+}
+
 pub(super) type LeaseKey = (TenantId, LeaseId);
 
 /// A block that was handed out. It stays when it is settled, so that its id is known for ever.

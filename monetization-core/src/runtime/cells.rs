@@ -147,6 +147,13 @@ pub(super) struct QuotaNeed {
     pub(super) window: Span,
 }
 
+/// A block to ask the store for, of so many units or fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) id: LeaseId,
+    pub(super) units: u64,
+}
+
 /// What of a call that ended goes back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GiveBack {
@@ -236,24 +243,38 @@ impl Cells {
 
     /// The block to ask the store for; `None` where the need has gone meanwhile. A wish whose
     /// answer was lost is repeated under its own id, so that no block is handed out unseen.
-    pub(super) fn wish(&self, need: QuotaNeed, uptime: Duration, id: LeaseId) -> Option<LeaseId> {
+    pub(super) fn wish(&self, need: QuotaNeed, uptime: Duration, id: LeaseId) -> Option<Wish> {
         let mut state = self.lock();
         let cell = cell_of(&mut state.quotas, need.quota.name);
         let needed =
             cell.turn_to(need.window) == need.window && !cell.is_known(&need.quota, uptime);
-        needed.then(|| *cell.asked.get_or_insert(id))
+        needed.then(|| Wish {
+            id: *cell.asked.get_or_insert(id),
+            units: cell.want(uptime),
+        })
     }
 
-    /// Puts the store's answer to a wish in place.
+    /// Puts in place what the store has answered to a wish, at this process time.
     pub(super) fn granted(
         &self,
         need: QuotaNeed,
         lease: LeaseId,
         answer: LeaseAnswer,
-        recheck_at: Duration,
+        uptime: Duration,
     ) {
         let mut state = self.lock();
-        cell_of(&mut state.quotas, need.quota.name).granted(need, lease, answer, recheck_at);
+        cell_of(&mut state.quotas, need.quota.name).granted(need, lease, answer, uptime);
+    }
+
+    /// The ledger has refused a record because of a block that it spends from, and does not say which.
+    /// Nothing more is spent from any of them; what is open of them goes back.
+    pub(super) fn lose(&self, spent: &[Spent]) {
+        let mut state = self.lock();
+        for spent in spent {
+            if let Some(lease) = spent.lease {
+                cell_of(&mut state.quotas, spent.quota).lose(lease);
+            }
+        }
     }
 
     /// Puts in place what has been used of a quota that has no blocks.
@@ -273,13 +294,13 @@ impl Cells {
     }
 
     /// Blocks that can no longer be spent from and that nothing is in flight of: of windows that
-    /// are over at `now`, or of a larger quota than there is now.
-    pub(super) fn expire(&self, now: Timestamp) -> Vec<LeaseId> {
+    /// are over at `now`, of a larger quota than there is now, or too old at this process time.
+    pub(super) fn expire(&self, now: Timestamp, uptime: Duration) -> Vec<LeaseId> {
         let mut state = self.lock();
         state
             .quotas
             .iter_mut()
-            .flat_map(|cell| cell.expire(now))
+            .flat_map(|cell| cell.expire(now, uptime))
             .collect()
     }
 
@@ -302,6 +323,7 @@ fn is_a_quota_exceeded(
     for quota in allowance.quotas_of(moment.resource) {
         let cell = cell_of(quotas, quota.name);
         let window = cell.window_at(moment.now, moment.period, quota.max);
+        cell.retire(moment.uptime);
         if !cell.is_known(quota, moment.uptime) {
             let quota = *quota;
             return Err(QuotaNeed { quota, window });

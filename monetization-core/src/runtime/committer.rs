@@ -19,7 +19,7 @@ use super::keeper::Keeper;
 use super::permit::{Held, NotRecorded};
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{LeaseId, TenantId};
-use crate::store::{Appended, Store, StoreError, StoreErrorKind};
+use crate::store::{Appended, Refusal, Store, StoreError, StoreErrorKind};
 use crate::usage::UsageRecord;
 
 /// Where settled calls wait to be written. Clones share one queue.
@@ -39,6 +39,8 @@ use crate::usage::UsageRecord;
 ///   the store takes others, is set aside and keeps nobody waiting: [`SetAside`] is told, and whoever
 ///   waits hears [`NotRecorded::SetAside`].
 /// * Whoever waits for a record is told after that, and only then.
+/// * Where the ledger refuses a record because the block of quota that it spends from has been taken back, no
+///   further call spends from that block. So this costs the calls that are under way, and no more.
 /// * After [`close`](Self::close) no call gets a place, and those that have one keep it.
 #[derive(Clone)]
 pub struct Committer(Arc<Shared>);
@@ -110,6 +112,18 @@ enum Said {
     Answered(Appended),
     /// It is set aside.
     Senseless,
+}
+
+impl Said {
+    /// Whether the record was refused because of the block it spends from.
+    fn is_of_its_block(&self) -> bool {
+        matches!(
+            self,
+            Self::Answered(Appended::Refused(
+                Refusal::LeaseClosed | Refusal::LeaseSpent
+            ))
+        )
+    }
 }
 
 struct Shared {
@@ -335,12 +349,16 @@ impl Committer {
     /// The ledger has answered for each record of the batch: nothing of it is in flight any more,
     /// whoever waits is told, and its places are free.
     fn release(&self, batch: &mut Batch, all_said: Vec<Said>) {
-        for (record, caller) in batch.records.iter().zip(&batch.callers) {
+        let calls = batch.records.iter().zip(&batch.callers);
+        for ((record, caller), said) in calls.zip(&all_said) {
             let spent = GiveBack {
                 quotas: false,
                 rates_at: None,
             };
             let (gate, allowance) = (&caller.gate, &caller.stretch.allowance);
+            if said.is_of_its_block() {
+                gate.cells.lose(&record.spent);
+            }
             let done = gate.cells.finish(allowance, &record.spent, spent);
             self.0.keeper.settle_later(record.tenant, done);
         }

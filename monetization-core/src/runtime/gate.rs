@@ -8,6 +8,7 @@
 //! and change of what it is made from, and found again by the calls that follow.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -57,6 +58,8 @@ pub(super) struct Gate {
     counters: OnceLock<Arc<dyn RateCounters>>,
     /// Held while an empty cell is being filled.
     pub(super) supply: futures::lock::Mutex<()>,
+    /// Calls that wait for that.
+    pub(super) waiting: AtomicU64,
 }
 
 /// Who calls, as the headers that tell the upstream: `X-Consumer-ID`, `X-Consumer-Custom-ID` and

@@ -2,14 +2,15 @@
 //!
 //! A block lives through four stages. It is wished for under an id that is kept until the answer
 //! has come, so that an answer that was lost is asked for again and no block is out unseen. It is
-//! in a cell, where calls spend from it. It is done with once nothing is left in it or its window
-//! is over, and nothing that was spent from it is in flight. And it is settled, which gives back
+//! in a cell, where calls spend from it. It is done with once nothing is left in it, its window is over or it
+//! was not spent within two seconds, and nothing that was spent from it is in flight. And it is settled, which gives back
 //! what no record was committed under.
 //!
 //! A block that is never settled (this process dies) is settled by the store, for which a dead
 //! owner's blocks are orphans.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,12 +22,10 @@ use crate::entropy::Entropy;
 use crate::ids::{LeaseId, TenantId};
 use crate::store::{LeaseRequest, Store, StoreError};
 
-/// How long an exhausted quota is believed while blocks of it are out and may come back.
-const RECHECK: Duration = Duration::from_millis(100);
+/// How long the counter of a quota is believed while what others report stops calls.
+const REPORTED: Duration = Duration::from_millis(100);
 /// How long the counter of a quota is believed to which calls of other processes add.
 const COUNTED: Duration = Duration::from_secs(1);
-/// Units of the largest block.
-const BLOCK_MAX: u64 = 1_000;
 
 /// Clones share one list of blocks to be taken back.
 #[derive(Clone)]
@@ -65,39 +64,39 @@ impl Keeper {
         else {
             return Ok(());
         };
+        let _waits = Waits::at(&gate.waiting);
         let _one_at_a_time = gate.supply.lock().await;
         // What cannot be spent any more is to be had again.
-        self.settle_later(tenant, gate.cells.expire(clock.now()));
+        self.settle_later(tenant, gate.cells.expire(clock.now(), clock.uptime()));
         self.settle_all().await?;
-        let Some(id) = gate
+        let Some(wish) = gate
             .cells
             .wish(need, clock.uptime(), entropy.id(clock.now()))
         else {
             return Ok(());
         };
         let (quota, window, max) = (need.quota.name, need.window, need.quota.max);
-        let recheck_at = |after| clock.uptime().saturating_add(after);
         if need.quota.is_leased() {
             let request = LeaseRequest {
-                id,
+                id: wish.id,
                 tenant,
                 subscription,
                 quota,
                 window,
                 max,
-                want: BLOCK_MAX,
+                want: wish.units.max(gate.waiting.load(Ordering::Relaxed)),
             };
             let answer = store.lease(&request).await?;
-            gate.cells.granted(need, id, answer, recheck_at(RECHECK));
+            gate.cells.granted(need, wish.id, answer, clock.uptime());
         } else {
             let counter = store.quota(tenant, subscription, quota, window).await?;
             let after = if need.quota.is_reported {
-                RECHECK
+                REPORTED
             } else {
                 COUNTED
             };
-            gate.cells
-                .counted(need, counter.committed, recheck_at(after));
+            let recheck_at = clock.uptime().saturating_add(after);
+            gate.cells.counted(need, counter.committed, recheck_at);
         }
         Ok(())
     }
@@ -138,16 +137,33 @@ impl Keeper {
     ) {
         loop {
             sleep.sleep(Duration::from_secs(1)).await;
-            let now = self.0.clock.now();
+            let (now, uptime) = (self.0.clock.now(), self.0.clock.uptime());
             for gate in gates() {
                 if let Some(terms) = gate.terms().as_ref() {
-                    self.settle_later(terms.subscription.tenant, gate.cells.expire(now));
+                    let done = gate.cells.expire(now, uptime);
+                    self.settle_later(terms.subscription.tenant, done);
                 }
             }
             // An error is no news here: the committer's backlog and the feed tell of a store
             // that is away, and the blocks are still on the list.
             drop(self.settle_all().await);
         }
+    }
+}
+
+/// Counts a call as one that waits, until it is dropped.
+struct Waits<'a>(&'a AtomicU64);
+
+impl<'a> Waits<'a> {
+    fn at(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -15,6 +15,8 @@ use crate::subscription::Subscription;
 use crate::usage::Ending;
 use world::*;
 
+mod blocks;
+mod demand;
 mod shared;
 mod world;
 
@@ -202,13 +204,13 @@ async fn what_is_not_billed_can_be_spent_again() {
 #[tokio::test]
 async fn at_the_end_every_block_goes_back_with_what_nobody_spent() {
     let world = World::new(limits(1_000, 1_000, Overage::Strict)).await;
-    for _ in 0..7 {
+    for _ in 0..8 {
         world.admit().await.unwrap().settle_in_background(DONE);
     }
-    assert!(world.counter().await.leased > 7, "a block is out");
+    assert!(world.counter().await.leased > 8, "a block is out");
     world.stop(&world.gatekeeper).await;
     let counter = world.counter().await;
-    assert_eq!((counter.committed, counter.leased), (7, 7));
+    assert_eq!((counter.committed, counter.leased), (8, 8));
     assert!(matches!(world.admit().await, Err(Denial::Busy { .. })));
 }
 

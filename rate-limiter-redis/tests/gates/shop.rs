@@ -1,4 +1,4 @@
-//! A marketplace in memory, and several gatekeepers that let its consumers in.
+//! A marketplace, in memory if nothing else is said, and several gatekeepers that let its consumers in.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use monetization_core::memory::MemoryStore;
 use monetization_core::rates::SharedRates;
 use monetization_core::runtime::{Beside, Denial, Gatekeeper, GatekeeperOptions, Permit};
 use monetization_core::secret::Secret;
+use monetization_core::store::Store;
 use monetization_core::storefront::Storefront;
 use monetization_core::usage::{Ending, Outcome};
 
@@ -21,7 +22,7 @@ pub(crate) const DONE: Outcome = Outcome {
 };
 
 pub(crate) struct Shop {
-    store: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     storefront: Storefront,
     pub(crate) clock: Clock,
     pepper: Pepper,
@@ -33,10 +34,14 @@ fn sleep(length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
+        Self::open_over(Arc::new(MemoryStore::without_records(Clock::system()))).await
+    }
+
+    /// The same over a store that is new.
+    pub(crate) async fn open_over(store: Arc<dyn Store>) -> Self {
         let clock = Clock::system();
-        let store = Arc::new(MemoryStore::without_records(clock.clone()));
         let pepper = Pepper::random(&Entropy::system());
-        let kept = Arc::<MemoryStore>::clone(&store);
+        let kept = Arc::clone(&store);
         let engine = monetization_core::engine::none();
         let storefront = Storefront::open(kept, engine, clock.clone(), pepper.clone());
         Self {
@@ -58,8 +63,17 @@ impl Shop {
 
     /// A gatekeeper that runs until it is shut down.
     pub(crate) fn gatekeeper(&self, rates: Option<Arc<dyn SharedRates>>) -> Gatekeeper {
+        self.gatekeeper_over(Arc::clone(&self.store), rates)
+    }
+
+    /// The same by another opening of the store, as another process has it.
+    pub(crate) fn gatekeeper_over(
+        &self,
+        store: Arc<dyn Store>,
+        rates: Option<Arc<dyn SharedRates>>,
+    ) -> Gatekeeper {
         let gatekeeper = Gatekeeper::with(
-            Arc::<MemoryStore>::clone(&self.store),
+            store,
             (self.clock.clone(), Arc::new(Entropy::system())),
             self.pepper.clone(),
             GatekeeperOptions::default(),
@@ -78,13 +92,28 @@ impl Shop {
 
     /// Whether a call passes, which is then brought to its end.
     pub(crate) async fn call(&self, by: &Gatekeeper, key: &Secret) -> bool {
+        self.try_call(by, key).await.unwrap()
+    }
+
+    /// The same where the store may be too busy to answer: the call comes again when it is told to.
+    pub(crate) async fn call_until_answered(&self, by: &Gatekeeper, key: &Secret) -> bool {
+        loop {
+            match self.try_call(by, key).await {
+                Ok(passes) => return passes,
+                Err(Denial::Busy { retry_after }) => tokio::time::sleep(retry_after).await,
+                Err(denial) => panic!("{denial:?}"),
+            }
+        }
+    }
+
+    async fn try_call(&self, by: &Gatekeeper, key: &Secret) -> Result<bool, Denial> {
         match self.admit(by, key).await {
             Ok(permit) => {
                 permit.settle_in_background(DONE);
-                true
+                Ok(true)
             }
-            Err(Denial::Limited(_)) => false,
-            Err(denial) => panic!("{denial:?}"),
+            Err(Denial::Limited(_)) => Ok(false),
+            Err(denial) => Err(denial),
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::plan::QuotaName;
 ///
 /// Blocks let a gateway spend without asking, and lose nothing when it dies: what was committed
 /// under a block is in the ledger, and the rest comes back. They shrink as the limit nears, so that
-/// the last units are not held where nobody calls. Of a quota of 100, taken by one process that
-/// spends all it gets:
+/// the last units are not held where nobody calls. A gatekeeper wants no more than it spends in about a
+/// second, and settles a block that it has not spent within two. Of a quota of 100, taken by one process
+/// that wants and spends all it gets:
 ///
 /// ```
 /// use monetization_core::clock::Span;

@@ -8,8 +8,19 @@
 //! | given back | to its block, while that is here | to the count |
 //!
 //! A quota that is exhausted is not asked about again until blocks that are out may have come back,
-//! or the limit of the plan changes. What a meter counts has no blocks: a strict quota of it is exceeded once
-//! as much was used, and what was used is asked for again after a while, because others add to it.
+//! or the limit of the plan changes.
+//!
+//! Units that lie here can be had nowhere else, so a block is as small as the store can bear. The first has one unit,
+//! or one for each call that waits. The next has twice as many where that one was used up within half a second, and
+//! half as many for each second that it lasted. Once it shows that others take of the quota too, a block has at most
+//! a thirty-second part of what was free; so the last units go out one by one. What was not spent two seconds after it
+//! was handed out goes back; while calls from it are under way it cannot, and is spent from again once there is nothing
+//! else. That also bounds what is spent of blocks which others have taken back, because this process slept. Of a large
+//! quota a block has a two-thousandth at least, and so much may lie here until it is spent: nobody misses it, and who
+//! calls now and then need not ask for each call.
+//!
+//! What a meter counts has no blocks: a strict quota of it is exceeded once as much was used, and what was used is asked
+//! for again after a while, because others add to it.
 
 use std::time::Duration;
 
@@ -33,6 +44,10 @@ pub(in crate::runtime) struct QuotaCell {
     blocks: Vec<Block>,
     /// Units that the store still had beyond the blocks when it was last asked.
     free: u64,
+    /// Whether others have taken of it, too, in this window.
+    is_shared: bool,
+    /// The size of the latest block, and the process time at which it came.
+    latest: Option<(u64, Duration)>,
     /// The store has nothing left.
     exhausted: Option<Exhausted>,
     /// What has been used of a quota without blocks, once the store has said so.
@@ -44,7 +59,7 @@ pub(in crate::runtime) struct QuotaCell {
 }
 
 /// A part of a strict quota that was handed out. It stays until its window is over, it is empty, or
-/// the quota has become smaller than the one it is a part of, and nothing of it is in flight.
+/// the quota has become smaller than the one it is a part of, or it is too old or lost, and nothing of it is in flight.
 #[derive(Debug)]
 struct Block {
     lease: LeaseId,
@@ -52,7 +67,27 @@ struct Block {
     max: u64,
     left: u64,
     in_flight: u64,
+    /// Process time at which it came.
+    granted_at: Duration,
+    /// It is too old to be spent from.
+    is_old: bool,
+    /// The ledger takes nothing that is spent from it.
+    is_lost: bool,
 }
+
+/// How long a block is spent from. It is far less than the time for which a store takes a process that says
+/// nothing for alive.
+const BLOCK_AGE_MAX: Duration = Duration::from_secs(2);
+/// A block that was used up sooner was too small.
+const BLOCK_AGE_MIN: Duration = Duration::from_millis(500);
+/// Units of the largest block.
+const BLOCK_MAX: u64 = 1_000;
+/// So many gatekeepers may each let one unit of this many lie without an end, and nearly all can be used.
+const CRUMBS: u64 = 2_048;
+/// What part of the free units a block has at most where others take of them, too.
+const SHARE: u64 = 32;
+/// How long an exhausted quota is believed while blocks of it are out and may come back.
+const RECHECK: Duration = Duration::from_millis(100);
 
 /// What the store said when it had nothing left, and under which limit it was asked.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +109,8 @@ impl QuotaCell {
             max: u64::MAX,
             blocks: Vec::new(),
             free: 0,
+            is_shared: false,
+            latest: None,
             exhausted: None,
             used: None,
             used_until: Duration::ZERO,
@@ -86,6 +123,7 @@ impl QuotaCell {
         if window.start > self.window.start {
             self.window = window;
             self.free = 0;
+            self.is_shared = false;
             self.exhausted = None;
             self.used = None;
             self.asked = None;
@@ -106,6 +144,40 @@ impl QuotaCell {
     /// The window that counts.
     pub(in crate::runtime) fn window(&self) -> Span {
         self.window
+    }
+
+    /// Ends the blocks that were not spent in time.
+    pub(super) fn retire(&mut self, uptime: Duration) {
+        let crumb = self.crumb();
+        for block in &mut self.blocks {
+            let is_due = uptime.saturating_sub(block.granted_at) >= BLOCK_AGE_MAX;
+            block.is_old |= is_due && block.left > crumb;
+        }
+    }
+
+    /// So few units that nobody misses them where they lie.
+    fn crumb(&self) -> u64 {
+        self.max / CRUMBS
+    }
+
+    /// How many units the next block should have: what is spent in about a second.
+    pub(super) fn want(&self, uptime: Duration) -> u64 {
+        let Some((units, granted_at)) = self.latest else {
+            return self.crumb().clamp(1, BLOCK_MAX);
+        };
+        let lasted = uptime.saturating_sub(granted_at);
+        let want = if lasted < BLOCK_AGE_MIN {
+            units.saturating_mul(2)
+        } else {
+            let halvings = u32::try_from(lasted.as_secs()).unwrap_or(u32::MAX);
+            units.checked_shr(halvings).unwrap_or(0)
+        };
+        let most = if self.is_shared {
+            self.free / SHARE
+        } else {
+            BLOCK_MAX
+        };
+        want.min(most).max(self.crumb()).clamp(1, BLOCK_MAX)
     }
 
     /// Whether it can be decided without asking the store.
@@ -196,7 +268,7 @@ impl QuotaCell {
         need: QuotaNeed,
         lease: LeaseId,
         answer: LeaseAnswer,
-        recheck_at: Duration,
+        uptime: Duration,
     ) {
         if self.asked == Some(lease) {
             self.asked = None;
@@ -209,8 +281,13 @@ impl QuotaCell {
                     max: need.quota.max,
                     left: units,
                     in_flight: 0,
+                    granted_at: uptime,
+                    is_old: false,
+                    is_lost: false,
                 });
+                self.latest = Some((units, uptime));
                 if need.window == self.window {
+                    self.is_shared |= free.saturating_add(units) < self.free;
                     self.free = free;
                     self.exhausted = None;
                 }
@@ -218,7 +295,8 @@ impl QuotaCell {
             LeaseAnswer::Exhausted { outstanding } => {
                 if need.window == self.window {
                     self.free = 0;
-                    let recheck_at = (outstanding > 0).then_some(recheck_at);
+                    self.renew(uptime);
+                    let recheck_at = (outstanding > 0).then(|| uptime.saturating_add(RECHECK));
                     self.exhausted = Some(Exhausted {
                         max: need.quota.max,
                         recheck_at,
@@ -243,9 +321,29 @@ impl QuotaCell {
         self.drop_blocks(|_| true)
     }
 
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<LeaseId> {
+    /// The ledger does not take what is spent of this block.
+    pub(super) fn lose(&mut self, lease: LeaseId) {
+        let mut blocks = self.blocks.iter_mut();
+        if let Some(block) = blocks.find(|block| block.lease == lease) {
+            block.is_lost = true;
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp, uptime: Duration) -> Vec<LeaseId> {
+        self.retire(uptime);
         let max = self.max;
-        self.drop_blocks(|block| block.window.end <= now || block.max > max)
+        self.drop_blocks(|block| {
+            block.is_old || block.is_lost || block.window.end <= now || block.max > max
+        })
+    }
+
+    /// Lets calls have what is left in blocks that could not go back.
+    fn renew(&mut self, uptime: Duration) {
+        for block in &mut self.blocks {
+            if block.is_old {
+                (block.is_old, block.granted_at) = (false, uptime);
+            }
+        }
     }
 
     fn drop_blocks(&mut self, which: impl Fn(&Block) -> bool) -> Vec<LeaseId> {
@@ -281,6 +379,6 @@ impl QuotaCell {
 impl Block {
     /// Whether it may be spent from in this window, under a quota of `max` units.
     fn counts(&self, window: Span, max: u64) -> bool {
-        self.window == window && self.max <= max
+        !self.is_old && !self.is_lost && self.window == window && self.max <= max
     }
 }

@@ -89,7 +89,7 @@ impl Blocks {
     fn supply(&mut self, cells: &Cells, need: QuotaNeed, committed: u64) {
         self.number += 1;
         let id = LeaseId::derived(&[&self.number.to_be_bytes()]);
-        let id = cells.wish(need, Duration::ZERO, id).unwrap();
+        let id = cells.wish(need, Duration::ZERO, id).unwrap().id;
         if need.quota.overage == Overage::Loose {
             cells.counted(need, committed, Duration::MAX);
             return;
@@ -105,7 +105,7 @@ impl Blocks {
                 free: free - units,
             },
         };
-        cells.granted(need, id, answer, Duration::MAX);
+        cells.granted(need, id, answer, Duration::ZERO);
     }
 }
 
@@ -256,8 +256,12 @@ fn the_answer_to_a_wish_that_was_lost_is_asked_for_under_the_same_id() {
         panic!("nothing is known yet");
     };
     let [first, second] = [b"1", b"2"].map(|number| LeaseId::derived(&[number]));
-    assert_eq!(cells.wish(need, Duration::ZERO, first), Some(first));
-    assert_eq!(cells.wish(need, Duration::ZERO, second), Some(first));
+    let wished = Some(Wish {
+        id: first,
+        units: 1,
+    });
+    assert_eq!(cells.wish(need, Duration::ZERO, first), wished);
+    assert_eq!(cells.wish(need, Duration::ZERO, second), wished);
     let answer = LeaseAnswer::Granted { units: 1, free: 0 };
     cells.granted(need, first, answer, Duration::ZERO);
     assert_eq!(cells.wish(need, Duration::ZERO, second), None);

@@ -122,11 +122,7 @@ async fn publishers_side_by_side_report_every_unit_to_stripe_exactly_once_r_p3()
             }
         };
         let waited = timeout(PATIENCE, confirming).await;
-        assert!(
-            waited.is_ok(),
-            "{:?}",
-            states(shop.home.directory()).await
-        );
+        assert!(waited.is_ok(), "{:?}", states(shop.home.directory()).await);
         over.store(true, Ordering::Release);
         met
     };
