@@ -64,6 +64,8 @@ mod model;
 #[cfg(feature = "postgres")]
 #[path = "flows/moving.rs"]
 mod moving;
+#[path = "flows/nodes.rs"]
+mod nodes;
 #[path = "flows/outage.rs"]
 mod outage;
 #[path = "flows/paying.rs"]

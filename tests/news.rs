@@ -23,6 +23,9 @@ mod occasions;
 mod orders;
 #[path = "news/payloads.rs"]
 mod payloads;
+#[cfg(feature = "postgres")]
+#[path = "postgres/database.rs"]
+mod postgres;
 #[path = "news/rejections.rs"]
 mod rejections;
 #[path = "news/statuses.rs"]

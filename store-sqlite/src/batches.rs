@@ -151,7 +151,8 @@ fn unsealed_sum(row: &SqliteRow) -> sqlx::Result<UnsealedSum> {
 
 /// Seals a piece, unless it is sealed, or the sum has moved on.
 async fn seal(connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<Sealed> {
-    let known = sqlx::query("SELECT 1 FROM batch WHERE id = ?")
+    let known = sqlx::query("SELECT 1 FROM batch WHERE tenant = ? AND id = ?")
+        .bind(blob(batch.tenant))
         .bind(blob(batch.id))
         .fetch_optional(&mut *connection)
         .await?;

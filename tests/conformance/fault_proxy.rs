@@ -47,11 +47,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::sample::Sample;
@@ -203,6 +204,8 @@ struct Shared {
     fates: Mutex<Fates>,
     befallen: Mutex<Vec<Fate>>,
     severed: Notify,
+    /// Whether nothing passes for now.
+    still: watch::Sender<bool>,
 }
 
 impl FaultProxy {
@@ -218,6 +221,7 @@ impl FaultProxy {
             fates: Mutex::new(fates),
             befallen: Mutex::default(),
             severed: Notify::new(),
+            still: watch::Sender::new(false),
         });
         let taking = tokio::spawn(take(socket, Arc::clone(&shared)));
         Ok(Self {
@@ -249,6 +253,17 @@ impl FaultProxy {
         self.shared.severed.notify_one();
     }
 
+    /// Lets nothing pass any more, on any connection, which all stay open: as a server does that has
+    /// stalled.
+    pub fn stall(&self) {
+        self.shared.still.send_replace(true);
+    }
+
+    /// Lets everything pass again, from where it stands.
+    pub fn go_on(&self) {
+        self.shared.still.send_replace(false);
+    }
+
     /// The fates that were met so far, oldest first.
     #[must_use]
     pub fn befallen(&self) -> Vec<Fate> {
@@ -273,10 +288,23 @@ async fn take(socket: TcpListener, shared: Arc<Shared>) {
                 let fate = locked(&shared.fates).draw();
                 locked(&shared.befallen).push(fate);
                 let server = *locked(&shared.server);
-                relays.spawn(befall(client, server, fate));
+                let still = shared.still.subscribe();
+                relays.spawn(unless_still(still, befall(client, server, fate)));
             }
             Some(_) = relays.join_next() => {}
             () = shared.severed.notified() => relays.abort_all(),
+        }
+    }
+}
+
+/// Lets a connection go on whenever all of them may.
+async fn unless_still(mut still: watch::Receiver<bool>, connection: impl Future<Output = ()>) {
+    let mut connection = pin!(connection);
+    // Without its proxy there is no connection either.
+    while still.wait_for(|still| !*still).await.is_ok() {
+        tokio::select! {
+            stalled = still.wait_for(|still| *still) => drop(stalled),
+            () = &mut connection => return,
         }
     }
 }

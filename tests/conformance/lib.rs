@@ -7,6 +7,7 @@
 //! `fault_proxy`. With the feature `postgres` there are databases on a PostgreSQL server: the module
 //! `postgres`. With the feature `stripe` there is a Stripe to test against: the module `stripe`.
 
+pub use polled::polled;
 pub use size::{is_long, seed, size, size_in_ci};
 
 #[cfg(feature = "stripe")]
@@ -17,6 +18,7 @@ pub mod engine;
 pub mod fault_proxy;
 pub mod market;
 pub mod outages;
+mod polled;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod restoring;

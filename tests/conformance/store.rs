@@ -59,6 +59,7 @@ pub mod quotas;
 pub mod reopening;
 pub mod rows;
 pub mod sealing;
+pub mod strangers;
 pub mod tallies;
 pub mod work;
 pub mod writes;
@@ -330,6 +331,9 @@ macro_rules! store_suite {
             a_job_that_ended_may_be_started_again,
             a_lapsed_job_may_be_taken_over,
             a_job_that_never_ran_is_not_kept,
+        ]);
+        $crate::store_suite!(@checks strangers $attributes $backend => [
+            a_stranger_finds_and_changes_nothing_r_a7,
         ]);
         $crate::store_suite!(@checks clocks $attributes $backend => [
             clocks_that_step_steal_no_claim_and_open_no_window_twice_r_t5,

@@ -1,61 +1,53 @@
-//! R-W3: one message, delivered to many at once, by two processes on one file.
+//! R-W3: one message, delivered to many at once, by processes that share a database.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use monetization_conformance::size;
 use monetization_conformance::store::{Fault, FaultyStore};
-use monetization_core::clock::Clock;
-use monetization_core::entropy::Entropy;
-use monetization_core::flows::{Engines, FlowError, Monetizer, WebhookEndpoint};
+use monetization_conformance::{polled, size};
+use monetization_core::flows::{FlowError, Monetizer, WebhookEndpoint};
 use monetization_core::ids::SubscriptionId;
 use monetization_core::invoice::{InvoiceState, Invoicing};
-use monetization_core::key::Pepper;
 use monetization_core::secret::Secret;
 use monetization_core::store::Store;
 use monetization_core::subscription::SubscriptionState;
-use monetization_engine_mock::MockEngine;
 use monetization_engine_mock::webhooks::Delivery;
-use monetization_store_sqlite::{SqliteOptions, SqliteStore, Synchronous};
 use tokio::task::JoinSet;
 
-use crate::world::{START, World, text};
+use crate::database::Database;
+use crate::nodes::{Shared, node};
+use crate::world::{World, text};
 
 const FIXED: &str = r#"{"billing":"fixed","currency":"USD","cycle":"month","base_price":"25"}"#;
 const AT_ONCE: usize = 8;
+/// More polls than taking a message in needs where nothing is in its way.
+const POLLS: usize = 12;
 
-/// A marketplace on a file, its owner and somebody beside it, and payments nobody has heard of.
-struct Paid {
+/// A marketplace, several processes that serve it, and payments nobody has heard of.
+struct Paid<D> {
     world: World,
-    houses: [Monetizer; 2],
-    /// Fails where it is told to: what the one beside the owner reads and writes.
+    houses: Vec<Monetizer>,
+    /// Fails where it is told to: what those beside the first read and write.
     beside: Arc<FaultyStore>,
     subscriptions: Vec<SubscriptionId>,
     messages: Vec<Delivery>,
     secrets: Vec<Secret>,
-    _directory: tempfile::TempDir,
+    database: D,
 }
 
-impl Paid {
-    async fn new(payments: usize) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, time) = Clock::manual(text(START));
-        let options = SqliteOptions::new(directory.path().join("market.db"))
-            .with_clock(clock.clone())
-            .with_synchronous(Synchronous::Normal);
-        let owner: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).await.unwrap());
-        let world = World::on(Invoicing::ByCore, (clock.clone(), time), owner).await;
-        let beside = SqliteStore::open_beside(&options).await.unwrap();
-        let beside = Arc::new(FaultyStore::new(Arc::new(beside)));
-        let shared: Arc<dyn Store> = Arc::<FaultyStore>::clone(&beside);
-        let second = Monetizer::new(
-            shared,
-            Engines::new([MockEngine::in_memory(clock.now()).engine()]),
-            clock,
-            Arc::new(Entropy::seeded(8)),
-            Pepper::new(&[7; 32]).unwrap(),
-        );
+impl<D: Shared> Paid<D> {
+    async fn new(payments: usize, houses: usize) -> Self {
+        let database = D::begin().await;
+        let world = World::kept_in(&database, Invoicing::ByCore).await;
+        let beside = database.open_beside(&world.clock).await;
+        let beside = Arc::new(FaultyStore::new(beside));
+        let mut all = vec![world.monetizer.clone()];
+        while all.len() < houses {
+            let store: Arc<dyn Store> = match all.len() {
+                1 => Arc::<FaultyStore>::clone(&beside),
+                _ => database.open_beside(&world.clock).await,
+            };
+            all.push(node(store, &world.clock, all.len()));
+        }
         let (plan, _) = world.plan(FIXED).await;
         let mut subscriptions = Vec::new();
         for _ in 0..payments {
@@ -71,22 +63,22 @@ impl Paid {
         let messages = world.provider.deliveries();
         assert_eq!(messages.len(), payments);
         Self {
-            houses: [world.monetizer.clone(), second],
+            houses: all,
             beside,
             secrets: world.provider.webhook_secrets(),
             world,
             subscriptions,
             messages,
-            _directory: directory,
+            database,
         }
     }
 
-    /// Every message to both at once, `AT_ONCE` times; how many of them were new.
+    /// Every message to all of them at once, `AT_ONCE` times each; how many of them were new.
     async fn deliver_all(&self) -> usize {
         let mut new = 0;
         for pair in self.messages.chunks(2) {
             let mut under_way = JoinSet::new();
-            for turn in 0..AT_ONCE {
+            for turn in 0..AT_ONCE * self.houses.len() {
                 for message in pair {
                     let house = self.houses[turn % self.houses.len()].clone();
                     under_way.spawn(deliver(house, message.clone(), self.secrets.clone()));
@@ -109,6 +101,7 @@ impl Paid {
             let states: Vec<_> = invoices.iter().map(|invoice| invoice.state).collect();
             assert_eq!(states, [InvoiceState::Paid]);
         }
+        assert_eq!(self.database.broken().await, [""; 0]);
     }
 }
 
@@ -129,52 +122,67 @@ async fn deliver(house: Monetizer, message: Delivery, secrets: Vec<Secret>) -> b
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3() {
-    let payments = size(200, 1_000);
-    let paid = Paid::new(payments).await;
+/// All of them deliver, and one effect is seen of each.
+async fn delivered_at_once<D: Shared>(payments: usize, houses: usize) {
+    let paid = Paid::<D>::new(payments, houses).await;
     assert_eq!(paid.deliver_all().await, payments);
     paid.assert_all_paid().await;
     assert_eq!(paid.deliver_all().await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3() {
+    delivered_at_once::<Database>(size(200, 1_000), 2).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn messages_delivered_eight_times_at_once_to_each_of_three_have_one_effect_each_r_w3() {
+    delivered_at_once::<monetization_conformance::postgres::Database>(size(50, 1_000), 3).await;
+}
+
 /// Whoever takes a message in is gone at a random point of it; the provider, which has heard
 /// nothing, sends it again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3() {
-    let payments = size(100, 1_000);
-    let paid = Paid::new(payments).await;
+async fn broken_off<D: Shared>(payments: usize, houses: usize) {
+    let paid = Paid::<D>::new(payments, houses).await;
     let (mut answered, mut broken_off) = (0, 0);
     for (round, message) in paid.messages.iter().enumerate() {
-        let house = paid.houses[round % 2].clone();
-        let mut taking = pin!(deliver(house, message.clone(), paid.secrets.clone()));
-        let mut is_done = false;
-        for _ in 0..round * 7 % 60 {
-            if let Poll::Ready(is_new) = futures::poll!(&mut taking) {
+        let house = paid.houses[round % houses].clone();
+        let taking = deliver(house, message.clone(), paid.secrets.clone());
+        match polled(taking, 1 + round * 7 % POLLS).await {
+            Some(is_new) => {
                 assert!(is_new);
-                is_done = true;
-                break;
+                answered += 1;
             }
-            tokio::task::yield_now().await;
-        }
-        if is_done {
-            answered += 1;
-        } else {
-            broken_off += 1;
+            None => broken_off += 1,
         }
     }
     assert!(broken_off > 0, "none was broken off");
     let new = paid.deliver_all().await;
     println!("{answered} answered, {broken_off} broken off, {new} of them before their effect");
-    assert!(new > 0 && new <= broken_off, "{new} of {broken_off}");
+    assert!(answered > 0 && new > 0, "{answered} answered, {new} new");
+    assert!(new <= broken_off, "{new} of {broken_off}");
     paid.assert_all_paid().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_breaks_off_anywhere_loses_no_message_r_w3() {
+    broken_off::<Database>(size(100, 1_000), 2).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn a_delivery_to_one_of_three_that_breaks_off_anywhere_loses_no_message_r_w3() {
+    broken_off::<monetization_conformance::postgres::Database>(size(100, 1_000), 3).await;
 }
 
 /// The store fails at each of its calls in turn, before it has done anything and after it has done
 /// all: mark and effect are both there or both missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_fails_at_any_call_loses_no_message_r_w3() {
-    let paid = Paid::new(24).await;
+    let paid = Paid::<Database>::new(24, 2).await;
     let beside = &paid.houses[1];
     let (mut failed, mut call, mut is_through) = (0, 0, false);
     for (round, message) in paid.messages.iter().enumerate() {

@@ -1,9 +1,12 @@
 //! Use that is delivered again and again, by many at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use monetization_conformance::sample::Sample;
 use monetization_conformance::size;
+#[cfg(feature = "postgres")]
+use monetization_conformance::size_in_ci;
 use monetization_core::flows::{Ingested, Monetizer, UsageEvent};
 use monetization_core::ids::{RecordId, TenantId};
 use monetization_core::invoice::Invoicing;
@@ -12,7 +15,8 @@ use monetization_core::store::{Appended, Store};
 use monetization_core::subscription::Subscription;
 use monetization_core::usage::{Counted, UsageRecord};
 
-use crate::database::{Database, Kept};
+use crate::database::Database;
+use crate::nodes::{Shared, node};
 use crate::world::{World, text};
 
 const METERED: &str = r#"{"billing":"metered","currency":"USD","cycle":"month",
@@ -35,12 +39,27 @@ struct Told {
     known: usize,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3() {
-    let database = Database::new();
+/// A process that takes use in: over REST, and from a gateway.
+#[derive(Clone)]
+struct Node {
+    monetizer: Monetizer,
+    store: Arc<dyn Store>,
+}
+
+/// So much use, at so many processes over one database.
+async fn counts_once<D: Shared>(count: usize, nodes: usize) {
+    let database = D::begin().await;
     let world = World::kept_in(&database, Invoicing::ByCore).await;
+    let mut serving = vec![Node {
+        monetizer: world.monetizer.clone(),
+        store: Arc::clone(&world.store),
+    }];
+    while serving.len() < nodes {
+        let store = database.open_beside(&world.clock).await;
+        let monetizer = node(Arc::clone(&store), &world.clock, serving.len());
+        serving.push(Node { monetizer, store });
+    }
     let (subscription, _) = world.subscriber(METERED).await;
-    let count = size(5_000, 1_000_000);
     let (dice, mut expected) = (Sample::seeded(11), 0);
     let mut deliveries = Vec::new();
     for number in 0..count {
@@ -60,7 +79,7 @@ async fn use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3() {
         deliveries.swap(end, other);
     }
     let all = deliveries.len();
-    let told = deliver(&world, deliveries).await;
+    let told = deliver(&serving, world.tenant_id(), deliveries).await;
     assert_eq!((told.new, told.new + told.known), (count, all));
     let rows = rows(&world, &subscription).await;
     assert_eq!(rows.len(), count);
@@ -70,6 +89,19 @@ async fn use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3() {
     assert_eq!(sums.len(), 1);
     assert_eq!(sums[0].total.scaled(), expected);
     assert_eq!(database.broken().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn use_delivered_up_to_five_times_by_sixteen_at_once_counts_once_r_m3() {
+    counts_once::<Database>(size(5_000, 1_000_000), 1).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn use_delivered_up_to_five_times_by_sixteen_to_three_nodes_counts_once_r_m3() {
+    let count = size_in_ci(500, 2_000, 1_000_000);
+    counts_once::<monetization_conformance::postgres::Database>(count, 3).await;
 }
 
 fn reported(subscription: &Subscription, number: usize, units: u64) -> UsageEvent {
@@ -103,16 +135,16 @@ fn measured(world: &World, of: &Subscription, ids: &Sample, units: u64) -> Usage
     }
 }
 
-/// Each writer has its share, in its order.
-async fn deliver(world: &World, deliveries: Vec<Delivery>) -> Told {
+/// Each writer has its share, in its order, and one of the nodes.
+async fn deliver(nodes: &[Node], tenant: TenantId, deliveries: Vec<Delivery>) -> Told {
     let share = deliveries.len().div_ceil(WRITERS);
-    let writers = deliveries.chunks(share).map(|share| {
-        let (monetizer, share) = (world.monetizer.clone(), share.to_vec());
-        let (store, tenant) = (world.store.clone(), world.tenant_id());
+    let writers = deliveries.chunks(share).zip(nodes.iter().cycle());
+    let writers = writers.map(|(share, node)| {
+        let (node, share) = (node.clone(), share.to_vec());
         tokio::spawn(async move {
             let mut told = Told::default();
             for part in share.chunks(AT_ONCE) {
-                told.add(&monetizer, &*store, tenant, part).await;
+                told.add(&node, tenant, part).await;
             }
             told
         })
@@ -127,13 +159,7 @@ async fn deliver(world: &World, deliveries: Vec<Delivery>) -> Told {
 }
 
 impl Told {
-    async fn add(
-        &mut self,
-        monetizer: &Monetizer,
-        store: &dyn Store,
-        tenant: TenantId,
-        part: &[Delivery],
-    ) {
+    async fn add(&mut self, node: &Node, tenant: TenantId, part: &[Delivery]) {
         let (mut events, mut records) = (Vec::new(), Vec::new());
         for delivery in part.iter().cloned() {
             match delivery {
@@ -141,14 +167,14 @@ impl Told {
                 Delivery::Measured(record) => records.push(record),
             }
         }
-        for became in monetizer.ingest(tenant, &events).await.unwrap() {
+        for became in node.monetizer.ingest(tenant, &events).await.unwrap() {
             match became {
                 Ingested::Accepted => self.new += 1,
                 Ingested::Duplicate => self.known += 1,
                 other => panic!("{other:?}"),
             }
         }
-        for became in store.append(&records).await.unwrap() {
+        for became in node.store.append(&records).await.unwrap() {
             match became {
                 Appended::New => self.new += 1,
                 Appended::Duplicate => self.known += 1,

@@ -7,6 +7,7 @@ use monetization_conformance::engine::Message;
 use monetization_conformance::size;
 use monetization_conformance::stripe::FakeStripe;
 use monetization_conformance::stripe::fake::Delivery;
+use monetization_core::clock::Clock;
 use monetization_core::engine::WebhookError;
 use monetization_core::entropy::Entropy;
 use monetization_core::flows::{Engines, FlowError, Monetizer};
@@ -14,10 +15,14 @@ use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
 use monetization_core::secret::Secret;
 use monetization_core::store::Store;
+#[cfg(feature = "postgres")]
+use monetization_store_postgres::PostgresStore;
 use monetization_store_sqlite::{SqliteOptions, SqliteStore, Synchronous};
 use tokio::task::JoinSet;
 
 use crate::market::{DAY, FIXED, Market, PEPPER};
+#[cfg(feature = "postgres")]
+use crate::postgres;
 use crate::stripe::{StripeFixture, message};
 
 const AT_ONCE: usize = 8;
@@ -98,43 +103,37 @@ async fn a_first_event_is_heard_within_its_time_only_r_w2() {
     }
 }
 
-/// R-W3: by two processes on one file.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn events_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3() {
-    let directory = tempfile::tempdir().unwrap();
-    let options = |clock| {
-        SqliteOptions::new(directory.path().join("market.db"))
-            .with_clock(clock)
-            .with_synchronous(Synchronous::Normal)
-    };
+/// R-W3: by so many processes that share what `open` opens for each of them, by its place.
+async fn delivered_at_once(
+    houses: usize,
+    payments: usize,
+    open: impl AsyncFn(Clock, usize) -> Arc<dyn Store>,
+) {
     let fixture = StripeFixture::start().await;
     let stripe = fixture.faults();
-    let on_file = async |clock| {
-        let file = SqliteStore::open(&options(clock)).await.unwrap();
-        let file: Arc<dyn Store> = Arc::new(file);
-        file
-    };
-    let mut market = Market::over(fixture, Invoicing::ByEngine, on_file).await;
+    let first = async |clock| open(clock, 0).await;
+    let mut market = Market::over(fixture, Invoicing::ByEngine, first).await;
     let plan = market.sell(FIXED).await;
-    for _ in 0..size(10, 1_000) {
+    for _ in 0..payments {
         market.subscribe(&plan).await;
     }
-    let beside = SqliteStore::open_beside(&options(market.clock.clone())).await;
-    let beside = Monetizer::new(
-        Arc::new(beside.unwrap()),
-        Engines::new([market.fixture.engine()]),
-        market.clock.clone(),
-        Arc::new(Entropy::seeded(8)),
-        Pepper::new(&PEPPER).unwrap(),
-    );
+    let mut all = vec![market.monetizer.clone()];
+    while all.len() < houses {
+        all.push(Monetizer::new(
+            open(market.clock.clone(), all.len()).await,
+            Engines::new([market.fixture.engine()]),
+            market.clock.clone(),
+            Arc::new(Entropy::seeded(7 + all.len() as u64)),
+            Pepper::new(&PEPPER).unwrap(),
+        ));
+    }
     let paid = Arc::new(Paid::of(market, stripe).await);
-    let houses = [paid.market.monetizer.clone(), beside];
     let now = paid.stripe.now();
     let mut new = 0;
     for told in &paid.told {
         let mut under_way = JoinSet::new();
-        for turn in 0..AT_ONCE {
-            let (paid, house) = (Arc::clone(&paid), houses[turn % 2].clone());
+        for turn in 0..AT_ONCE * houses {
+            let (paid, house) = (Arc::clone(&paid), all[turn % houses].clone());
             let message = message(told, now);
             under_way.spawn(async move {
                 let secrets = [paid.market.fixture.webhook_secret()];
@@ -150,6 +149,39 @@ async fn events_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3()
     for id in &paid.market.subscriptions {
         assert_eq!(paid.market.totals(*id).await, [2_500]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn events_delivered_eight_times_at_once_to_two_have_one_effect_each_r_w3() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = async |clock, place| {
+        let options = SqliteOptions::new(directory.path().join("market.db"))
+            .with_clock(clock)
+            .with_synchronous(Synchronous::Normal);
+        let store = match place {
+            0 => SqliteStore::open(&options).await,
+            _ => SqliteStore::open_beside(&options).await,
+        };
+        let store: Arc<dyn Store> = Arc::new(store.unwrap());
+        store
+    };
+    delivered_at_once(2, size(10, 1_000), open).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
+async fn events_delivered_eight_times_at_once_to_each_of_three_have_one_effect_each_r_w3() {
+    let database = monetization_conformance::postgres::Database::unused();
+    postgres::make(&database).await;
+    let open = async |clock, _| {
+        let options = postgres::options(&database).with_clock(clock);
+        let store = PostgresStore::open(&options).await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        store
+    };
+    delivered_at_once(3, size(10, 1_000), open).await;
+    database.remove().await;
 }
 
 /// R-W5: whichever of the two changes first, and in whichever order the secrets stand.

@@ -1,16 +1,13 @@
 //! Callers that go away anywhere in a read or write.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::num::NonZeroU32;
-use std::pin::pin;
 use std::slice;
-use std::task::Poll;
 use std::time::Duration;
 
 use monetization_conformance::postgres::Database;
 use monetization_conformance::sample::{Sample, Subscriber};
-use monetization_conformance::size;
+use monetization_conformance::{polled, size};
 use monetization_core::ids::TypedId;
 use monetization_core::store::{
     Appended, Applied, ChangeSet, Directory, Expected, Kind, Ledger, Quotas, Rows, StoreError,
@@ -20,20 +17,6 @@ use monetization_core::usage::UsageRecord;
 use monetization_store_postgres::PostgresStore;
 
 use crate::database::{make, options};
-
-/// Polls a future so many times, and drops it where that was not enough.
-async fn polled<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
 
 /// What was said of what was written.
 #[derive(Default)]

@@ -23,6 +23,7 @@ mod processes {
     mod provider;
     mod publishers;
     mod publishing;
+    mod repeats;
     mod server;
     #[cfg(target_os = "linux")]
     mod soak;

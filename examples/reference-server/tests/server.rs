@@ -32,6 +32,7 @@ mod server {
     mod resources;
     #[cfg(feature = "redis")]
     mod shared_rates;
+    mod strangers;
     mod tls;
     mod upstream;
     mod world;

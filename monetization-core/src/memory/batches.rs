@@ -123,7 +123,8 @@ impl State {
     }
 
     fn seal(&mut self, batch: &Batch) -> Sealed {
-        if self.outgoing.places.contains_key(&batch.id) {
+        let known = self.outgoing.find(batch.id);
+        if known.is_some_and(|known| known.batch.tenant == batch.tenant) {
             return Sealed::Again;
         }
         let sum = self.books.sums.get_mut(&(batch.tenant, batch.key));

@@ -348,7 +348,7 @@ pub async fn what_core_invoices_is_never_offered_for_sealing(bench: &Bench) {
     assert_eq!(unsealed.unwrap(), []);
 }
 
-const HELD: [Held; 3] = [Held::Rejected, Held::Unknown, Held::Parked];
+pub(super) const HELD: [Held; 3] = [Held::Rejected, Held::Unknown, Held::Parked];
 
 /// Seals a batch, sends it twice, and lets it come to a state in which it is held; as it was sealed.
 pub(super) async fn come_to(bench: &Bench, store: &Shared, of: &Subscriber, held: Held) -> Batch {

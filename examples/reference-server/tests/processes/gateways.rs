@@ -13,13 +13,15 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use super::client::{Answer, Connection};
+use super::client::{Answer, Api, Connection};
 use super::load::{CallId, request};
 use super::market::{Market, Subscription};
 use super::server::{BINARY, Home, Process};
 use super::upstream::Upstream;
 
 mod copied;
+mod draining;
+mod messages;
 mod provided;
 mod starting;
 
@@ -30,7 +32,7 @@ const POLL: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Servers of one database.
-struct Group {
+pub(super) struct Group {
     database: Database,
     homes: Vec<Home>,
     servers: Vec<Process>,
@@ -38,7 +40,7 @@ struct Group {
 
 impl Group {
     /// So many servers of an empty database, with these arguments besides the usual.
-    async fn start(count: usize, arguments: &[&str]) -> Self {
+    pub(super) async fn start(count: usize, arguments: &[&str]) -> Self {
         let database = Database::unused();
         database.make_empty().await;
         let address = format!("--database={}", database.address());
@@ -58,8 +60,13 @@ impl Group {
         }
     }
 
+    /// Their control planes.
+    pub(super) fn apis(&self) -> Vec<&Api> {
+        self.servers.iter().map(|server| &server.api).collect()
+    }
+
     /// Ends what is left of them; everything agrees with itself.
-    async fn end(self) {
+    pub(super) async fn end(self) {
         for server in self.servers {
             server.terminate().await;
         }

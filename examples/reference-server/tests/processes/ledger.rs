@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+#[cfg(feature = "postgres")]
+use monetization_conformance::postgres::Database;
 use monetization_store_sqlite::Inspection;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row, SqliteConnection};
+use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::load::{CallId, Tally};
 use super::market::Market;
@@ -30,22 +32,35 @@ impl Books {
         let mut file = open(directory).await;
         assert_sound(&mut file).await;
         assert_invariants(directory).await;
-        let select = "SELECT 'sub_' || lower(hex(segment.subscription)) AS subscription,
+        let select = "SELECT 'sub_' || lower(hex(segment.subscription)),
                 record.resource, record.status, record.quantity
             FROM record JOIN segment ON segment.number = record.segment";
-        let rows = sqlx::query(select).fetch_all(&mut file).await.unwrap();
+        let rows = sqlx::query_as(select).fetch_all(&mut file).await.unwrap();
+        Self::read(rows, market)
+    }
+
+    /// Reads the records of a database on a server.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn of_database(database: &Database, market: &Market) -> Self {
+        let select = "SELECT 'sub_' || replace(segment.subscription::text, '-', ''),
+                record.resource, record.status::bigint, record.quantity
+            FROM record JOIN segment ON segment.id = record.segment";
+        let mut connection = database.connect().await;
+        let rows = sqlx::query_as(select).fetch_all(&mut connection);
+        Self::read(rows.await.unwrap(), market)
+    }
+
+    fn read(rows: Vec<(String, String, Option<i64>, i64)>, market: &Market) -> Self {
         let places: BTreeMap<&str, usize> = { market.subscriptions.iter() }
             .enumerate()
             .map(|(place, subscription)| (subscription.id.as_str(), place))
             .collect();
-        let records = rows.iter().map(|row| {
-            let resource: &str = row.get("resource");
-            Recorded {
-                subscription: places[row.get::<&str, _>("subscription")],
-                resource: resource.strip_prefix('r').unwrap().parse().unwrap(),
-                status: row.get("status"),
-                quantity: row.get("quantity"),
-            }
+        let records = rows.into_iter();
+        let records = records.map(|(subscription, resource, status, quantity)| Recorded {
+            subscription: places[subscription.as_str()],
+            resource: resource.strip_prefix('r').unwrap().parse().unwrap(),
+            status: status.map(|status| status.try_into().unwrap()),
+            quantity,
         });
         Self {
             records: records.collect(),

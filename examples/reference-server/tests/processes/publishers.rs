@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,13 +110,22 @@ fn publisher_with(directory: &Path, provider: SocketAddr, arguments: &[&str]) ->
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
+/// The arguments that say of what is published.
+fn of_directory(directory: &Path) -> [String; 2] {
+    let directory = directory.to_str().unwrap();
+    ["--data-directory".to_owned(), directory.to_owned()]
+}
+
 /// The command `publish` with a short lease, which is heard by nobody.
 pub(super) fn publish(directory: &Path, provider: SocketAddr, arguments: &[&str]) -> Command {
+    publish_of(&of_directory(directory), provider, arguments)
+}
+
+fn publish_of(of: &[String; 2], provider: SocketAddr, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command
         .arg("publish")
-        .arg("--data-directory")
-        .arg(directory)
+        .args(of)
         .args(["--mock-url", &format!("http://{provider}")])
         .args(["--lease-seconds", &LEASE.as_secs().to_string()])
         .args(arguments)
@@ -168,11 +177,23 @@ pub(super) fn faults_of(proxy: &FaultProxy) -> usize {
     befallen.iter().filter(|fate| **fate != Fate::Pass).count()
 }
 
+/// Of a hundred connections twenty pass.
+pub(super) fn broken_network(seed: u64) -> Fates {
+    let mut chances = Chances::default().passing(20);
+    chances.bytes_max = 4_096;
+    Fates::seeded(seed, chances)
+}
+
 /// Publishes one time after the other until it is told that this is over.
-async fn publish_until(over: Arc<AtomicBool>, directory: PathBuf, provider: SocketAddr) -> usize {
+pub(super) async fn publish_until(
+    over: Arc<AtomicBool>,
+    of: [String; 2],
+    provider: SocketAddr,
+) -> usize {
     let mut runs = 0;
     while !over.load(Ordering::Acquire) {
-        let said = said_by(publisher(&directory, provider)).await;
+        let mut command = publish_of(&of, provider, &[]);
+        let said = said_by(command.stdout(Stdio::piped()).spawn().unwrap()).await;
         runs += usize::from(said.contains("confirmed"));
     }
     runs
@@ -184,9 +205,7 @@ async fn side_by_side(publishers: usize) -> String {
     let units: i64 = size(5_000, 100_000);
     let shop = Shop::open(2, &[]).await;
     let directory = shop.home.directory().to_owned();
-    let mut chances = Chances::default().passing(20);
-    chances.bytes_max = 4_096;
-    let fates = Fates::seeded(publishers as u64, chances);
+    let fates = broken_network(publishers as u64);
     let proxy = FaultProxy::start(shop.provider.address, fates)
         .await
         .unwrap();
@@ -194,7 +213,8 @@ async fn side_by_side(publishers: usize) -> String {
     let mut publishing = JoinSet::new();
     for _ in 0..publishers {
         let over = Arc::clone(&over);
-        publishing.spawn(publish_until(over, directory.clone(), proxy.address()));
+        let of = of_directory(&directory);
+        publishing.spawn(publish_until(over, of, proxy.address()));
     }
     let mut used = Used::default();
     let dice = Dice::seeded(5);

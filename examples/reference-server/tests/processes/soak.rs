@@ -16,7 +16,7 @@ use memory::Memory;
 use stage::Stage;
 
 mod faults;
-mod memory;
+pub(super) mod memory;
 mod stage;
 mod verdict;
 

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::dice::Dice;
 use super::ledger::Books;
-use super::load::{Crowd, Load};
+use super::load::{Crowd, Load, Tally};
 use super::market::Market;
-use super::server::Home;
+use super::server::{Home, Process};
 use super::upstream::Upstream;
 
 /// R-M4. Calls are kept waiting by their upstream, so that each termination meets many.
@@ -17,7 +17,7 @@ async fn a_termination_drains_what_is_under_way() {
     let terminations: u64 = size(10, 100);
     let upstream = Upstream::start().await;
     let mut home = Home::new(&[]);
-    let mut server = home.start().await;
+    let server = home.start().await;
     let terms = json!({
         "billing": "free", "currency": "USD", "cycle": "month",
         "quotas": [{ "window": "month", "max": 10_000_000, "overage": "strict" }],
@@ -30,25 +30,13 @@ async fn a_termination_drains_what_is_under_way() {
         pause_ms_max: 0,
     };
     let load = Load::start(&market, crowd);
-    let dice = Dice::seeded(3);
-    for _ in 0..terminations {
-        let before = load.received();
-        load.point_at(server.gateway);
-        load.until_received(before + 1).await;
-        tokio::time::sleep(Duration::from_micros(dice.below(300_000))).await;
-        server.terminate().await;
-        load.point_nowhere();
-        server = home.start().await;
-    }
+    let server = terminate_under(&load, (&mut home, server), terminations).await;
     let tally = load.finish().await;
     server.terminate().await;
 
     let books = Books::audited(home.directory(), &market).await;
-    let seen = upstream.seen();
-    let unheard = books.agree_with(&tally, &seen);
-    let (rows, served) = (books.records.len(), seen.len());
-    println!("{terminations} terminations: {tally}; {served} calls served, {rows} recorded");
-    assert_eq!(rows, served, "a call that was accepted has its record");
+    println!("{terminations} terminations: {tally}");
+    let unheard = unheard_and_none_lost(&books, &tally, &upstream);
     assert_eq!(unheard, 0, "a call that was accepted has its answer");
     assert_eq!(tally.refused, [].into());
     let leased = "SELECT sum(leased - committed) FROM quota";
@@ -58,4 +46,33 @@ async fn a_termination_drains_what_is_under_way() {
         .await
         .unwrap();
     assert_eq!(leased, 0, "blocks of quotas were not given back");
+}
+
+/// Terminates a server of this directory so many times, while it is called; answers the last one.
+pub(super) async fn terminate_under(
+    load: &Load,
+    (home, mut server): (&mut Home, Process),
+    times: u64,
+) -> Process {
+    let dice = Dice::seeded(3);
+    for _ in 0..times {
+        let before = load.received();
+        load.point_at(server.gateway);
+        load.until_received(before + 1).await;
+        tokio::time::sleep(Duration::from_micros(dice.below(300_000))).await;
+        server.terminate().await;
+        load.point_nowhere();
+        server = home.start().await;
+    }
+    server
+}
+
+/// Whoever was served has its record; how many of them have no answer.
+pub(super) fn unheard_and_none_lost(books: &Books, tally: &Tally, upstream: &Upstream) -> usize {
+    let seen = upstream.seen();
+    let unheard = books.agree_with(tally, &seen);
+    let (rows, served) = (books.records.len(), seen.len());
+    println!("{served} calls served, {rows} recorded");
+    assert_eq!(rows, served, "a call that was accepted has its record");
+    unheard
 }

@@ -21,7 +21,6 @@ mod clocks;
 mod commands;
 mod exchanges;
 mod outage;
-mod repeats;
 mod secrets;
 mod slowness;
 mod smuggling;

@@ -9,6 +9,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+#[cfg(feature = "postgres")]
+use monetization_conformance::postgres::Database;
 use monetization_core::clock::{Clock, ManualClock};
 use monetization_core::entropy::Entropy;
 use monetization_core::invoice::Invoicing;
@@ -18,6 +20,8 @@ use monetization_core::secret::Secret;
 use monetization_core::store::Store;
 use monetization_engine_mock::provider::Rules;
 use monetization_engine_mock::{Control, JournalPlace, MemoryJournal};
+#[cfg(feature = "postgres")]
+use monetization_store_postgres::{PostgresOptions, PostgresStore};
 use monetization_store_sqlite::{SqliteOptions, SqliteStore};
 use reference_server::data_directory::DataDirectory;
 use reference_server::first_start::FirstStart;
@@ -104,6 +108,20 @@ impl World {
         };
         let clock = Clock::manual_business(START.parse().unwrap());
         Self::over(kept, clock, change).await
+    }
+
+    /// A world whose store is this database of PostgreSQL's, which is empty.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn in_database(database: &Database) -> Self {
+        let options = PostgresOptions::new(&database.address()).unwrap();
+        let store = PostgresStore::open(&options).await.unwrap();
+        let clock = Clock::manual_business(START.parse().unwrap());
+        let kept = Kept {
+            store: Arc::new(store),
+            journal: JournalPlace::Memory(MemoryJournal::default()),
+            pepper: Pepper::new(b"a pepper of the tests").unwrap(),
+        };
+        Self::over(kept, clock, |_| {}).await
     }
 
     async fn over(

@@ -1,29 +1,75 @@
 //! Servers and publishers that share a provider, too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use monetization_conformance::size;
+use monetization_conformance::size_in_ci;
 use sqlx::PgConnection;
+use tokio::task::JoinSet;
 
 use super::super::dice::Dice;
 use super::super::provider::Provider;
-use super::super::publishers::SECRET;
+use super::super::publishers::{SECRET, broken_network, faults_of, publish_until};
 use super::super::publishing::Used;
 use super::*;
 
 const SUBSCRIBERS: usize = 20;
+
+/// Servers, the provider that all of them reach over a network, and that network.
+pub(super) struct Provided {
+    pub(super) group: Group,
+    pub(super) provider: Provider,
+    network: FaultProxy,
+}
+
+impl Provided {
+    /// So many servers with these arguments, and a provider with those.
+    pub(super) async fn start(servers: usize, arguments: &[&str], provider: &[&str]) -> Self {
+        let secret = format!("--webhook-secret={SECRET}");
+        let provider = Provider::start(&[&[&*secret], provider].concat()).await;
+        let network = FaultProxy::start(provider.address, Fates::listed([]));
+        let network = network.await.unwrap();
+        let url = format!("--mock-url=http://{}", network.address());
+        let secret = format!("--mock-webhook-secret={SECRET}");
+        let group = Group::start(servers, &[&[&*url, &*secret], arguments].concat()).await;
+        Self {
+            group,
+            provider,
+            network,
+        }
+    }
+
+    /// A command of a process beside the servers.
+    async fn beside(&self, command: &str) -> Output {
+        let address = self.group.database.address();
+        let url = format!("http://{}", self.provider.address);
+        run(&[command, "--database", &address, "--mock-url", &url]).await
+    }
+
+    pub(super) async fn end(self) {
+        self.group.end().await;
+        self.provider.terminate().await;
+    }
+}
 
 async fn count(connection: &mut PgConnection, select: &'static str) -> i64 {
     let count = sqlx::query_scalar(select).fetch_one(connection);
     count.await.unwrap()
 }
 
-/// A command of a process beside the servers.
-async fn beside(command: &str, group: &Group, provider: &Provider) -> Output {
-    let address = group.database.address();
-    let url = format!("http://{}", provider.address);
-    run(&[command, "--database", &address, "--mock-url", &url]).await
+/// Waits until none is counted.
+pub(super) async fn until_none(connection: &mut PgConnection, select: &'static str) {
+    let waiting = async {
+        while count(connection, select).await > 0 {
+            sleep(POLL).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
 }
+
+/// What the engine has not been told yet.
+pub(super) const UNTOLD: &str = "SELECT count(*) FROM intent WHERE state <> 'done'";
 
 async fn counted(group: &Group, provider: &Provider) -> BTreeMap<String, i64> {
     let mut connection = group.database.connect().await;
@@ -33,21 +79,19 @@ async fn counted(group: &Group, provider: &Provider) -> BTreeMap<String, i64> {
     provider.counted(&meters).await
 }
 
-/// R-P3, and what `reconcile` says of it.
+/// R-P3, and what `reconcile` says of it. Whoever publishes does so over a network that breaks most
+/// connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn two_nodes_and_two_publishers_report_every_unit_once_and_reconcile_agrees_r_p3() {
-    let secret = format!("--webhook-secret={SECRET}");
-    let provider = Provider::start(&[&secret, "--batch-max=2"]).await;
-    let url = format!("--mock-url=http://{}", provider.address);
-    let secret = format!("--mock-webhook-secret={SECRET}");
-    let arguments = [
-        "--invoicing=by_engine",
-        "--publish-every-seconds=1",
-        &url,
-        &secret,
-    ];
-    let group = Group::start(2, &arguments).await;
+    let (faults, units) = size_in_ci((20, 500), (100, 2_000), (1_000, 100_000));
+    let arguments = ["--invoicing=by_engine", "--publish-every-seconds=1"];
+    let provided = Provided::start(2, &arguments, &["--batch-max=2"]).await;
+    let Provided {
+        group,
+        provider,
+        network,
+    } = &provided;
     let upstream = Upstream::start().await;
     let terms = json!({
         "billing": "metered", "currency": "USD", "cycle": "month",
@@ -56,50 +100,56 @@ async fn two_nodes_and_two_publishers_report_every_unit_once_and_reconcile_agree
     let [a, b] = &group.servers[..] else { panic!() };
     let market = Market::open(&a.api, upstream.address, terms, SUBSCRIBERS).await;
     let mut connection = group.database.connect().await;
-    let until = async |connection: &mut PgConnection, select| {
-        let waiting = async {
-            while count(connection, select).await > 0 {
-                sleep(POLL).await;
-            }
-        };
-        timeout(PATIENCE, waiting).await.unwrap();
-    };
-    until(
-        &mut connection,
-        "SELECT count(*) FROM intent WHERE state <> 'done'",
-    )
-    .await;
+    until_none(&mut connection, UNTOLD).await;
+
+    network.set_fates(broken_network(9));
+    let over = Arc::<AtomicBool>::default();
+    let mut publishing = JoinSet::new();
+    for _ in 0..2 {
+        let of = ["--database".to_owned(), group.database.address()];
+        publishing.spawn(publish_until(Arc::clone(&over), of, network.address()));
+    }
     let (mut used, dice) = (Used::default(), Dice::seeded(9));
-    for round in 0..size(3, 30) {
+    while used.total() < units || faults_of(network) < faults {
         used.report(&a.api, &market, &dice).await;
         used.report(&b.api, &market, &dice).await;
-        let publishing = [0; 2].map(|_| beside("publish", &group, &provider));
-        let published = futures::future::join_all(publishing).await;
-        assert!(
-            published.iter().all(|it| it.status.success()),
-            "{round}: {published:?}"
-        );
+        sleep(5 * POLL).await;
     }
+    let met = faults_of(network);
+    network.set_fates(Fates::listed([]));
     let left = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
         + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
-    until(&mut connection, left).await;
-    assert_eq!(counted(&group, &provider).await, used.of);
+    until_none(&mut connection, left).await;
+    over.store(true, Ordering::Release);
+    let runs = publishing.join_all().await;
+    assert!(runs.iter().all(|runs| *runs > 0), "{runs:?}");
+    assert_eq!(counted(group, provider).await, used.of);
 
-    let agreed = beside("reconcile", &group, &provider).await;
+    let agreed = provided.beside("reconcile").await;
     let said = String::from_utf8_lossy(&agreed.stdout);
     assert!(agreed.status.success(), "{said}");
-    println!("{} units\n{said}", used.total());
+    println!(
+        "{} units, {met} faults, runs {runs:?}\n{said}",
+        used.total()
+    );
+    forgotten(&provided, &mut connection).await;
+    provided.end().await;
+}
+
+/// What the books have forgotten, `reconcile` tells.
+async fn forgotten(provided: &Provided, connection: &mut PgConnection) {
+    let change = async |connection: &mut PgConnection, change| {
+        sqlx::query(change).execute(connection).await.unwrap();
+    };
     let forget = "UPDATE batch SET to_total = to_total - 1
         WHERE number = (SELECT max(number) FROM batch)";
-    sqlx::query(forget).execute(&mut connection).await.unwrap();
-    let differs = beside("reconcile", &group, &provider).await;
+    change(connection, forget).await;
+    let differs = provided.beside("reconcile").await;
     let said = String::from_utf8_lossy(&differs.stdout);
     println!("{said}");
     assert_eq!(differs.status.code(), Some(1), "{said}");
     assert!(said.contains("differs"), "{said}");
     let restore = "UPDATE batch SET to_total = to_total + 1
         WHERE number = (SELECT max(number) FROM batch)";
-    sqlx::query(restore).execute(&mut connection).await.unwrap();
-    group.end().await;
-    provider.terminate().await;
+    change(connection, restore).await;
 }

@@ -79,7 +79,7 @@ fn median(samples: &[Sample], kib: impl Fn(&Sample) -> u64) -> u64 {
 }
 
 /// Memory of a process that is nobody else's and no file's, in KiB.
-fn held(process: u32) -> u64 {
+pub(in super::super) fn held(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status
         .lines()
