@@ -8,11 +8,28 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 use super::load::{CallId, Tally};
 use super::market::Market;
 
+#[cfg(feature = "postgres")]
+pub(crate) mod shared;
+
 /// The ledger, read from the file by somebody who is not the server.
 #[derive(Debug)]
 pub(crate) struct Books {
     /// The record of each call.
     pub(crate) records: Vec<Recorded>,
+}
+
+/// What a database says once everything has come to rest.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    pub(crate) books: Books,
+    /// Units of the records, by subscription.
+    pub(crate) recorded: BTreeMap<String, i64>,
+    /// Units of the batches that the engine has confirmed, by subscription.
+    pub(crate) confirmed: BTreeMap<String, i64>,
+    /// How many invoices there are in each state.
+    pub(crate) invoices: BTreeMap<String, i64>,
+    /// The names of all meters.
+    pub(crate) meters: Vec<String>,
 }
 
 /// What a record tells of its call.
@@ -22,6 +39,30 @@ pub(crate) struct Recorded {
     pub(crate) resource: u16,
     pub(crate) status: Option<u16>,
     pub(crate) quantity: i64,
+}
+
+/// Use, and what of it is sealed.
+const SUMS: &str = "SELECT CAST(sum(total) AS bigint), CAST(sum(sealed) AS bigint) FROM sum";
+/// Units of the batches, by their states.
+const BATCHES: &str = "SELECT state, CAST(sum(to_total - from_total) AS bigint)
+    FROM batch GROUP BY 1 ORDER BY 1";
+/// How many sums and batches are not at the engine.
+pub(crate) const LEFT: &str = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
+    + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
+/// How many operations were not carried out at the engine.
+pub(crate) const OPERATIONS_LEFT: &str = "SELECT count(*) FROM intent WHERE state <> 'done'";
+
+impl Accounts {
+    /// Those of a server that has ended: its file is sound, and everything in it adds up.
+    pub(crate) async fn audited(directory: &Path, market: &Market) -> Self {
+        Self {
+            books: Books::audited(directory, market).await,
+            recorded: recorded(directory).await,
+            confirmed: confirmed(directory).await,
+            invoices: invoices(directory).await,
+            meters: meters(directory).await,
+        }
+    }
 }
 
 impl Books {
@@ -34,18 +75,32 @@ impl Books {
                 record.resource, record.status, record.quantity
             FROM record JOIN segment ON segment.number = record.segment";
         let rows = sqlx::query(select).fetch_all(&mut file).await.unwrap();
+        let columns = rows.iter().map(|row| {
+            let (subscription, resource) = (row.get("subscription"), row.get("resource"));
+            (
+                subscription,
+                resource,
+                row.get("status"),
+                row.get("quantity"),
+            )
+        });
+        Self::of(columns, market)
+    }
+
+    /// Made of each record's subscription, resource, status and quantity.
+    fn of<'a>(
+        columns: impl Iterator<Item = (&'a str, &'a str, Option<u16>, i64)>,
+        market: &Market,
+    ) -> Self {
         let places: BTreeMap<&str, usize> = { market.subscriptions.iter() }
             .enumerate()
             .map(|(place, subscription)| (subscription.id.as_str(), place))
             .collect();
-        let records = rows.iter().map(|row| {
-            let resource: &str = row.get("resource");
-            Recorded {
-                subscription: places[row.get::<&str, _>("subscription")],
-                resource: resource.strip_prefix('r').unwrap().parse().unwrap(),
-                status: row.get("status"),
-                quantity: row.get("quantity"),
-            }
+        let records = columns.map(|(subscription, resource, status, quantity)| Recorded {
+            subscription: places[subscription],
+            resource: resource.strip_prefix('r').unwrap().parse().unwrap(),
+            status,
+            quantity,
         });
         Self {
             records: records.collect(),
@@ -142,17 +197,19 @@ pub(crate) async fn assert_invariants(directory: &Path) {
 /// What was used, reported and confirmed so far, while a server may be at work.
 pub(crate) async fn standing(directory: &Path) -> String {
     let mut file = open(directory).await;
-    let sums = sqlx::query_as("SELECT sum(total), sum(sealed) FROM sum");
-    let (used, sealed): (Option<i64>, Option<i64>) = sums.fetch_one(&mut file).await.unwrap();
-    let batches = "SELECT state, sum(to_total - from_total) FROM batch GROUP BY 1 ORDER BY 1";
-    let batches = sqlx::query_as(batches).fetch_all(&mut file).await.unwrap();
-    let batches: Vec<(String, i64)> = batches;
+    let sums = sqlx::query_as(SUMS);
+    let sums: (Option<i64>, Option<i64>) = sums.fetch_one(&mut file).await.unwrap();
+    let batches = sqlx::query_as(BATCHES).fetch_all(&mut file).await.unwrap();
+    told(sums, batches)
+}
+
+fn told((used, sealed): (Option<i64>, Option<i64>), batches: Vec<(String, i64)>) -> String {
     let (used, sealed) = (used.unwrap_or_default(), sealed.unwrap_or_default());
     format!("{used} units used, {sealed} sealed: {batches:?}")
 }
 
 /// Units of the records, by subscription.
-pub(crate) async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
+async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
     let select = "SELECT 'sub_' || lower(hex(segment.subscription)), sum(record.quantity)
         FROM record JOIN segment ON segment.number = record.segment
         GROUP BY 1 HAVING sum(record.quantity) > 0";
@@ -160,7 +217,7 @@ pub(crate) async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
 }
 
 /// Units of the batches that the engine has confirmed, by subscription.
-pub(crate) async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
+async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
     let select = "SELECT 'sub_' || lower(hex(segment.subscription)), sum(to_total - from_total)
         FROM batch JOIN segment ON segment.number = batch.segment
         WHERE batch.state = 'confirmed' GROUP BY 1";
@@ -168,7 +225,7 @@ pub(crate) async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
 }
 
 /// How many invoices there are in each state.
-pub(crate) async fn invoices(directory: &Path) -> BTreeMap<String, i64> {
+async fn invoices(directory: &Path) -> BTreeMap<String, i64> {
     let select = "SELECT body ->> 'state', count(*) FROM fact WHERE kind = 'invoice' GROUP BY 1";
     pairs(directory, select).await
 }

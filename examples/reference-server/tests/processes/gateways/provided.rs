@@ -6,17 +6,14 @@ use monetization_conformance::size;
 use sqlx::PgConnection;
 
 use super::super::dice::Dice;
+use super::super::ledger;
+use super::super::ledger::shared::{count, meters};
 use super::super::provider::Provider;
 use super::super::publishers::SECRET;
 use super::super::publishing::Used;
 use super::*;
 
 const SUBSCRIBERS: usize = 20;
-
-async fn count(connection: &mut PgConnection, select: &'static str) -> i64 {
-    let count = sqlx::query_scalar(select).fetch_one(connection);
-    count.await.unwrap()
-}
 
 /// A command of a process beside the servers.
 async fn beside(command: &str, group: &Group, provider: &Provider) -> Output {
@@ -26,10 +23,7 @@ async fn beside(command: &str, group: &Group, provider: &Provider) -> Output {
 }
 
 async fn counted(group: &Group, provider: &Provider) -> BTreeMap<String, i64> {
-    let mut connection = group.database.connect().await;
-    let select = "SELECT DISTINCT 'mtr_' || replace(meter::text, '-', '') FROM sum";
-    let meters = sqlx::query_scalar(select).fetch_all(&mut connection);
-    let meters: Vec<String> = meters.await.unwrap();
+    let meters = meters(&mut group.database.connect().await).await;
     provider.counted(&meters).await
 }
 
@@ -64,11 +58,7 @@ async fn two_nodes_and_two_publishers_report_every_unit_once_and_reconcile_agree
         };
         timeout(PATIENCE, waiting).await.unwrap();
     };
-    until(
-        &mut connection,
-        "SELECT count(*) FROM intent WHERE state <> 'done'",
-    )
-    .await;
+    until(&mut connection, ledger::OPERATIONS_LEFT).await;
     let (mut used, dice) = (Used::default(), Dice::seeded(9));
     for round in 0..size(3, 30) {
         used.report(&a.api, &market, &dice).await;
@@ -80,9 +70,7 @@ async fn two_nodes_and_two_publishers_report_every_unit_once_and_reconcile_agree
             "{round}: {published:?}"
         );
     }
-    let left = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
-        + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
-    until(&mut connection, left).await;
+    until(&mut connection, ledger::LEFT).await;
     assert_eq!(counted(&group, &provider).await, used.of);
 
     let agreed = beside("reconcile", &group, &provider).await;
