@@ -51,7 +51,7 @@ pub(super) struct Stage {
     pub(super) kinds: (usize, usize),
     pub(super) quota: u64,
     pub(super) seconds: u64,
-    /// Since the beginning.
+    /// Since the first call.
     pub(super) clock: Clock,
 }
 
@@ -74,7 +74,6 @@ pub(super) const UNDER_WAY_MAX: u64 = CLIENTS + LIMITED_CLIENTS + RATED_CLIENTS;
 impl Stage {
     /// With names for the calls of so many seconds.
     pub(super) async fn set(seconds: u64) -> Self {
-        let clock = Clock::system();
         // What this machine loses when its power fails is no matter here.
         let settings = ["fsync=off", "full_page_writes=off", "max_connections=200"];
         let postgres = postgres::Server::start(&settings).await;
@@ -123,7 +122,7 @@ impl Stage {
             kinds,
             quota,
             seconds,
-            clock,
+            clock: Clock::system(),
         };
         for _ in 0..PUBLISHERS {
             let publisher = stage.start_publisher();
