@@ -207,6 +207,7 @@ impl Stage {
             tally,
             passers,
             lost_max: UNDER_WAY_MAX * kills.unwrap_or_default(),
+            lapsed_max: 0,
             quota: self.quota,
             records_min: 20 * self.seconds,
         }

@@ -26,8 +26,8 @@ impl Stage {
         until_used_up(&mut connection, self.quota).await;
         self.limited.until_refused(LIMITED_CLIENTS * 10).await;
         println!("the quota is used up after {:?}", clock.uptime());
-        let lost_max =
-            UNDER_WAY_MAX * self.count(&[Fault::KillGateway]) + BLOCK * self.count(&LAPSES);
+        let lost_max = UNDER_WAY_MAX * self.count(&[Fault::KillGateway]);
+        let lapsed_max = BLOCK * self.count(&LAPSES);
         let forgotten = self.count(&FORGETS);
         let mut tally = Tally::default();
         for load in [self.metered, self.rated, self.limited] {
@@ -64,6 +64,7 @@ impl Stage {
             tally,
             passers: 0,
             lost_max,
+            lapsed_max,
             quota: self.quota,
             records_min: 10 * self.seconds,
         }
