@@ -200,10 +200,10 @@ pub(crate) async fn standing(directory: &Path) -> String {
     let sums = sqlx::query_as(SUMS);
     let sums: (Option<i64>, Option<i64>) = sums.fetch_one(&mut file).await.unwrap();
     let batches = sqlx::query_as(BATCHES).fetch_all(&mut file).await.unwrap();
-    told(sums, batches)
+    told(sums, &batches)
 }
 
-fn told((used, sealed): (Option<i64>, Option<i64>), batches: Vec<(String, i64)>) -> String {
+fn told((used, sealed): (Option<i64>, Option<i64>), batches: &[(String, i64)]) -> String {
     let (used, sealed) = (used.unwrap_or_default(), sealed.unwrap_or_default());
     format!("{used} units used, {sealed} sealed: {batches:?}")
 }

@@ -44,7 +44,7 @@ pub(crate) async fn standing(connection: &mut PgConnection) -> String {
     let sums = sqlx::query_as(SUMS).fetch_one(&mut *connection);
     let sums = sums.await.unwrap();
     let batches = sqlx::query_as(BATCHES).fetch_all(connection);
-    told(sums, batches.await.unwrap())
+    told(sums, &batches.await.unwrap())
 }
 
 /// The names of all meters of which there is use.
