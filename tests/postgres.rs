@@ -28,7 +28,5 @@ mod news;
 mod openings;
 #[path = "postgres/parity.rs"]
 mod parity;
-#[path = "postgres/server.rs"]
-mod server;
 #[path = "postgres/walls.rs"]
 mod walls;

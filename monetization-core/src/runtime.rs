@@ -31,6 +31,7 @@ mod keeper;
 mod options;
 mod permit;
 mod present;
+mod readings;
 mod shared;
 mod standing;
 mod strangers;

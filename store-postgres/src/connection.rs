@@ -17,6 +17,7 @@
 //! | a caller is dropped | a write goes on; a read's connection is rolled back and used again |
 //! | a statement fails | the transaction is rolled back; nothing was written |
 //! | the reply to the commit is lost | nobody knows: the caller repeats the write, which is recognised |
+//! | the server says nothing | after a while the connection is given up: a read or write has failed, of a commit nobody knows |
 //! | the process stops in a transaction | the server ends it after a while, and the locks with it |
 
 use std::fmt;
@@ -25,10 +26,12 @@ use std::time::Duration;
 
 use monetization_core::ids::{TenantId, TypedId};
 use monetization_core::store::{StoreError, StoreErrorKind};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, PgPool, Postgres};
+use tokio::time::timeout;
 
-use crate::error::{commit_failed, failed, is_overtaken};
+use crate::error::{commit_failed, failed, gone, is_overtaken};
 use crate::options::PostgresOptions;
 
 /// In whose name a transaction works. The server holds it to that: see the migrations.
@@ -77,23 +80,35 @@ pub(crate) type Job<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<Done<T>>> 
 /// Clones share them. Each is made when it is first needed, and kept; one that broke is noticed by whoever
 /// uses it next, who is told that the store is out of reach and asks again.
 #[derive(Clone)]
-pub(crate) struct Connections(PgPool);
+pub(crate) struct Connections {
+    pool: PgPool,
+    /// How long a read takes at most, or the end of a transaction.
+    answer_wait: Duration,
+    /// How long a job takes at most.
+    job_wait: Duration,
+}
 
 impl Connections {
     /// Connections that are made when they are needed.
     pub(crate) fn new(options: &PostgresOptions) -> Self {
+        let answer_wait = options.answer_wait;
+        let statements = options.statement_timeout.saturating_mul(2);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max.get())
             .acquire_timeout(options.connection_wait)
             // What is asked of a connection that died fails, and is repeated by whoever asked.
             .test_before_acquire(false)
-            .after_release(|connection, _| {
+            .after_release(move |connection, _| {
                 Box::pin(async move {
-                    connection.execute("ROLLBACK").await?;
-                    Ok(true)
+                    let ended = timeout(answer_wait, connection.execute("ROLLBACK")).await;
+                    ended.map_or(Ok(false), |ended| ended.map(|_| true))
                 })
             });
-        Self(pool.connect_lazy_with(connect_options(options)))
+        Self {
+            pool: pool.connect_lazy_with(connect_options(options)),
+            answer_wait,
+            job_wait: answer_wait.saturating_add(statements),
+        }
     }
 
     /// Runs a job in a transaction of this role; more than once, where the server breaks it off in
@@ -148,18 +163,29 @@ impl Connections {
         J: for<'a> Fn(&'a mut PgConnection, &'a A) -> Job<'a, T> + Sync,
     {
         let broken = |error| Broken::new(error, |error| failed(doing, error));
-        let mut connection = self.0.acquire().await.map_err(broken)?;
-        let begin = AssertSqlSafe(role.begin("READ WRITE"));
-        connection.execute(begin).await.map_err(broken)?;
-        match job(&mut connection, of).await.map_err(broken)? {
+        let connection = self.pool.acquire().await.map_err(broken)?;
+        let worked = async |connection: &mut PgConnection| {
+            let begin = AssertSqlSafe(role.begin("READ WRITE"));
+            connection.execute(begin).await?;
+            job(connection, of).await
+        };
+        let (connection, done) = within(self.job_wait, connection, worked)
+            .await
+            .map_err(broken)?;
+        match done {
             Done::Commit(answer) => {
-                let committed = connection.execute("COMMIT").await;
-                committed
-                    .map_err(|error| Broken::new(error, |error| commit_failed(doing, error)))?;
+                let committed = within(self.answer_wait, connection, async |connection| {
+                    connection.execute("COMMIT").await
+                });
+                let lost = |error| Broken::new(error, |error| commit_failed(doing, error));
+                committed.await.map_err(lost)?;
                 Ok(answer)
             }
             Done::Undo(answer) => {
-                connection.execute("ROLLBACK").await.map_err(broken)?;
+                let undone = within(self.answer_wait, connection, async |connection| {
+                    connection.execute("ROLLBACK").await
+                });
+                undone.await.map_err(broken)?;
                 Ok(answer)
             }
         }
@@ -173,22 +199,43 @@ impl Connections {
     where
         R: AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     {
-        let mut connection = self.0.acquire().await?;
-        let begin = AssertSqlSafe(role.begin("READ ONLY"));
-        connection.execute(begin).await?;
+        let connection = self.pool.acquire().await?;
+        let read = async |connection: &mut PgConnection| {
+            let begin = AssertSqlSafe(role.begin("READ ONLY"));
+            connection.execute(begin).await?;
+            read(connection).await
+        };
         // The pool ends the transaction, and the caller need not wait for that.
-        read(&mut connection).await
+        let (_, answer) = within(self.answer_wait, connection, read).await?;
+        Ok(answer)
     }
 
     /// Ends all of them.
     pub(crate) async fn close(&self) {
-        self.0.close().await;
+        self.pool.close().await;
     }
 }
 
 impl fmt::Debug for Connections {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Connections")
+    }
+}
+
+/// Does this on a connection, and answers both. One that does not answer in time is given up: its server, if it is
+/// there at all, would answer somebody else with what it was asked now.
+async fn within<T>(
+    wait: Duration,
+    mut connection: PoolConnection<Postgres>,
+    ask: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<(PoolConnection<Postgres>, T)> {
+    let asked = timeout(wait, ask(&mut connection)).await;
+    match asked {
+        Ok(answer) => Ok((connection, answer?)),
+        Err(_) => {
+            drop(connection.detach());
+            Err(gone("the server has not answered in time"))
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use sqlx::postgres::PgConnectOptions;
 /// | for a connection | `connection_wait` | [`StoreErrorKind::Unavailable`] |
 /// | for a row that another holds | `lock_timeout` | the same |
 /// | for a statement | `statement_timeout` | the same |
+/// | for a read, or for a commit | `answer_wait` | the same; of the commit nobody knows ([`StoreErrorKind::Unknown`]) |
+/// | for all of a write before its commit | `answer_wait` and twice `statement_timeout` | the same |
 /// | of the server for a transaction in which nothing happens | half of `lock_timeout` | it is rolled back |
 /// | of others for a store that has died | `opening_lease` | its blocks of quotas are free again |
 ///
@@ -38,6 +40,8 @@ pub struct PostgresOptions {
     pub(crate) connection_wait: Duration,
     /// How long a statement may take.
     pub(crate) statement_timeout: Duration,
+    /// How long the answer to a read may take, the way to the server and back included.
+    pub(crate) answer_wait: Duration,
     /// How long to wait for a lock.
     pub(crate) lock_timeout: Duration,
     /// For how long a store is believed to live that does not say so.
@@ -79,6 +83,7 @@ impl PostgresOptions {
             connections_max: CONNECTIONS_MAX,
             connection_wait: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            answer_wait: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(5),
             opening_lease: Duration::from_secs(30),
             clock: None,
@@ -126,6 +131,15 @@ impl PostgresOptions {
     #[must_use]
     pub fn with_statement_timeout(mut self, statement_timeout: Duration) -> Self {
         self.statement_timeout = statement_timeout;
+        self
+    }
+
+    /// How long a read waits for all that it asks for, whatever the server or the network does; 10 seconds if nothing
+    /// is said. Then it fails with [`StoreErrorKind::Unavailable`], and its connection is given up. A write, which is
+    /// several statements and may wait for others, is given as long as that and twice the time of a statement.
+    #[must_use]
+    pub fn with_answer_wait(mut self, answer_wait: Duration) -> Self {
+        self.answer_wait = answer_wait;
         self
     }
 

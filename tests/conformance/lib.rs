@@ -5,7 +5,7 @@
 //!
 //! With the feature `fault-proxy` there is a network that misbehaves on demand, too: the module
 //! `fault_proxy`. With the feature `postgres` there are databases on a PostgreSQL server: the module
-//! `postgres`. With the feature `stripe` there is a Stripe to test against: the module `stripe`.
+//! `postgres`. With the feature `redis` there are servers of Redis to be broken: the module `redis`. With the feature `stripe` there is a Stripe to test against: the module `stripe`.
 
 pub use polled::polled;
 pub use size::{is_long, seed, size, size_in_ci};
@@ -21,6 +21,8 @@ pub mod outages;
 mod polled;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod restoring;
 pub mod sample;
 mod size;

@@ -18,6 +18,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
+pub use server::{Server, Stop};
+
+mod server;
+
 /// A database of the server, by its name.
 #[derive(Debug, Clone)]
 pub struct Database(String);

@@ -160,7 +160,6 @@ async fn broken_off<D: Shared>(payments: usize, houses: usize) {
     }
     assert!(broken_off > 0, "none was broken off");
     let new = paid.deliver_all().await;
-    println!("{answered} answered, {broken_off} broken off, {new} of them before their effect");
     assert!(answered > 0 && new > 0, "{answered} answered, {new} new");
     assert!(new <= broken_off, "{new} of {broken_off}");
     paid.assert_all_paid().await;

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use monetization_conformance::postgres::Server;
 use monetization_conformance::sample::{Sample, Subscriber};
 use monetization_conformance::{seed, size_in_ci};
 use monetization_core::ids::RecordId;
 use monetization_core::store::{Appended, Ledger, StoreErrorKind};
 use monetization_core::usage::UsageRecord;
-use monetization_store_postgres::PostgresStore;
+use monetization_store_postgres::{PostgresOptions, PostgresStore};
 use tokio::task::JoinSet;
-
-use crate::server::Server;
 
 const WRITERS: usize = 4;
 const BATCH: usize = 50;
@@ -61,8 +60,9 @@ async fn recorded(store: &PostgresStore, of: &[Subscriber]) -> BTreeSet<RecordId
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_server_killed_while_it_is_written_to_has_all_it_answered_once_r_d2() {
-    let mut server = Server::start().await;
-    let store = Arc::new(PostgresStore::open(&server.options()).await.unwrap());
+    let mut server = Server::start(&[]).await;
+    let options = PostgresOptions::new(&server.address()).unwrap();
+    let store = Arc::new(PostgresStore::open(&options).await.unwrap());
     let sample = Arc::new(Sample::seeded(seed()));
     let of: Vec<Subscriber> = (0..WRITERS).map(|_| sample.subscriber()).collect();
     let failed = Arc::new(AtomicU64::new(0));

@@ -3,16 +3,18 @@
 //! An event is recognised by its source and id, for ever: its record's id derives from them. What
 //! it says is digested, so that the same id with another content is told apart and not counted.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::{FlowError, Monetizer};
 use crate::clock::Timestamp;
 use crate::field::FieldError;
-use crate::ids::{SubscriptionId, TenantId};
+use crate::ids::{PlanVersionId, ProductId, SubscriptionId, TenantId};
 use crate::metering::reported;
 use crate::plan::{PlanTerms, PlanVersion, QuotaOf};
 use crate::product::{Meter, Product};
-use crate::store::{Appended, Refusal, StoreErrorKind};
+use crate::store::{Appended, Fact, Refusal, StoreErrorKind};
 use crate::subscription::{Segment, Subscription, SubscriptionState};
 use crate::text::{ForeignId, Slug};
 use crate::usage::{Counted, ForeignEvent, Spent, UsageRecord};
@@ -82,8 +84,9 @@ impl Monetizer {
         }
         let mut answers = Vec::with_capacity(events.len());
         let mut records = Vec::new();
+        let mut sold = Sold::default();
         for event in events {
-            match self.record_of(tenant, event).await {
+            match self.record_of(tenant, event, &mut sold).await {
                 Ok(record) => {
                     answers.push(None);
                     records.push(record);
@@ -117,15 +120,14 @@ impl Monetizer {
         &self,
         tenant: TenantId,
         event: &UsageEvent,
+        sold: &mut Sold,
     ) -> Result<UsageRecord, FlowError> {
         let subscription = self
-            .must::<Subscription>(tenant, event.subscription)
-            .await?
-            .fact;
+            .once(tenant, event.subscription, &mut sold.subscriptions)
+            .await?;
         let product = self
-            .must::<Product>(tenant, subscription.product)
-            .await?
-            .fact;
+            .once(tenant, subscription.product, &mut sold.products)
+            .await?;
         let meter = Meter::named(&product.meters, &event.meter, "meter")?;
         let now = self.now();
         let occurred_at = event.occurred_at.unwrap_or(now);
@@ -147,8 +149,10 @@ impl Monetizer {
             let problem = format!("{occurred_at} is before the subscription began");
             FieldError::new("occurred_at", problem)
         })?;
-        let terms = self.must::<PlanVersion>(tenant, segment.version).await?;
-        let terms = terms.fact.terms;
+        let version = self
+            .once(tenant, segment.version, &mut sold.versions)
+            .await?;
+        let terms = &version.terms;
         let said = (event.quantity.as_deref(), event.key.as_deref());
         let counted = reported(meter, terms.usage(), said)?;
         let content = content(event, meter, &counted);
@@ -161,10 +165,35 @@ impl Monetizer {
             recorded_at: now,
             resource: None,
             outcome: None,
-            spent: spent(&terms, &product, &segment, occurred_at, &counted),
+            spent: spent(terms, product, &segment, occurred_at, &counted),
             counted,
             event: Some(foreign),
         })
+    }
+}
+
+/// What the events of one call are about, each read once.
+#[derive(Default)]
+struct Sold {
+    subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    products: BTreeMap<ProductId, Product>,
+    versions: BTreeMap<PlanVersionId, PlanVersion>,
+}
+
+impl Monetizer {
+    async fn once<'a, T: Fact>(
+        &self,
+        tenant: TenantId,
+        id: T::Id,
+        known: &'a mut BTreeMap<T::Id, T>,
+    ) -> Result<&'a T, FlowError> {
+        match known.entry(id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let found = self.must::<T>(tenant, id).await?;
+                Ok(unknown.insert(found.fact))
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::options::{Beside, GatekeeperOptions};
 use super::permit::{Held, Permit};
 use super::present::present;
+use super::readings::{Readings, silent};
 use super::shared::{self, AskedRates, Had};
 use super::strangers::Strangers;
 use crate::clock::{Clock, Timestamp};
@@ -128,6 +129,7 @@ struct Shared {
     feed: futures::lock::Mutex<Feed>,
     /// The process time, in microseconds, at which the last complete reading of the news began.
     fresh_as_of: AtomicU64,
+    readings: Readings,
     strangers: Strangers,
     committer: Committer,
     keeper: Keeper,
@@ -216,6 +218,7 @@ impl Gatekeeper {
             keys: Keys::default(),
             feed: futures::lock::Mutex::default(),
             fresh_as_of: AtomicU64::new(NEVER),
+            readings: Readings::default(),
             strangers: Strangers::new(options.strangers_per_second),
             committer,
             keeper,
@@ -353,19 +356,32 @@ impl Gatekeeper {
 
     /// Reads the news now: what was written before this call is known after it.
     ///
+    /// Of those who need it at once one reads, and the others wait for it. Nobody begins to wait for a reading
+    /// that takes long, or that follows one which has failed, and none of those who waited for one that fails
+    /// tries again: a store that says nothing keeps one call waiting, and no queue of them.
+    ///
     /// # Errors
     /// [`StoreError`] where the store does not answer.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let shared = &*self.0;
         let asked_at = shared.uptime_micros();
+        if shared.readings.is_hopeless(asked_at) {
+            return Err(silent("others wait for it already"));
+        }
         let mut feed = shared.feed.lock().await;
         let known = shared.fresh_as_of.load(Ordering::Acquire);
         if known != NEVER && known > asked_at {
             // Somebody else has read it while this call waited for its turn.
             return Ok(());
         }
+        if shared.readings.has_failed_since(asked_at) {
+            return Err(silent("it has just failed for others"));
+        }
         let as_of = shared.uptime_micros();
-        feed.catch_up(&*shared.store, &shared.keys).await?;
+        let reading = shared.readings.begin(as_of);
+        let caught_up = feed.catch_up(&*shared.store, &shared.keys).await;
+        reading.end(caught_up.is_ok(), shared.uptime_micros());
+        caught_up?;
         shared.fresh_as_of.store(as_of, Ordering::Release);
         Ok(())
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use monetization_conformance::redis::Server;
 use monetization_conformance::size_in_ci;
 use monetization_core::runtime::{Denial, Gatekeeper};
 use monetization_core::secret::Secret;
 use monetization_rate_limiter_redis::{GateRates, RedisLimiter};
 
-use crate::machine::{Server, namespace, options, wait_until};
+use crate::machine::{namespace, options, wait_until};
 use crate::shop::{DONE, Shop};
 
 const BUDGET: Duration = Duration::from_millis(50);
@@ -116,9 +117,9 @@ async fn suffer(fault: Fault, server: Server) -> Server {
     match fault {
         Fault::Killed => return server.killed_for(away).await,
         Fault::Stopped => {
-            server.signal("-STOP");
+            server.signal("STOP");
             away.await;
-            server.signal("-CONT");
+            server.signal("CONT");
         }
         Fault::Flushed => server.tell(&["FLUSHALL"]),
         Fault::OutOfMemory => {

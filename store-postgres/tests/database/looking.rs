@@ -40,7 +40,7 @@ async fn a_look_neither_needs_a_store_nor_is_in_its_way() {
         [1, 1, 0, 1]
     );
     assert_eq!(look.newest_at().await.unwrap(), Some(START));
-    assert_eq!(look.engines().await.unwrap(), [""; 0]);
+    assert_eq!(look.tenants().await.unwrap(), []);
     let lease = sample.lease(&of, 10, 5);
     store.lease(&lease).await.unwrap();
     store.close().await;

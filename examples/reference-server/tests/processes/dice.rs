@@ -15,4 +15,9 @@ impl Dice {
         self.0.fill(&mut bytes);
         u64::from_be_bytes(bytes) % end
     }
+
+    /// One of these.
+    pub(crate) fn pick<T: Copy>(&self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
 }

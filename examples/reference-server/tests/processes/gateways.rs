@@ -26,7 +26,7 @@ mod provided;
 mod starting;
 
 /// How long a server that is gone keeps what it had.
-const LEASE: Duration = Duration::from_secs(5);
+pub(super) const LEASE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 /// Longer than any of the waits here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -70,16 +70,21 @@ impl Group {
         for server in self.servers {
             server.terminate().await;
         }
-        let checked = run(&["check", "--database", &self.database.address()]).await;
-        let said = String::from_utf8_lossy(&checked.stdout);
-        assert!(checked.status.success(), "{said}");
-        assert!(said.contains("invariants hold"), "{said}");
+        assert_checked(&self.database.address()).await;
         self.database.remove().await;
     }
 }
 
+/// Everything in the database agrees with itself.
+pub(super) async fn assert_checked(database: &str) {
+    let checked = run(&["check", "--database", database]).await;
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{said}");
+    assert!(said.contains("invariants hold"), "{said}");
+}
+
 /// One command of the binary, to its end.
-async fn run(arguments: &[&str]) -> Output {
+pub(super) async fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command
         .args(arguments)

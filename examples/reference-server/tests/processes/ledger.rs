@@ -1,8 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-#[cfg(feature = "postgres")]
-use monetization_conformance::postgres::Database;
 use monetization_store_sqlite::Inspection;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -10,11 +8,28 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use super::load::{CallId, Tally};
 use super::market::Market;
 
+#[cfg(feature = "postgres")]
+pub(crate) mod shared;
+
 /// The ledger, read from the file by somebody who is not the server.
 #[derive(Debug)]
 pub(crate) struct Books {
     /// The record of each call.
     pub(crate) records: Vec<Recorded>,
+}
+
+/// What a database says once everything has come to rest.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    pub(crate) books: Books,
+    /// Units of the records, by subscription.
+    pub(crate) recorded: BTreeMap<String, i64>,
+    /// Units of the batches that the engine has confirmed, by subscription.
+    pub(crate) confirmed: BTreeMap<String, i64>,
+    /// How many invoices there are in each state.
+    pub(crate) invoices: BTreeMap<String, i64>,
+    /// The names of all meters.
+    pub(crate) meters: Vec<String>,
 }
 
 /// What a record tells of its call.
@@ -24,6 +39,30 @@ pub(crate) struct Recorded {
     pub(crate) resource: u16,
     pub(crate) status: Option<u16>,
     pub(crate) quantity: i64,
+}
+
+/// Use, and what of it is sealed.
+const SUMS: &str = "SELECT CAST(sum(total) AS bigint), CAST(sum(sealed) AS bigint) FROM sum";
+/// Units of the batches, by their states.
+const BATCHES: &str = "SELECT state, CAST(sum(to_total - from_total) AS bigint)
+    FROM batch GROUP BY 1 ORDER BY 1";
+/// How many sums and batches are not at the engine.
+pub(crate) const LEFT: &str = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
+    + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
+/// How many operations were not carried out at the engine.
+pub(crate) const OPERATIONS_LEFT: &str = "SELECT count(*) FROM intent WHERE state <> 'done'";
+
+impl Accounts {
+    /// Those of a server that has ended: its file is sound, and everything in it adds up.
+    pub(crate) async fn audited(directory: &Path, market: &Market) -> Self {
+        Self {
+            books: Books::audited(directory, market).await,
+            recorded: recorded(directory).await,
+            confirmed: confirmed(directory).await,
+            invoices: invoices(directory).await,
+            meters: meters(directory).await,
+        }
+    }
 }
 
 impl Books {
@@ -39,17 +78,7 @@ impl Books {
         Self::read(rows, market)
     }
 
-    /// Reads the records of a database on a server.
-    #[cfg(feature = "postgres")]
-    pub(crate) async fn of_database(database: &Database, market: &Market) -> Self {
-        let select = "SELECT 'sub_' || replace(segment.subscription::text, '-', ''),
-                record.resource, record.status::bigint, record.quantity
-            FROM record JOIN segment ON segment.id = record.segment";
-        let mut connection = database.connect().await;
-        let rows = sqlx::query_as(select).fetch_all(&mut connection);
-        Self::read(rows.await.unwrap(), market)
-    }
-
+    /// Of each record its subscription, resource, status and quantity.
     fn read(rows: Vec<(String, String, Option<i64>, i64)>, market: &Market) -> Self {
         let places: BTreeMap<&str, usize> = { market.subscriptions.iter() }
             .enumerate()
@@ -157,17 +186,19 @@ pub(crate) async fn assert_invariants(directory: &Path) {
 /// What was used, reported and confirmed so far, while a server may be at work.
 pub(crate) async fn standing(directory: &Path) -> String {
     let mut file = open(directory).await;
-    let sums = sqlx::query_as("SELECT sum(total), sum(sealed) FROM sum");
-    let (used, sealed): (Option<i64>, Option<i64>) = sums.fetch_one(&mut file).await.unwrap();
-    let batches = "SELECT state, sum(to_total - from_total) FROM batch GROUP BY 1 ORDER BY 1";
-    let batches = sqlx::query_as(batches).fetch_all(&mut file).await.unwrap();
-    let batches: Vec<(String, i64)> = batches;
+    let sums = sqlx::query_as(SUMS);
+    let sums: (Option<i64>, Option<i64>) = sums.fetch_one(&mut file).await.unwrap();
+    let batches = sqlx::query_as(BATCHES).fetch_all(&mut file).await.unwrap();
+    told(sums, &batches)
+}
+
+fn told((used, sealed): (Option<i64>, Option<i64>), batches: &[(String, i64)]) -> String {
     let (used, sealed) = (used.unwrap_or_default(), sealed.unwrap_or_default());
     format!("{used} units used, {sealed} sealed: {batches:?}")
 }
 
 /// Units of the records, by subscription.
-pub(crate) async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
+async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
     let select = "SELECT 'sub_' || lower(hex(segment.subscription)), sum(record.quantity)
         FROM record JOIN segment ON segment.number = record.segment
         GROUP BY 1 HAVING sum(record.quantity) > 0";
@@ -175,7 +206,7 @@ pub(crate) async fn recorded(directory: &Path) -> BTreeMap<String, i64> {
 }
 
 /// Units of the batches that the engine has confirmed, by subscription.
-pub(crate) async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
+async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
     let select = "SELECT 'sub_' || lower(hex(segment.subscription)), sum(to_total - from_total)
         FROM batch JOIN segment ON segment.number = batch.segment
         WHERE batch.state = 'confirmed' GROUP BY 1";
@@ -183,7 +214,7 @@ pub(crate) async fn confirmed(directory: &Path) -> BTreeMap<String, i64> {
 }
 
 /// How many invoices there are in each state.
-pub(crate) async fn invoices(directory: &Path) -> BTreeMap<String, i64> {
+async fn invoices(directory: &Path) -> BTreeMap<String, i64> {
     let select = "SELECT body ->> 'state', count(*) FROM fact WHERE kind = 'invoice' GROUP BY 1";
     pairs(directory, select).await
 }

@@ -55,9 +55,10 @@ pub(crate) struct Load {
     progress: Arc<Progress>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Aim {
-    At(SocketAddr),
+    /// At any of them.
+    At(Vec<SocketAddr>),
     Nowhere,
     Over,
 }
@@ -116,7 +117,12 @@ impl Load {
     }
 
     pub(crate) fn point_at(&self, gateway: SocketAddr) {
-        self.aim.send_replace(Aim::At(gateway));
+        self.point_at_any(vec![gateway]);
+    }
+
+    /// Each client chooses one of them, and another one when it is refused or cut off.
+    pub(crate) fn point_at_any(&self, gateways: Vec<SocketAddr>) {
+        self.aim.send_replace(Aim::At(gateways));
     }
 
     pub(crate) fn point_nowhere(&self) {
@@ -169,6 +175,14 @@ impl Load {
     }
 }
 
+/// What became of a call.
+enum Outcome {
+    Served,
+    Refused,
+    /// The connection is of no further use.
+    CutOff,
+}
+
 struct Client {
     market: Arc<Market>,
     ids: Arc<Ids>,
@@ -183,21 +197,29 @@ struct Client {
 impl Client {
     async fn run(mut self, mut aimed: watch::Receiver<Aim>) -> Tally {
         loop {
-            let aim = *aimed.wait_for(|aim| *aim != Aim::Nowhere).await.unwrap();
-            let Aim::At(gateway) = aim else {
+            let aimed_at = aimed.wait_for(|aim| *aim != Aim::Nowhere).await;
+            let aim = aimed_at.unwrap().clone();
+            let Aim::At(gateways) = &aim else {
                 return self.tally;
             };
-            match Connection::open(gateway).await {
+            match Connection::open(self.dice.pick(gateways)).await {
                 Some(mut connection) => {
-                    while *aimed.borrow() == aim && self.call(&mut connection).await {}
+                    let mut goes_on = true;
+                    while goes_on && *aimed.borrow() == aim {
+                        let outcome = self.call(&mut connection).await;
+                        goes_on = match outcome {
+                            Outcome::Served => true,
+                            Outcome::Refused => gateways.len() == 1,
+                            Outcome::CutOff => false,
+                        };
+                    }
                 }
                 None => tokio::time::sleep(POLL).await,
             }
         }
     }
 
-    /// Whether the connection is of further use.
-    async fn call(&mut self, connection: &mut Connection) -> bool {
+    async fn call(&mut self, connection: &mut Connection) -> Outcome {
         let id = self.unused.take().unwrap_or_else(|| self.ids.next());
         if self.crowd.pause_ms_max > 0 {
             let pause = self.dice.below(self.crowd.pause_ms_max);
@@ -214,13 +236,14 @@ impl Client {
         let Some(answer) = connection.send(request.unwrap()).await else {
             self.tally.cut_off += 1;
             self.progress.unserved.fetch_add(1, Ordering::AcqRel);
-            return false;
+            return Outcome::CutOff;
         };
         if (200..300).contains(&answer.status) {
             assert_eq!(answer.status, id.status, "the answer of another call");
             self.tally.received.insert(id);
             self.progress.received.fetch_add(1, Ordering::AcqRel);
             self.progress.refused_in_a_row.store(0, Ordering::Release);
+            Outcome::Served
         } else {
             *self.tally.refused.entry(answer.status).or_default() += 1;
             self.progress
@@ -229,8 +252,8 @@ impl Client {
             // Who is beyond a limit is never served; of other refusals that is not known.
             self.unused = (answer.status == 429).then_some(id);
             tokio::time::sleep(REFUSED).await;
+            Outcome::Refused
         }
-        true
     }
 }
 

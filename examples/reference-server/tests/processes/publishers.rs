@@ -152,9 +152,7 @@ pub(super) async fn states(directory: &Path) -> BTreeMap<String, String> {
 /// Whether nothing is left to be sealed or sent.
 pub(super) async fn is_all_confirmed(directory: &Path) -> bool {
     let mut file = ledger::open(directory).await;
-    let select = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
-        + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
-    let left: i64 = sqlx::query_scalar(select)
+    let left: i64 = sqlx::query_scalar(ledger::LEFT)
         .fetch_one(&mut file)
         .await
         .unwrap();

@@ -135,7 +135,7 @@ async fn until(api: &Api, wanted: &str) {
 pub(super) async fn until_known_to_the_engine(directory: &Path) {
     let mut file = ledger::open(directory).await;
     loop {
-        let open = sqlx::query_scalar("SELECT count(*) FROM intent WHERE state <> 'done'");
+        let open = sqlx::query_scalar(ledger::OPERATIONS_LEFT);
         let open: i64 = open.fetch_one(&mut file).await.unwrap();
         if open == 0 {
             return;

@@ -72,7 +72,6 @@ pub(super) fn unheard_and_none_lost(books: &Books, tally: &Tally, upstream: &Ups
     let seen = upstream.seen();
     let unheard = books.agree_with(tally, &seen);
     let (rows, served) = (books.records.len(), seen.len());
-    println!("{served} calls served, {rows} recorded");
     assert_eq!(rows, served, "a call that was accepted has its record");
     unheard
 }

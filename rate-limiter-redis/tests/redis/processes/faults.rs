@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use monetization_conformance::fault_proxy::{Fate, Fates, FaultProxy};
+use monetization_conformance::redis::Server;
 use monetization_conformance::size_in_ci;
 use monetization_rate_limiter::Window;
 use monetization_rate_limiter_redis::{Ask, By, Outcome, RedisLimiter, Way, WhenAway};
 
-use crate::machine::{Server, calendar, clock, holder, namespace, options};
+use crate::machine::{calendar, clock, holder, namespace, options};
 
 const BUDGET: Duration = Duration::from_millis(50);
 
@@ -46,9 +47,9 @@ async fn suffer(fault: Fault, server: Server, proxy: &FaultProxy) -> Server {
     match fault {
         Fault::Killed => return server.killed_for(away).await,
         Fault::Stopped => {
-            server.signal("-STOP");
+            server.signal("STOP");
             away.await;
-            server.signal("-CONT");
+            server.signal("CONT");
         }
         Fault::Reset => {
             fated(Fate::Refuse);

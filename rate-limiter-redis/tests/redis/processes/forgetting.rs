@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use monetization_conformance::redis::Server;
 use monetization_conformance::sample::Sample;
 use monetization_conformance::{seed, size_in_ci};
 use monetization_rate_limiter::{Timestamp, Window};
 use monetization_rate_limiter_redis::{Ask, By, Outcome, RedisLimiter, Way};
 
-use crate::machine::{Server, calendar, clock, holder, namespace, options};
+use crate::machine::{calendar, clock, holder, namespace, options};
 
 async fn node(
     server: &Server,

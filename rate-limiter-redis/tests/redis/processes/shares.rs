@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use monetization_conformance::redis::Server;
 use monetization_rate_limiter::Window;
 use monetization_rate_limiter_redis::{Ask, Away, By, Outcome, RedisLimiter, Warning, WhenAway};
 
-use crate::machine::{Server, calendar, clock, holder, namespace, options, wait_until};
+use crate::machine::{calendar, clock, holder, namespace, options, wait_until};
 
 /// Three nodes have known of each other; without the server each lets a third through, rounded up, and no more however
 /// often the server comes and goes.

@@ -6,7 +6,9 @@ use monetization_conformance::size_in_ci;
 use serde_json::Value;
 use sqlx::{Connection as _, Executor, PgConnection};
 
-use super::provided::{Provided, UNTOLD, until_none};
+use super::super::ledger::OPERATIONS_LEFT;
+use super::super::ledger::shared::until_none;
+use super::provided::Provided;
 use super::*;
 
 /// Posts a message as the provider does; `None` where there is no answer.
@@ -56,7 +58,7 @@ async fn a_node_killed_between_a_message_and_its_work_loses_none_r_w3() {
     let api = &group.servers[0].api;
     Market::open(api, upstream.address, terms, kills).await;
     let mut look = group.database.connect().await;
-    until_none(&mut look, UNTOLD).await;
+    until_none(&mut look, OPERATIONS_LEFT).await;
     // What was told of them before is not what is looked at here.
     let told = provided.provider.all("messages").await;
     let told: Vec<&Value> = told.iter().map(|message| &message["id"]).collect();

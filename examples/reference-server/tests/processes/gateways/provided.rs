@@ -9,6 +9,8 @@ use sqlx::PgConnection;
 use tokio::task::JoinSet;
 
 use super::super::dice::Dice;
+use super::super::ledger;
+use super::super::ledger::shared::{meters, until_none};
 use super::super::provider::Provider;
 use super::super::publishers::{SECRET, broken_network, faults_of, publish_until};
 use super::super::publishing::Used;
@@ -53,29 +55,8 @@ impl Provided {
     }
 }
 
-async fn count(connection: &mut PgConnection, select: &'static str) -> i64 {
-    let count = sqlx::query_scalar(select).fetch_one(connection);
-    count.await.unwrap()
-}
-
-/// Waits until none is counted.
-pub(super) async fn until_none(connection: &mut PgConnection, select: &'static str) {
-    let waiting = async {
-        while count(connection, select).await > 0 {
-            sleep(POLL).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.unwrap();
-}
-
-/// What the engine has not been told yet.
-pub(super) const UNTOLD: &str = "SELECT count(*) FROM intent WHERE state <> 'done'";
-
 async fn counted(group: &Group, provider: &Provider) -> BTreeMap<String, i64> {
-    let mut connection = group.database.connect().await;
-    let select = "SELECT DISTINCT 'mtr_' || replace(meter::text, '-', '') FROM sum";
-    let meters = sqlx::query_scalar(select).fetch_all(&mut connection);
-    let meters: Vec<String> = meters.await.unwrap();
+    let meters = meters(&mut group.database.connect().await).await;
     provider.counted(&meters).await
 }
 
@@ -100,7 +81,7 @@ async fn two_nodes_and_two_publishers_report_every_unit_once_and_reconcile_agree
     let [a, b] = &group.servers[..] else { panic!() };
     let market = Market::open(&a.api, upstream.address, terms, SUBSCRIBERS).await;
     let mut connection = group.database.connect().await;
-    until_none(&mut connection, UNTOLD).await;
+    until_none(&mut connection, ledger::OPERATIONS_LEFT).await;
 
     network.set_fates(broken_network(9));
     let over = Arc::<AtomicBool>::default();
@@ -117,9 +98,7 @@ async fn two_nodes_and_two_publishers_report_every_unit_once_and_reconcile_agree
     }
     let met = faults_of(network);
     network.set_fates(Fates::listed([]));
-    let left = "SELECT (SELECT count(*) FROM sum WHERE sealed <> total)
-        + (SELECT count(*) FROM batch WHERE state <> 'confirmed')";
-    until_none(&mut connection, left).await;
+    until_none(&mut connection, ledger::LEFT).await;
     over.store(true, Ordering::Release);
     let runs = publishing.join_all().await;
     assert!(runs.iter().all(|runs| *runs > 0), "{runs:?}");
@@ -146,7 +125,6 @@ async fn forgotten(provided: &Provided, connection: &mut PgConnection) {
     change(connection, forget).await;
     let differs = provided.beside("reconcile").await;
     let said = String::from_utf8_lossy(&differs.stdout);
-    println!("{said}");
     assert_eq!(differs.status.code(), Some(1), "{said}");
     assert!(said.contains("differs"), "{said}");
     let restore = "UPDATE batch SET to_total = to_total + 1

@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use monetization_conformance::fault_proxy::{Chances, Fate, Fates};
+use monetization_conformance::fault_proxy::{Chances, Fate, Fates, FaultProxy};
 use monetization_engine_mock::faults::{Fault as ProviderFault, Injection, RecordFault};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
@@ -37,9 +38,6 @@ pub(super) enum Fault {
     CallSlowly,
 }
 
-/// What has befallen, how often.
-pub(super) struct Faults<'a>(&'a Stage);
-
 const ALL: [Fault; 13] = [
     Fault::KillServer,
     Fault::TerminateServer,
@@ -61,20 +59,32 @@ const NEWS_REPEATED: usize = 2;
 const HANG_UPS: usize = 8;
 const SLOW_CALLS: usize = 4;
 
+/// Those that end processes whose memory is looked at.
+const ENDS: [Fault; 3] = [
+    Fault::KillServer,
+    Fault::TerminateServer,
+    Fault::KillPublisher,
+];
+
 impl Fault {
-    /// In calm times nothing ends the processes whose memory is looked at.
     pub(super) fn drawn(dice: &Dice, is_calm: bool) -> Self {
-        let ends = [Self::KillServer, Self::TerminateServer, Self::KillPublisher];
-        let all = ALL
-            .into_iter()
-            .filter(|fault| !is_calm || !ends.contains(fault));
-        let all: Vec<Self> = all.collect();
-        all[usize::try_from(dice.below(all.len() as u64)).unwrap()]
+        drawn((&ALL, &ENDS), dice, is_calm)
     }
 }
 
+/// One of them all; in calm times none of those that end processes.
+pub(super) fn drawn<F: Copy + PartialEq>(
+    (all, ends): (&[F], &[F]),
+    dice: &Dice,
+    is_calm: bool,
+) -> F {
+    let all = all.iter().copied();
+    let all = all.filter(|fault| !is_calm || !ends.contains(fault));
+    dice.pick(&all.collect::<Vec<F>>())
+}
+
 impl Stage {
-    pub(super) async fn befall(&mut self, fault: Fault, dice: &Dice) {
+    pub(super) async fn meet(&mut self, fault: Fault, dice: &Dice) {
         *self.befallen.entry(fault).or_default() += 1;
         match fault {
             Fault::KillServer => self.renew_server(async |server| server.kill().await).await,
@@ -107,10 +117,6 @@ impl Stage {
             Fault::HangUp => self.hang_up(dice),
             Fault::CallSlowly => self.call_slowly(),
         }
-    }
-
-    pub(super) fn faults(&self) -> Faults<'_> {
-        Faults(self)
     }
 
     async fn repeat_news(&mut self) {
@@ -147,14 +153,14 @@ impl Stage {
 }
 
 /// The process stands still for so long.
-async fn pause(process: u32, milliseconds: u64) {
+pub(super) async fn pause(process: u32, milliseconds: u64) {
     signal("STOP", process);
     sleep(Duration::from_millis(milliseconds)).await;
     signal("CONT", process);
 }
 
 /// Connections to come meet all kinds of fates, and then none any more.
-fn broken(dice: &Dice) -> Fates {
+pub(super) fn broken(dice: &Dice) -> Fates {
     let mut chances = Chances::default().passing(10);
     chances.bytes_max = 4_096;
     let mut fates = Fates::seeded(dice.below(u64::MAX), chances);
@@ -162,7 +168,7 @@ fn broken(dice: &Dice) -> Fates {
 }
 
 /// One that is over some time: nothing of it is refused for good.
-fn provider_fault(dice: &Dice) -> Injection {
+pub(super) fn provider_fault(dice: &Dice) -> Injection {
     let retry_after = Duration::from_millis(500);
     let refusal = |kind| Refusal::new(kind, "a fault of this second");
     let record = |fault| ProviderFault::Record { index: 0, fault };
@@ -201,19 +207,15 @@ async fn slow_client(gateway: std::net::SocketAddr, key: &str, id: CallId) -> Op
     }
 }
 
-impl fmt::Display for Faults<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(stage) = self;
-        let all: u64 = stage.befallen.values().sum();
-        write!(out, "{all} faults: {:?}", stage.befallen)?;
-        let networks = [
-            ("the provider", &stage.to_provider),
-            ("the gateway", &stage.to_gateway),
-            ("the control plane", &stage.to_control),
-        ];
-        for (to, network) in networks {
-            write!(out, "; {} broken connections to {to}", faults_of(network))?;
-        }
-        Ok(())
+/// What has befallen, how often, and how many connections were broken on the way to whom.
+pub(super) fn told<F: fmt::Debug>(
+    befallen: &BTreeMap<F, u64>,
+    networks: &[(&str, &FaultProxy)],
+) -> String {
+    let all: u64 = befallen.values().sum();
+    let mut told = format!("{all} faults: {befallen:?}");
+    for (to, network) in networks {
+        told += &format!("; {} broken connections to {to}", faults_of(network));
     }
+    told
 }

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::super::client::Api;
-use super::super::ledger;
+use super::super::dice::Dice;
+use super::super::ledger::{self, Accounts};
 use super::super::load::{CallId, Crowd, Ids, Load, Tally};
 use super::super::market::Market;
 use super::super::provider::Provider;
@@ -19,7 +20,9 @@ use super::super::publishers::{SECRET, is_all_confirmed, publish};
 use super::super::publishing::{let_time_pass, until_known_to_the_engine};
 use super::super::server::{Home, Process, signal};
 use super::super::upstream::Upstream;
-use super::faults::Fault;
+use super::Scene;
+use super::faults::{Fault, told};
+use super::memory::PROVIDER;
 use super::verdict::End;
 
 /// All processes, the networks between them, and whoever calls.
@@ -56,11 +59,11 @@ const PAUSE_MS_MAX: u64 = 120;
 const LIMITED_PAUSE_MS_MAX: u64 = 500;
 const QUOTA_PER_SECOND: u64 = 4;
 /// Calls that can be under way when a server is killed: those of the loads, and passers.
-pub(super) const UNDER_WAY_MAX: u64 = 2 * CLIENTS + LIMITED_CLIENTS + 20;
+const UNDER_WAY_MAX: u64 = 2 * CLIENTS + LIMITED_CLIENTS + 20;
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 /// Longer than leases and pauses after failures take together, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
-const POLL: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
+pub(super) const POLL: Duration = Duration::from_millis(50);
 
 impl Stage {
     /// With names for the calls of so many seconds.
@@ -149,20 +152,6 @@ impl Stage {
         self.publisher = publisher(&self.home, self.to_provider.address());
     }
 
-    /// Nobody has ended whom no fault has ended.
-    pub(super) fn assert_alive(&mut self) {
-        let publisher = self.publisher.try_wait().unwrap();
-        assert_eq!(publisher, None, "the publisher has ended by itself");
-        let server = self.server.as_mut().unwrap();
-        assert!(server.is_running(), "the server has ended by itself");
-    }
-
-    /// Good answers that clients have received so far.
-    pub(super) fn answered(&self) -> u64 {
-        let loads = [&self.steady, &self.shaky, &self.limited];
-        loads.map(Load::received).iter().sum()
-    }
-
     /// Ends all faults, lets everything come to rest, and ends the processes in good order.
     pub(super) async fn drain(mut self) -> End {
         self.provider.clear_faults().await;
@@ -209,35 +198,63 @@ impl Stage {
         );
         drop(publisher);
         server.terminate().await;
+        let kills = self.befallen.get(&Fault::KillServer).copied();
         End {
-            home: self.home,
+            accounts: Accounts::audited(self.home.directory(), &self.market).await,
             provider: self.provider,
             upstream: self.upstream,
             market: self.market,
             tally,
             passers,
-            kills: self
-                .befallen
-                .get(&Fault::KillServer)
-                .copied()
-                .unwrap_or_default(),
+            lost_max: UNDER_WAY_MAX * kills.unwrap_or_default(),
+            lapsed_max: 0,
             quota: self.quota,
-            seconds: self.seconds,
+            records_min: 20 * self.seconds,
         }
-    }
-
-    /// How far everybody has come.
-    pub(super) async fn progress(&self) -> String {
-        let loads = [&self.steady, &self.shaky, &self.limited];
-        let unserved: u64 = loads.map(Load::unserved).iter().sum();
-        let standing = ledger::standing(self.home.directory()).await;
-        format!("{} answered, {unserved} not; {standing}", self.answered())
     }
 
     fn point_at_the_server(&self) {
         for load in [&self.steady, &self.limited] {
             load.point_at(self.server().gateway);
         }
+    }
+}
+
+impl Scene for Stage {
+    async fn befall(&mut self, dice: &Dice, is_calm: bool) {
+        self.meet(Fault::drawn(dice, is_calm), dice).await;
+    }
+
+    fn assert_alive(&mut self) {
+        let publisher = self.publisher.try_wait().unwrap();
+        assert_eq!(publisher, None, "the publisher has ended by itself");
+        let server = self.server.as_mut().unwrap();
+        assert!(server.is_running(), "the server has ended by itself");
+    }
+
+    fn processes(&self) -> Vec<(String, u32)> {
+        vec![
+            ("server".to_owned(), self.server().id()),
+            ("publisher".to_owned(), self.publisher.id().unwrap()),
+            (PROVIDER.to_owned(), self.provider.id()),
+        ]
+    }
+
+    fn loads(&self) -> Vec<&Load> {
+        vec![&self.steady, &self.shaky, &self.limited]
+    }
+
+    async fn standing(&self) -> String {
+        ledger::standing(self.home.directory()).await
+    }
+
+    fn faults(&self) -> String {
+        let networks = [
+            ("the provider", &self.to_provider),
+            ("the gateway", &self.to_gateway),
+            ("the control plane", &self.to_control),
+        ];
+        told(&self.befallen, &networks)
     }
 }
 

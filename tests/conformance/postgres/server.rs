@@ -1,26 +1,36 @@
-//! A server of one test, which may be killed: all others share one that lives.
-
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use monetization_store_postgres::PostgresOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-/// A server of PostgreSQL with what it keeps, in a folder that is removed. It syncs nothing to the disk that
-/// it does not sync by default.
-pub(crate) struct Server {
+/// A server of one test's own, which may be killed: all others share one that lives.
+///
+/// What it keeps is in a folder that is removed with it. Its port stays the same.
+#[derive(Debug)]
+pub struct Server {
     folder: TempDir,
     port: u16,
+    settings: Vec<String>,
     process: Option<Child>,
 }
 
+/// How a server is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Stop {
+    /// It rolls back what is open, and writes down all it has.
+    Fast,
+    /// It drops everything, and recovers when it starts again.
+    Immediate,
+}
+
 impl Server {
-    /// One with an empty database, which runs.
-    pub(crate) async fn start() -> Self {
+    /// One with an empty database, which runs. It has these settings, such as `fsync=off`, besides its defaults.
+    pub async fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(folder.path()));
@@ -34,6 +44,7 @@ impl Server {
         let mut server = Self {
             folder,
             port: free.local_addr().unwrap().port(),
+            settings: settings.iter().map(ToString::to_string).collect(),
             process: None,
         };
         drop(free);
@@ -41,33 +52,71 @@ impl Server {
         server
     }
 
-    /// How a store reaches it.
-    pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions::new(&self.address()).unwrap()
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// How a store reaches its database: as a superuser.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address_over(self.socket())
+    }
+
+    /// The same over something in between, such as a proxy.
+    #[must_use]
+    pub fn address_over(&self, socket: SocketAddr) -> String {
+        format!("postgres://monetization@{socket}/postgres?sslmode=disable")
     }
 
     /// Kills its processes, all of them at once and without a word.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
+        if self.process.is_none() {
+            return;
+        }
+        // They are in sessions of their own, and would end what they are at without their parent.
+        self.signal("KILL");
+        let process = self.process.take();
+        process.unwrap().wait().unwrap();
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub fn stop(&mut self, how: Stop) {
         let Some(mut process) = self.process.take() else {
             return;
         };
-        // They are in sessions of their own, and would end what they are at without their parent.
-        let id = process.id();
-        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        let mut kill = Command::new("kill");
-        kill.args(["-KILL", &id.to_string()]);
-        kill.args(children.split_whitespace());
-        // One of them may have ended by itself meanwhile.
-        kill.stderr(Stdio::null()).status().unwrap();
+        let signal = match how {
+            Stop::Fast => "INT",
+            Stop::Immediate => "QUIT",
+        };
+        let id = process.id().to_string();
+        run(Command::new("kill").args(["-s", signal, &id]));
         process.wait().unwrap();
     }
 
-    /// Starts it again; returns once it can be asked.
-    pub(crate) async fn go_on(&mut self) {
+    /// Sends this signal to all its processes, if it runs.
+    pub fn signal(&self, name: &str) {
+        let Some(process) = &self.process else {
+            return;
+        };
+        let id = process.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name, &id.to_string()]);
+        kill.args(children.split_whitespace());
+        // One of them may have ended by itself meanwhile.
+        kill.stderr(Stdio::null()).status().unwrap();
+    }
+
+    /// Starts it again where it does not run, and lets it go on where it was stopped; returns once it can
+    /// be asked.
+    pub async fn go_on(&mut self) {
+        self.signal("CONT");
         for _ in 0..200 {
             let process = match &mut self.process {
                 Some(process) => process,
-                none => none.insert(spawn(self.folder.path(), self.port)),
+                none => none.insert(spawn(self.folder.path(), self.port, &self.settings)),
             };
             let ended = process.try_wait().unwrap().is_some();
             if ended {
@@ -78,14 +127,7 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        unreachable!("the server does not start");
-    }
-}
-
-impl Server {
-    fn address(&self) -> String {
-        let port = self.port;
-        format!("postgres://monetization@127.0.0.1:{port}/postgres?sslmode=disable")
+        panic!("the server does not start");
     }
 }
 
@@ -95,12 +137,15 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &Path, port: u16) -> Child {
+fn spawn(folder: &Path, port: u16, settings: &[String]) -> Child {
     let mut server = as_postgres("postgres");
     server.arg("-D").arg(folder.join("data"));
     server.args(["-p", &port.to_string()]);
     server.args(["-c", "listen_addresses=127.0.0.1"]);
     server.args(["-c", "unix_socket_directories="]);
+    for setting in settings {
+        server.args(["-c", setting]);
+    }
     let server = server.current_dir(folder).stderr(Stdio::null());
     server.spawn().unwrap()
 }
