@@ -2,7 +2,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -10,13 +9,13 @@ use http::HeaderMap;
 use super::cells::{Moment, QuotaNeed, Taken};
 use super::committer::Committer;
 use super::denial::{Denial, Unauthenticated};
-use super::feed::{Feed, KeyEntry, Keys};
+use super::feed::{KeyEntry, Keys};
 use super::gate::{Gate, Stretch, Target};
 use super::keeper::Keeper;
+use super::news::News;
 use super::options::{Beside, GatekeeperOptions};
 use super::permit::{Held, Permit};
 use super::present::present;
-use super::readings::{Readings, silent};
 use super::shared::{self, AskedRates, Had};
 use super::strangers::Strangers;
 use crate::clock::{Clock, Timestamp};
@@ -117,8 +116,7 @@ where
 #[derive(Clone)]
 pub struct Gatekeeper(Arc<Shared>);
 
-/// What clones of a gatekeeper share. `keys` is read by every call and written by the feed alone;
-/// the feed's lock is held while news is read, so that many who need news wait for one reading.
+/// What clones of a gatekeeper share. `keys` is read by every call and written by who reads the news alone.
 struct Shared {
     store: Arc<dyn Store>,
     clock: Clock,
@@ -126,10 +124,7 @@ struct Shared {
     pepper: Pepper,
     options: GatekeeperOptions,
     keys: Keys,
-    feed: futures::lock::Mutex<Feed>,
-    /// The process time, in microseconds, at which the last complete reading of the news began.
-    fresh_as_of: AtomicU64,
-    readings: Readings,
+    news: News,
     strangers: Strangers,
     committer: Committer,
     keeper: Keeper,
@@ -151,9 +146,6 @@ struct Call<'a> {
     /// What was answered about its rates, where that had to be waited for.
     had: Option<Had>,
 }
-
-/// No reading of the news has been complete.
-const NEVER: u64 = u64::MAX;
 
 /// What came of deciding about a call.
 ///
@@ -211,14 +203,12 @@ impl Gatekeeper {
         );
         Self(Arc::new(Shared {
             store,
+            news: News::new(clock.clone()),
             clock,
             entropy,
             pepper,
             options,
             keys: Keys::default(),
-            feed: futures::lock::Mutex::default(),
-            fresh_as_of: AtomicU64::new(NEVER),
-            readings: Readings::default(),
             strangers: Strangers::new(options.strangers_per_second),
             committer,
             keeper,
@@ -232,13 +222,7 @@ impl Gatekeeper {
     pub async fn run(self, sleep: Arc<dyn Sleep>) {
         let shared = &*self.0;
         let keeper = shared.keeper.clone();
-        let gates = || {
-            shared
-                .feed
-                .try_lock()
-                .map(|feed| feed.gates())
-                .unwrap_or_default()
-        };
+        let gates = || shared.news.gates_now();
         let writing = shared
             .committer
             .clone()
@@ -269,9 +253,7 @@ impl Gatekeeper {
     /// For how long there has been no news of the store; `None` before the first.
     #[must_use]
     pub fn news_age(&self) -> Option<Duration> {
-        let as_of = self.0.fresh_as_of.load(Ordering::Acquire);
-        let now = self.0.clock.uptime();
-        (as_of != NEVER).then(|| now.saturating_sub(Duration::from_micros(as_of)))
+        self.0.news.age()
     }
 
     /// Whether calls are let in now even if the store is away, as
@@ -364,26 +346,7 @@ impl Gatekeeper {
     /// [`StoreError`] where the store does not answer.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let shared = &*self.0;
-        let asked_at = shared.uptime_micros();
-        if shared.readings.is_hopeless(asked_at) {
-            return Err(silent("others wait for it already"));
-        }
-        let mut feed = shared.feed.lock().await;
-        let known = shared.fresh_as_of.load(Ordering::Acquire);
-        if known != NEVER && known > asked_at {
-            // Somebody else has read it while this call waited for its turn.
-            return Ok(());
-        }
-        if shared.readings.has_failed_since(asked_at) {
-            return Err(silent("it has just failed for others"));
-        }
-        let as_of = shared.uptime_micros();
-        let reading = shared.readings.begin(as_of);
-        let caught_up = feed.catch_up(&*shared.store, &shared.keys).await;
-        reading.end(caught_up.is_ok(), shared.uptime_micros());
-        caught_up?;
-        shared.fresh_as_of.store(as_of, Ordering::Release);
-        Ok(())
+        shared.news.read(&*shared.store, &shared.keys).await
     }
 
     /// The order is told at [`Gatekeeper`]. The place in the committer's queue is taken before the
@@ -393,7 +356,10 @@ impl Gatekeeper {
         let (target, now) = (call.target, call.now);
         let presented = present(call.headers)?;
         let stale_after = shared.options.stale_after;
-        if !shared.is_known_since(call.arrived, shared.options.open_for()) {
+        if !shared
+            .news
+            .is_known_since(call.arrived, shared.options.open_for())
+        {
             return Err(Stop::Needs(Missing::News));
         }
         let entry = shared.authenticate(&presented, call)?;
@@ -403,7 +369,7 @@ impl Gatekeeper {
             .find_map(|gate| Some((gate, gate.enter(target.product, now)?)))
             .ok_or_else(|| nothing_opens(&entry, call))?;
         let stretch = entered?;
-        if stretch.allowance.is_strict() && !shared.is_known_since(call.arrived, stale_after) {
+        if stretch.allowance.is_strict() && !shared.news.is_known_since(call.arrived, stale_after) {
             return Err(Stop::Needs(Missing::News));
         }
         let resource = stretch.product.resource(target)?;
@@ -459,7 +425,7 @@ impl Gatekeeper {
         loop {
             // A store that is away is told by the age of the news, which closes the gates.
             drop(self.refresh().await);
-            let cursor = self.0.feed.lock().await.cursor();
+            let cursor = self.0.news.cursor().await;
             let nap = sleep.sleep(self.0.options.poll_every);
             futures::future::select(nap, self.0.store.news_after(cursor)).await;
         }
@@ -468,8 +434,7 @@ impl Gatekeeper {
     /// Gives back the blocks that are left once the last record is written.
     async fn return_leases(&self) {
         let shared = &*self.0;
-        let feed = shared.feed.lock().await;
-        for gate in feed.gates() {
+        for gate in shared.news.gates().await {
             if let Some(terms) = gate.terms().as_ref() {
                 shared
                     .keeper
@@ -488,16 +453,6 @@ const BUSY: Denial = Denial::Busy {
 };
 
 impl Shared {
-    fn uptime_micros(&self) -> u64 {
-        u64::try_from(self.clock.uptime().as_micros()).unwrap_or(NEVER)
-    }
-
-    /// Whether news has been read that is at most so much older than a call of that arrival.
-    fn is_known_since(&self, arrived: Duration, older_by: Duration) -> bool {
-        let as_of = self.fresh_as_of.load(Ordering::Acquire);
-        as_of != NEVER && arrived.saturating_sub(Duration::from_micros(as_of)) <= older_by
-    }
-
     /// Takes a unit of every limit, wherever it is counted, with what was taken of rates that are shared.
     fn take(
         &self,
