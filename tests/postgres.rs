@@ -28,5 +28,7 @@ mod news;
 mod openings;
 #[path = "postgres/parity.rs"]
 mod parity;
+#[path = "postgres/silence.rs"]
+mod silence;
 #[path = "postgres/walls.rs"]
 mod walls;

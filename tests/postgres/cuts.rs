@@ -91,7 +91,7 @@ impl Scene {
 }
 
 /// How to reach a database by a way that leads to its server.
-fn options_at(database: &Database, way: SocketAddr) -> PostgresOptions {
+pub(crate) fn options_at(database: &Database, way: SocketAddr) -> PostgresOptions {
     let server = database.server_address().to_string();
     let address = database.address().replace(&server, &way.to_string());
     PostgresOptions::new(&address).unwrap()

@@ -64,7 +64,7 @@ async fn call(
 }
 
 /// Transactions in which nothing happens, once those that come to their end have done so.
-async fn left_open(database: &Database) -> BTreeMap<String, i64> {
+pub(crate) async fn left_open(database: &Database) -> BTreeMap<String, i64> {
     let mut connection = database.connect().await;
     let mut open = BTreeMap::new();
     for _ in 0..40 {
