@@ -7,10 +7,11 @@ use std::task::Poll;
 ///
 /// ```
 /// # use monetization_conformance::polled;
-/// # futures::executor::block_on(async {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
 /// assert_eq!(polled(async { 7 }, 1).await, Some(7));
 /// assert_eq!(polled(async { 7 }, 0).await, None);
-/// # });
+/// # }
 /// ```
 pub async fn polled<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut future = pin!(future);
