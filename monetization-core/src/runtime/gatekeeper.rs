@@ -69,7 +69,7 @@ where
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let shop = Storefront::in_memory(monetization_core::engine::none()).await?;
 /// let terms = r#"{"billing": "free", "currency": "USD", "cycle": "month",
-///     "quotas": [{"window": "period", "max": 10, "overage": "strict"}]}"#;
+///     "quotas": [{"window": "period", "max": 10000, "overage": "strict"}]}"#;
 /// let plan = shop.sell("weather", serde_json::from_str(terms)?).await?;
 /// let (_, key) = shop.subscribe("acme", plan).await?;
 /// let gatekeeper = shop.gatekeeper();
@@ -90,7 +90,7 @@ where
 /// let Decided::Granted(second) = gatekeeper.decide(&headers, &target, now) else {
 ///     return Err("not granted".into());
 /// };
-/// assert_eq!(second.standings().as_slice()[0].remaining, 8);
+/// assert_eq!(second.standings().as_slice()[0].remaining, 9_998);
 /// assert!(second.must_be_durable());
 /// first.abandon();
 /// second.abandon();
