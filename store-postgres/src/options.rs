@@ -83,7 +83,7 @@ impl PostgresOptions {
             connections_max: CONNECTIONS_MAX,
             connection_wait: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
-            answer_wait: Duration::from_secs(10),
+            answer_wait: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(5),
             opening_lease: Duration::from_secs(30),
             clock: None,
@@ -134,7 +134,7 @@ impl PostgresOptions {
         self
     }
 
-    /// How long a read waits for all that it asks for, whatever the server or the network does; 10 seconds if nothing
+    /// How long a read waits for all that it asks for, whatever the server or the network does; 5 seconds if nothing
     /// is said. Then it fails with [`StoreErrorKind::Unavailable`], and its connection is given up. A write, which is
     /// several statements and may wait for others, is given as long as that and twice the time of a statement.
     #[must_use]

@@ -61,7 +61,9 @@ impl Server {
     /// Sends its process this signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        // The shell has it built in; as a program it may be missing.
+        let kill = ["-c", "kill -s $0 $1", name, &id];
+        let sent = Command::new("sh").args(kill).status();
         assert!(sent.unwrap().success());
     }
 

@@ -320,7 +320,9 @@ impl Gatekeeper {
                 Missing::Key if !self.0.strangers.admit(call.uptime) => break,
                 Missing::News | Missing::Key => {
                     call.news_read = true;
-                    self.refresh().await
+                    let shared = &*self.0;
+                    let (store, keys) = (&*shared.store, &shared.keys);
+                    shared.news.read_for_a_call(store, keys).await
                 }
                 Missing::Quota(gate, need) => self.0.keeper.supply(&gate, need).await,
                 Missing::Rates(counters, stretch, units) => {
@@ -337,10 +339,6 @@ impl Gatekeeper {
     }
 
     /// Reads the news now: what was written before this call is known after it.
-    ///
-    /// Of those who need it at once one reads, and the others wait for it. Nobody begins to wait for a reading
-    /// that takes long, or that follows one which has failed, and none of those who waited for one that fails
-    /// tries again: a store that says nothing keeps one call waiting, and no queue of them.
     ///
     /// # Errors
     /// [`StoreError`] where the store does not answer.

@@ -20,10 +20,8 @@ use super::gatekeeper::Sleep;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::ids::{LeaseId, TenantId};
-use crate::store::{LeaseRequest, Store, StoreError, StoreErrorKind};
+use crate::store::{LeaseRequest, Store, StoreError};
 
-/// Who has waited so long for others does not wait for an answer, too.
-const LONG: Duration = Duration::from_secs(5);
 /// How long the counter of a quota is believed while what others report stops calls.
 const REPORTED: Duration = Duration::from_millis(100);
 /// How long the counter of a quota is believed to which calls of other processes add.
@@ -51,8 +49,7 @@ impl Keeper {
         }))
     }
 
-    /// Fills the cell that is empty. Callers with the same need wait for one answer, and not for another one
-    /// where that took long.
+    /// Fills the cell that is empty. Callers with the same need wait for one answer.
     pub(super) async fn supply(&self, gate: &Gate, need: QuotaNeed) -> Result<(), StoreError> {
         let Shared {
             store,
@@ -68,12 +65,7 @@ impl Keeper {
             return Ok(());
         };
         let _waits = Waits::at(&gate.waiting);
-        let asked_at = clock.uptime();
         let _one_at_a_time = gate.supply.lock().await;
-        if clock.uptime().saturating_sub(asked_at) > LONG {
-            let unavailable = StoreError::new(StoreErrorKind::Unavailable, "ask for a block");
-            return Err(unavailable.because("others have waited for long already"));
-        }
         // What cannot be spent any more is to be had again.
         self.settle_later(tenant, gate.cells.expire(clock.now(), clock.uptime()));
         self.settle_all().await?;

@@ -1,11 +1,11 @@
 //! The news of the store: how old it is, and who reads it.
 //!
-//! Of those who need news at once one reads, and the others wait for it. Nobody begins to wait for a reading that takes
-//! long, or that follows one which has failed, and none of those who waited for one that fails tries again. So a store
-//! that says nothing keeps some calls waiting until its answer is given up, and no queue of them.
+//! Of the calls that need news at once one reads, and the others wait for it. None begins to wait for a reading that
+//! follows one which has failed, and none of those who waited for one that fails tries again. So a store that says
+//! nothing keeps calls waiting until its answer is given up, once, and no queue of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::feed::{Feed, Keys};
@@ -15,8 +15,6 @@ use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// No reading, of whichever kind.
 const NEVER: u64 = u64::MAX;
-/// A reading that takes longer, in microseconds of process time, is not waited for.
-const LONG: u64 = 5_000_000;
 
 /// Reads the news. All times are process time, in microseconds.
 pub(super) struct News {
@@ -25,8 +23,8 @@ pub(super) struct News {
     feed: futures::lock::Mutex<Feed>,
     /// When the last complete reading began.
     fresh_as_of: AtomicU64,
-    /// When the reading under way began.
-    began_at: AtomicU64,
+    /// Whether somebody reads.
+    is_read: AtomicBool,
     /// When the last reading failed, if none has succeeded since.
     failed_at: AtomicU64,
 }
@@ -40,7 +38,7 @@ impl News {
             clock,
             feed: futures::lock::Mutex::default(),
             fresh_as_of: AtomicU64::new(NEVER),
-            began_at: AtomicU64::new(NEVER),
+            is_read: AtomicBool::new(false),
             failed_at: AtomicU64::new(NEVER),
         }
     }
@@ -48,25 +46,52 @@ impl News {
     /// Reads it, so that what was written before this call is known after it.
     pub(super) async fn read(&self, store: &dyn Store, keys: &Keys) -> Result<(), StoreError> {
         let asked_at = self.now();
-        if self.is_hopeless(asked_at) {
-            return Err(silent("others wait for it already"));
+        let mut feed = self.feed.lock().await;
+        if self.is_fresh_since(asked_at) {
+            return Ok(());
+        }
+        self.catch_up(&mut feed, store, keys).await
+    }
+
+    /// The same for a call, which is better refused than kept waiting.
+    pub(super) async fn read_for_a_call(
+        &self,
+        store: &dyn Store,
+        keys: &Keys,
+    ) -> Result<(), StoreError> {
+        let asked_at = self.now();
+        if self.is_hopeless() {
+            return Err(silent("it has failed, and others try again"));
         }
         let mut feed = self.feed.lock().await;
-        let known = self.fresh_as_of.load(Ordering::Acquire);
-        if known != NEVER && known > asked_at {
-            // Somebody else has read it while this call waited for its turn.
+        if self.is_fresh_since(asked_at) {
             return Ok(());
         }
         if self.has_failed_since(asked_at) {
             return Err(silent("it has just failed for others"));
         }
+        self.catch_up(&mut feed, store, keys).await
+    }
+
+    async fn catch_up(
+        &self,
+        feed: &mut Feed,
+        store: &dyn Store,
+        keys: &Keys,
+    ) -> Result<(), StoreError> {
         let as_of = self.now();
-        let reading = self.begin(as_of);
+        let reading = self.begin();
         let caught_up = feed.catch_up(store, keys).await;
         reading.end(caught_up.is_ok(), self.now());
         caught_up?;
         self.fresh_as_of.store(as_of, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether somebody else has read it since then.
+    fn is_fresh_since(&self, asked_at: u64) -> bool {
+        let known = self.fresh_as_of.load(Ordering::Acquire);
+        known != NEVER && known > asked_at
     }
 
     /// For how long there has been none; `None` before the first.
@@ -102,11 +127,10 @@ impl News {
         u64::try_from(self.clock.uptime().as_micros()).unwrap_or(NEVER)
     }
 
-    /// Whether there is a reading under way that nobody should begin to wait for now.
-    fn is_hopeless(&self, now: u64) -> bool {
-        let began_at = self.began_at.load(Ordering::Acquire);
+    /// Whether there is a reading under way that no call should begin to wait for.
+    fn is_hopeless(&self) -> bool {
         let has_failed = self.failed_at.load(Ordering::Acquire) != NEVER;
-        began_at != NEVER && (has_failed || now.saturating_sub(began_at) > LONG)
+        has_failed && self.is_read.load(Ordering::Acquire)
     }
 
     /// Whether one has failed since then, and none succeeded.
@@ -115,8 +139,8 @@ impl News {
         failed_at != NEVER && failed_at > asked_at
     }
 
-    fn begin(&self, now: u64) -> Reading<'_> {
-        self.began_at.store(now, Ordering::Release);
+    fn begin(&self) -> Reading<'_> {
+        self.is_read.store(true, Ordering::Release);
         Reading(self)
     }
 }
@@ -130,7 +154,7 @@ impl Reading<'_> {
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        self.0.began_at.store(NEVER, Ordering::Release);
+        self.0.is_read.store(false, Ordering::Release);
     }
 }
 
@@ -144,21 +168,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reading_that_takes_long_or_follows_a_failed_one_is_not_waited_for() {
+    fn no_call_waits_for_a_reading_that_follows_a_failed_one() {
         let news = News::new(Clock::system());
-        assert!(!news.is_hopeless(0), "there is none");
-        let slow = news.begin(10);
-        assert!(!news.is_hopeless(10 + LONG));
-        assert!(news.is_hopeless(11 + LONG));
-        slow.end(false, 20 + LONG);
-        assert!(!news.is_hopeless(20 + LONG), "somebody has to try");
-        assert!(news.has_failed_since(10) && !news.has_failed_since(20 + LONG));
-        let next = news.begin(30 + LONG);
-        assert!(news.is_hopeless(30 + LONG));
-        next.end(true, 40 + LONG);
+        assert!(!news.is_hopeless(), "there is none");
+        let slow = news.begin();
+        assert!(!news.is_hopeless());
+        slow.end(false, 20);
+        assert!(!news.is_hopeless(), "somebody has to try");
+        assert!(news.has_failed_since(10) && !news.has_failed_since(20));
+        let next = news.begin();
+        assert!(news.is_hopeless());
+        next.end(true, 40);
         assert!(!news.has_failed_since(10));
-        let dropped = news.begin(50 + LONG);
-        drop(dropped);
-        assert!(!news.is_hopeless(60 + 2 * LONG));
+        drop(news.begin());
+        assert!(!news.is_hopeless());
     }
 }

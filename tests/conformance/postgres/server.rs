@@ -102,8 +102,9 @@ impl Server {
         };
         let id = process.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        let mut kill = Command::new("kill");
-        kill.args(["-s", name, &id.to_string()]);
+        // The shell has it built in; as a program it may be missing.
+        let mut kill = Command::new("sh");
+        kill.args(["-c", "kill -s $0 $@", name, &id.to_string()]);
         kill.args(children.split_whitespace());
         // One of them may have ended by itself meanwhile.
         kill.stderr(Stdio::null()).status().unwrap();
