@@ -28,6 +28,9 @@ pub enum Stop {
     Immediate,
 }
 
+/// Sends processes a signal, by the shell: as a program `kill` may be missing.
+const KILL: &str = "kill -s $0 $@";
+
 impl Server {
     /// One with an empty database, which runs. It has these settings, such as `fsync=off`, besides its defaults.
     pub async fn start(settings: &[&str]) -> Self {
@@ -91,7 +94,7 @@ impl Server {
             Stop::Immediate => "QUIT",
         };
         let id = process.id().to_string();
-        run(Command::new("kill").args(["-s", signal, &id]));
+        run(Command::new("sh").args(["-c", KILL, signal, &id]));
         process.wait().unwrap();
     }
 
@@ -102,9 +105,8 @@ impl Server {
         };
         let id = process.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        // The shell has it built in; as a program it may be missing.
         let mut kill = Command::new("sh");
-        kill.args(["-c", "kill -s $0 $@", name, &id.to_string()]);
+        kill.args(["-c", KILL, name, &id.to_string()]);
         kill.args(children.split_whitespace());
         // One of them may have ended by itself meanwhile.
         kill.stderr(Stdio::null()).status().unwrap();
