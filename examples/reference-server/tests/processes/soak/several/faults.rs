@@ -133,23 +133,38 @@ impl Stage {
                     pause(process, dice.below(1_500)).await;
                 }
             }
-            Fault::RestartPostgres => self.harm_postgres(dice, |it| it.stop(Stop::Fast)).await,
-            Fault::CrashPostgres => {
-                self.harm_postgres(dice, |it| it.stop(Stop::Immediate))
+            Fault::RestartPostgres => {
+                self.harm(Who::Postgres, dice, |it| it.postgres.stop(Stop::Fast))
                     .await
             }
-            Fault::PausePostgres => self.harm_postgres(dice, |it| it.signal("STOP")).await,
+            Fault::CrashPostgres => {
+                self.harm(Who::Postgres, dice, |it| it.postgres.stop(Stop::Immediate))
+                    .await
+            }
+            Fault::PausePostgres => {
+                self.harm(Who::Postgres, dice, |it| it.postgres.signal("STOP"))
+                    .await
+            }
             Fault::BreakPostgresNetwork => harm(&self.gateway(dice).to_postgres, broken(dice)),
             Fault::MutePostgresNetwork => harm(&self.gateway(dice).to_postgres, mute(dice)),
-            Fault::KillRedis => self.harm_redis(dice, |it| it.kill()).await,
-            Fault::PauseRedis => self.harm_redis(dice, |it| it.signal("STOP")).await,
+            Fault::KillRedis => self.harm(Who::Redis, dice, |it| it.redis.kill()).await,
+            Fault::PauseRedis => {
+                self.harm(Who::Redis, dice, |it| it.redis.signal("STOP"))
+                    .await
+            }
             Fault::SlowRedis => {
                 let milliseconds = dice.below(900).to_string();
                 let slow = ["CLIENT", "PAUSE", &milliseconds];
-                self.harm_redis(dice, |it| it.tell(&slow)).await;
+                self.harm(Who::Redis, dice, |it| it.redis.tell(&slow)).await;
             }
-            Fault::EmptyRedis => self.harm_redis(dice, |it| it.tell(&["FLUSHALL"])).await,
-            Fault::LockRedis => self.harm_redis(dice, |it| it.tell(&lock("1"))).await,
+            Fault::EmptyRedis => {
+                self.harm(Who::Redis, dice, |it| it.redis.tell(&["FLUSHALL"]))
+                    .await
+            }
+            Fault::LockRedis => {
+                self.harm(Who::Redis, dice, |it| it.redis.tell(&lock("1")))
+                    .await
+            }
             Fault::BreakRedisNetwork => harm(&self.gateway(dice).to_redis, broken(dice)),
             Fault::MuteRedisNetwork => harm(&self.gateway(dice).to_redis, mute(dice)),
             Fault::KillProvider => {
@@ -191,24 +206,11 @@ impl Stage {
         }
     }
 
-    async fn harm_postgres(
-        &mut self,
-        dice: &Dice,
-        harm: impl FnOnce(&mut monetization_conformance::postgres::Server),
-    ) {
-        self.go_on(Who::Postgres).await;
-        harm(&mut self.postgres);
-        self.trouble(Who::Postgres, dice.below(AWAY_MAX));
-    }
-
-    async fn harm_redis(
-        &mut self,
-        dice: &Dice,
-        harm: impl FnOnce(&mut monetization_conformance::redis::Server),
-    ) {
-        self.go_on(Who::Redis).await;
-        harm(&mut self.redis);
-        self.trouble(Who::Redis, dice.below(AWAY_MAX));
+    /// Brings it back first, if it is away.
+    async fn harm(&mut self, who: Who, dice: &Dice, harm: impl FnOnce(&mut Self)) {
+        self.go_on(who).await;
+        harm(self);
+        self.trouble(who, dice.below(AWAY_MAX));
     }
 
     /// Whoever stands still or is away by chance stays so.
