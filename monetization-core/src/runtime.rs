@@ -16,9 +16,9 @@
 //!
 //! What is in memory is never the truth: terms come from the store's change sequence, units of
 //! strict quotas from blocks that the store has handed out, and a record is only there once the
-//! ledger has answered. Of each quota a gatekeeper holds what its calls spend in about a second, and gives
-//! back what was not spent within two, so that other gatekeepers find it. A process that dies takes with it rates, unless they are [shared](crate::rates), and the
-//! calls in flight.
+//! ledger has answered. Of each quota a gatekeeper holds what its calls spend in about a second, and gives back
+//! what was not spent within two, so that other gatekeepers find it; a two-thousandth of the quota may stay. A process
+//! that dies takes with it rates, unless they are [shared](crate::rates), and the calls in flight.
 
 mod answer;
 mod cells;

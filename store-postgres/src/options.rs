@@ -136,7 +136,8 @@ impl PostgresOptions {
 
     /// How long a read waits for all that it asks for, whatever the server or the network does; 5 seconds if nothing
     /// is said. Then it fails with [`StoreErrorKind::Unavailable`], and its connection is given up. A write, which is
-    /// several statements and may wait for others, is given as long as that and twice the time of a statement.
+    /// several statements and may wait for others, is given as long as that and twice the time of a statement; then its
+    /// commit as long as a read, after which nobody knows whether it was written ([`StoreErrorKind::Unknown`]).
     #[must_use]
     pub fn with_answer_wait(mut self, answer_wait: Duration) -> Self {
         self.answer_wait = answer_wait;

@@ -2,9 +2,9 @@
 //!
 //! A block lives through four stages. It is wished for under an id that is kept until the answer
 //! has come, so that an answer that was lost is asked for again and no block is out unseen. It is
-//! in a cell, where calls spend from it. It is done with once nothing is left in it, its window is over or it
-//! was not spent within two seconds, and nothing that was spent from it is in flight. And it is settled, which gives back
-//! what no record was committed under.
+//! in a cell, where calls spend from it. It is done with once nothing is left in it, its window is over or too
+//! much is left of it after two seconds, and nothing that was spent from it is in flight. And it is settled, which
+//! gives back what no record was committed under.
 //!
 //! A block that is never settled (this process dies) is settled by the store, for which a dead
 //! owner's blocks are orphans.

@@ -13,8 +13,8 @@ use crate::plan::QuotaName;
 /// Blocks let a gateway spend without asking, and lose nothing when it dies: what was committed
 /// under a block is in the ledger, and the rest comes back. They shrink as the limit nears, so that
 /// the last units are not held where nobody calls. A gatekeeper wants no more than it spends in about a
-/// second, and settles a block that it has not spent within two. Of a quota of 100, taken by one process
-/// that wants and spends all it gets:
+/// second, or a two-thousandth of the quota, and settles a block of which it has more than that left after two. Of
+/// a quota of 100, taken by one process that wants and spends all it gets:
 ///
 /// ```
 /// use monetization_core::clock::Span;
