@@ -21,6 +21,7 @@
 //! that dies takes with it rates, unless they are [shared](crate::rates), and the calls in flight.
 
 mod answer;
+mod attempts;
 mod cells;
 mod committer;
 mod denial;

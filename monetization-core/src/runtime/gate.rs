@@ -15,6 +15,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
 
+use super::attempts::Attempts;
 use super::cells::{Allowance, Cells};
 use super::denial::Denial;
 use crate::access::{Closed, access};
@@ -58,6 +59,7 @@ pub(super) struct Gate {
     counters: OnceLock<Arc<dyn RateCounters>>,
     /// Held while an empty cell is being filled.
     pub(super) supply: futures::lock::Mutex<()>,
+    pub(super) supplies: Attempts,
     /// Calls that wait for that.
     pub(super) waiting: AtomicU64,
 }

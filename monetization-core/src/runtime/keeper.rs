@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::attempts::micros;
 use super::cells::QuotaNeed;
 use super::gate::Gate;
 use super::gatekeeper::Sleep;
@@ -26,6 +27,9 @@ use crate::store::{LeaseRequest, Store, StoreError};
 const REPORTED: Duration = Duration::from_millis(100);
 /// How long the counter of a quota is believed to which calls of other processes add.
 const COUNTED: Duration = Duration::from_secs(1);
+
+/// As errors name it.
+const SUPPLY: &str = "have units of a quota";
 
 /// Clones share one list of blocks to be taken back.
 #[derive(Clone)]
@@ -49,8 +53,21 @@ impl Keeper {
         }))
     }
 
-    /// Fills the cell that is empty. Callers with the same need wait for one answer.
+    /// Fills the cell that is empty. Callers with the same need wait for one answer, and none for a second one that fails.
     pub(super) async fn supply(&self, gate: &Gate, need: QuotaNeed) -> Result<(), StoreError> {
+        let clock = &self.0.clock;
+        let asked_at = micros(clock);
+        gate.supplies.before_turn(SUPPLY)?;
+        let _waits = Waits::at(&gate.waiting);
+        let _one_at_a_time = gate.supply.lock().await;
+        gate.supplies.at_turn(asked_at, SUPPLY)?;
+        let attempt = gate.supplies.begin();
+        let supplied = self.fill(gate, need).await;
+        attempt.end(supplied.is_ok(), micros(clock));
+        supplied
+    }
+
+    async fn fill(&self, gate: &Gate, need: QuotaNeed) -> Result<(), StoreError> {
         let Shared {
             store,
             clock,
@@ -64,8 +81,6 @@ impl Keeper {
         else {
             return Ok(());
         };
-        let _waits = Waits::at(&gate.waiting);
-        let _one_at_a_time = gate.supply.lock().await;
         // What cannot be spent any more is to be had again.
         self.settle_later(tenant, gate.cells.expire(clock.now(), clock.uptime()));
         self.settle_all().await?;

@@ -1,20 +1,16 @@
 //! The news of the store: how old it is, and who reads it.
 //!
-//! Of the calls that need news at once one reads, and the others wait for it. None begins to wait for a reading that
-//! follows one which has failed, and none of those who waited for one that fails tries again. So a store that says
-//! nothing keeps calls waiting until its answer is given up, once, and no queue of them.
+//! Of the calls that need news at once one reads, and the others wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::attempts::{Attempts, NEVER, micros};
 use super::feed::{Feed, Keys};
 use super::gate::Gate;
 use crate::clock::Clock;
-use crate::store::{Store, StoreError, StoreErrorKind};
-
-/// No reading, of whichever kind.
-const NEVER: u64 = u64::MAX;
+use crate::store::{Store, StoreError};
 
 /// Reads the news. All times are process time, in microseconds.
 pub(super) struct News {
@@ -23,14 +19,11 @@ pub(super) struct News {
     feed: futures::lock::Mutex<Feed>,
     /// When the last complete reading began.
     fresh_as_of: AtomicU64,
-    /// Whether somebody reads.
-    is_read: AtomicBool,
-    /// When the last reading failed, if none has succeeded since.
-    failed_at: AtomicU64,
+    readings: Attempts,
 }
 
-/// A reading that is under way until this is dropped.
-struct Reading<'a>(&'a News);
+/// As errors name it.
+const READ: &str = "read the news";
 
 impl News {
     pub(super) fn new(clock: Clock) -> Self {
@@ -38,14 +31,13 @@ impl News {
             clock,
             feed: futures::lock::Mutex::default(),
             fresh_as_of: AtomicU64::new(NEVER),
-            is_read: AtomicBool::new(false),
-            failed_at: AtomicU64::new(NEVER),
+            readings: Attempts::default(),
         }
     }
 
     /// Reads it, so that what was written before this call is known after it.
     pub(super) async fn read(&self, store: &dyn Store, keys: &Keys) -> Result<(), StoreError> {
-        let asked_at = self.now();
+        let asked_at = micros(&self.clock);
         let mut feed = self.feed.lock().await;
         if self.is_fresh_since(asked_at) {
             return Ok(());
@@ -59,17 +51,13 @@ impl News {
         store: &dyn Store,
         keys: &Keys,
     ) -> Result<(), StoreError> {
-        let asked_at = self.now();
-        if self.is_hopeless() {
-            return Err(silent("it has failed, and others try again"));
-        }
+        let asked_at = micros(&self.clock);
+        self.readings.before_turn(READ)?;
         let mut feed = self.feed.lock().await;
         if self.is_fresh_since(asked_at) {
             return Ok(());
         }
-        if self.has_failed_since(asked_at) {
-            return Err(silent("it has just failed for others"));
-        }
+        self.readings.at_turn(asked_at, READ)?;
         self.catch_up(&mut feed, store, keys).await
     }
 
@@ -79,10 +67,10 @@ impl News {
         store: &dyn Store,
         keys: &Keys,
     ) -> Result<(), StoreError> {
-        let as_of = self.now();
-        let reading = self.begin();
+        let as_of = micros(&self.clock);
+        let reading = self.readings.begin();
         let caught_up = feed.catch_up(store, keys).await;
-        reading.end(caught_up.is_ok(), self.now());
+        reading.end(caught_up.is_ok(), micros(&self.clock));
         caught_up?;
         self.fresh_as_of.store(as_of, Ordering::Release);
         Ok(())
@@ -121,66 +109,5 @@ impl News {
     pub(super) fn gates_now(&self) -> Vec<Arc<Gate>> {
         let feed = self.feed.try_lock();
         feed.map(|feed| feed.gates()).unwrap_or_default()
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.clock.uptime().as_micros()).unwrap_or(NEVER)
-    }
-
-    /// Whether there is a reading under way that no call should begin to wait for.
-    fn is_hopeless(&self) -> bool {
-        let has_failed = self.failed_at.load(Ordering::Acquire) != NEVER;
-        has_failed && self.is_read.load(Ordering::Acquire)
-    }
-
-    /// Whether one has failed since then, and none succeeded.
-    fn has_failed_since(&self, asked_at: u64) -> bool {
-        let failed_at = self.failed_at.load(Ordering::Acquire);
-        failed_at != NEVER && failed_at > asked_at
-    }
-
-    fn begin(&self) -> Reading<'_> {
-        self.is_read.store(true, Ordering::Release);
-        Reading(self)
-    }
-}
-
-impl Reading<'_> {
-    fn end(self, is_ok: bool, now: u64) {
-        let failed_at = if is_ok { NEVER } else { now };
-        self.0.failed_at.store(failed_at, Ordering::Release);
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.0.is_read.store(false, Ordering::Release);
-    }
-}
-
-/// That the store is not asked, because it does not answer others.
-fn silent(why: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "read the news").because(why)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_call_waits_for_a_reading_that_follows_a_failed_one() {
-        let news = News::new(Clock::system());
-        assert!(!news.is_hopeless(), "there is none");
-        let slow = news.begin();
-        assert!(!news.is_hopeless());
-        slow.end(false, 20);
-        assert!(!news.is_hopeless(), "somebody has to try");
-        assert!(news.has_failed_since(10) && !news.has_failed_since(20));
-        let next = news.begin();
-        assert!(news.is_hopeless());
-        next.end(true, 40);
-        assert!(!news.has_failed_since(10));
-        drop(news.begin());
-        assert!(!news.is_hopeless());
     }
 }

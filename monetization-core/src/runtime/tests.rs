@@ -18,6 +18,7 @@ use world::*;
 mod blocks;
 mod demand;
 mod shared;
+mod silence;
 mod world;
 
 #[tokio::test]
