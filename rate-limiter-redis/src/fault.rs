@@ -1,5 +1,9 @@
 //! Why the server did not decide.
 
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use thiserror::Error;
 
@@ -13,6 +17,9 @@ pub enum Away {
     /// There is no connection, or it broke.
     #[error("no connection to the server")]
     Disconnected,
+    /// Asked for by `rediss://`, it could not prove who it is, or does not speak TLS.
+    #[error("server has no certificate that is trusted, or speaks no TLS")]
+    Untrusted,
     /// No answer came within the budget. What was asked may have been counted all the same.
     #[error("no answer within the budget")]
     Slow,
@@ -62,9 +69,20 @@ impl From<&RedisError> for Away {
             ErrorKind::Server(_) | ErrorKind::Extension => by_code(error),
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Misfit,
             _ if error.is_timeout() => Self::Slow,
+            ErrorKind::Io if is_about_tls(error) => Self::Untrusted,
             _ => Self::Disconnected,
         }
     }
+}
+
+/// What the client hands on of TLS is invalid data, in a box of its own.
+fn is_about_tls(error: &RedisError) -> bool {
+    type Boxed = Arc<dyn std::error::Error + Send + Sync>;
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<Boxed>())
+        .and_then(|boxed| boxed.downcast_ref::<io::Error>())
+        .is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 /// Older servers wrap what a command in a script says into an error of the script.

@@ -56,8 +56,11 @@ pub(crate) struct Given<'a> {
 impl Link {
     /// To the server of these options, not yet connected.
     pub(crate) fn to(options: &Options) -> Result<Self, BadAddress> {
+        let client = Client::open(options.address.as_str())?;
+        #[cfg(feature = "tls")]
+        choose_cryptography();
         Ok(Self {
-            client: Client::open(options.address.as_str())?,
+            client,
             connect_max: options.connect_max,
             connection: ArcSwapOption::empty(),
             numbers: AtomicU64::new(0),
@@ -135,6 +138,14 @@ impl Link {
         }
         answer
     }
+}
+
+/// The client takes what the process has chosen, and panics where it cannot tell: so the first one that nothing was chosen
+/// for chooses.
+#[cfg(feature = "tls")]
+fn choose_cryptography() {
+    // Refused where there is one, which is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
 }
 
 /// After so long nobody wants the answer any more.

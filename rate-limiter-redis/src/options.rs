@@ -20,7 +20,8 @@ use crate::{Namespace, NodeId};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where the server is: `redis://[user:password@]host[:port][/database]`; `rediss://` with the feature `tls`.
+    /// Where the server is: `redis://[user:password@]host[:port][/database]`; `rediss://` with the feature `tls`, which
+    /// trusts whom the operating system trusts, or the certificates of the file that `SSL_CERT_FILE` names.
     pub address: String,
     /// What keeps this installation apart from others on the server.
     pub namespace: Namespace,

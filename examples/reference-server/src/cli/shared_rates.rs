@@ -7,7 +7,7 @@ use monetization_core::secret::Secret;
 #[derive(Debug, Clone, Default, Args)]
 pub struct SharedRatesArgs {
     /// Count the rates of all servers together in this Redis or Valkey, where that was built in:
-    /// `redis://[user:password@]host[:port][/number]`; with a password better by its variable
+    /// `redis://[user:password@]host[:port][/number]`, or `rediss://` for TLS; with a password better by its variable
     /// [default: each server counts alone].
     #[arg(
         long,

@@ -29,8 +29,12 @@ impl Check {
             let problem = "redis was not built in: build the server with `cargo build --release -p \
                 reference-server --features redis`";
             self.problem("--redis", problem);
-        } else if !address.reveal().starts_with("redis://") {
-            let problem = "it is no address of a server: allowed is redis://[user:password@]host[:port][/number]";
+        } else if !["redis://", "rediss://"]
+            .iter()
+            .any(|scheme| address.reveal().starts_with(scheme))
+        {
+            let problem = "it is no address of a server: allowed is redis://[user:password@]host[:port][/number], \
+                and rediss:// for TLS";
             self.problem("--redis", problem);
         }
         Some(SharedRatesSettings {
@@ -69,8 +73,10 @@ mod tests {
             assert!(!said.contains("hush"), "{said}");
         }
         let is_built_in = cfg!(feature = "redis");
-        let said = problems(Some("redis://:hush@127.0.0.1"), None).join(" ");
-        assert_eq!(said.is_empty(), is_built_in, "{said}");
-        assert!(is_built_in || said.contains("--features redis"), "{said}");
+        for address in ["redis://:hush@127.0.0.1", "rediss://:hush@127.0.0.1"] {
+            let said = problems(Some(address), None).join(" ");
+            assert_eq!(said.is_empty(), is_built_in, "{said}");
+            assert!(is_built_in || said.contains("--features redis"), "{said}");
+        }
     }
 }

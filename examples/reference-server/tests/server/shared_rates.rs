@@ -10,7 +10,11 @@ use reference_server::cli::{ServeArgs, SharedRatesArgs};
 use reference_server::doctor::examine;
 use reference_server::settings::Settings;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::process::Command;
 
+use super::tls;
 use super::world::World;
 
 fn shared(address: &str) -> SharedRatesArgs {
@@ -66,6 +70,52 @@ async fn a_rate_that_servers_share_outlives_one_of_them() {
     // What the dead server had taken in advance is lost.
     let more = passed(&world, &key, 9).await;
     assert!((1..=2).contains(&more), "{more} more");
+}
+
+/// A server that answers whatever it is asked as one that was asked nonsense.
+async fn in_plain_words() -> String {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    drop(tokio::spawn(async move {
+        while let Ok((mut stream, _)) = socket.accept().await {
+            stream.write_all(b"-ERR unknown command\r\n").await.unwrap();
+        }
+    }));
+    address
+}
+
+/// Its certificate is of a CA that nobody knows but this test.
+#[tokio::test]
+#[ignore = "needs Redis: scripts/test.sh starts one"]
+async fn redis_over_tls_is_reached_if_its_certificate_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = std::env::var("MONETIZATION_REDIS").expect("run by scripts/servers.sh");
+    let server = redis.strip_prefix("redis://").unwrap().to_owned();
+    let (port, ca) = tls::front("localhost", server).await;
+    let plain = in_plain_words().await;
+    let trusted = folder.path().join("ca.pem");
+    std::fs::write(&trusted, ca).unwrap();
+    let untrusted = "server has no certificate that is trusted, or speaks no TLS";
+    for (address, trusts, expected) in [
+        (format!("localhost:{port}"), true, "share rates there now"),
+        (format!("127.0.0.1:{port}"), true, untrusted),
+        (format!("localhost:{port}"), false, untrusted),
+        (plain, true, untrusted),
+    ] {
+        let mut doctor = Command::new(env!("CARGO_BIN_EXE_reference-server"));
+        doctor.args(["doctor", "--data-directory", "data", "--redis"]);
+        doctor.arg(format!("rediss://{address}"));
+        if trusts {
+            doctor.env("SSL_CERT_FILE", &trusted);
+        }
+        let found = doctor.current_dir(&folder).output().await.unwrap();
+        let found = String::from_utf8(found.stdout).unwrap();
+        let line = found.lines().find(|line| line.contains("redis")).unwrap();
+        assert!(
+            line.contains(expected),
+            "{address}, trusted: {trusts}: {line}"
+        );
+    }
 }
 
 #[tokio::test]

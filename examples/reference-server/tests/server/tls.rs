@@ -1,4 +1,4 @@
-//! An upstream behind TLS.
+//! Servers behind TLS.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,11 +14,42 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-/// Serves under this name on some port; answers the port, and the CA's certificate as PEM.
+/// An upstream of this name on some port; answers the port, and the CA's certificate as PEM.
 pub(super) async fn upstream(name: &str) -> (u16, String) {
+    listen(name, |stream| async {
+        let answer = service_fn(async |_: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"{}"))))
+        });
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+        drop(serving.await);
+    })
+    .await
+}
+
+/// What is said to this name on some port is said to that server; answers the port, and the CA's certificate as PEM.
+#[cfg(feature = "redis")]
+pub(super) async fn front(name: &str, server: String) -> (u16, String) {
+    listen(name, move |mut stream| {
+        let server = server.clone();
+        async move {
+            let mut behind = TcpStream::connect(&server).await.unwrap();
+            drop(tokio::io::copy_bidirectional(&mut stream, &mut behind).await);
+        }
+    })
+    .await
+}
+
+async fn listen<F>(
+    name: &str,
+    serve: impl Fn(TlsStream<TcpStream>) -> F + Send + 'static,
+) -> (u16, String)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -42,11 +73,7 @@ pub(super) async fn upstream(name: &str) -> (u16, String) {
             let Ok(stream) = acceptor.accept(stream).await else {
                 continue;
             };
-            let answer = service_fn(async |_: Request<Incoming>| {
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"{}"))))
-            });
-            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-            drop(tokio::spawn(serving));
+            drop(tokio::spawn(serve(stream)));
         }
     }));
     (port, pem)
