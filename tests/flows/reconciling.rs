@@ -13,7 +13,7 @@ use monetization_core::ids::{BatchId, SubscriptionId, TypedId};
 use monetization_core::invoice::Invoicing;
 use monetization_core::key::Pepper;
 use monetization_core::money::Quantity;
-use monetization_core::store::{Batch, BatchState, Decision, Fate, JobState};
+use monetization_core::store::{Batch, BatchState, Decision, Fate, JobStart, JobState};
 use monetization_engine_mock::faults::{Fault, Injection, RecordFault};
 use monetization_engine_mock::provider::{Refusal, RefusalKind};
 use monetization_engine_mock::transport::Operation;
@@ -199,6 +199,49 @@ async fn a_count_that_may_lag_behind_decides_nothing_that_it_does_not_show_r_p6(
         };
         let told = (difference.confirmed.scaled(), difference.counted.scaled());
         assert_eq!(told, (8, 5));
+    }
+}
+
+/// As much as was lost is reported by another process while the engine counts: that the count has grown by it
+/// does not mean that what was lost has arrived.
+#[tokio::test]
+async fn what_is_reported_while_the_engine_counts_decides_nothing_and_is_no_difference_r_p6() {
+    for (lost_before, decided_next) in [(0, vec![]), (5, vec![Fate::SendAgain])] {
+        let mut world = World::new(Invoicing::ByEngine).await;
+        let wire = world.tap();
+        let (_, key) = world.subscriber(METERED).await;
+        if lost_before > 0 {
+            world.calls(&key, lost_before).await;
+            world.provider.inject(lost(false));
+            assert_eq!(world.publish().await, JobState::Incomplete);
+            for _ in 0..2 {
+                world.pass(24 * HOUR).await;
+                world.publish().await;
+            }
+            assert_eq!(world.held().await.len(), 1);
+        }
+        world.calls(&key, 2).await;
+        world.publish().await;
+        world.calls(&key, 5).await;
+        let (monetizer, tenant) = (world.monetizer.clone(), world.tenant_id());
+        wire.while_it_counts(async move {
+            let started = monetizer.start_publishing(tenant).await.unwrap();
+            let JobStart::Started(run) = started else {
+                panic!("{started:?}");
+            };
+            monetizer.publish(tenant, run).await.unwrap();
+        });
+        let report = world.reconcile().await;
+        assert_eq!(world.counted(), 7, "what was reported meanwhile is counted");
+        assert_eq!((report.compared, report.differing), (1, vec![]));
+        assert_eq!(report.decided, []);
+
+        let report = world.reconcile().await;
+        assert_eq!(report.differing, []);
+        let decided: Vec<Fate> = report.decided.iter().map(|(_, fate)| *fate).collect();
+        assert_eq!(decided, decided_next);
+        world.publish().await;
+        assert_eq!(usize::try_from(world.counted()).unwrap(), 7 + lost_before);
     }
 }
 

@@ -2,11 +2,13 @@
 //! said to them. A publisher can be stopped there, as if its process had died.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use monetization_core::clock::{Clock, Span, Timestamp};
 use monetization_core::engine::{
     CurrentUsage, Engine, EngineContext, EngineError, Receipt, SealedReport, UsageReport,
@@ -39,21 +41,28 @@ pub struct Sent {
 }
 
 /// The engine's port for use, and all that went through it.
-#[derive(Debug)]
 pub struct Wire {
     inner: Arc<dyn UsageReporting>,
     clock: Clock,
     kept: Mutex<Kept>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Kept {
     sent: Vec<Sent>,
     stops: bool,
+    /// What somebody else does while the provider counts next.
+    meanwhile: Option<BoxFuture<'static, ()>>,
     /// What the credentials open, where that is not what the provider says.
     realm: Option<Realm>,
     /// What they open for one tenant, where that is another account.
     realms: BTreeMap<TenantId, Realm>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Wire")
+    }
 }
 
 impl Wire {
@@ -83,6 +92,11 @@ impl Wire {
     /// The credentials of this tenant are of this account and mode, until all are exchanged.
     pub fn open_for(&self, tenant: TenantId, realm: Realm) {
         self.kept.lock().unwrap().realms.insert(tenant, realm);
+    }
+
+    /// Somebody else does this right before the provider counts next.
+    pub fn while_it_counts(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.kept.lock().unwrap().meanwhile = Some(work.boxed());
     }
 
     /// Whoever sends next never goes on, whatever the provider has answered.
@@ -152,6 +166,10 @@ impl UsageReporting for Wire {
         meter: &Meter,
         span: Span,
     ) -> Result<Quantity, EngineError> {
+        let meanwhile = self.kept.lock().unwrap().meanwhile.take();
+        if let Some(work) = meanwhile {
+            work.await;
+        }
         self.inner.summary(cx, subscription, meter, span).await
     }
 }

@@ -16,8 +16,8 @@
 //! lately may be in the count or not: where the count fits with and without the unknown batches because
 //! of it, nothing is decided and no difference is told, and the next run sees more.
 //!
-//! Nothing is decided while a batch of that period and meter is on its way, and nothing about what was
-//! reported to another engine, account or mode than the credentials open. Each decision is written
+//! Nothing is decided while a batch of that period and meter is on its way, nothing where one has moved while the
+//! engine counted, and nothing about what was reported to another engine, account or mode than the credentials open. Each decision is written
 //! with its reason, under the state it was made for: whoever decides at the same time changes nothing.
 //!
 //! [`EngineLimits::counts_within`]: crate::engine::EngineLimits::counts_within
@@ -33,6 +33,7 @@ use crate::ids::{BatchId, MeterId, SubscriptionId, TenantId};
 use crate::invoice::Invoicing;
 use crate::money::Quantity;
 use crate::product::Meter;
+use crate::reference::Realm;
 use crate::store::{Batch, BatchState, Decision, Fate, Held, Listing};
 use crate::subscription::{Segment, Subscription};
 
@@ -79,15 +80,20 @@ struct Comparison<'a> {
     restored_at: Option<Timestamp>,
 }
 
+/// What was reported, by the number of the billing period and the meter.
+type AllReported = BTreeMap<(u32, MeterId), Reported>;
+
 /// What was reported of one meter in one billing period.
 #[derive(Default)]
 struct Reported {
+    /// All of it, as it was.
+    batches: Vec<(BatchId, BatchState)>,
     confirmed: Quantity,
     /// What of it the engine may not have counted yet.
     fresh: Quantity,
     perhaps: Quantity,
     unknown: Vec<Batch>,
-    /// Whether a batch is on its way, or may be and not be counted yet.
+    /// Whether a batch is on its way, or may be and not be counted yet, or moved while the engine counted.
     moving: bool,
     /// Whether a batch is held for another reason than that nobody knows.
     held: bool,
@@ -227,15 +233,7 @@ impl Monetizer {
             Some(signed_in) => signed_in.clone(),
             missing => missing.insert(self.sign_in(tenant, engine).await?).clone(),
         };
-        let mut reported = BTreeMap::<_, Reported>::new();
-        for (index, batch) in batches {
-            // Of what was reported elsewhere this count tells nothing.
-            if batch.place.engine == engine.descriptor.id && batch.realm == realm {
-                let of = reported.entry((index, batch.key.meter)).or_default();
-                let is_fresh = self.is_fresh(engine, &batch);
-                of.add(batch, is_fresh)?;
-            }
-        }
+        let reported = self.reported_to(engine, &realm, batches)?;
         let known = self.known_at(tenant, engine, subscription.id).await?;
         for ((index, meter), mut of) in reported {
             let period = subscription.timeline.schedule.period(index);
@@ -250,6 +248,12 @@ impl Monetizer {
             let counted = reporting
                 .summary(&cx, &known.subscription, meter, period)
                 .await?;
+            if !of.is_all(counted)? {
+                let batches = self.batches_since(subscription, comparison.since).await?;
+                let now = self.reported_to(engine, &realm, batches)?;
+                let now = now.get(&(index, meter.id));
+                of.moving |= now.is_none_or(|now| now.batches != of.batches);
+            }
             self.decide_by_the_count(comparison, &mut of, counted, report)
                 .await?;
             report.compared = report.compared.saturating_add(1);
@@ -265,6 +269,24 @@ impl Monetizer {
             }
         }
         Ok(())
+    }
+
+    /// What of these batches the engine's count tells of: what was reported elsewhere is not in it.
+    fn reported_to(
+        &self,
+        engine: &Engine,
+        realm: &Realm,
+        batches: Vec<(u32, Batch)>,
+    ) -> Result<AllReported, FlowError> {
+        let mut reported = AllReported::new();
+        for (index, batch) in batches {
+            if batch.place.engine == engine.descriptor.id && batch.realm == *realm {
+                let is_fresh = self.is_fresh(engine, &batch);
+                let of = reported.entry((index, batch.key.meter)).or_default();
+                of.add(batch, is_fresh)?;
+            }
+        }
+        Ok(reported)
     }
 
     /// Whether the engine may have taken a batch and not counted it yet.
@@ -343,6 +365,11 @@ impl Reported {
         Ok(taken.checked_sub(self.fresh)? <= counted && counted <= taken)
     }
 
+    /// Whether all that was reported is known to have arrived, and is what the engine has counted.
+    fn is_all(&self, counted: Quantity) -> Result<bool, FlowError> {
+        Ok(self.unknown.is_empty() && self.fits(counted, self.confirmed)?)
+    }
+
     /// Whether all that is unknown was on its way, or could have been, when the store was put back.
     fn was_before(&self, restored_at: Option<Timestamp>) -> bool {
         let is_before = |batch: &Batch| batch.settled_at <= restored_at;
@@ -351,6 +378,7 @@ impl Reported {
 
     fn add(&mut self, batch: Batch, is_fresh: bool) -> Result<(), FlowError> {
         let quantity = batch.quantity()?;
+        self.batches.push((batch.id, batch.state.clone()));
         match batch.state {
             BatchState::Confirmed => {
                 self.confirmed = self.confirmed.checked_add(quantity)?;
