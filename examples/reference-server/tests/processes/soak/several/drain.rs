@@ -47,7 +47,7 @@ impl Stage {
             publisher.wait().await.unwrap();
         }
         for gateway in &mut self.gateways {
-            gateway.process.take().unwrap().terminate().await;
+            gateway.take().unwrap().terminate().await;
         }
         let database = self.postgres.address();
         let url = format!("http://{}", self.provider.address);

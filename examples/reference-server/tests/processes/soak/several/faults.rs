@@ -226,7 +226,7 @@ impl Stage {
     /// It may be away already; then it stays so for longer.
     async fn end_gateway(&mut self, dice: &Dice, end: impl AsyncFnOnce(Process)) {
         let place = self.place(dice);
-        if let Some(process) = self.gateways[place].process.take() {
+        if let Some(process) = self.gateways[place].take() {
             self.point_at_gateways();
             end(process).await;
         }

@@ -4,6 +4,9 @@ use monetization_conformance::fault_proxy::{Fates, FaultProxy};
 
 use super::super::super::server::{Home, Process};
 
+/// What a server says where the engine has counted something else than was reported to it.
+const ALARM: &str = "an operator has to look";
+
 /// A server, and what it reaches the others over.
 pub(super) struct Gateway {
     home: Home,
@@ -58,6 +61,15 @@ impl Gateway {
         for network in [&self.to_postgres, &self.to_redis] {
             network.set_fates(Fates::listed([]));
         }
+    }
+
+    /// Takes it away, if it is there. It has asked no operator to look: nothing is lost, or reported twice.
+    pub(super) fn take(&mut self) -> Option<Process> {
+        let process = self.process.take()?;
+        let complaints = process.complaints();
+        let alarm = complaints.lines().find(|it| it.contains(ALARM));
+        assert_eq!(alarm, None);
+        Some(process)
     }
 
     pub(super) fn directory(&self) -> &std::path::Path {
