@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::clock::Clock;
 use crate::store::{StoreError, StoreErrorKind};
 
+/// For how long a failure tells that the next attempt may take its time, too: 60 s. After a quiet hour it says nothing.
+const RECENT: u64 = 60_000_000;
 /// No instant.
 pub(super) const NEVER: u64 = u64::MAX;
 
@@ -37,12 +39,13 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Before a call waits for its turn: whether it had better not.
+    /// Before a call waits for its turn, now: whether it had better not.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`] where the last attempt has failed, and somebody tries again.
-    pub(super) fn before_turn(&self, doing: &'static str) -> Result<(), StoreError> {
-        let has_failed = self.failed_at.load(Ordering::Acquire) != NEVER;
+    /// [`StoreErrorKind::Unavailable`] where the last attempt has just failed, and somebody tries again.
+    pub(super) fn before_turn(&self, now: u64, doing: &'static str) -> Result<(), StoreError> {
+        let failed_at = self.failed_at.load(Ordering::Acquire);
+        let has_failed = failed_at != NEVER && now.saturating_sub(failed_at) < RECENT;
         if has_failed && self.is_under_way.load(Ordering::Acquire) {
             return Err(silent(doing, "it has failed, and others try again"));
         }
@@ -92,7 +95,8 @@ mod tests {
     #[test]
     fn no_call_waits_for_an_attempt_that_follows_a_failed_one() {
         let attempts = Attempts::default();
-        let is_hopeless = || attempts.before_turn("try").is_err();
+        let is_hopeless_at = |now| attempts.before_turn(now, "try").is_err();
+        let is_hopeless = || is_hopeless_at(30);
         let has_failed_since = |since| attempts.at_turn(since, "try").is_err();
         assert!(!is_hopeless(), "there is none");
         let slow = attempts.begin();
@@ -102,6 +106,7 @@ mod tests {
         assert!(has_failed_since(10) && !has_failed_since(20));
         let next = attempts.begin();
         assert!(is_hopeless());
+        assert!(!is_hopeless_at(20 + RECENT), "that was long ago");
         next.end(true, 40);
         assert!(!has_failed_since(10));
         drop(attempts.begin());

@@ -57,7 +57,7 @@ impl Keeper {
     pub(super) async fn supply(&self, gate: &Gate, need: QuotaNeed) -> Result<(), StoreError> {
         let clock = &self.0.clock;
         let asked_at = micros(clock);
-        gate.supplies.before_turn(SUPPLY)?;
+        gate.supplies.before_turn(asked_at, SUPPLY)?;
         let _waits = Waits::at(&gate.waiting);
         let _one_at_a_time = gate.supply.lock().await;
         gate.supplies.at_turn(asked_at, SUPPLY)?;

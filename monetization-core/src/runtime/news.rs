@@ -52,7 +52,7 @@ impl News {
         keys: &Keys,
     ) -> Result<(), StoreError> {
         let asked_at = micros(&self.clock);
-        self.readings.before_turn(READ)?;
+        self.readings.before_turn(asked_at, READ)?;
         let mut feed = self.feed.lock().await;
         if self.is_fresh_since(asked_at) {
             return Ok(());
