@@ -58,7 +58,9 @@ impl Link {
     pub(crate) fn to(options: &Options) -> Result<Self, BadAddress> {
         let client = Client::open(options.address.as_str())?;
         #[cfg(feature = "tls")]
-        choose_cryptography();
+        if options.address.starts_with("rediss:") {
+            choose_cryptography();
+        }
         Ok(Self {
             client,
             connect_max: options.connect_max,
