@@ -81,6 +81,12 @@ pub(crate) trait Columns {
         Ok(uuid.map(T::from_uuid))
     }
 
+    /// Ids, where one row holds those of many.
+    fn ids<T: TypedId>(&self, column: &str) -> sqlx::Result<Vec<T>> {
+        let uuids: Vec<Uuid> = self.value(column)?;
+        Ok(uuids.into_iter().map(T::from_uuid).collect())
+    }
+
     /// A number that is never negative.
     fn unsigned(&self, column: &str) -> sqlx::Result<u64> {
         u64::try_from(self.value::<i64>(column)?).map_err(senseless)

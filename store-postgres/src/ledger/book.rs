@@ -10,6 +10,8 @@
 //!
 //! Nothing is remembered from one append to the next: other processes write, too.
 
+use std::iter::zip;
+
 use hashbrown::HashMap;
 use monetization_core::ids::{LeaseId, RecordId, SegmentId, TenantId, TypedId};
 use monetization_core::store::judging::{self, Block, QuotaKey, SegmentState};
@@ -173,15 +175,13 @@ impl Book {
             if asked.is_empty() {
                 return Ok(());
             }
-            let rows = by_ids(include_str!("../../sql/load_segments.sql"), &asked);
-            let rows = rows.fetch_all(&mut *connection).await?;
+            let held = by_ids(include_str!("../../sql/load_segments.sql"), &asked);
+            let held = kept_segments(&held.fetch_one(&mut *connection).await?)?;
             asked.clear();
-            for row in &rows {
-                let tenant = row.id("tenant")?;
-                let segment = kept_segment(row)?;
-                self.segments.insert((tenant, row.id("id")?), segment);
+            for (key, segment) in held {
+                self.segments.insert(key, segment);
                 if let SegmentState::Closed(successor) = segment.state {
-                    asked.push((tenant, successor));
+                    asked.push((key.0, successor));
                 }
             }
         }
@@ -317,18 +317,24 @@ impl Book {
     }
 }
 
-/// A row of `segment`, with its successor.
-fn kept_segment(row: &PgRow) -> sqlx::Result<KeptSegment> {
-    let state = match (row.value("state")?, row.optional_id("successor")?) {
-        ("announced", None) => SegmentState::Announced,
-        ("open", None) => SegmentState::Open,
-        ("closed", Some(successor)) => SegmentState::Closed(successor),
-        _ => return Err(senseless("a segment is closed without a successor")),
-    };
-    Ok(KeptSegment {
-        by_engine: row.value("by_engine")?,
-        state,
-    })
+/// Rows of `segment`, which come as columns.
+fn kept_segments(row: &PgRow) -> sqlx::Result<Vec<((TenantId, SegmentId), KeptSegment)>> {
+    let keys = zip(row.ids("tenants")?, row.ids("ids")?);
+    let successors: Vec<Option<Uuid>> = row.value("successors")?;
+    let states: Vec<String> = row.value("states")?;
+    let by_engine: Vec<bool> = row.value("by_engine")?;
+    let kept = zip(zip(states, successors), by_engine).map(|((state, successor), by_engine)| {
+        let state = match (state.as_str(), successor) {
+            ("announced", None) => SegmentState::Announced,
+            ("open", None) => SegmentState::Open,
+            ("closed", Some(successor)) => SegmentState::Closed(SegmentId::from_uuid(successor)),
+            _ => return Err(senseless("a segment is closed without a successor")),
+        };
+        Ok(KeptSegment { by_engine, state })
+    });
+    zip(keys, kept)
+        .map(|(key, kept)| Ok((key, kept?)))
+        .collect()
 }
 
 /// A statement about the rows of these ids, each of its tenant.

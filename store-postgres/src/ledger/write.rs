@@ -166,16 +166,17 @@ pub(super) async fn records(
         .bind(column(&rows, |row| row.ending))
         .bind(column(&rows, |row| row.resource.as_deref()))
         .bind(column(&rows, |row| row.spent.as_deref()))
-        .fetch_all(connection)
+        .fetch_one(connection)
         .await?;
-    if written.len() == rows.len() {
+    let keys: Vec<Uuid> = written.value("keys")?;
+    if keys.len() == rows.len() {
         return Ok(Vec::new());
     }
     let firsts = rows.iter().filter(|row| row.position == 0);
     let mut left: BTreeMap<(TenantId, Uuid), RecordId> =
         firsts.map(|row| ((row.tenant, row.key), row.id)).collect();
-    for row in &written {
-        left.remove(&(row.id("tenant")?, row.uuid("key")?));
+    for (tenant, key) in written.ids("tenants")?.into_iter().zip(keys) {
+        left.remove(&(tenant, key));
     }
     let known = left.into_iter().map(|((tenant, _), id)| (tenant, id));
     Ok(known.collect())
