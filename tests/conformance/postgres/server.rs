@@ -1,3 +1,4 @@
+use std::fs::OpenOptions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ pub enum Stop {
 
 /// Sends processes a signal, by the shell: as a program `kill` may be missing.
 const KILL: &str = "kill -s $0 $@";
+
+/// What it writes to its log, in its folder.
+const LOG: &str = "log";
 
 impl Server {
     /// One with an empty database, which runs. It has these settings, such as `fsync=off`, besides its defaults.
@@ -71,6 +75,12 @@ impl Server {
     #[must_use]
     pub fn address_over(&self, socket: SocketAddr) -> String {
         format!("postgres://monetization@{socket}/postgres?sslmode=disable")
+    }
+
+    /// What it has written to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
     }
 
     /// Kills its processes, all of them at once and without a word.
@@ -149,8 +159,13 @@ fn spawn(folder: &Path, port: u16, settings: &[String]) -> Child {
     for setting in settings {
         server.args(["-c", setting]);
     }
-    let server = server.current_dir(folder).stderr(Stdio::null());
-    server.spawn().unwrap()
+    let mut log = OpenOptions::new();
+    let log = log
+        .create(true)
+        .append(true)
+        .open(folder.join(LOG))
+        .unwrap();
+    server.current_dir(folder).stderr(log).spawn().unwrap()
 }
 
 /// One of its programs, which refuse to be run by root.
