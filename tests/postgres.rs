@@ -28,6 +28,10 @@ mod news;
 mod openings;
 #[path = "postgres/parity.rs"]
 mod parity;
+#[path = "postgres/plans.rs"]
+mod plans;
+#[path = "postgres/quiet.rs"]
+mod quiet;
 #[path = "postgres/silence.rs"]
 mod silence;
 #[path = "postgres/walls.rs"]

@@ -10,7 +10,8 @@
 //! # Connections that come back
 //! A read is a transaction too, and its caller may be dropped anywhere in it. Whatever comes back to
 //! the pool is rolled back first, so that nobody begins in the midst of somebody else's transaction:
-//! without that, what the next caller writes would be lost with it.
+//! without that, what the next caller writes would be lost with it. A write ends with an empty transaction,
+//! which is there to be rolled back: else the server would write a warning to its log for each.
 //!
 //! | what goes wrong | then |
 //! |---|---|
@@ -50,15 +51,19 @@ pub(crate) enum Role {
 
 impl Role {
     /// The statements that begin a transaction in this role.
+    ///
+    /// Connections live for long, and facts become many: statements about them are planned each time, for the
+    /// tables as they are then. Those of the ledger name whole keys, and their plans are kept.
     fn begin(self, access: &str) -> String {
+        const PLANNED: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
         let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED {access}; SET LOCAL ROLE");
         match self {
             Self::Tenant(tenant) => format!(
-                "{begin} monetization_tenant; SET LOCAL monetization.tenant = '{}'",
+                "{begin} monetization_tenant; SET LOCAL monetization.tenant = '{}'; {PLANNED}",
                 tenant.uuid()
             ),
             Self::Ledger => format!("{begin} monetization_ledger"),
-            Self::Worker => format!("{begin} monetization_worker"),
+            Self::Worker => format!("{begin} monetization_worker; {PLANNED}"),
         }
     }
 }
@@ -175,7 +180,7 @@ impl Connections {
         match done {
             Done::Commit(answer) => {
                 let committed = within(self.answer_wait, connection, async |connection| {
-                    connection.execute("COMMIT").await
+                    connection.execute("COMMIT AND CHAIN").await
                 });
                 let lost = |error| Broken::new(error, |error| commit_failed(doing, error));
                 committed.await.map_err(lost)?;
@@ -183,7 +188,7 @@ impl Connections {
             }
             Done::Undo(answer) => {
                 let undone = within(self.answer_wait, connection, async |connection| {
-                    connection.execute("ROLLBACK").await
+                    connection.execute("ROLLBACK AND CHAIN").await
                 });
                 undone.await.map_err(broken)?;
                 Ok(answer)
@@ -301,8 +306,7 @@ pub(crate) fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
         .options([
             ("search_path", "monetization".to_owned()),
             ("timezone", "UTC".to_owned()),
-            // That there was no transaction to roll back is no news.
-            ("client_min_messages", "error".to_owned()),
+            ("client_min_messages", "warning".to_owned()),
             ("statement_timeout", milliseconds(options.statement_timeout)),
             ("lock_timeout", milliseconds(options.lock_timeout)),
             // Sooner than whoever waits for its locks gives up.
