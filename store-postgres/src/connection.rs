@@ -204,6 +204,24 @@ impl Connections {
     where
         R: AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     {
+        self.read_within(self.answer_wait, role, read).await
+    }
+
+    /// The same, for what may have to pass by much: it has as long as a write.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) async fn search<T, R>(&self, role: Role, read: R) -> sqlx::Result<T>
+    where
+        R: AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    {
+        self.read_within(self.job_wait, role, read).await
+    }
+
+    async fn read_within<T, R>(&self, wait: Duration, role: Role, read: R) -> sqlx::Result<T>
+    where
+        R: AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    {
         let connection = self.pool.acquire().await?;
         let read = async |connection: &mut PgConnection| {
             let begin = AssertSqlSafe(role.begin("READ ONLY"));
@@ -211,7 +229,7 @@ impl Connections {
             read(connection).await
         };
         // The pool ends the transaction, and the caller need not wait for that.
-        let (_, answer) = within(self.answer_wait, connection, read).await?;
+        let (_, answer) = within(wait, connection, read).await?;
         Ok(answer)
     }
 
@@ -306,6 +324,8 @@ pub(crate) fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
         .options([
             ("search_path", "monetization".to_owned()),
             ("timezone", "UTC".to_owned()),
+            // Statements are short, and compiling one takes longer than it saves.
+            ("jit", "off".to_owned()),
             ("client_min_messages", "warning".to_owned()),
             ("statement_timeout", milliseconds(options.statement_timeout)),
             ("lock_timeout", milliseconds(options.lock_timeout)),

@@ -101,7 +101,7 @@ impl Ledger for PostgresStore {
         after: Option<RecordId>,
         limit: usize,
     ) -> Result<Vec<UsageRecord>, StoreError> {
-        let read = self.connections.read(
+        let read = self.connections.search(
             Role::Tenant(tenant),
             async |connection: &mut PgConnection| {
                 evidence::read(connection, (tenant, segment), after, limit).await

@@ -17,7 +17,7 @@ use sqlx::postgres::PgConnectOptions;
 /// | for a row that another holds | `lock_timeout` | the same |
 /// | for a statement | `statement_timeout` | the same |
 /// | for a read, or for a commit | `answer_wait` | the same; of the commit nobody knows ([`StoreErrorKind::Unknown`]) |
-/// | for all of a write before its commit | `answer_wait` and twice `statement_timeout` | the same |
+/// | for all of a write before its commit, or for a page of evidence | `answer_wait` and twice `statement_timeout` | the same |
 /// | of the server for a transaction in which nothing happens | half of `lock_timeout` | it is rolled back |
 /// | of others for a store that has died | `opening_lease` | its blocks of quotas are free again |
 ///
