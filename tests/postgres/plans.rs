@@ -49,10 +49,9 @@ async fn looked_at(server: &Server, tables: &str) -> usize {
 #[ignore = "needs PostgreSQL: scripts/test.sh starts one"]
 async fn a_listing_looks_at_little_more_than_it_lists_though_its_tables_were_small() {
     let server = Server::start(&["fsync=off", "autovacuum=off"]).await;
-    let options = PostgresOptions::new(&server.address()).unwrap();
-    let store = PostgresStore::open(&options.clone()).await.unwrap();
-    store.close().await;
-    let options = options.with_connections_max(NonZeroU32::MIN);
+    let options = PostgresOptions::new(&server.address())
+        .unwrap()
+        .with_connections_max(NonZeroU32::MIN);
     let store = PostgresStore::open(&options).await.unwrap();
     let sample = Sample::seeded(9);
     let tenant = sample.id();
